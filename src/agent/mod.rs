@@ -1,0 +1,48 @@
+//! Agents: every stage is one, and a placement puts them on cores.
+//!
+//! An agent does a bounded amount of work per duty cycle and never blocks. The agents of one core run
+//! as a [`Composite`], in pipeline order, on one thread with one clock reading per cycle.
+
+mod runner;
+
+use std::error::Error;
+use std::fmt;
+
+pub use runner::{AgentThread, Composite, Idle, StopFlag};
+
+use crate::types::Nanos;
+
+/// A stage of the pipeline.
+pub trait Agent: Send {
+    /// The stage's name, for logs and threads.
+    fn name(&self) -> &'static str;
+
+    /// Does what is waiting, up to the stage's own bound, and returns how much that was; 0 lets the
+    /// thread idle.
+    ///
+    /// # Errors
+    /// What the stage cannot go on after; it stops the node.
+    fn do_work(&mut self, now: Nanos) -> WorkResult;
+
+    /// Called once on the agent's thread after the last duty cycle.
+    fn on_close(&mut self) {}
+}
+
+/// Work done in a duty cycle, or why the node must stop.
+pub type WorkResult = Result<usize, AgentError>;
+
+/// Why an agent cannot go on.
+#[derive(Debug)]
+pub struct AgentError(Box<dyn Error + Send + Sync>);
+
+impl fmt::Display for AgentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for AgentError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}

@@ -1,0 +1,180 @@
+//! Threads that run agents: the only place where the pipeline reads a clock.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tracing::{error, info, warn};
+
+use super::{Agent, AgentError, WorkResult};
+use crate::types::Nanos;
+
+/// Agents of one core, run in pipeline order as one.
+pub struct Composite {
+    agents: Vec<Box<dyn Agent>>,
+}
+
+impl Composite {
+    /// Runs `agents` in this order.
+    #[must_use]
+    pub fn new(agents: Vec<Box<dyn Agent>>) -> Self {
+        Self { agents }
+    }
+}
+
+impl fmt::Debug for Composite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.agents.iter().map(|agent| agent.name())).finish()
+    }
+}
+
+impl Agent for Composite {
+    fn name(&self) -> &'static str {
+        match self.agents.as_slice() {
+            [only] => only.name(),
+            _ => "composite",
+        }
+    }
+
+    fn do_work(&mut self, now: Nanos) -> WorkResult {
+        let mut work = 0;
+        for agent in &mut self.agents {
+            work += agent.do_work(now)?;
+        }
+        Ok(work)
+    }
+
+    fn on_close(&mut self) {
+        for agent in &mut self.agents {
+            agent.on_close();
+        }
+    }
+}
+
+/// What a thread does when a duty cycle found no work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idle {
+    /// Looks again at once. For isolated cores only: elsewhere it starves its neighbours.
+    Spin,
+    /// Spins a little, then yields, then sleeps `sleep` at a time.
+    BackOff {
+        /// The longest sleep between two looks.
+        sleep: Duration,
+    },
+}
+
+const SPINS: u32 = 64;
+const YIELDS: u32 = 16;
+
+impl Idle {
+    fn wait(self, idle_cycles: u32) {
+        match self {
+            Self::Spin => std::hint::spin_loop(),
+            Self::BackOff { .. } if idle_cycles < SPINS => std::hint::spin_loop(),
+            Self::BackOff { .. } if idle_cycles < SPINS + YIELDS => thread::yield_now(),
+            Self::BackOff { sleep } => thread::sleep(sleep),
+        }
+    }
+}
+
+/// Asks every thread that shares it to stop after its current duty cycle.
+#[derive(Clone, Debug, Default)]
+pub struct StopFlag(Arc<AtomicBool>);
+
+impl StopFlag {
+    /// Asks.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether somebody asked.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// The flag itself, for a signal handler to set.
+    #[must_use]
+    pub fn shared(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+}
+
+/// A running thread of agents.
+#[derive(Debug)]
+pub struct AgentThread {
+    name: &'static str,
+    handle: JoinHandle<Result<(), AgentError>>,
+}
+
+impl AgentThread {
+    /// Starts a thread, pinned to `core` if one is given, that builds its agents and runs them until
+    /// `stop` is set or one fails; a failure sets `stop` for all.
+    ///
+    /// The agents are built on their thread, because a device may belong to the thread that made it.
+    ///
+    /// # Errors
+    /// The operating system's, when it gives no thread.
+    pub fn spawn(
+        name: &'static str,
+        core: Option<usize>,
+        idle: Idle,
+        stop: StopFlag,
+        build: impl FnOnce() -> Result<Composite, AgentError> + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let handle = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            if let Some(id) = core
+                && !core_affinity::set_for_current(core_affinity::CoreId { id })
+            {
+                warn!(thread = name, core = id, "could not pin to the core");
+            }
+            let result = build().and_then(|mut agents| {
+                info!(thread = name, ?agents, "running");
+                let result = run(&mut agents, idle, &stop);
+                agents.on_close();
+                result
+            });
+            if let Err(error) = &result {
+                error!(thread = name, %error, "stopped");
+                stop.stop();
+            }
+            result
+        })?;
+        Ok(Self { name, handle })
+    }
+
+    /// Waits until the thread is done.
+    ///
+    /// # Errors
+    /// What its agent stopped with.
+    ///
+    /// # Panics
+    /// If the thread panicked: the panic goes on here.
+    pub fn join(self) -> Result<(), AgentError> {
+        match self.handle.join() {
+            Ok(result) => result.map_err(|e| AgentError::from(format!("{}: {e}", self.name))),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+fn run(agents: &mut Composite, idle: Idle, stop: &StopFlag) -> Result<(), AgentError> {
+    let mut idle_cycles = 0_u32;
+    while !stop.is_set() {
+        if agents.do_work(now())? > 0 {
+            idle_cycles = 0;
+        } else {
+            idle.wait(idle_cycles);
+            idle_cycles = idle_cycles.saturating_add(1);
+        }
+    }
+    Ok(())
+}
+
+/// Now, by the system's real-time clock. It may step back; log time never does (the sequencer).
+fn now() -> Nanos {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Nanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,15 @@
+//! Rialto: a kernel-bypass stock exchange.
+//!
+//! The life of an order, module by module: `net` takes frames from the NIC, `gateway` turns a
+//! session's bytes into commands, `sequencer` gives them their order in the command log of the
+//! `event_store`, `engine` applies them (`order_manager`, then `matching`) and writes the event log,
+//! from which `gateway` answers and `market_data` feeds. `node` wires the stages.
+//!
+//! Layers, imports point down only: `types`, `wire` | `sys`, `ring`, `agent` | `net`, `event_store`,
+//! `order_manager`, `matching` | `gateway`, `sequencer`, `engine`, `market_data` | `config`, `node`,
+//! `cli`. `tests/architecture.rs` holds us to it.
+
+pub mod agent;
+pub mod net;
+pub mod ring;
+pub mod types;

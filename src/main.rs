@@ -1,0 +1,3 @@
+//! The `rialto` command.
+
+fn main() {}

@@ -1,0 +1,75 @@
+//! The network: connections and datagrams, over a DPDK port or over kernel sockets.
+//!
+//! A [`Transport`] moves bytes and knows nothing of sessions; the gateway drives it. Two exist:
+//! `stack` (own Ethernet, ARP and IPv4 demux, smoltcp as the TCP engine, over a `Device`) and
+//! `kernel` (non-blocking sockets). Neither blocks, and each call does a bounded amount of work.
+
+use std::net::SocketAddrV4;
+
+use crate::types::Nanos;
+
+/// A connection of a transport: a slot and the slot's generation, so that an old number is never
+/// mistaken for the connection that took its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionId {
+    /// Index of the slot, below the transport's limit of connections.
+    pub slot: u32,
+    /// How often the slot was used before.
+    pub generation: u32,
+}
+
+/// What happened on a transport since the last look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetEvent {
+    /// A peer connected.
+    Opened {
+        /// The new connection.
+        connection: ConnectionId,
+        /// Who it is.
+        peer: SocketAddrV4,
+    },
+    /// Bytes are waiting in [`Transport::received`].
+    Readable(ConnectionId),
+    /// Bytes that were queued have left, so there is room again.
+    Writable(ConnectionId),
+    /// The connection is gone: closed by the peer, reset, or timed out. Its number is void.
+    Closed(ConnectionId),
+}
+
+/// Byte streams and datagrams for one gateway.
+pub trait Transport: Send {
+    /// Takes what the device or the sockets have, up to the transport's bound, runs timers that are
+    /// due, and sends what is queued. Returns the work done.
+    fn poll(&mut self, now: Nanos) -> usize;
+
+    /// The next thing that happened. Events of one connection come in order; `Readable` is told again
+    /// after each arrival, not for bytes left unread.
+    fn next_event(&mut self) -> Option<NetEvent>;
+
+    /// The bytes received and not yet consumed, contiguous from the oldest. May be fewer than all:
+    /// consume, then look again. Empty for a void number.
+    fn received(&mut self, connection: ConnectionId) -> &[u8];
+
+    /// Lets go of the `count` oldest received bytes; this is what opens the peer's window again.
+    fn consume(&mut self, connection: ConnectionId, count: usize);
+
+    /// Queues `bytes`, all or none; `false` means there is no room, or no such connection. They leave
+    /// with the next [`Transport::flush`] or [`Transport::poll`].
+    fn send(&mut self, connection: ConnectionId, bytes: &[u8]) -> bool;
+
+    /// Bytes that [`Transport::send`] would take now.
+    fn send_room(&self, connection: ConnectionId) -> usize;
+
+    /// Closes in order: what is queued still leaves. The number is void at once, no event follows.
+    fn close(&mut self, connection: ConnectionId);
+
+    /// Resets. The number is void at once, no event follows.
+    fn abort(&mut self, connection: ConnectionId);
+
+    /// Sends what [`Transport::send`] queued since the last call. Returns the work done.
+    fn flush(&mut self, now: Nanos) -> usize;
+
+    /// Sends one UDP datagram, multicast or unicast; `false` if the device has no room now, or, for
+    /// unicast, the neighbour is not known yet (it is being asked for).
+    fn send_datagram(&mut self, to: SocketAddrV4, payload: &[u8]) -> bool;
+}

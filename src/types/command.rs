@@ -1,0 +1,452 @@
+//! Commands: the records of the command log, the exchange's only truth.
+//!
+//! Everything that decides an outcome is here. A command's sequence is its place in the log (the
+//! frame's first sequence plus its place in the frame) and its log time is the frame's, so neither is
+//! a field. Fields that are absent are zero; character fields keep the wire's bytes, checked or not:
+//! what the gateway found wrong with them is `form_error`.
+//!
+//! Kind numbers are never reused. Reserved for what is to come: 5 `ActivateVersion`, 6 `StateHash`,
+//! 17 `Fee`, 18 `RiskLimit`, 19 `Calendar`, 42 `Replace`, 43 `Modify`, 44 `MassCancel`,
+//! 45 `DisableEntry`, 46 `EnableEntry`, 47 `AccountQuery`, 50 `Halt`, 51 `Resume`, 52 `Phase`,
+//! 53 `BustTrade`, 54 `TradeCorrection`.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::record::records;
+use super::{
+    AccountId, ClOrdId, Connection, CurrencyCode, Epoch, FirmCode, LINE_BYTES, Line, Nanos, PortId,
+    PortName, Price, Quantity, Record, RecordError, SessionId, Symbol, UserRefNum, split_record,
+};
+
+records! {
+    /// The kinds of command.
+    CommandKind
+    /// A command, borrowed from the lines it lies in.
+    Command
+    1 TermStart [1]
+    2 DayStart [2]
+    3 DayEnd [1]
+    4 Tick [1]
+    10 CurrencyDefine [1]
+    11 FirmDefine [1]
+    12 PortDefine [2]
+    13 AccountOpen [1]
+    14 AccountUpdate [1]
+    15 Transfer [1]
+    16 InstrumentDefine [2]
+    32 PortUp [1]
+    33 PortDown [1]
+    40 NewOrder [2]
+    41 Cancel [1]
+}
+
+/// What every command begins with.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable,
+)]
+#[repr(C)]
+pub struct CommandHeader {
+    /// A [`CommandKind`].
+    pub kind: u8,
+    /// Size in lines.
+    pub lines: u8,
+    /// An OUCH reject reason that the gateway found in the message's form, 0 = none.
+    pub form_error: u16,
+    /// The port it came from; none for the node itself (term, tick, the market file).
+    pub port: PortId,
+    /// The session of that port.
+    pub epoch: Epoch,
+    /// When the gateway took it from the wire. Decides nothing; shows where time went.
+    pub receive_time: Nanos,
+}
+
+impl CommandHeader {
+    /// The header of a `T` from `port`'s session.
+    #[must_use]
+    pub const fn new<T: Record>(port: PortId, epoch: Epoch, receive_time: Nanos) -> Self {
+        Self { kind: T::KIND, lines: T::LINES, form_error: 0, port, epoch, receive_time }
+    }
+
+    /// The header of a `T` that the node itself proposes.
+    #[must_use]
+    pub const fn internal<T: Record>(receive_time: Nanos) -> Self {
+        Self::new::<T>(PortId::NONE, Epoch::NONE, receive_time)
+    }
+
+    /// The header at the start of any command.
+    #[must_use]
+    pub fn view(lines: &[Line]) -> Option<&Self> {
+        Self::ref_from_prefix(Line::bytes(lines)).ok().map(|(header, _)| header)
+    }
+
+    /// The same, to stamp.
+    #[must_use]
+    pub fn view_mut(lines: &mut [Line]) -> Option<&mut Self> {
+        Self::mut_from_prefix(Line::bytes_mut(lines)).ok().map(|(header, _)| header)
+    }
+}
+
+/// The first command after every start or election. Ports that were up enter their grace period.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct TermStart {
+    /// Common fields.
+    pub header: CommandHeader,
+    /// The term that begins.
+    pub term: u32,
+    /// The node that leads it.
+    pub node: u32,
+    /// Zero.
+    pub reserved: [u8; 32],
+}
+
+/// Begins a trading day: resets sequences and user reference numbers, and re-emits every definition.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct DayStart {
+    /// Common fields.
+    pub header: CommandHeader,
+    /// The administrative port's request number.
+    pub request: u64,
+    /// Local midnight of the day: the zero of the wire's timestamps.
+    pub midnight: Nanos,
+    /// The day as the decimal number YYYYMMDD.
+    pub date: u32,
+    /// The session id of every stream of the day.
+    pub session: SessionId,
+    /// Zero.
+    pub reserved: [u8; 74],
+}
+
+/// Ends the trading day: cancels what is left of every order and closes the day's sessions.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct DayEnd {
+    /// Common fields.
+    pub header: CommandHeader,
+    /// The administrative port's request number.
+    pub request: u64,
+    /// Zero.
+    pub reserved: [u8; 32],
+}
+
+/// Moves log time while nothing else does, so that timers fire.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct Tick {
+    /// Common fields.
+    pub header: CommandHeader,
+    /// Zero.
+    pub reserved: [u8; 40],
+}
+
+/// Defines a currency.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct CurrencyDefine {
+    /// Common fields.
+    pub header: CommandHeader,
+    /// The administrative port's request number.
+    pub request: u64,
+    /// Its code.
+    pub code: CurrencyCode,
+    /// Decimals of cash amounts, at least those of any price in this currency.
+    pub cash_decimals: u8,
+    /// Zero.
+    pub reserved: [u8; 27],
+}
+
+/// Defines a firm.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct FirmDefine {
+    /// Common fields.
+    pub header: CommandHeader,
+    /// The administrative port's request number.
+    pub request: u64,
+    /// Its code.
+    pub code: FirmCode,
+    /// What keeps its orders from meeting: 0 nothing, else a key of the self-match rule.
+    pub self_match_key: u8,
+    /// Zero.
+    pub reserved: [u8; 3],
+    /// Open orders the firm may have, 0 = the default of 100,000.
+    pub open_orders_max: u32,
+    /// Zero.
+    pub reserved2: [u8; 20],
+}
+
+/// Defines a port: a login with its rules.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct PortDefine {
+    /// Common fields.
+    pub header: CommandHeader,
+    /// The administrative port's request number.
+    pub request: u64,
+    /// HMAC-SHA256(cluster key, name + upper-cased secret). The secret itself is nowhere.
+    pub verifier: [u8; 32],
+    /// Its login name, upper case.
+    pub name: PortName,
+    /// The firm it belongs to.
+    pub firm: FirmCode,
+    /// A [`PortKind`](super::PortKind).
+    pub kind: u8,
+    /// A [`DisconnectPolicy`](super::DisconnectPolicy).
+    pub disconnect: u8,
+    /// How long a lost session may stay away before the policy acts, in milliseconds.
+    pub grace_ms: u32,
+    /// The account of orders that name none.
+    pub default_account: AccountId,
+    /// Messages a second the engine takes from it, 0 = no limit.
+    pub message_rate_max: u32,
+    /// Whether an order's group id names its account: 0 no, 1 yes.
+    pub account_by_group: u8,
+    /// Zero.
+    pub reserved: [u8; 3],
+    /// Open orders it may have, 0 = only the firm's limit.
+    pub open_orders_max: u32,
+    /// Zero.
+    pub reserved2: [u8; 32],
+}
+
+/// Opens an account.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct AccountOpen {
+    /// Common fields.
+    pub header: CommandHeader,
+    /// The administrative port's request number.
+    pub request: u64,
+    /// Its number.
+    pub account: AccountId,
+    /// The firm it belongs to.
+    pub firm: FirmCode,
+    /// An [`AccountStatus`](super::AccountStatus).
+    pub status: u8,
+    /// Whether it may sell what it does not hold: 0 no, 1 yes.
+    pub short_allowed: u8,
+    /// The sub-account's group id, 0 = none.
+    pub group_id: u16,
+    /// Zero.
+    pub reserved: [u8; 20],
+}
+
+/// Changes an account's status.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct AccountUpdate {
+    /// Common fields.
+    pub header: CommandHeader,
+    /// The administrative port's request number.
+    pub request: u64,
+    /// Its number.
+    pub account: AccountId,
+    /// An [`AccountStatus`](super::AccountStatus).
+    pub status: u8,
+    /// Whether it may sell what it does not hold: 0 no, 1 yes.
+    pub short_allowed: u8,
+    /// Zero.
+    pub reserved: [u8; 26],
+}
+
+/// Deposits (positive) or withdraws (negative) cash or shares.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct Transfer {
+    /// Common fields.
+    pub header: CommandHeader,
+    /// The administrative port's request number.
+    pub request: u64,
+    /// The outside world's number for it, unique: the same reference is carried out once.
+    pub reference: u64,
+    /// The amount: 10^-`cash_decimals` of the currency, or whole shares.
+    pub amount: i64,
+    /// The currency code, padded with spaces, or the symbol.
+    pub asset: Symbol,
+    /// The account.
+    pub account: AccountId,
+    /// An [`AssetKind`](super::AssetKind).
+    pub asset_kind: u8,
+    /// Zero.
+    pub reserved: [u8; 3],
+}
+
+/// Defines an instrument.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct InstrumentDefine {
+    /// Common fields.
+    pub header: CommandHeader,
+    /// The administrative port's request number.
+    pub request: u64,
+    /// Its trading symbol.
+    pub symbol: Symbol,
+    /// What people call it, padded with spaces.
+    pub display_symbol: [u8; 16],
+    /// The currency it settles in.
+    pub currency: CurrencyCode,
+    /// Shares in a lot; quantities are whole lots.
+    pub lot_size: u32,
+    /// The price step, in price units.
+    pub tick_size: u64,
+    /// Where prices are measured from before the first trade.
+    pub reference_price: Price,
+    /// Decimals of a price.
+    pub price_decimals: u8,
+    /// ITCH market category.
+    pub market_category: u8,
+    /// What it is: `C` common stock, as ITCH's issue classification.
+    pub product: u8,
+    /// Whether it may be sold short: 0 no, 1 yes.
+    pub short_allowed: u8,
+    /// Zero.
+    pub reserved: [u8; 44],
+}
+
+/// A participant proved who it is: its port's session begins, with this command's sequence as epoch.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct PortUp {
+    /// Common fields; the epoch is that of the session to come, so it is none.
+    pub header: CommandHeader,
+    /// The gateway's number for the connection, returned by the event.
+    pub connection: Connection,
+    /// Source address.
+    pub source_address: [u8; 4],
+    /// Source port.
+    pub source_port: u16,
+    /// `T` TCP, `U` UDP.
+    pub transport: u8,
+    /// Zero.
+    pub reserved: [u8; 25],
+}
+
+/// A session is over.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct PortDown {
+    /// Common fields; the epoch says which session.
+    pub header: CommandHeader,
+    /// A [`DownReason`](super::DownReason).
+    pub reason: u8,
+    /// Zero.
+    pub reserved: [u8; 39],
+}
+
+/// Enters an order.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct NewOrder {
+    /// Common fields.
+    pub header: CommandHeader,
+    /// The limit, or [`Price::MARKET`].
+    pub price: Price,
+    /// The instrument.
+    pub symbol: Symbol,
+    /// The participant's number for it.
+    pub user_ref_num: UserRefNum,
+    /// Shares.
+    pub quantity: Quantity,
+    /// The least that a first fill must bring, 0 = none.
+    pub min_quantity: Quantity,
+    /// The displayed part of a reserve order, 0 = all.
+    pub max_floor: Quantity,
+    /// Seconds to live of a good-till-time order.
+    pub expire_time_s: u32,
+    /// The account it names (private option 0x80), 0 = the port's rule decides.
+    pub account: AccountId,
+    /// The channel of the port whose numbers it uses.
+    pub user_ref_idx: u8,
+    /// A [`Side`](super::Side).
+    pub side: u8,
+    /// A [`TimeInForce`](super::TimeInForce).
+    pub time_in_force: u8,
+    /// OUCH display.
+    pub display: u8,
+    /// OUCH capacity.
+    pub capacity: u8,
+    /// OUCH intermarket sweep: `Y` or `N`.
+    pub intermarket_sweep: u8,
+    /// OUCH cross type.
+    pub cross_type: u8,
+    /// OUCH price type (option 6).
+    pub price_type: u8,
+    /// The participant's text.
+    pub cl_ord_id: ClOrdId,
+    /// Sub-account (option 24).
+    pub group_id: u16,
+    /// The firm it names (option 2), zeroes = none.
+    pub firm: [u8; 4],
+    /// The broker of a located short sale (option 26), zeroes = none.
+    pub locate_broker: [u8; 4],
+    /// Where to route (option 14), zeroes = none.
+    pub route: [u8; 4],
+    /// Signed peg offset (option 7).
+    pub peg_offset: i32,
+    /// Random part of the reserve (option 13).
+    pub random_reserves: u32,
+    /// OUCH customer type (option 4).
+    pub customer_type: u8,
+    /// `P` post-only (option 12).
+    pub post_only: u8,
+    /// OUCH handling instruction (option 17).
+    pub handling: u8,
+    /// Shares located (option 25).
+    pub shares_located: u8,
+    /// Self-match strategy (option 29).
+    pub self_match: u8,
+    /// BBO weight indicator (option 18).
+    pub bbo_weight: u8,
+    /// Trade now (option 16).
+    pub trade_now: u8,
+    /// Zero.
+    pub reserved: [u8; 13],
+}
+
+/// Cancels an order, or reduces it.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct Cancel {
+    /// Common fields.
+    pub header: CommandHeader,
+    /// The participant's number for the order.
+    pub user_ref_num: UserRefNum,
+    /// The intended total size, executed shares included; 0 cancels all that is left.
+    pub quantity: Quantity,
+    /// The channel of the port whose numbers it uses.
+    pub user_ref_idx: u8,
+    /// Zero.
+    pub reserved: [u8; 31],
+}
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::FromZeros as _;
+
+    use super::*;
+
+    #[test]
+    fn a_command_is_parsed_from_the_lines_it_was_made_of() {
+        let cancel = Cancel {
+            header: CommandHeader::new::<Cancel>(PortId(3), Epoch(9), Nanos(5)),
+            user_ref_num: UserRefNum(17),
+            ..Cancel::new_zeroed()
+        };
+        let Ok(Command::Cancel(parsed)) = Command::parse(cancel.lines()) else {
+            panic!("not a cancel")
+        };
+        assert_eq!((parsed.header, parsed.user_ref_num), (cancel.header, UserRefNum(17)));
+    }
+
+    #[test]
+    fn lines_that_are_no_command_are_refused() {
+        assert_eq!(Command::parse(&[]).unwrap_err(), RecordError::Short);
+        let mut line = Line::ZERO;
+        assert_eq!(Command::parse(&[line]).unwrap_err(), RecordError::Lines { kind: 0, lines: 0 });
+        line.0[..2].copy_from_slice(&[250, 1]);
+        assert_eq!(Command::parse(&[line]).unwrap_err(), RecordError::Kind(250));
+        line.0[..2].copy_from_slice(&[CommandKind::NewOrder as u8, 1]);
+        assert_eq!(Command::parse(&[line]).unwrap_err(), RecordError::Lines { kind: 40, lines: 1 });
+    }
+}

@@ -1,0 +1,264 @@
+//! The closed sets of values that records carry as single bytes, with the wire's own characters
+//! where the wire has them.
+
+macro_rules! byte_enum {
+    ($(#[$doc:meta])* $name:ident { $( $(#[$variant_doc:meta])* $variant:ident = $byte:literal, )* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum $name {
+            $( $(#[$variant_doc])* $variant = $byte, )*
+        }
+
+        impl $name {
+            /// The value that this byte stands for.
+            #[must_use]
+            pub const fn from_byte(byte: u8) -> Option<Self> {
+                match byte {
+                    $( $byte => Some(Self::$variant), )*
+                    _ => None,
+                }
+            }
+
+            /// The byte that stands for this value.
+            #[must_use]
+            pub const fn byte(self) -> u8 {
+                self as u8
+            }
+        }
+    };
+}
+
+byte_enum! {
+    /// The side of an order, as OUCH writes it.
+    Side {
+        /// Buy.
+        Buy = b'B',
+        /// Sell shares held.
+        Sell = b'S',
+        /// Sell short.
+        SellShort = b'T',
+        /// Sell short, exempt.
+        SellShortExempt = b'E',
+    }
+}
+
+impl Side {
+    /// Whether this is the buying side.
+    #[must_use]
+    pub const fn is_buy(self) -> bool {
+        matches!(self, Self::Buy)
+    }
+}
+
+byte_enum! {
+    /// How long an order lives, as OUCH writes it.
+    TimeInForce {
+        /// Until the end of the day.
+        Day = b'0',
+        /// Immediate or cancel. With a minimum quantity equal to the quantity: fill or kill.
+        ImmediateOrCancel = b'3',
+        /// Extended hours.
+        Extended = b'5',
+        /// Good till a time.
+        GoodTillTime = b'6',
+        /// After hours.
+        AfterHours = b'E',
+    }
+}
+
+byte_enum! {
+    /// Why shares of an order were canceled, as OUCH writes it.
+    CancelReason {
+        /// Asked for by the participant.
+        User = b'U',
+        /// The rest of an immediate-or-cancel order.
+        ImmediateOrCancel = b'I',
+        /// Its time was over.
+        Timeout = b'T',
+        /// By the exchange's supervision; also cancel on disconnect.
+        Supervisory = b'S',
+        /// Self-match prevention.
+        SelfMatch = b'Q',
+        /// By the system.
+        System = b'Z',
+        /// The market closed.
+        Closed = b'E',
+        /// The market halted.
+        Halted = b'H',
+    }
+}
+
+byte_enum! {
+    /// Which side of the book a fill came from, as OUCH writes it.
+    Liquidity {
+        /// The order rested.
+        Added = b'A',
+        /// The order took.
+        Removed = b'R',
+    }
+}
+
+byte_enum! {
+    /// Whether an accepted order is on its way to the book, as OUCH writes it.
+    OrderState {
+        /// It may still trade.
+        Live = b'L',
+        /// It is over; nothing more will be said of it.
+        Dead = b'D',
+    }
+}
+
+byte_enum! {
+    /// What a port is for.
+    PortKind {
+        /// A broker's order entry.
+        OrderEntry = b'O',
+        /// An operator: commands in, their events out; loopback only.
+        Admin = b'A',
+        /// A read-only copy of a firm's events.
+        DropCopy = b'D',
+    }
+}
+
+byte_enum! {
+    /// What becomes of a port's orders when its session is lost.
+    DisconnectPolicy {
+        /// They stay.
+        Keep = b'K',
+        /// They are canceled when the grace period ends.
+        Cancel = b'C',
+    }
+}
+
+byte_enum! {
+    /// What the exchange knows of an account's holder. Only an approved account trades.
+    AccountStatus {
+        /// Not yet checked.
+        Pending = b'P',
+        /// May trade.
+        Approved = b'A',
+        /// May not trade any more; cancels are accepted.
+        Suspended = b'S',
+    }
+}
+
+byte_enum! {
+    /// What an amount is an amount of.
+    AssetKind {
+        /// Cash of a currency.
+        Cash = b'C',
+        /// Shares of an instrument.
+        Shares = b'S',
+    }
+}
+
+byte_enum! {
+    /// The trading state of an instrument, as ITCH `H` writes it.
+    TradingState {
+        /// Halted.
+        Halted = b'H',
+        /// Paused.
+        Paused = b'P',
+        /// Orders are collected, none trade.
+        QuotationOnly = b'Q',
+        /// Trading.
+        Trading = b'T',
+    }
+}
+
+byte_enum! {
+    /// The day's system events: ITCH `S` has all of them, OUCH `S` only [`SystemCode::StartOfSystem`]
+    /// and [`SystemCode::EndOfSystem`].
+    SystemCode {
+        /// First message of the day's feed.
+        StartOfMessages = b'O',
+        /// The system takes messages.
+        StartOfSystem = b'S',
+        /// Trading begins.
+        StartOfMarket = b'Q',
+        /// Trading is over.
+        EndOfMarket = b'M',
+        /// The system takes no more messages.
+        EndOfSystem = b'E',
+        /// Last message of the day's feed.
+        EndOfMessages = b'C',
+    }
+}
+
+byte_enum! {
+    /// Why a session of a port ended.
+    DownReason {
+        /// The participant logged out.
+        Logout = b'O',
+        /// The connection was lost, or silent for too long.
+        Lost = b'L',
+        /// The participant broke the protocol.
+        Violation = b'V',
+        /// A newer login took its place.
+        Replaced = b'R',
+        /// The session id is over.
+        EndOfSession = b'Z',
+    }
+}
+
+byte_enum! {
+    /// Why a command of an operator was not carried out.
+    Refusal {
+        /// Not an administrative port, or its session is over.
+        NotAllowed = 1,
+        /// The port's request number is not above the last.
+        RepeatedRequest = 2,
+        /// What the command names does not exist.
+        Unknown = 3,
+        /// What the command defines exists already.
+        Exists = 4,
+        /// A field is out of range.
+        Invalid = 5,
+        /// The day is not in the state this command needs.
+        Day = 6,
+        /// The balance does not suffice.
+        Balance = 7,
+        /// The table is full.
+        Capacity = 8,
+        /// The external reference was used before.
+        RepeatedReference = 9,
+    }
+}
+
+/// Why an order was refused: the numbers of OUCH 5.0. Zero in a record means "not refused".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u16)]
+#[expect(missing_docs, reason = "the names are the specification's own words")]
+pub enum RejectReason {
+    InvalidDisplay = 0x03,
+    InvalidMaxFloor = 0x04,
+    Halted = 0x07,
+    IsoNotAllowed = 0x08,
+    InvalidSide = 0x09,
+    ProcessingError = 0x0A,
+    FirmNotAuthorized = 0x0C,
+    InvalidMinQuantity = 0x0D,
+    Other = 0x0F,
+    PeggingNotAllowed = 0x11,
+    InvalidQuantity = 0x13,
+    InvalidCross = 0x14,
+    RoutingNotAllowed = 0x16,
+    InvalidSymbol = 0x17,
+    InvalidPrice = 0x1D,
+    ExceedsMaxNotional = 0x1F,
+    AggregateExposure = 0x20,
+    ShortSellRestricted = 0x23,
+    PortMessageRate = 0x29,
+    MarketOrderNotAllowed = 0x2C,
+    PostMarket = 0x2E,
+    InvalidSelfMatch = 0x40,
+}
+
+impl RejectReason {
+    /// The number on the wire and in records.
+    #[must_use]
+    pub const fn code(self) -> u16 {
+        self as u16
+    }
+}

@@ -1,0 +1,22 @@
+//! The vocabulary of the exchange: units, identifiers, and the records of its two logs.
+//!
+//! Nothing here reads a clock, a file or a socket. Every record is little-endian, `repr(C)`, without
+//! padding, and a whole number of 64-byte [`Line`]s.
+
+pub mod command;
+mod enums;
+pub mod event;
+mod frame;
+mod ids;
+mod money;
+mod record;
+mod text;
+mod time;
+
+pub use enums::*;
+pub use frame::*;
+pub use ids::*;
+pub use money::*;
+pub use record::*;
+pub use text::*;
+pub use time::*;
