@@ -4,7 +4,11 @@
 //! `stack` (own Ethernet, ARP and IPv4 demux, smoltcp as the TCP engine, over a `Device`) and
 //! `kernel` (non-blocking sockets). Neither blocks, and each call does a bounded amount of work.
 
+mod datagram;
+
 use std::net::SocketAddrV4;
+
+pub use datagram::{DATAGRAM_BYTES_MAX, DATAGRAM_LINES_MAX, Datagram};
 
 use crate::types::Nanos;
 

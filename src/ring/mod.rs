@@ -5,7 +5,7 @@
 
 use rtrb::chunks::ChunkError;
 
-use crate::types::{Line, RECORD_LINES_MAX};
+use crate::types::Line;
 
 /// The writing end.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub struct Producer(rtrb::Producer<Line>);
 #[derive(Debug)]
 pub struct Consumer {
     ring: rtrb::Consumer<Line>,
-    head: [Line; RECORD_LINES_MAX],
+    head: Vec<Line>,
     head_lines: usize,
 }
 
@@ -24,11 +24,12 @@ pub struct Consumer {
 #[error("ring full")]
 pub struct Full;
 
-/// A ring with room for `lines` lines.
+/// A ring with room for `lines` lines, of records of at most `record_lines_max` each.
 #[must_use]
-pub fn ring(lines: usize) -> (Producer, Consumer) {
+pub fn ring(lines: usize, record_lines_max: usize) -> (Producer, Consumer) {
     let (producer, consumer) = rtrb::RingBuffer::new(lines);
-    let consumer = Consumer { ring: consumer, head: [Line::ZERO; RECORD_LINES_MAX], head_lines: 0 };
+    let head = vec![Line::ZERO; record_lines_max];
+    let consumer = Consumer { ring: consumer, head, head_lines: 0 };
     (Producer(producer), consumer)
 }
 
@@ -92,7 +93,7 @@ mod tests {
 
     #[test]
     fn records_leave_in_the_order_they_came_whatever_their_size_and_the_wrap() {
-        let (mut producer, mut consumer) = ring(5);
+        let (mut producer, mut consumer) = ring(5, 3);
         for tag in 0..50 {
             let pushed = record(1 + tag % 3, tag);
             producer.push(&pushed).unwrap();
@@ -105,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_record_that_does_not_fit_is_refused_whole() {
-        let (mut producer, mut consumer) = ring(4);
+        let (mut producer, mut consumer) = ring(4, 3);
         producer.push(&record(3, 1)).unwrap();
         assert_eq!(producer.push(&record(2, 2)), Err(Full));
         producer.push(&record(1, 3)).unwrap();
@@ -117,7 +118,7 @@ mod tests {
     #[test]
     fn a_thread_reads_all_that_another_wrote() {
         const RECORDS: u32 = 20_000;
-        let (mut producer, mut consumer) = ring(64);
+        let (mut producer, mut consumer) = ring(64, 3);
         let writer = std::thread::spawn(move || {
             for number in 0..RECORDS {
                 let mut sent = record(1 + u8::try_from(number % 3).unwrap(), 0);
