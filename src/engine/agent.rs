@@ -1,0 +1,151 @@
+//! The engine's agent: committed command frames in, event frames out. The only part of the engine
+//! that touches the logs, and it knows nothing of what is in them.
+
+use std::fmt;
+
+use super::Engine;
+use crate::agent::{Agent, WorkResult};
+use crate::event_store::{Reader, StoreError, Writer};
+use crate::types::{FrameHeader, FrameSink, Line, Position};
+
+/// The most command frames a duty cycle applies.
+const FRAMES_PER_CYCLE_MAX: usize = 8;
+
+/// Called once with the engine as it stands when the node stops.
+pub type OnClose = Box<dyn FnOnce(&Engine) + Send>;
+
+/// The stage that applies commands.
+pub struct EngineAgent {
+    engine: Engine,
+    commands: Reader,
+    events: Writer,
+    on_close: Option<OnClose>,
+}
+
+/// Why the events of the past could not be had again.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// A log could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What the commands give now is not what they gave then.
+    #[error(
+        "the event log differs from what the commands give, at position {position} (command frame \
+         {index}); keep both logs for inspection; removing the event log regenerates it"
+    )]
+    Diverged {
+        /// Where, in the event log.
+        position: Position,
+        /// Raft index of the command frame.
+        index: u64,
+    },
+    /// The event log holds the consequence of commands that the command log has lost.
+    #[error("the event log goes on at position {0}, behind the last command: commands were lost")]
+    CommandsLost(Position),
+}
+
+/// How much [`EngineAgent::recover`] went through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// Command frames.
+    pub frames: u64,
+    /// Commands.
+    pub commands: u64,
+    /// Event frames that were there already, and equal.
+    pub compared: u64,
+    /// Event frames that had to be written again.
+    pub regenerated: u64,
+}
+
+impl EngineAgent {
+    /// Applies every committed command from the start of the log to a fresh `engine`. Events that
+    /// `existing` holds are compared, those it lacks are appended to `events`.
+    ///
+    /// # Errors
+    /// [`RecoveryError`]; the node must not go on.
+    pub fn recover(
+        engine: Engine,
+        commands: Reader,
+        existing: Reader,
+        events: Writer,
+    ) -> Result<(Self, Replayed), RecoveryError> {
+        let mut agent = Self { engine, commands, events, on_close: None };
+        let mut replayed = Replayed::default();
+        let mut sink = Compare { existing, events: &mut agent.events, replayed: &mut replayed };
+        while let Some(frame) = agent.commands.next_frame()? {
+            agent.engine.apply(frame.header, frame.payload, &mut sink)?;
+            sink.replayed.frames += 1;
+            sink.replayed.commands += u64::from(frame.header.count);
+        }
+        if let Some(frame) = sink.existing.next_frame()? {
+            return Err(RecoveryError::CommandsLost(frame.header.start));
+        }
+        agent.events.commit(agent.engine.chain().end);
+        Ok((agent, replayed))
+    }
+
+    /// Has `on_close` called with the engine after its last command.
+    #[must_use]
+    pub fn on_close(mut self, on_close: OnClose) -> Self {
+        self.on_close = Some(on_close);
+        self
+    }
+
+    /// The engine as it stands.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+}
+
+impl fmt::Debug for EngineAgent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineAgent").finish_non_exhaustive()
+    }
+}
+
+impl Agent for EngineAgent {
+    fn name(&self) -> &'static str {
+        "engine"
+    }
+
+    fn do_work(&mut self, _now: crate::types::Nanos) -> WorkResult {
+        let mut work = 0;
+        for _ in 0..FRAMES_PER_CYCLE_MAX {
+            let Some(frame) = self.commands.next_frame()? else { break };
+            self.engine.apply(frame.header, frame.payload, &mut self.events)?;
+            self.events.commit(self.engine.chain().end);
+            work += 1;
+        }
+        Ok(work)
+    }
+
+    fn on_close(&mut self) {
+        if let Some(on_close) = self.on_close.take() {
+            on_close(&self.engine);
+        }
+    }
+}
+
+/// Compares frames with those that exist, and appends the rest.
+struct Compare<'a> {
+    existing: Reader,
+    events: &'a mut Writer,
+    replayed: &'a mut Replayed,
+}
+
+impl FrameSink for Compare<'_> {
+    type Error = RecoveryError;
+
+    fn frame(&mut self, header: &FrameHeader, payload: &[Line]) -> Result<(), RecoveryError> {
+        let Some(frame) = self.existing.next_frame()? else {
+            self.replayed.regenerated += 1;
+            return Ok(self.events.append(header, payload)?);
+        };
+        if (frame.header, frame.payload) != (header, payload) {
+            return Err(RecoveryError::Diverged { position: header.start, index: header.index });
+        }
+        self.replayed.compared += 1;
+        Ok(())
+    }
+}

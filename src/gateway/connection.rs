@@ -1,0 +1,110 @@
+//! One connection of a gateway: its session, its login, and how far it is in its port's stream.
+
+use std::net::SocketAddrV4;
+
+use super::ports::Stream;
+use super::session::Session;
+use crate::event_store::{Reader, StoreError};
+use crate::net::ConnectionId;
+use crate::types::event::EventHeader;
+use crate::types::{Epoch, LINE_BYTES, Nanos, PortId, Position};
+use crate::wire::soup::LoginRequest;
+
+/// A connection and all that the gateway keeps for it.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) id: ConnectionId,
+    pub(super) peer: SocketAddrV4,
+    pub(super) session: Session,
+    pub(super) login: LoginState,
+    pub(super) outbound: Outbound,
+    /// Its session id is over: it is closed once the rest of its stream was sent.
+    pub(super) ending: bool,
+    /// It stands in the queue of connections with unread input.
+    pub(super) queued: bool,
+    /// It stands in the queue of sessions that are not live.
+    pub(super) lagging: bool,
+}
+
+/// How far the participant has proved who it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum LoginState {
+    /// Not yet.
+    None,
+    /// It has, but its port was taken over a moment ago; the login is decided not before then.
+    Held { login: LoginRequest, not_before: Nanos },
+    /// `PortUp` is on its way through the log.
+    Sequencing { port: PortId, sequence: u64 },
+    /// The session is up.
+    Up { port: PortId, epoch: Epoch },
+}
+
+/// Where a session stands in its port's stream.
+#[derive(Debug, Default)]
+pub(super) struct Outbound {
+    /// The number of the next message to send.
+    pub(super) next: u32,
+    /// Whether that is the next message of the log's end; else the session reads up from `backlog`.
+    pub(super) live: bool,
+    /// Positions found by walking back from a known one, the oldest last.
+    backlog: Vec<Position>,
+}
+
+impl Connection {
+    pub(super) fn new(id: ConnectionId, peer: SocketAddrV4, now: Nanos) -> Self {
+        Self {
+            id,
+            peer,
+            session: Session::new(now),
+            login: LoginState::None,
+            outbound: Outbound::default(),
+            ending: false,
+            queued: false,
+            lagging: false,
+        }
+    }
+}
+
+impl Outbound {
+    /// Begins to send from message `next` of `stream`.
+    pub(super) fn start(&mut self, next: u32, stream: &Stream) {
+        self.backlog.clear();
+        self.next = next;
+        self.live = next > stream.last_sequence();
+    }
+
+    /// The position of the next message, if the stream has it already; becomes live if not.
+    ///
+    /// # Errors
+    /// The log's, when a record on the way back cannot be read.
+    pub(super) fn next_position(
+        &mut self,
+        stream: &Stream,
+        history: &mut Reader,
+    ) -> Result<Option<Position>, StoreError> {
+        if self.backlog.is_empty() {
+            let Some((mut sequence, mut position)) = stream.anchor(self.next) else {
+                self.live = true;
+                return Ok(None);
+            };
+            self.backlog.push(position);
+            while sequence > self.next {
+                let record = history.record_at(position)?.lines;
+                let distance = EventHeader::view(record).map_or(0, |header| header.port_distance);
+                position = match distance {
+                    0 => stream.before_jump(sequence),
+                    lines => Position(position.0 - u64::from(lines) * LINE_BYTES as u64),
+                };
+                sequence -= 1;
+                self.backlog.push(position);
+            }
+        }
+        Ok(self.backlog.last().copied())
+    }
+
+    /// The message at [`Outbound::next_position`], or the live one, was sent.
+    pub(super) fn sent(&mut self) {
+        self.backlog.pop();
+        self.next += 1;
+    }
+}

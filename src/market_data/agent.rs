@@ -1,0 +1,279 @@
+//! The feed's agent: from the event log to datagrams.
+//!
+//! After a restart nobody can know which of the last messages left before the crash, so the publisher
+//! repeats the last [`REPEAT_MAX`]; a subscriber that has them drops them by their number.
+
+use std::collections::VecDeque;
+use std::net::SocketAddrV4;
+
+use tracing::info;
+
+use crate::agent::{Agent, WorkResult};
+use crate::event_store::{Frame, Reader};
+use crate::net::Datagram;
+use crate::ring::Producer;
+use crate::types::event::{Event, EventHeader};
+use crate::types::{Nanos, Position, SessionId, Symbol};
+use crate::wire::{itch, mold};
+
+/// Feed messages repeated after a start.
+pub const REPEAT_MAX: u64 = 4096;
+/// A heartbeat, or the end of the session, is sent after this much silence.
+pub const HEARTBEAT_INTERVAL: Nanos = Nanos::SECOND;
+/// How often the end of a session is told.
+const END_OF_SESSION_TIMES: u32 = 30;
+/// The most event frames a duty cycle reads.
+const FRAMES_PER_CYCLE_MAX: usize = 8;
+/// Ring room that the messages of the longest event frame can need: 1,024 records of at most 50 bytes
+/// in datagrams of at most 23 lines.
+const FRAME_ROOM: usize = 1024;
+
+/// What a feed is told at the start.
+#[derive(Clone, Copy, Debug)]
+pub struct MarketDataConfig {
+    /// The multicast group and port.
+    pub group: SocketAddrV4,
+    /// The term whose start must be in the event log before anything is sent.
+    pub term: u32,
+}
+
+/// What the feed has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeedCounters {
+    /// Messages sent, repeats included.
+    pub messages: u64,
+    /// Datagrams sent, heartbeats included.
+    pub datagrams: u64,
+    /// Duty cycles that waited for room in the ring.
+    pub ring_full: u64,
+}
+
+/// The stage that publishes the feed.
+#[derive(Debug)]
+pub struct MarketData {
+    term: u32,
+    events: Reader,
+    stage: Stage,
+    feed: Feed,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Reading what was before this term: position and first feed number of the last frames.
+    CatchingUp { recent: VecDeque<(Position, u64)> },
+    /// Publishing what has at least this number.
+    Publishing { from: u64 },
+}
+
+/// What is published, and what is needed to say it.
+#[derive(Debug)]
+struct Feed {
+    group: SocketAddrV4,
+    out: Producer,
+    day: Option<Day>,
+    symbols: Vec<Symbol>,
+    packet: mold::PacketBuilder,
+    message: [u8; itch::MESSAGE_BYTES_MAX],
+    datagram: Datagram,
+    sent_at: Nanos,
+    counters: FeedCounters,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Day {
+    session: SessionId,
+    midnight: Nanos,
+    /// The number of the feed's next message.
+    next: u64,
+    /// Times that its end is still to be told; `None` while it is open.
+    ending: Option<u32>,
+}
+
+impl MarketData {
+    /// Publishes the feed of `events` through `out`.
+    #[must_use]
+    pub fn new(config: MarketDataConfig, events: Reader, out: Producer) -> Self {
+        let feed = Feed {
+            group: config.group,
+            out,
+            day: None,
+            symbols: Vec::new(),
+            packet: mold::PacketBuilder::new(),
+            message: [0; itch::MESSAGE_BYTES_MAX],
+            datagram: Datagram::new(),
+            sent_at: Nanos::ZERO,
+            counters: FeedCounters::default(),
+        };
+        let stage = Stage::CatchingUp { recent: VecDeque::new() };
+        Self { term: config.term, events, stage, feed }
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn counters(&self) -> FeedCounters {
+        self.feed.counters
+    }
+}
+
+impl Agent for MarketData {
+    fn name(&self) -> &'static str {
+        "market_data"
+    }
+
+    fn do_work(&mut self, now: Nanos) -> WorkResult {
+        let mut work = 0;
+        for _ in 0..FRAMES_PER_CYCLE_MAX {
+            if self.feed.out.room() < FRAME_ROOM {
+                self.feed.counters.ring_full += 1;
+                break;
+            }
+            let Some(frame) = self.events.next_frame()? else { break };
+            work += 1;
+            match &mut self.stage {
+                Stage::Publishing { from } => self.feed.publish(&frame, *from, now),
+                Stage::CatchingUp { recent } => {
+                    if self.feed.catch_up(&frame, recent, self.term) {
+                        let next = self.feed.day.map_or(1, |day| day.next);
+                        if let Some(&(position, _)) = recent.front() {
+                            self.events.seek(position)?;
+                        }
+                        self.stage = Stage::Publishing { from: next.saturating_sub(REPEAT_MAX) };
+                    }
+                }
+            }
+        }
+        if let Stage::Publishing { .. } = self.stage {
+            self.feed.send_packet(now);
+            self.feed.keep_alive(now);
+        }
+        Ok(work)
+    }
+
+    fn on_close(&mut self) {
+        info!(counters = ?self.feed.counters, "feed closed");
+    }
+}
+
+impl Feed {
+    /// Learns from a frame of the past, and notes it if it may have to be repeated. Says whether
+    /// `term` begins in it.
+    fn catch_up(
+        &mut self,
+        frame: &Frame<'_>,
+        recent: &mut VecDeque<(Position, u64)>,
+        term: u32,
+    ) -> bool {
+        let mut first = 0;
+        let mut reached = false;
+        for (_, _, lines) in frame.records() {
+            let (Ok(event), Some(header)) = (Event::parse(lines), EventHeader::view(lines)) else {
+                continue;
+            };
+            if let Event::DayStarted(_) = event {
+                recent.clear();
+                first = 0;
+            }
+            reached |= matches!(event, Event::TermStarted(started) if started.term == term);
+            self.learn(&event, header);
+            if first == 0 {
+                first = header.feed_sequence;
+            }
+        }
+        if first > 0 {
+            recent.push_back((frame.header.start, first));
+            let next = self.day.map_or(1, |day| day.next);
+            while recent.get(1).is_some_and(|&(_, second)| second + REPEAT_MAX <= next) {
+                recent.pop_front();
+            }
+        }
+        reached
+    }
+
+    fn publish(&mut self, frame: &Frame<'_>, from: u64, now: Nanos) {
+        for (sequence, _, lines) in frame.records() {
+            let (Ok(event), Some(header)) = (Event::parse(lines), EventHeader::view(lines)) else {
+                continue;
+            };
+            if let Event::DayStarted(_) | Event::DayEnded(_) = event {
+                self.send_packet(now);
+            }
+            self.learn(&event, header);
+            if header.feed_sequence == 0 || header.feed_sequence < from {
+                continue;
+            }
+            let Some(day) = self.day else { continue };
+            let symbol = usize::from(header.instrument.0).checked_sub(1);
+            let symbol = symbol.and_then(|index| self.symbols.get(index)).copied();
+            let time = frame.header.time.since(day.midnight).0;
+            let symbol = symbol.unwrap_or_default();
+            // An event that the feed numbers but cannot say is an empty message, which is legal:
+            // leaving it out would shift the numbers of all that follow.
+            let size = itch::emit(&event, sequence, time, symbol, &mut self.message).unwrap_or(0);
+            if self.packet.is_empty() {
+                self.packet.start(day.session, header.feed_sequence);
+            }
+            if !self.packet.push(&self.message[..size]) {
+                self.send_packet(now);
+                self.packet.start(day.session, header.feed_sequence);
+                let pushed = self.packet.push(&self.message[..size]);
+                assert!(pushed, "an empty packet takes any message");
+            }
+            self.counters.messages += 1;
+        }
+    }
+
+    fn learn(&mut self, event: &Event<'_>, header: &EventHeader) {
+        match event {
+            Event::DayStarted(day) => {
+                let (session, midnight) = (day.session, day.midnight);
+                self.day = Some(Day { session, midnight, next: 1, ending: None });
+            }
+            Event::DayEnded(_) => {
+                if let Some(day) = &mut self.day {
+                    day.ending = Some(END_OF_SESSION_TIMES);
+                }
+            }
+            Event::InstrumentDefined(instrument) => {
+                let index = usize::from(header.instrument.0).saturating_sub(1);
+                if self.symbols.len() <= index {
+                    self.symbols.resize(index + 1, Symbol::BLANK);
+                }
+                self.symbols[index] = instrument.symbol;
+            }
+            _ => {}
+        }
+        if let Some(day) = &mut self.day
+            && header.feed_sequence > 0
+        {
+            day.next = header.feed_sequence + 1;
+        }
+    }
+
+    fn send_packet(&mut self, now: Nanos) {
+        if !self.packet.is_empty() {
+            let message = self.datagram.fill(self.group, self.packet.finish());
+            self.out.push(message).expect("FRAME_ROOM was free before the frame");
+            self.counters.datagrams += 1;
+            self.sent_at = now;
+        }
+    }
+
+    fn keep_alive(&mut self, now: Nanos) {
+        if now.since(self.sent_at) < HEARTBEAT_INTERVAL {
+            return;
+        }
+        let Some(day) = &mut self.day else { return };
+        let packet = match &mut day.ending {
+            None => mold::heartbeat(day.session, day.next),
+            Some(0) => return,
+            Some(times) => {
+                *times -= 1;
+                mold::end_of_session(day.session, day.next)
+            }
+        };
+        if self.out.push(self.datagram.fill(self.group, &packet)).is_ok() {
+            self.counters.datagrams += 1;
+            self.sent_at = now;
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The sequencer: gives every command its place and its time. It never looks inside one.
+//!
+//! It merges the heads of its rings by receive time, cuts a batch (what is waiting, at most
+//! [`FRAME_COMMANDS_MAX`], with no timer), stamps log time = max(last + 1, now), and appends the
+//! frame to the command log. Alone, the append is the commit. Its only state is the log's end.
+
+use crate::agent::{Agent, WorkResult};
+use crate::event_store::{Durability, Writer};
+use crate::ring::Consumer;
+use crate::types::command::{CommandHeader, TermStart, Tick};
+use crate::types::{
+    Cause, FRAME_COMMANDS_MAX, FrameChain, FrameKind, Line, Nanos, RECORD_LINES_MAX, Record,
+    split_record,
+};
+
+/// How long the log may stay silent before a [`Tick`] moves its time.
+pub const TICK_INTERVAL: Nanos = Nanos::from_millis(10);
+
+/// The most frames a duty cycle writes.
+const FRAMES_PER_CYCLE_MAX: usize = 4;
+
+/// The stage that writes the command log.
+#[derive(Debug)]
+pub struct Sequencer {
+    log: Writer,
+    chain: FrameChain,
+    durability: Durability,
+    term: u32,
+    first: Vec<Line>,
+    first_taken: usize,
+    inputs: Vec<Consumer>,
+    batch: Vec<Line>,
+}
+
+impl Sequencer {
+    /// Leads `term` on `node` from the end of `log`: its first command is the term's [`TermStart`],
+    /// then come the records of `proposals`, then what the rings bring.
+    ///
+    /// On equal receive times the earlier ring of `inputs` goes first.
+    #[must_use]
+    pub fn new(
+        log: Writer,
+        durability: Durability,
+        term: u32,
+        node: u32,
+        proposals: &[Line],
+        inputs: Vec<Consumer>,
+    ) -> Self {
+        let start = TermStart {
+            header: CommandHeader::internal::<TermStart>(Nanos::ZERO),
+            term,
+            node,
+            reserved: [0; 32],
+        };
+        Self {
+            chain: *log.chain(),
+            log,
+            durability,
+            term,
+            first: [start.lines(), proposals].concat(),
+            first_taken: 0,
+            inputs,
+            batch: Vec::with_capacity(FRAME_COMMANDS_MAX * RECORD_LINES_MAX),
+        }
+    }
+
+    /// Fills the batch and returns how many commands it holds.
+    fn gather(&mut self) -> usize {
+        self.batch.clear();
+        let mut count = 0;
+        while count < FRAME_COMMANDS_MAX && self.take_next() {
+            count += 1;
+        }
+        count
+    }
+
+    fn take_next(&mut self) -> bool {
+        if let Ok((record, _)) = split_record(&self.first[self.first_taken..]) {
+            self.batch.extend_from_slice(record);
+            self.first_taken += record.len();
+            return true;
+        }
+        let heads = self.inputs.iter_mut().enumerate();
+        let oldest = heads
+            .filter_map(|(ring, input)| Some((receive_time(input.peek()?), ring)))
+            .min()
+            .map(|(_, ring)| ring);
+        let Some(ring) = oldest else { return false };
+        self.batch.extend_from_slice(self.inputs[ring].peek().expect("seen a line above"));
+        self.inputs[ring].pop();
+        true
+    }
+
+    fn append(&mut self, count: usize, now: Nanos) -> WorkResult {
+        let time = now.max(self.chain.time.after(Nanos(1)));
+        let cause = Cause { index: self.chain.index + 1, term: self.term, time };
+        let count = u16::try_from(count).expect("at most FRAME_COMMANDS_MAX");
+        let header = self.chain.seal(FrameKind::Normal, cause, count, &self.batch);
+        self.log.append(&header, &self.batch)?;
+        if self.durability == Durability::Disk {
+            self.log.sync()?;
+        }
+        self.log.commit(self.chain.end);
+        Ok(usize::from(count))
+    }
+}
+
+impl Agent for Sequencer {
+    fn name(&self) -> &'static str {
+        "sequencer"
+    }
+
+    fn do_work(&mut self, now: Nanos) -> WorkResult {
+        let mut work = 0;
+        for _ in 0..FRAMES_PER_CYCLE_MAX {
+            let count = self.gather();
+            if count == 0 {
+                break;
+            }
+            work += self.append(count, now)?;
+        }
+        if work == 0 && now.since(self.chain.time) >= TICK_INTERVAL {
+            let header = CommandHeader::internal::<Tick>(now);
+            self.batch.extend_from_slice(Tick { header, reserved: [0; 40] }.lines());
+            self.append(1, now)?;
+        }
+        Ok(work)
+    }
+}
+
+fn receive_time(record: &[Line]) -> Nanos {
+    CommandHeader::view(record).map_or(Nanos::ZERO, |header| header.receive_time)
+}
