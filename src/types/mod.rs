@@ -4,6 +4,7 @@
 //! padding, and a whole number of 64-byte [`Line`]s.
 
 pub mod command;
+mod date;
 mod enums;
 pub mod event;
 mod frame;
@@ -13,6 +14,7 @@ mod record;
 mod text;
 mod time;
 
+pub use date::*;
 pub use enums::*;
 pub use frame::*;
 pub use ids::*;

@@ -1,0 +1,137 @@
+//! Calendar dates, as far as a trading day needs them: a session id and a midnight. UTC only.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Nanos, SessionId};
+
+/// A day of the Gregorian calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Date {
+    year: u32,
+    month: u32,
+    day: u32,
+}
+
+const SECONDS_PER_DAY: u64 = 86_400;
+
+impl Date {
+    /// The day that `moment` lies in.
+    #[must_use]
+    pub fn of(moment: Nanos) -> Self {
+        let mut days = moment.second() / SECONDS_PER_DAY;
+        let mut year = 1970;
+        while days >= days_in_year(year) {
+            days -= days_in_year(year);
+            year += 1;
+        }
+        let mut month = 1;
+        while days >= days_in_month(year, month) {
+            days -= days_in_month(year, month);
+            month += 1;
+        }
+        let day = u32::try_from(days).expect("less than a month") + 1;
+        Self { year: u32::try_from(year).expect("nanoseconds end in 2554"), month, day }
+    }
+
+    /// The moment it begins.
+    #[must_use]
+    pub fn midnight(self) -> Nanos {
+        let year = u64::from(self.year);
+        let years: u64 = (1970..year).map(days_in_year).sum();
+        let months: u64 = (1..self.month).map(|month| days_in_month(year, month)).sum();
+        Nanos::from_secs((years + months + u64::from(self.day) - 1) * SECONDS_PER_DAY)
+    }
+
+    /// As the decimal number YYYYMMDD.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.year * 10_000 + self.month * 100 + self.day
+    }
+
+    /// The session id of its `generation`-th session: YYMMDD and four digits.
+    #[must_use]
+    pub fn session(self, generation: u16) -> SessionId {
+        let text = format!("{:06}{:04}", self.number() % 1_000_000, generation % 10_000);
+        SessionId::new(&text).expect("ten digits")
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+}
+
+/// The text is no day from 1970 to 2553 written YYYY-MM-DD.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a date is written YYYY-MM-DD, from 1970-01-01 to 2553-12-31")]
+pub struct DateError;
+
+impl FromStr for Date {
+    type Err = DateError;
+
+    fn from_str(text: &str) -> Result<Self, DateError> {
+        let mut parts = text.split('-').map(|part| part.parse::<u32>().map_err(|_| DateError));
+        let mut next = || parts.next().unwrap_or(Err(DateError));
+        let (year, month, day) = (next()?, next()?, next()?);
+        let known = (1970..=2553).contains(&year)
+            && (1..=12).contains(&month)
+            && (1..=days_in_month(u64::from(year), month)).contains(&u64::from(day));
+        if !known || parts.next().is_some() {
+            return Err(DateError);
+        }
+        Ok(Self { year, month, day })
+    }
+}
+
+fn days_in_year(year: u64) -> u64 {
+    365 + u64::from(is_leap(year))
+}
+
+fn days_in_month(year: u64, month: u32) -> u64 {
+    match month {
+        2 => 28 + u64::from(is_leap(year)),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+fn is_leap(year: u64) -> bool {
+    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_found_from_any_moment_of_its_day() {
+        for (text, seconds) in [
+            ("1970-01-01", 0),
+            ("2000-02-29", 951_782_400),
+            ("2024-02-29", 1_709_164_800),
+            ("2024-12-31", 1_735_603_200),
+            ("2026-11-22", 1_795_305_600),
+        ] {
+            let date: Date = text.parse().unwrap();
+            assert_eq!(date.midnight(), Nanos::from_secs(seconds), "{text}");
+            assert_eq!(Date::of(Nanos::from_secs(seconds)), date);
+            assert_eq!(Date::of(Nanos::from_secs(seconds + 86_399)), date);
+            assert_eq!(date.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_session_id_is_the_date_and_a_generation() {
+        let date: Date = "2026-11-22".parse().unwrap();
+        assert_eq!(&date.session(1).0, b"2611220001");
+    }
+
+    #[test]
+    fn text_that_is_no_date_is_refused() {
+        for text in ["", "2026-11", "2026-13-01", "2026-02-29", "26-11-22", "2026-11-22-1", "x"] {
+            assert_eq!(text.parse::<Date>(), Err(DateError), "{text}");
+        }
+    }
+}
