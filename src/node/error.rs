@@ -1,0 +1,77 @@
+//! Why a node does not start, or stopped: what, where, and how to mend it.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::agent::AgentError;
+use crate::engine::RecoveryError;
+use crate::event_store::{ControlError, StoreError};
+use crate::types::Position;
+
+/// Why a node does not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// A log cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The control file cannot be used.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The engine cannot be brought back to where it was.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
+    /// A file of the configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
+    /// The log is empty, so there is nothing to trade.
+    #[error("the log in {} is empty: give the market to start with (--market FILE)", directory.display())]
+    MarketWanted {
+        /// The logs' directory.
+        directory: PathBuf,
+    },
+    /// The log holds a market already.
+    #[error(
+        "the log in {} holds a market already, and a market file is applied to an empty log only: \
+         start without --market",
+        directory.display()
+    )]
+    MarketNotWanted {
+        /// The logs' directory.
+        directory: PathBuf,
+    },
+    /// The node was killed while its market was being applied.
+    #[error(
+        "the log in {} ends before its first day: the market was not applied to its end, and \
+         nothing was traded; remove the directory and start again with --market FILE",
+        directory.display()
+    )]
+    MarketIncomplete {
+        /// The logs' directory.
+        directory: PathBuf,
+    },
+    /// The log was there once, and is not now.
+    #[error(
+        "the log in {} is empty, but the control file says it was durable up to position {durable}: \
+         restore it from a copy; to begin a new exchange remove the control file too",
+        directory.display()
+    )]
+    LogGone {
+        /// The logs' directory.
+        directory: PathBuf,
+        /// How far it reached.
+        durable: Position,
+    },
+    /// The network front cannot be had.
+    #[error("order entry: {0}")]
+    Front(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The operators' listener cannot be had.
+    #[error("administration: {0}")]
+    Admin(#[source] io::Error),
+    /// No thread could be had.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] io::Error),
+    /// A stage failed while the node ran.
+    #[error("{0}")]
+    Stage(AgentError),
+}
