@@ -134,10 +134,7 @@ pub enum SoupError {
 ///
 /// # Errors
 /// [`SoupError`]: the connection is of no use any more.
-pub fn parse(
-    bytes: &[u8],
-    length_max: usize,
-) -> Result<Option<(Packet<'_>, usize)>, SoupError> {
+pub fn parse(bytes: &[u8], length_max: usize) -> Result<Option<(Packet<'_>, usize)>, SoupError> {
     let Some((&[high, low], rest)) = bytes.split_first_chunk() else { return Ok(None) };
     let length = u16::from_be_bytes([high, low]);
     let whole = usize::from(length);
@@ -271,7 +268,8 @@ impl LoginRequest {
     /// Writes the whole packet, in the 4.10 form if it has a heartbeat timeout, and returns its size.
     pub fn emit(&self, packet: &mut [u8; LOGIN_REQUEST_BYTES_MAX]) -> usize {
         let payload = if self.heartbeat_timeout_ms.is_some() { LOGIN_410 } else { LOGIN_300 };
-        packet[..3].copy_from_slice(&header(kind::LOGIN_REQUEST, payload).expect("short"));
+        let [.., length] = (1 + payload).to_be_bytes();
+        packet[..3].copy_from_slice(&[0, length, kind::LOGIN_REQUEST]);
         packet[3..9].copy_from_slice(&self.name.0);
         packet[9..19].copy_from_slice(&self.secret);
         packet[19..29].copy_from_slice(&self.session.0);
