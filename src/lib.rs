@@ -13,3 +13,4 @@ pub mod agent;
 pub mod net;
 pub mod ring;
 pub mod types;
+pub mod wire;

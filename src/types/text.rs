@@ -6,13 +6,13 @@
 
 use std::fmt;
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident[$size:literal]) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[derive(FromBytes, IntoBytes, KnownLayout, Immutable)]
+        #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
         #[repr(transparent)]
         pub struct $name(pub [u8; $size]);
 

@@ -1,0 +1,570 @@
+//! TotalView-ITCH 5.0: the market as everyone may see it, order by order.
+//!
+//! It writes S R H A E X D and reads them; the other types are known by length, to step over.
+
+use zerocopy::byteorder::big_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::types::event::{self, Event};
+use crate::types::{InstrumentId, Price, Side, Symbol, SystemCode};
+
+/// The most bytes of any message that this codec writes.
+pub const OUT_MAX: usize = size_of::<StockDirectory>();
+
+/// A message, laid over its bytes.
+#[derive(Clone, Copy, Debug)]
+pub enum Message<'a> {
+    /// `S`: the day goes on.
+    SystemEvent(&'a SystemEvent),
+    /// `R`: an instrument, and the locate that stands for it today.
+    StockDirectory(&'a StockDirectory),
+    /// `H`: an instrument's trading state.
+    TradingAction(&'a TradingAction),
+    /// `A`: an order rests.
+    AddOrder(&'a AddOrder),
+    /// `E`: a resting order traded at its price.
+    OrderExecuted(&'a OrderExecuted),
+    /// `X`: a resting order became smaller.
+    OrderCancel(&'a OrderCancel),
+    /// `D`: a resting order is gone.
+    OrderDelete(&'a OrderDelete),
+    /// A sound message of a type of the specification that this exchange never sends.
+    Other(u8),
+}
+
+/// What every message begins with.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
+#[repr(C)]
+pub struct Header {
+    /// The type.
+    pub kind: u8,
+    /// The instrument of the day, 0 = all.
+    pub locate: U16,
+    /// The exchange's own number.
+    pub tracking: U16,
+    /// Nanoseconds since midnight: the low 48 bits.
+    pub timestamp: [u8; 6],
+}
+
+/// System Event.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
+#[repr(C)]
+pub struct SystemEvent {
+    /// Common fields.
+    pub header: Header,
+    /// A [`SystemCode`].
+    pub code: u8,
+}
+
+/// Stock Directory.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
+#[repr(C)]
+pub struct StockDirectory {
+    /// Common fields; the locate there stands for this instrument.
+    pub header: Header,
+    /// Its symbol.
+    pub symbol: Symbol,
+    /// The market tier.
+    pub market_category: u8,
+    /// Space: not told.
+    pub financial_status: u8,
+    /// Shares in a lot.
+    pub round_lot_size: U32,
+    /// `Y`: orders are whole lots.
+    pub round_lots_only: u8,
+    /// `C` common stock, and so on.
+    pub issue_classification: u8,
+    /// `Z`: not told.
+    pub issue_subtype: [u8; 2],
+    /// `P` live, `T` test.
+    pub authenticity: u8,
+    /// Space: not told.
+    pub short_sale_threshold: u8,
+    /// Space: not told.
+    pub ipo_flag: u8,
+    /// Space: not told.
+    pub luld_tier: u8,
+    /// Space: not told.
+    pub etp_flag: u8,
+    /// 0: not told.
+    pub etp_leverage: U32,
+    /// `N`.
+    pub inverse: u8,
+}
+
+/// Stock Trading Action.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
+#[repr(C)]
+pub struct TradingAction {
+    /// Common fields.
+    pub header: Header,
+    /// The instrument.
+    pub symbol: Symbol,
+    /// A [`TradingState`](crate::types::TradingState).
+    pub state: u8,
+    /// Space.
+    pub reserved: u8,
+    /// Why, padded with spaces.
+    pub reason: [u8; 4],
+}
+
+/// Add Order, without attribution.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
+#[repr(C)]
+pub struct AddOrder {
+    /// Common fields.
+    pub header: Header,
+    /// The order.
+    pub order_ref: U64,
+    /// `B` or `S`.
+    pub side: u8,
+    /// Shares that rest.
+    pub shares: U32,
+    /// The instrument.
+    pub symbol: Symbol,
+    /// Its price.
+    pub price: U32,
+}
+
+/// Order Executed, at the order's own price.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
+#[repr(C)]
+pub struct OrderExecuted {
+    /// Common fields.
+    pub header: Header,
+    /// The resting order.
+    pub order_ref: U64,
+    /// Shares of the fill.
+    pub shares: U32,
+    /// Ties it to both sides' execution reports.
+    pub match_number: U64,
+}
+
+/// Order Cancel: part of an order.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
+#[repr(C)]
+pub struct OrderCancel {
+    /// Common fields.
+    pub header: Header,
+    /// The order.
+    pub order_ref: U64,
+    /// Shares taken out.
+    pub shares: U32,
+}
+
+/// Order Delete: all that is left of an order.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
+#[repr(C)]
+pub struct OrderDelete {
+    /// Common fields.
+    pub header: Header,
+    /// The order.
+    pub order_ref: U64,
+}
+
+const _: () = assert!(size_of::<Header>() == 11);
+const _: () = assert!(size_of::<SystemEvent>() == 12);
+const _: () = assert!(size_of::<StockDirectory>() == 39);
+const _: () = assert!(size_of::<TradingAction>() == 25);
+const _: () = assert!(size_of::<AddOrder>() == 36);
+const _: () = assert!(size_of::<OrderExecuted>() == 31);
+const _: () = assert!(size_of::<OrderCancel>() == 23);
+const _: () = assert!(size_of::<OrderDelete>() == 19);
+
+/// Why bytes are not a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ItchError {
+    /// No bytes at all.
+    #[error("empty message")]
+    Empty,
+    /// No message has this type.
+    #[error("unknown message type {0:#04x}")]
+    UnknownType(u8),
+    /// Not the length of this type.
+    #[error("message of type {kind:#04x} cannot have {length} bytes")]
+    Length {
+        /// The type.
+        kind: u8,
+        /// The whole message's bytes.
+        length: usize,
+    },
+}
+
+/// The length of every message of this type, `None` for a type that the specification does not have.
+#[must_use]
+pub const fn message_length(kind: u8) -> Option<usize> {
+    Some(match kind {
+        b'S' | b'W' => 12,
+        b'D' | b'B' => 19,
+        b'Y' | b'N' => 20,
+        b'h' => 21,
+        b'X' => 23,
+        b'H' => 25,
+        b'L' => 26,
+        b'K' => 28,
+        b'E' => 31,
+        b'V' | b'J' | b'U' => 35,
+        b'A' | b'C' => 36,
+        b'R' => 39,
+        b'F' | b'Q' => 40,
+        b'P' => 44,
+        b'O' => 48,
+        b'I' => 50,
+        _ => return None,
+    })
+}
+
+impl<'a> Message<'a> {
+    /// Parses one whole message.
+    ///
+    /// # Errors
+    /// [`ItchError`].
+    pub fn parse(message: &'a [u8]) -> Result<Self, ItchError> {
+        let &[kind, ..] = message else { return Err(ItchError::Empty) };
+        let length = message_length(kind).ok_or(ItchError::UnknownType(kind))?;
+        if message.len() != length {
+            return Err(ItchError::Length { kind, length: message.len() });
+        }
+        Ok(match kind {
+            b'S' => Self::SystemEvent(view(message)?),
+            b'R' => Self::StockDirectory(view(message)?),
+            b'H' => Self::TradingAction(view(message)?),
+            b'A' => Self::AddOrder(view(message)?),
+            b'E' => Self::OrderExecuted(view(message)?),
+            b'X' => Self::OrderCancel(view(message)?),
+            b'D' => Self::OrderDelete(view(message)?),
+            other => Self::Other(other),
+        })
+    }
+}
+
+fn view<T: FromBytes + KnownLayout + Immutable + Unaligned>(bytes: &[u8]) -> Result<&T, ItchError> {
+    let wrong = ItchError::Length { kind: bytes[0], length: bytes.len() };
+    T::ref_from_bytes(bytes).map_err(|_| wrong)
+}
+
+impl Header {
+    /// The header of a message about the instrument, if any, at `timestamp` nanoseconds since midnight.
+    #[must_use]
+    pub fn new(kind: u8, instrument: InstrumentId, timestamp: u64) -> Self {
+        let [_, _, timestamp @ ..] = timestamp.to_be_bytes();
+        Self { kind, locate: instrument.0.into(), tracking: 0.into(), timestamp }
+    }
+
+    /// Nanoseconds since midnight.
+    #[must_use]
+    pub fn timestamp(&self) -> u64 {
+        let mut bytes = [0; 8];
+        bytes[2..].copy_from_slice(&self.timestamp);
+        u64::from_be_bytes(bytes)
+    }
+}
+
+/// Writes the message that `event` is in the feed to the front of `out` and returns its size; `None`
+/// if the feed does not show it. `sequence` is the event's own, `timestamp` its log time in
+/// nanoseconds since midnight, `symbol` that of the header's instrument (unused if it has none).
+pub fn emit(
+    event: &Event<'_>,
+    sequence: u64,
+    timestamp: u64,
+    symbol: Symbol,
+    out: &mut [u8; OUT_MAX],
+) -> Option<usize> {
+    let header = |kind, event: &event::EventHeader| {
+        let shown = event.feed_sequence != 0;
+        shown.then(|| Header::new(kind, event.instrument, timestamp))
+    };
+    Some(match event {
+        Event::DayStarted(e) => {
+            let code = SystemCode::StartOfMessages.byte();
+            put(&SystemEvent { header: header(b'S', &e.header)?, code }, out)
+        }
+        Event::SystemMessage(e) => {
+            put(&SystemEvent { header: header(b'S', &e.header)?, code: e.code }, out)
+        }
+        Event::InstrumentDefined(e) => put(&directory(e, header(b'R', &e.header)?), out),
+        Event::TradingAction(e) => {
+            let header = header(b'H', &e.header)?;
+            let (state, reserved, reason) = (e.state, b' ', e.reason);
+            put(&TradingAction { header, symbol: e.symbol, state, reserved, reason }, out)
+        }
+        Event::Accepted(e) => {
+            let add = AddOrder {
+                header: header(b'A', &e.header)?,
+                order_ref: sequence.into(),
+                side: side(e.side),
+                shares: e.quantity.0.into(),
+                symbol,
+                price: price(e.price),
+            };
+            put(&add, out)
+        }
+        Event::Rested(e) => {
+            let add = AddOrder {
+                header: header(b'A', &e.header)?,
+                order_ref: e.order.0.into(),
+                side: side(e.side),
+                shares: e.quantity.0.into(),
+                symbol,
+                price: price(e.price),
+            };
+            put(&add, out)
+        }
+        Event::Executed(e) => {
+            let header = header(b'E', &e.header)?;
+            let (order_ref, shares) = (e.order.0.into(), e.quantity.0.into());
+            let match_number = e.match_number.0.into();
+            put(&OrderExecuted { header, order_ref, shares, match_number }, out)
+        }
+        Event::Canceled(e) if e.leaves.is_zero() => {
+            put(&OrderDelete { header: header(b'D', &e.header)?, order_ref: e.order.0.into() }, out)
+        }
+        Event::Canceled(e) => {
+            let header = header(b'X', &e.header)?;
+            let (order_ref, shares) = (e.order.0.into(), e.decrement.0.into());
+            put(&OrderCancel { header, order_ref, shares }, out)
+        }
+        _ => return None,
+    })
+}
+
+fn put<T: IntoBytes + Immutable>(message: &T, out: &mut [u8; OUT_MAX]) -> usize {
+    let bytes = message.as_bytes();
+    out[..bytes.len()].copy_from_slice(bytes);
+    bytes.len()
+}
+
+fn directory(event: &event::InstrumentDefined, header: Header) -> StockDirectory {
+    StockDirectory {
+        header,
+        symbol: event.symbol,
+        market_category: event.market_category,
+        financial_status: b' ',
+        round_lot_size: event.lot_size.into(),
+        round_lots_only: b'Y',
+        issue_classification: event.product,
+        issue_subtype: *b"Z ",
+        authenticity: b'P',
+        short_sale_threshold: b' ',
+        ipo_flag: b' ',
+        luld_tier: b' ',
+        etp_flag: b' ',
+        etp_leverage: 0.into(),
+        inverse: b'N',
+    }
+}
+
+/// The feed does not tell short sales from others.
+fn side(side: u8) -> u8 {
+    if side == Side::Buy.byte() { b'B' } else { b'S' }
+}
+
+/// Prices on the feed have four bytes. A resting order's is at most [`Price::MAX`], which fits.
+fn price(price: Price) -> U32 {
+    u32::try_from(price.0).expect("a resting order's price is at most Price::MAX").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use zerocopy::FromZeros as _;
+
+    use super::*;
+    use crate::types::event::EventHeader;
+    use crate::types::{Line, MatchNumber, OrderRef, Quantity, Record};
+    use crate::wire::tests::hex;
+
+    const DELETE: &str = "440ab100001f1acf4c4eb70000000001665d6a";
+
+    fn acme() -> Symbol {
+        Symbol::new("ACME").unwrap()
+    }
+
+    /// The message of the event in `lines`, whose sequence is 77, at 0x010203040506 ns.
+    fn message_of(lines: &[Line]) -> Option<Vec<u8>> {
+        let event = Event::parse(lines).unwrap();
+        let mut out = [0; OUT_MAX];
+        let size = emit(&event, 77, 0x0102_0304_0506, acme(), &mut out)?;
+        Message::parse(&out[..size]).unwrap();
+        Some(out[..size].to_vec())
+    }
+
+    fn shown<T: Record>() -> EventHeader {
+        EventHeader { feed_sequence: 5, instrument: InstrumentId(3), ..EventHeader::new::<T>() }
+    }
+
+    #[test]
+    fn the_captured_delete_is_read_and_written_byte_for_byte() {
+        let bytes = hex(DELETE);
+        let Ok(Message::OrderDelete(delete)) = Message::parse(&bytes) else { panic!() };
+        assert_eq!((delete.header.locate.get(), delete.order_ref.get()), (0x0AB1, 0x0166_5D6A));
+        let header = Header::new(b'D', InstrumentId(0x0AB1), delete.header.timestamp());
+        let again = OrderDelete { header, order_ref: 0x0166_5D6A.into() };
+        assert_eq!(again.as_bytes(), bytes);
+    }
+
+    #[test]
+    fn an_accepted_order_that_rests_is_added_under_its_own_sequence() {
+        let mut event = event::Accepted {
+            header: shown::<event::Accepted>(),
+            price: Price(105_000),
+            quantity: Quantity(100),
+            side: b'T',
+            ..event::Accepted::new_zeroed()
+        };
+        let expected = b"A\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x4DS\0\0\0\x64ACME    \
+                         \0\x01\x9A\x28";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+        event.header.feed_sequence = 0;
+        assert_eq!(message_of(event.lines()), None);
+    }
+
+    #[test]
+    fn what_rests_after_a_trade_is_added_under_the_orders_reference() {
+        let event = event::Rested {
+            header: shown::<event::Rested>(),
+            order: OrderRef(70),
+            price: Price(105_000),
+            quantity: Quantity(40),
+            side: b'B',
+            ..event::Rested::new_zeroed()
+        };
+        let expected = b"A\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46B\0\0\0\x28ACME    \
+                         \0\x01\x9A\x28";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_fill_of_a_resting_order_is_its_execution() {
+        let event = event::Executed {
+            header: shown::<event::Executed>(),
+            order: OrderRef(70),
+            quantity: Quantity(40),
+            match_number: MatchNumber(80),
+            ..event::Executed::new_zeroed()
+        };
+        let expected =
+            b"E\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46\0\0\0\x28\0\0\0\0\0\0\0\x50";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_cancel_that_leaves_shares_is_a_cancel_and_one_that_leaves_none_a_delete() {
+        let mut event = event::Canceled {
+            header: shown::<event::Canceled>(),
+            order: OrderRef(70),
+            decrement: Quantity(40),
+            leaves: Quantity(60),
+            ..event::Canceled::new_zeroed()
+        };
+        let expected = b"X\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46\0\0\0\x28";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+        event.leaves = Quantity::ZERO;
+        let expected = b"D\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_days_events_are_system_events() {
+        let mut header = shown::<event::DayStarted>();
+        header.instrument = InstrumentId::NONE;
+        let event = event::DayStarted { header, ..event::DayStarted::new_zeroed() };
+        let expected = b"S\0\0\0\0\x01\x02\x03\x04\x05\x06O";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+
+        let header = shown::<event::SystemMessage>();
+        let event =
+            event::SystemMessage { header, code: b'Q', ..event::SystemMessage::new_zeroed() };
+        assert_eq!(message_of(event.lines()).unwrap().last(), Some(&b'Q'));
+    }
+
+    #[test]
+    fn an_instrument_and_its_state_are_told() {
+        let event = event::InstrumentDefined {
+            header: shown::<event::InstrumentDefined>(),
+            symbol: acme(),
+            lot_size: 10,
+            market_category: b'Q',
+            product: b'C',
+            ..event::InstrumentDefined::new_zeroed()
+        };
+        let expected = b"R\0\x03\0\0\x01\x02\x03\x04\x05\x06ACME    Q \0\0\0\x0AYCZ P    \0\0\0\0N";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+
+        let event = event::TradingAction {
+            header: shown::<event::TradingAction>(),
+            symbol: acme(),
+            reason: *b"T1  ",
+            state: b'H',
+            ..event::TradingAction::new_zeroed()
+        };
+        let expected = b"H\0\x03\0\0\x01\x02\x03\x04\x05\x06ACME    H T1  ";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+    }
+
+    #[test]
+    fn types_never_sent_are_stepped_over_by_their_length() {
+        for kind in *b"YLVWKJhFCUPQBINO" {
+            let mut message = vec![0; message_length(kind).unwrap()];
+            message[0] = kind;
+            assert!(matches!(Message::parse(&message), Ok(Message::Other(k)) if k == kind));
+            message.push(0);
+            let length = message.len();
+            let wrong = ItchError::Length { kind, length };
+            assert_eq!(Message::parse(&message).unwrap_err(), wrong);
+        }
+        assert_eq!(Message::parse(b"?").unwrap_err(), ItchError::UnknownType(b'?'));
+        assert_eq!(Message::parse(b"").unwrap_err(), ItchError::Empty);
+    }
+
+    proptest! {
+        #[test]
+        fn a_timestamp_survives_if_it_fits_48_bits(timestamp in 0_u64..1 << 48) {
+            let header = Header::new(b'S', InstrumentId(1), timestamp);
+            prop_assert_eq!(header.timestamp(), timestamp);
+        }
+
+        #[test]
+        fn what_is_laid_over_bytes_is_those_bytes(bytes: [u8; 39]) {
+            for kind in *b"SRHAEXD" {
+                let mut message = bytes[..message_length(kind).unwrap()].to_vec();
+                message[0] = kind;
+                let again = match Message::parse(&message).unwrap() {
+                    Message::SystemEvent(m) => m.as_bytes(),
+                    Message::StockDirectory(m) => m.as_bytes(),
+                    Message::TradingAction(m) => m.as_bytes(),
+                    Message::AddOrder(m) => m.as_bytes(),
+                    Message::OrderExecuted(m) => m.as_bytes(),
+                    Message::OrderCancel(m) => m.as_bytes(),
+                    Message::OrderDelete(m) => m.as_bytes(),
+                    Message::Other(_) => panic!("a type that is sent"),
+                };
+                prop_assert_eq!(again, message.as_slice());
+            }
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_the_parser_panic() {
+        let delete = hex(DELETE);
+        crate::wire::mutate::each(&[&delete, &[b'A'; 36], &[b'R'; 39]], |bytes| {
+            let _ = Message::parse(bytes);
+        });
+    }
+}

@@ -1,0 +1,280 @@
+//! Messages from the participant: Enter Order and Cancel Order; the others are known by type.
+//!
+//! It checks lengths and types only.
+
+use zerocopy::byteorder::big_endian::{U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::{APPENDAGE_LENGTH_BYTES, Appendage, OPTIONS_BYTES_MAX, Options, OuchError};
+use super::{join, split};
+use crate::types::{ClOrdId, Price, Quantity, Side, Symbol, TimeInForce, UserRefNum};
+
+/// The most bytes of an Enter Order that this codec writes.
+pub const ENTER_BYTES_MAX: usize = 45 + APPENDAGE_LENGTH_BYTES + OPTIONS_BYTES_MAX;
+/// The most bytes of a Cancel Order that this codec writes.
+pub const CANCEL_BYTES_MAX: usize = 9 + APPENDAGE_LENGTH_BYTES + OPTIONS_BYTES_MAX;
+
+/// A message from the participant, laid over its bytes, with the elements of its appendage.
+#[derive(Clone, Copy, Debug)]
+pub enum Inbound<'a> {
+    /// Enter Order.
+    Enter(&'a Enter, &'a [u8]),
+    /// Cancel Order.
+    Cancel(&'a Cancel, &'a [u8]),
+    /// A sound message of a type (`U` `M` `C` `D` `E` `Q`) that this exchange does not offer.
+    NotBuilt(u8),
+}
+
+/// Enter Order, without its appendage.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
+#[repr(C)]
+pub struct Enter {
+    /// `O`.
+    pub kind: u8,
+    /// The participant's number for it.
+    pub user_ref_num: U32,
+    /// A [`Side`].
+    pub side: u8,
+    /// Shares.
+    pub quantity: U32,
+    /// The instrument.
+    pub symbol: Symbol,
+    /// The limit, or the market sentinel.
+    pub price: U64,
+    /// A [`TimeInForce`].
+    pub time_in_force: u8,
+    /// `Y` visible.
+    pub display: u8,
+    /// `A` agency, `P` principal, `R` riskless, `O` other.
+    pub capacity: u8,
+    /// `Y` or `N`.
+    pub intermarket_sweep: u8,
+    /// `N` continuous.
+    pub cross_type: u8,
+    /// The participant's text.
+    pub cl_ord_id: ClOrdId,
+}
+
+/// Cancel Order, without its appendage.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
+#[repr(C)]
+pub struct Cancel {
+    /// `X`.
+    pub kind: u8,
+    /// The participant's number for the order.
+    pub user_ref_num: U32,
+    /// The intended total size, executed shares included; 0 cancels all that is left.
+    pub quantity: U32,
+}
+
+const _: () = assert!(size_of::<Enter>() == 45);
+const _: () = assert!(size_of::<Cancel>() == 9);
+
+impl<'a> Inbound<'a> {
+    /// Parses one whole message.
+    ///
+    /// # Errors
+    /// [`OuchError`]; a malformed appendage of the right length is not one.
+    pub fn parse(message: &'a [u8]) -> Result<Self, OuchError> {
+        let &[kind, ..] = message else { return Err(OuchError::Empty) };
+        let (fixed, appendage) = match kind {
+            Enter::KIND => (size_of::<Enter>(), Appendage::Always),
+            Cancel::KIND => (size_of::<Cancel>(), Appendage::Optional),
+            b'U' => (38, Appendage::Always),
+            b'M' => (10, Appendage::Optional),
+            b'C' => (17, Appendage::Always),
+            b'D' | b'E' => (9, Appendage::Always),
+            b'Q' => (1, Appendage::Optional),
+            unknown => return Err(OuchError::UnknownType(unknown)),
+        };
+        let (fields, elements) = split(message, fixed, appendage)?;
+        let wrong = OuchError::Length { kind, length: message.len() };
+        Ok(match kind {
+            Enter::KIND => Self::Enter(Enter::ref_from_bytes(fields).map_err(|_| wrong)?, elements),
+            Cancel::KIND => {
+                Self::Cancel(Cancel::ref_from_bytes(fields).map_err(|_| wrong)?, elements)
+            }
+            known => Self::NotBuilt(known),
+        })
+    }
+}
+
+impl Enter {
+    /// The type byte.
+    pub const KIND: u8 = b'O';
+
+    /// An order that is visible, agency and continuous, with blank text.
+    #[must_use]
+    pub fn new(
+        user_ref_num: UserRefNum,
+        side: Side,
+        quantity: Quantity,
+        symbol: Symbol,
+        price: Price,
+        time_in_force: TimeInForce,
+    ) -> Self {
+        Self {
+            kind: Self::KIND,
+            user_ref_num: user_ref_num.0.into(),
+            side: side.byte(),
+            quantity: quantity.0.into(),
+            symbol,
+            price: price.0.into(),
+            time_in_force: time_in_force.byte(),
+            display: b'Y',
+            capacity: b'A',
+            intermarket_sweep: b'N',
+            cross_type: b'N',
+            cl_ord_id: ClOrdId::BLANK,
+        }
+    }
+
+    /// Writes the message to the front of `out` and returns its size.
+    pub fn emit(&self, options: &Options, out: &mut [u8; ENTER_BYTES_MAX]) -> usize {
+        join(self.as_bytes(), options, Appendage::Always, out)
+    }
+}
+
+impl Cancel {
+    /// The type byte.
+    pub const KIND: u8 = b'X';
+
+    /// A cancel of all that is left of an order beyond `quantity` shares in all.
+    #[must_use]
+    pub fn new(user_ref_num: UserRefNum, quantity: Quantity) -> Self {
+        Self { kind: Self::KIND, user_ref_num: user_ref_num.0.into(), quantity: quantity.0.into() }
+    }
+
+    /// Writes the message to the front of `out` and returns its size.
+    pub fn emit(&self, options: &Options, out: &mut [u8; CANCEL_BYTES_MAX]) -> usize {
+        join(self.as_bytes(), options, Appendage::Optional, out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::options::tests::any_options;
+    use super::*;
+    use crate::wire::soup;
+    use crate::wire::tests::hex;
+
+    const ENTER: &str = "0036554f0000007154000000e143564c54202020200000000000099db83059414e4e483846\
+                         5542384956202020202020000605024c494d45";
+    const CANCEL: &str = "000a555800752e7100000000";
+
+    /// The message in a captured packet.
+    fn unsequenced(packet: &[u8]) -> &[u8] {
+        let Ok(Some((soup::Packet::UnsequencedData(message), size))) = soup::parse(packet, 65_535)
+        else {
+            panic!("not an unsequenced packet")
+        };
+        assert_eq!(size, packet.len());
+        message
+    }
+
+    #[test]
+    fn the_captured_enter_order_is_read_and_written_byte_for_byte() {
+        let packet = hex(ENTER);
+        let message = unsequenced(&packet);
+        let Ok(Inbound::Enter(enter, elements)) = Inbound::parse(message) else { panic!() };
+        let options = Options::parse(elements).unwrap();
+
+        let mut expected = Enter::new(
+            UserRefNum(0x71),
+            Side::SellShort,
+            Quantity(225),
+            Symbol::new("CVLT").unwrap(),
+            Price(630_200),
+            TimeInForce::Day,
+        );
+        expected.cl_ord_id = ClOrdId::new("H8FUB8IV").unwrap();
+        assert_eq!(*enter, expected);
+        assert_eq!(options, Options { firm: *b"LIME", ..Options::default() });
+
+        let mut out = [0; ENTER_BYTES_MAX];
+        let size = expected.emit(&options, &mut out);
+        let mut again = [0; 200];
+        let size = soup::Packet::UnsequencedData(&out[..size]).emit(&mut again).unwrap();
+        assert_eq!(again[..size], packet);
+    }
+
+    #[test]
+    fn the_captured_cancel_order_is_read_and_written_byte_for_byte() {
+        let packet = hex(CANCEL);
+        let message = unsequenced(&packet);
+        let Ok(Inbound::Cancel(cancel, [])) = Inbound::parse(message) else { panic!() };
+        assert_eq!(*cancel, Cancel::new(UserRefNum(0x0075_2E71), Quantity::ZERO));
+
+        let mut out = [0; CANCEL_BYTES_MAX];
+        let size = cancel.emit(&Options::default(), &mut out);
+        assert_eq!(&out[..size], message);
+    }
+
+    #[test]
+    fn a_cancel_may_end_with_an_empty_appendage() {
+        let mut message = [0; 11];
+        message[..9].copy_from_slice(Cancel::new(UserRefNum(7), Quantity(5)).as_bytes());
+        assert!(matches!(Inbound::parse(&message), Ok(Inbound::Cancel(_, []))));
+    }
+
+    #[test]
+    fn a_message_of_another_length_is_refused() {
+        let packet = hex(ENTER);
+        let message = unsequenced(&packet);
+        for length in 1..message.len() {
+            let wrong = OuchError::Length { kind: b'O', length };
+            assert_eq!(Inbound::parse(&message[..length]).unwrap_err(), wrong);
+        }
+        for length in [1, 8, 10, 12] {
+            let wrong = OuchError::Length { kind: b'X', length };
+            assert_eq!(Inbound::parse(&b"X00000000000"[..length]).unwrap_err(), wrong);
+        }
+        assert_eq!(Inbound::parse(b"").unwrap_err(), OuchError::Empty);
+    }
+
+    #[test]
+    fn known_types_that_are_not_built_are_told_from_unknown_ones() {
+        for (kind, length) in
+            [(b'U', 40), (b'M', 10), (b'M', 12), (b'C', 19), (b'D', 11), (b'E', 11), (b'Q', 1)]
+        {
+            let mut message = vec![0; length];
+            message[0] = kind;
+            assert!(matches!(Inbound::parse(&message), Ok(Inbound::NotBuilt(k)) if k == kind));
+            message.push(0);
+            assert!(matches!(Inbound::parse(&message), Err(OuchError::Length { .. })));
+        }
+        assert_eq!(Inbound::parse(b"Y").unwrap_err(), OuchError::UnknownType(b'Y'));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_emitted_is_parsed_back(fields: [u8; 45], options in any_options()) {
+            let enter = Enter { kind: b'O', ..*Enter::ref_from_bytes(&fields).unwrap() };
+            let mut out = [0; ENTER_BYTES_MAX];
+            let size = enter.emit(&options, &mut out);
+            let Ok(Inbound::Enter(parsed, elements)) = Inbound::parse(&out[..size]) else { panic!() };
+            prop_assert_eq!((*parsed, Options::parse(elements)), (enter, Ok(options)));
+
+            let cancel = Cancel { kind: b'X', ..*Cancel::ref_from_bytes(&fields[..9]).unwrap() };
+            let mut out = [0; CANCEL_BYTES_MAX];
+            let size = cancel.emit(&options, &mut out);
+            let Ok(Inbound::Cancel(parsed, elements)) = Inbound::parse(&out[..size]) else { panic!() };
+            prop_assert_eq!((*parsed, Options::parse(elements)), (cancel, Ok(options)));
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_the_parser_panic() {
+        let (enter, cancel) = (hex(ENTER), hex(CANCEL));
+        let examples = [unsequenced(&enter), unsequenced(&cancel), b"Q", &[b'U'; 40]];
+        crate::wire::mutate::each(&examples, |bytes| {
+            let _ = Inbound::parse(bytes);
+        });
+    }
+}
