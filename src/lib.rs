@@ -12,4 +12,5 @@
 pub mod agent;
 pub mod net;
 pub mod ring;
+pub mod sys;
 pub mod types;
