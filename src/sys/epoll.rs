@@ -46,9 +46,8 @@ impl Epoll {
         let fd = socket.as_fd().as_raw_fd();
         // SAFETY: both descriptors are open, since they are borrowed; the event lives through the
         // call and is copied by it.
-        let result = unsafe {
-            libc::epoll_ctl(self.0.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &raw mut event)
-        };
+        let result =
+            unsafe { libc::epoll_ctl(self.0.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &raw mut event) };
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 

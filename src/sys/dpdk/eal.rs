@@ -31,7 +31,8 @@ impl Eal {
             .chain(arguments.iter().map(String::as_str))
             .map(|text| CString::new(text).map_err(|_| DpdkError::Argument(text.to_owned())))
             .collect::<Result<Vec<_>, _>>()?;
-        let failed = |result| DpdkError::Eal { arguments: arguments.to_vec(), reason: reason(result) };
+        let failed =
+            |result| DpdkError::Eal { arguments: arguments.to_vec(), reason: reason(result) };
 
         if STARTED.swap(true, Ordering::AcqRel) {
             return Err(DpdkError::StartedBefore);

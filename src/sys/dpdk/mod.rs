@@ -43,7 +43,9 @@ pub enum DpdkError {
         reason: String,
     },
     /// EAL found no device.
-    #[error("EAL found no port; name one, as in --vdev=net_af_packet0,iface=eth1 or -a 0000:03:00.0")]
+    #[error(
+        "EAL found no port; name one, as in --vdev=net_af_packet0,iface=eth1 or -a 0000:03:00.0"
+    )]
     NoPort,
     /// A port refused.
     #[error("port {port}: cannot {action}: {reason}")]
