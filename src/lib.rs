@@ -12,5 +12,6 @@
 pub mod agent;
 pub mod net;
 pub mod ring;
+pub mod sys;
 pub mod types;
 pub mod wire;

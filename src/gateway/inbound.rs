@@ -1,11 +1,11 @@
 //! From messages to commands: what a session's message asks of the exchange.
 
 use super::session::Violation;
-use crate::types::command::{CommandHeader, CommandKind, Command};
+use crate::types::command::{Command, CommandHeader, CommandKind};
 use crate::types::{
-    Epoch, LINE_BYTES, Line, Nanos, PortId, PortKind, RECORD_LINES_MAX, split_record,
+    Epoch, LINE_BYTES, Line, Nanos, PortId, PortKind, RECORD_LINES_MAX, Record, split_record,
 };
-use crate::wire::ouch;
+use crate::wire::ouch::Inbound;
 
 /// Makes the command of `message` in `lines` and returns its size in lines. `None` means a message of
 /// a known type that this version does not carry out.
@@ -24,6 +24,26 @@ pub(super) fn command(
         PortKind::Admin => administration(message, port, epoch, now, lines).map(Some),
         PortKind::OrderEntry | PortKind::DropCopy => order(message, port, epoch, now, lines),
     }
+}
+
+fn order(
+    message: &[u8],
+    port: PortId,
+    epoch: Epoch,
+    now: Nanos,
+    lines: &mut [Line; RECORD_LINES_MAX],
+) -> Result<Option<usize>, Violation> {
+    let mut put = |record: &[Line]| {
+        lines[..record.len()].copy_from_slice(record);
+        Some(record.len())
+    };
+    Ok(match Inbound::parse(message).map_err(Violation::Message)? {
+        Inbound::Enter(enter, options) => put(enter.to_command(options, port, epoch, now).lines()),
+        Inbound::Cancel(cancel, options) => {
+            put(cancel.to_command(options, port, epoch, now).lines())
+        }
+        Inbound::NotBuilt(_) => None,
+    })
 }
 
 /// An operator's message is a command record, whole; the gateway stamps who sent it.

@@ -1,20 +1,23 @@
 //! From events to packets: what a session sends for an event of its port's stream.
 
 use crate::types::event::Event;
-use crate::types::{Line, Nanos, PortKind};
+use crate::types::{LINE_BYTES, Line, Nanos, PortKind, RECORD_LINES_MAX};
 use crate::wire::{ouch, soup};
 
 /// The buffer in which packets are made, one at a time.
 #[derive(Debug)]
 pub(super) struct Outgoing {
+    message: [u8; ouch::OUT_MAX],
     packet: [u8; PACKET_BYTES_MAX],
 }
 
-const PACKET_BYTES_MAX: usize = soup::HEADER_BYTES + ouch::OUT_BYTES_MAX;
+const PACKET_BYTES_MAX: usize = soup::HEADER_BYTES + MESSAGE_BYTES_MAX;
+const MESSAGE_BYTES_MAX: usize = RECORD_LINES_MAX * LINE_BYTES;
+const _: () = assert!(ouch::OUT_MAX <= MESSAGE_BYTES_MAX);
 
 impl Outgoing {
     pub(super) fn new() -> Self {
-        Self { packet: [0; PACKET_BYTES_MAX] }
+        Self { message: [0; ouch::OUT_MAX], packet: [0; PACKET_BYTES_MAX] }
     }
 
     /// The sequenced packet of an event: OUCH for order entry, the record itself for an operator.
@@ -29,15 +32,13 @@ impl Outgoing {
         lines: &[Line],
         since_midnight: Nanos,
     ) -> &[u8] {
-        let (header, payload) = self.packet.split_at_mut(soup::HEADER_BYTES);
-        let size = if serves == PortKind::Admin {
-            let record = Line::bytes(lines);
-            payload[..record.len()].copy_from_slice(record);
-            record.len()
+        let message = if serves == PortKind::Admin {
+            Line::bytes(lines)
         } else {
-            ouch::emit(event, sequence, since_midnight.0, payload).unwrap_or(0)
+            let size = ouch::emit(event, sequence, since_midnight.0, &mut self.message);
+            &self.message[..size.unwrap_or(0)]
         };
-        header.copy_from_slice(&soup::sequenced_header(size).expect("a message is short"));
-        &self.packet[..soup::HEADER_BYTES + size]
+        let size = soup::Packet::SequencedData(message).emit(&mut self.packet);
+        &self.packet[..size.expect("the buffer holds the longest message")]
     }
 }

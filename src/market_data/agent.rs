@@ -72,8 +72,9 @@ struct Feed {
     out: Producer,
     day: Option<Day>,
     symbols: Vec<Symbol>,
-    packet: mold::PacketBuilder,
-    message: [u8; itch::MESSAGE_BYTES_MAX],
+    /// Messages that wait to leave; `None` until the first of a day.
+    packet: Option<mold::PacketBuilder>,
+    message: [u8; itch::OUT_MAX],
     datagram: Datagram,
     sent_at: Nanos,
     counters: FeedCounters,
@@ -98,8 +99,8 @@ impl MarketData {
             out,
             day: None,
             symbols: Vec::new(),
-            packet: mold::PacketBuilder::new(),
-            message: [0; itch::MESSAGE_BYTES_MAX],
+            packet: None,
+            message: [0; itch::OUT_MAX],
             datagram: Datagram::new(),
             sent_at: Nanos::ZERO,
             counters: FeedCounters::default(),
@@ -196,6 +197,7 @@ impl Feed {
             };
             if let Event::DayStarted(_) | Event::DayEnded(_) = event {
                 self.send_packet(now);
+                self.packet = None;
             }
             self.learn(&event, header);
             if header.feed_sequence == 0 || header.feed_sequence < from {
@@ -209,14 +211,15 @@ impl Feed {
             // An event that the feed numbers but cannot say is an empty message, which is legal:
             // leaving it out would shift the numbers of all that follow.
             let size = itch::emit(&event, sequence, time, symbol, &mut self.message).unwrap_or(0);
-            if self.packet.is_empty() {
-                self.packet.start(day.session, header.feed_sequence);
-            }
-            if !self.packet.push(&self.message[..size]) {
+            let message = &self.message[..size];
+            let first = header.feed_sequence;
+            let packet =
+                self.packet.get_or_insert_with(|| mold::PacketBuilder::new(day.session, first));
+            assert_eq!(packet.next_sequence(), first, "the engine numbers the feed without gaps");
+            if packet.push(message).is_err() {
                 self.send_packet(now);
-                self.packet.start(day.session, header.feed_sequence);
-                let pushed = self.packet.push(&self.message[..size]);
-                assert!(pushed, "an empty packet takes any message");
+                let packet = self.packet.as_mut().expect("made above");
+                packet.push(message).expect("an empty packet takes any message");
             }
             self.counters.messages += 1;
         }
@@ -250,12 +253,12 @@ impl Feed {
     }
 
     fn send_packet(&mut self, now: Nanos) {
-        if !self.packet.is_empty() {
-            let message = self.datagram.fill(self.group, self.packet.finish());
-            self.out.push(message).expect("FRAME_ROOM was free before the frame");
-            self.counters.datagrams += 1;
-            self.sent_at = now;
-        }
+        let Some(packet) = self.packet.as_mut().filter(|packet| !packet.is_empty()) else { return };
+        let message = self.datagram.fill(self.group, packet.packet());
+        self.out.push(message).expect("FRAME_ROOM was free before the frame");
+        packet.clear();
+        self.counters.datagrams += 1;
+        self.sent_at = now;
     }
 
     fn keep_alive(&mut self, now: Nanos) {

@@ -4,11 +4,24 @@
 //! `stack` (own Ethernet, ARP and IPv4 demux, smoltcp as the TCP engine, over a `Device`) and
 //! `kernel` (non-blocking sockets). Neither blocks, and each call does a bounded amount of work.
 
+pub mod arp;
 mod datagram;
+pub mod device;
+#[cfg(feature = "dpdk")]
+mod dpdk_device;
+pub mod ethernet;
+pub mod ipv4;
+mod memory_device;
+pub mod tcp;
+pub mod udp;
 
 use std::net::SocketAddrV4;
 
 pub use datagram::{DATAGRAM_BYTES_MAX, DATAGRAM_LINES_MAX, Datagram};
+pub use device::Device;
+#[cfg(feature = "dpdk")]
+pub use dpdk_device::{DpdkConfig, DpdkDevice};
+pub use memory_device::MemoryDevice;
 
 use crate::types::Nanos;
 

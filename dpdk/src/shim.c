@@ -1,0 +1,230 @@
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_lcore.h>
+#include <rte_log.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+#include <rte_version.h>
+
+#include "shim.h"
+
+/* Buffers that a thread keeps to itself between visits to the shared ring of the pool. */
+#define POOL_CACHE 256
+
+static inline struct rte_mempool *pool_in(const struct rialto_pool *pool)
+{
+	return (struct rte_mempool *)(uintptr_t)pool;
+}
+
+static inline struct rte_mbuf *mbuf_in(const struct rialto_mbuf *mbuf)
+{
+	return (struct rte_mbuf *)(uintptr_t)mbuf;
+}
+
+static rialto_log_fn log_sink;
+
+static ssize_t log_write(void *cookie, const char *text, size_t length)
+{
+	(void)cookie;
+	log_sink((uint32_t)rte_log_cur_msg_loglevel(), text, length);
+	return (ssize_t)length;
+}
+
+int rialto_log_open(rialto_log_fn log)
+{
+	/* rte_log flushes the stream after each message, so a write is one message. */
+	const cookie_io_functions_t functions = {.write = log_write};
+	FILE *stream;
+
+	log_sink = log;
+	stream = fopencookie(NULL, "w", functions);
+	if (stream == NULL)
+		return -errno;
+	return rte_openlog_stream(stream);
+}
+
+int rialto_eal_init(int argc, char **argv)
+{
+	/* EAL pins the calling thread to its main lcore, and later threads would inherit that. */
+	cpu_set_t before;
+	int known = pthread_getaffinity_np(pthread_self(), sizeof(before), &before) == 0;
+	int result;
+
+	rte_errno = 0;
+	result = rte_eal_init(argc, argv);
+	if (known)
+		pthread_setaffinity_np(pthread_self(), sizeof(before), &before);
+	if (result < 0)
+		return rte_errno != 0 ? -rte_errno : -EINVAL;
+	return 0;
+}
+
+int rialto_eal_cleanup(void)
+{
+	return rte_eal_cleanup();
+}
+
+int rialto_thread_register(void)
+{
+	if (rte_lcore_id() != LCORE_ID_ANY)
+		return 0;
+	return rte_thread_register() < 0 ? -rte_errno : 0;
+}
+
+const char *rialto_strerror(int error)
+{
+	return rte_strerror(error < 0 ? -error : error);
+}
+
+const char *rialto_version(void)
+{
+	return rte_version();
+}
+
+struct rialto_pool *rialto_pool_create(const char *name, uint32_t count, uint16_t frame_bytes,
+				       int *error)
+{
+	struct rte_mempool *pool =
+		rte_pktmbuf_pool_create(name, count, POOL_CACHE, 0,
+					(uint16_t)(frame_bytes + RTE_PKTMBUF_HEADROOM),
+					(int)rte_socket_id());
+	*error = pool == NULL ? -rte_errno : 0;
+	return (struct rialto_pool *)pool;
+}
+
+void rialto_pool_free(struct rialto_pool *pool)
+{
+	rte_mempool_free(pool_in(pool));
+}
+
+uint32_t rialto_pool_available(const struct rialto_pool *pool)
+{
+	return rte_mempool_avail_count(pool_in(pool));
+}
+
+struct rialto_mbuf *rialto_mbuf_alloc(struct rialto_pool *pool)
+{
+	return (struct rialto_mbuf *)rte_pktmbuf_alloc(pool_in(pool));
+}
+
+void rialto_mbuf_free(struct rialto_mbuf *mbuf)
+{
+	rte_pktmbuf_free(mbuf_in(mbuf));
+}
+
+const uint8_t *rialto_mbuf_data(const struct rialto_mbuf *mbuf)
+{
+	return rte_pktmbuf_mtod(mbuf_in(mbuf), const uint8_t *);
+}
+
+uint16_t rialto_mbuf_length(const struct rialto_mbuf *mbuf)
+{
+	return rte_pktmbuf_data_len(mbuf_in(mbuf));
+}
+
+uint8_t *rialto_mbuf_append(struct rialto_mbuf *mbuf, uint16_t length)
+{
+	return (uint8_t *)rte_pktmbuf_append(mbuf_in(mbuf), length);
+}
+
+int rialto_port_first(void)
+{
+	uint16_t port = (uint16_t)rte_eth_find_next(0);
+
+	return port < RTE_MAX_ETHPORTS ? port : -ENODEV;
+}
+
+int rialto_port_start(uint16_t port, struct rialto_pool *pool, uint16_t rx_descriptors,
+		      uint16_t tx_descriptors)
+{
+	struct rte_eth_conf conf;
+	int socket = rte_eth_dev_socket_id(port);
+	int result;
+
+	memset(&conf, 0, sizeof(conf));
+	result = rte_eth_dev_configure(port, 1, 1, &conf);
+	if (result < 0)
+		return result;
+	result = rte_eth_dev_adjust_nb_rx_tx_desc(port, &rx_descriptors, &tx_descriptors);
+	if (result < 0)
+		return result;
+	result = rte_eth_rx_queue_setup(port, 0, rx_descriptors, (unsigned int)socket, NULL,
+					pool_in(pool));
+	if (result < 0)
+		return result;
+	result = rte_eth_tx_queue_setup(port, 0, tx_descriptors, (unsigned int)socket, NULL);
+	if (result < 0)
+		return result;
+	return rte_eth_dev_start(port);
+}
+
+int rialto_port_close(uint16_t port)
+{
+	int stopped = rte_eth_dev_stop(port);
+	int closed = rte_eth_dev_close(port);
+
+	return stopped < 0 ? stopped : closed;
+}
+
+int rialto_port_mac(uint16_t port, uint8_t *mac)
+{
+	struct rte_ether_addr address;
+	int result = rte_eth_macaddr_get(port, &address);
+
+	if (result < 0)
+		return result;
+	memcpy(mac, address.addr_bytes, sizeof(address.addr_bytes));
+	return 0;
+}
+
+int rialto_port_mtu(uint16_t port)
+{
+	uint16_t mtu;
+	int result = rte_eth_dev_get_mtu(port, &mtu);
+
+	return result < 0 ? result : mtu;
+}
+
+int rialto_port_link(uint16_t port)
+{
+	struct rte_eth_link link;
+	int result = rte_eth_link_get_nowait(port, &link);
+
+	return result < 0 ? result : link.link_status == RTE_ETH_LINK_UP;
+}
+
+int rialto_port_stats(uint16_t port, uint64_t *stats)
+{
+	struct rte_eth_stats from;
+	int result = rte_eth_stats_get(port, &from);
+
+	if (result < 0)
+		return result;
+	stats[RIALTO_STAT_RX_PACKETS] = from.ipackets;
+	stats[RIALTO_STAT_TX_PACKETS] = from.opackets;
+	stats[RIALTO_STAT_RX_BYTES] = from.ibytes;
+	stats[RIALTO_STAT_TX_BYTES] = from.obytes;
+	stats[RIALTO_STAT_RX_MISSED] = from.imissed;
+	stats[RIALTO_STAT_RX_ERRORS] = from.ierrors;
+	stats[RIALTO_STAT_TX_ERRORS] = from.oerrors;
+	stats[RIALTO_STAT_RX_NO_MBUF] = from.rx_nombuf;
+	return 0;
+}
+
+uint16_t rialto_rx_burst(uint16_t port, struct rialto_mbuf **mbufs, uint16_t count)
+{
+	return rte_eth_rx_burst(port, 0, (struct rte_mbuf **)mbufs, count);
+}
+
+uint16_t rialto_tx_burst(uint16_t port, struct rialto_mbuf **mbufs, uint16_t count)
+{
+	return rte_eth_tx_burst(port, 0, (struct rte_mbuf **)mbufs, count);
+}

@@ -1,0 +1,105 @@
+/* What Rialto needs of DPDK, in integers and pointers alone: no rte_ type crosses this border, so no
+ * struct layout of DPDK has to be known on the other side.
+ *
+ * Functions that can fail return a negative errno value, or NULL, and then leave one in *error. */
+#ifndef RIALTO_DPDK_SHIM_H
+#define RIALTO_DPDK_SHIM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** A pool of packet buffers. */
+struct rialto_pool;
+
+/** A packet buffer. */
+struct rialto_mbuf;
+
+/** Takes one log message of EAL or a driver; `level` is DPDK's, 1 (emergency) to 8 (debug). */
+typedef void (*rialto_log_fn)(uint32_t level, const char *text, size_t length);
+
+/** Indices into the array that rialto_port_stats() fills. */
+enum rialto_stat {
+	RIALTO_STAT_RX_PACKETS,
+	RIALTO_STAT_TX_PACKETS,
+	RIALTO_STAT_RX_BYTES,
+	RIALTO_STAT_TX_BYTES,
+	RIALTO_STAT_RX_MISSED,
+	RIALTO_STAT_RX_ERRORS,
+	RIALTO_STAT_TX_ERRORS,
+	RIALTO_STAT_RX_NO_MBUF,
+	RIALTO_STAT_COUNT
+};
+
+/** Sends every log message to `log`. To be called before rialto_eal_init(). */
+int rialto_log_open(rialto_log_fn log);
+
+/** Starts EAL, once per process. The caller's CPU affinity is as before when it returns. */
+int rialto_eal_init(int argc, char **argv);
+
+/** Ends EAL. Nothing of DPDK may be used after it. */
+int rialto_eal_cleanup(void);
+
+/** Makes the calling thread known to EAL, so that it gets pool caches. Does not move it. */
+int rialto_thread_register(void);
+
+/** The text of an errno value. */
+const char *rialto_strerror(int error);
+
+/** The version of DPDK, as text. */
+const char *rialto_version(void);
+
+/** Creates a pool of `count` buffers for frames up to `frame_bytes`. */
+struct rialto_pool *rialto_pool_create(const char *name, uint32_t count, uint16_t frame_bytes,
+				       int *error);
+
+/** Frees a pool. All its buffers must have been freed, and no port may receive into it. */
+void rialto_pool_free(struct rialto_pool *pool);
+
+/** Buffers of the pool that are free. */
+uint32_t rialto_pool_available(const struct rialto_pool *pool);
+
+/** Takes an empty buffer from the pool; NULL if there is none. */
+struct rialto_mbuf *rialto_mbuf_alloc(struct rialto_pool *pool);
+
+/** Gives a buffer back to its pool. */
+void rialto_mbuf_free(struct rialto_mbuf *mbuf);
+
+/** The start of the buffer's frame. */
+const uint8_t *rialto_mbuf_data(const struct rialto_mbuf *mbuf);
+
+/** The frame's length. */
+uint16_t rialto_mbuf_length(const struct rialto_mbuf *mbuf);
+
+/** Makes the frame `length` bytes longer and returns where they begin; NULL if they do not fit. */
+uint8_t *rialto_mbuf_append(struct rialto_mbuf *mbuf, uint16_t length);
+
+/** The number of the first port, or -ENODEV. */
+int rialto_port_first(void);
+
+/** Configures a port with one receive and one transmit queue, and starts it. Of the descriptors the
+ * driver may take fewer or more. */
+int rialto_port_start(uint16_t port, struct rialto_pool *pool, uint16_t rx_descriptors,
+		      uint16_t tx_descriptors);
+
+/** Stops and closes a port. */
+int rialto_port_close(uint16_t port);
+
+/** Writes the port's six-byte address to `mac`. */
+int rialto_port_mac(uint16_t port, uint8_t *mac);
+
+/** The port's MTU (without the Ethernet header), or an error. */
+int rialto_port_mtu(uint16_t port);
+
+/** Whether the link is up: 1, 0 or an error. */
+int rialto_port_link(uint16_t port);
+
+/** Fills `stats`, an array of RIALTO_STAT_COUNT. */
+int rialto_port_stats(uint16_t port, uint64_t *stats);
+
+/** Receives up to `count` frames from queue 0; they belong to the caller. */
+uint16_t rialto_rx_burst(uint16_t port, struct rialto_mbuf **mbufs, uint16_t count);
+
+/** Queues up to `count` frames on queue 0; those taken, from the first on, belong to the driver. */
+uint16_t rialto_tx_burst(uint16_t port, struct rialto_mbuf **mbufs, uint16_t count);
+
+#endif

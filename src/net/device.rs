@@ -1,0 +1,89 @@
+//! What the stack asks of a NIC: frames in by the burst, frames out one by one.
+//!
+//! A device never blocks and never looks into a frame. Devices wrap devices, as [`Lossy`] does.
+
+use super::ethernet::MacAddress;
+
+/// A source and sink of Ethernet frames.
+pub trait Device: Send {
+    /// Frames received together.
+    type Burst: FrameBurst;
+
+    /// What has arrived, at most [`RX_BURST_MAX`] frames; `None` if nothing.
+    fn receive(&mut self) -> Option<Self::Burst>;
+
+    /// Frames that [`Device::transmit`] is sure to take now.
+    fn room(&mut self) -> usize;
+
+    /// Queues a frame of `length` bytes that `write` fills in; every byte must be set. It leaves with
+    /// the next [`Device::flush`]. `None`, without a call of `write`, if there is no room.
+    fn transmit<R>(&mut self, length: usize, write: impl FnOnce(&mut [u8]) -> R) -> Option<R>;
+
+    /// Sends what is queued, as far as it can leave now, and returns how many frames did.
+    fn flush(&mut self) -> usize;
+
+    /// Our address.
+    fn mac(&self) -> MacAddress;
+
+    /// The longest packet a frame carries, without the Ethernet header.
+    fn mtu(&self) -> usize;
+}
+
+/// Received frames, oldest first. They own their memory, so frames can be sent while they are read.
+pub trait FrameBurst {
+    /// The next frame; the one before is let go.
+    fn next_frame(&mut self) -> Option<&[u8]>;
+}
+
+/// The most frames in a burst.
+pub const RX_BURST_MAX: usize = 32;
+
+/// A device that loses some of the frames sent over it. For tests of what loss does.
+#[derive(Debug)]
+pub struct Lossy<D, F> {
+    device: D,
+    loses: F,
+}
+
+impl<D: Device, F: FnMut(&[u8]) -> bool + Send> Lossy<D, F> {
+    /// Loses the frames for which `loses` says so.
+    pub fn new(device: D, loses: F) -> Self {
+        Self { device, loses }
+    }
+}
+
+impl<D: Device, F: FnMut(&[u8]) -> bool + Send> Device for Lossy<D, F> {
+    type Burst = D::Burst;
+
+    fn receive(&mut self) -> Option<D::Burst> {
+        self.device.receive()
+    }
+
+    fn room(&mut self) -> usize {
+        self.device.room()
+    }
+
+    fn transmit<R>(&mut self, length: usize, write: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
+        if self.device.room() == 0 {
+            return None;
+        }
+        let mut frame = vec![0; length];
+        let result = write(&mut frame);
+        if !(self.loses)(&frame) {
+            self.device.transmit(length, |sent| sent.copy_from_slice(&frame))?;
+        }
+        Some(result)
+    }
+
+    fn flush(&mut self) -> usize {
+        self.device.flush()
+    }
+
+    fn mac(&self) -> MacAddress {
+        self.device.mac()
+    }
+
+    fn mtu(&self) -> usize {
+        self.device.mtu()
+    }
+}

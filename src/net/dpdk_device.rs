@@ -1,0 +1,102 @@
+//! A DPDK port as a device of the stack.
+//!
+//! The driver behind it - `net_af_packet`, a physical NIC - is the choice of EAL's arguments alone.
+
+use super::device::{Device, FrameBurst, RX_BURST_MAX};
+use super::ethernet::{EthernetHeader, MacAddress};
+use crate::sys::dpdk::{Burst, DpdkError, Eal, Mempool, Port, PortConfig, PortStats};
+
+/// A port with its pool of buffers. One per process: it starts EAL.
+#[derive(Debug)]
+pub struct DpdkDevice {
+    port: Port,
+}
+
+/// How to open a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DpdkConfig {
+    /// EAL's arguments. Without hugepages and with a kernel interface, for example: `--no-pci -l 0
+    /// --no-telemetry --no-huge -m 128 --no-shconf --vdev=net_af_packet0,iface=rialto0`.
+    pub eal_arguments: Vec<String>,
+    /// Packet buffers; one less than a power of two wastes no memory. Each takes some 2.3 kB.
+    pub mbufs: u32,
+    /// Descriptors of the receive queue.
+    pub rx_descriptors: u16,
+    /// Descriptors of the transmit queue.
+    pub tx_descriptors: u16,
+}
+
+impl DpdkConfig {
+    /// Sizes that serve a gateway, with these arguments of EAL.
+    #[must_use]
+    pub fn new(eal_arguments: Vec<String>) -> Self {
+        Self { eal_arguments, mbufs: 8191, rx_descriptors: 1024, tx_descriptors: 512 }
+    }
+}
+
+const _: () = assert!(Burst::MAX == RX_BURST_MAX);
+const _: () = assert!(Port::OUTBOX_MAX >= 2 * RX_BURST_MAX);
+
+impl DpdkDevice {
+    /// Starts EAL and the first port it finds. To be called on the thread that will poll the device:
+    /// that thread gets buffer caches.
+    ///
+    /// # Errors
+    /// What EAL, the pool or the port refused.
+    pub fn open(config: &DpdkConfig) -> Result<Self, DpdkError> {
+        let eal = Eal::start(&config.eal_arguments)?;
+        eal.register_thread();
+        let pool = Mempool::new(&eal, config.mbufs)?;
+        let queues = PortConfig {
+            rx_descriptors: config.rx_descriptors,
+            tx_descriptors: config.tx_descriptors,
+        };
+        Ok(Self { port: Port::start(&eal, &pool, queues)? })
+    }
+
+    /// What the driver counted.
+    #[must_use]
+    pub fn stats(&self) -> PortStats {
+        self.port.stats()
+    }
+
+    /// Whether the link is up.
+    #[must_use]
+    pub fn link_is_up(&self) -> bool {
+        self.port.link_is_up()
+    }
+}
+
+impl Device for DpdkDevice {
+    type Burst = Burst;
+
+    fn receive(&mut self) -> Option<Burst> {
+        self.port.receive()
+    }
+
+    fn room(&mut self) -> usize {
+        self.port.room()
+    }
+
+    fn transmit<R>(&mut self, length: usize, write: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
+        self.port.transmit(length, write)
+    }
+
+    fn flush(&mut self) -> usize {
+        self.port.flush()
+    }
+
+    fn mac(&self) -> MacAddress {
+        MacAddress(self.port.mac())
+    }
+
+    fn mtu(&self) -> usize {
+        usize::from(self.port.mtu()).min(usize::from(Mempool::FRAME_BYTES) - EthernetHeader::LEN)
+    }
+}
+
+impl FrameBurst for Burst {
+    fn next_frame(&mut self) -> Option<&[u8]> {
+        Self::next_frame(self)
+    }
+}

@@ -1,0 +1,232 @@
+//! IPv4: the header, its checksum, and networks.
+//!
+//! Parses and emits only. Fragments are refused: nobody on an exchange's segment needs them, and
+//! putting them together would be state that a stranger can fill.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::str::FromStr;
+
+/// What we use of a packet's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ipv4Header {
+    /// Who sent it.
+    pub source: Ipv4Addr,
+    /// Whom it is for.
+    pub destination: Ipv4Addr,
+    /// What it carries.
+    pub protocol: u8,
+    /// Hops it may still make.
+    pub ttl: u8,
+    /// Bytes after the header.
+    pub payload_len: u16,
+}
+
+/// Protocol number of ICMP.
+pub const PROTOCOL_ICMP: u8 = 1;
+/// Protocol number of TCP.
+pub const PROTOCOL_TCP: u8 = 6;
+/// Protocol number of UDP.
+pub const PROTOCOL_UDP: u8 = 17;
+
+const DONT_FRAGMENT: u16 = 0x4000;
+const MORE_FRAGMENTS_AND_OFFSET: u16 = 0x3fff;
+
+impl Ipv4Header {
+    /// Its size as we emit it, without options.
+    pub const LEN: usize = 20;
+
+    /// Splits a packet into header and payload, skipping options and cutting padding. `None` for what
+    /// is malformed, fails its checksum, or is a fragment.
+    #[must_use]
+    pub fn parse(packet: &[u8]) -> Option<(Self, &[u8])> {
+        let fixed = packet.first_chunk::<{ Self::LEN }>()?;
+        let word = |at: usize| u16::from_be_bytes([fixed[at], fixed[at + 1]]);
+        let header_len = usize::from(fixed[0] & 0x0f) * 4;
+        let total_len = usize::from(word(2));
+        if fixed[0] >> 4 != 4 || header_len < Self::LEN || total_len < header_len {
+            return None;
+        }
+        let packet = packet.get(..total_len)?;
+        let (header, payload) = packet.split_at(header_len);
+        if word(6) & MORE_FRAGMENTS_AND_OFFSET != 0 || checksum(sum(0, header)) != 0 {
+            return None;
+        }
+        let address =
+            |at: usize| Ipv4Addr::new(fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]);
+        let header = Self {
+            source: address(12),
+            destination: address(16),
+            protocol: fixed[9],
+            ttl: fixed[8],
+            payload_len: u16::try_from(payload.len()).ok()?,
+        };
+        Some((header, payload))
+    }
+
+    /// The header's bytes, with checksum. It is never fragmented, so its identification is zero
+    /// (RFC 6864).
+    #[must_use]
+    pub fn emit(&self) -> [u8; Self::LEN] {
+        let total_len = self.payload_len.saturating_add(Self::LEN as u16);
+        let mut bytes = [0; Self::LEN];
+        bytes[0] = 0x45;
+        bytes[2..4].copy_from_slice(&total_len.to_be_bytes());
+        bytes[6..8].copy_from_slice(&DONT_FRAGMENT.to_be_bytes());
+        bytes[8] = self.ttl;
+        bytes[9] = self.protocol;
+        bytes[12..16].copy_from_slice(&self.source.octets());
+        bytes[16..20].copy_from_slice(&self.destination.octets());
+        let check = checksum(sum(0, &bytes));
+        bytes[10..12].copy_from_slice(&check.to_be_bytes());
+        bytes
+    }
+
+    /// The start of the sum that TCP and UDP make over this header.
+    #[must_use]
+    pub fn pseudo_sum(&self) -> u32 {
+        let sum = sum(sum(0, &self.source.octets()), &self.destination.octets());
+        sum + u32::from(self.protocol) + u32::from(self.payload_len)
+    }
+}
+
+/// Adds `bytes` to a one's complement sum. Only the last part of a sum may have an odd length; a sum
+/// holds 64 KiB without overflow.
+#[must_use]
+pub fn sum(start: u32, bytes: &[u8]) -> u32 {
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    let last = rest.first().map_or(0, |&byte| u32::from(byte) << 8);
+    pairs.iter().fold(start + last, |sum, &pair| sum + u32::from(u16::from_be_bytes(pair)))
+}
+
+/// The checksum of a sum; zero over data that already holds a right one.
+#[must_use]
+pub fn checksum(sum: u32) -> u16 {
+    let folded = (sum & 0xffff) + (sum >> 16);
+    let folded = (folded & 0xffff) + (folded >> 16);
+    // Two folds leave 16 bits.
+    !(folded as u16)
+}
+
+/// An address and the length of its network's prefix, as in `10.9.0.0/24`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ipv4Network {
+    address: Ipv4Addr,
+    prefix: u8,
+}
+
+/// A text that is no network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a network; write an address and a prefix of 0 to 32, as in 10.9.0.0/24")]
+pub struct NetworkError(String);
+
+impl Ipv4Network {
+    /// `None` if the prefix is longer than an address.
+    #[must_use]
+    pub const fn new(address: Ipv4Addr, prefix: u8) -> Option<Self> {
+        if prefix > 32 { None } else { Some(Self { address, prefix }) }
+    }
+
+    /// The address it was made with.
+    #[must_use]
+    pub const fn address(self) -> Ipv4Addr {
+        self.address
+    }
+
+    /// The length of its prefix in bits.
+    #[must_use]
+    pub const fn prefix(self) -> u8 {
+        self.prefix
+    }
+
+    /// Whether `address` lies in it.
+    #[must_use]
+    pub const fn contains(self, address: Ipv4Addr) -> bool {
+        let mask = match self.prefix {
+            0 => 0,
+            bits => u32::MAX << (32 - bits),
+        };
+        (self.address.to_bits() ^ address.to_bits()) & mask == 0
+    }
+}
+
+impl fmt::Display for Ipv4Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+impl FromStr for Ipv4Network {
+    type Err = NetworkError;
+
+    fn from_str(text: &str) -> Result<Self, NetworkError> {
+        let parsed = text
+            .split_once('/')
+            .and_then(|(address, prefix)| Self::new(address.parse().ok()?, prefix.parse().ok()?));
+        parsed.ok_or_else(|| NetworkError(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> Ipv4Header {
+        Ipv4Header {
+            source: Ipv4Addr::new(192, 168, 0, 1),
+            destination: Ipv4Addr::new(192, 168, 0, 199),
+            protocol: PROTOCOL_UDP,
+            ttl: 64,
+            payload_len: 95,
+        }
+    }
+
+    #[test]
+    fn the_checksum_is_that_of_a_known_header() {
+        // The example of Wikipedia's article on the IPv4 header checksum.
+        let mut known = [
+            0x45, 0x00, 0x00, 0x73, 0x00, 0x00, 0x40, 0x00, 0x40, 0x11, 0xb8, 0x61, 0xc0, 0xa8,
+            0x00, 0x01, 0xc0, 0xa8, 0x00, 0xc7,
+        ];
+        assert_eq!(header().emit(), known);
+        assert_eq!(checksum(sum(0, &known)), 0);
+        known[10..12].fill(0);
+        assert_eq!(checksum(sum(0, &known)), 0xb861);
+    }
+
+    #[test]
+    fn a_packet_is_parsed_without_its_padding() {
+        let mut packet = header().emit().to_vec();
+        packet.resize(20 + 95 + 7, 9);
+        let (parsed, payload) = Ipv4Header::parse(&packet).unwrap();
+        assert_eq!((parsed, payload.len()), (header(), 95));
+    }
+
+    #[test]
+    fn cut_damaged_and_fragmented_packets_are_refused() {
+        let mut packet = header().emit().to_vec();
+        packet.resize(20 + 95, 9);
+        assert!(Ipv4Header::parse(&packet[..114]).is_none());
+        for at in 0..20 {
+            let mut damaged = packet.clone();
+            damaged[at] ^= 0x10;
+            assert!(Ipv4Header::parse(&damaged).is_none(), "byte {at}");
+        }
+        // A first fragment whose checksum is right.
+        packet[6] = 0x20;
+        packet[10..12].fill(0);
+        let check = checksum(sum(0, &packet[..20]));
+        packet[10..12].copy_from_slice(&check.to_be_bytes());
+        assert!(Ipv4Header::parse(&packet).is_none());
+    }
+
+    #[test]
+    fn a_network_contains_what_shares_its_prefix() {
+        let network: Ipv4Network = "10.9.0.1/24".parse().unwrap();
+        assert!(network.contains(Ipv4Addr::new(10, 9, 0, 255)));
+        assert!(!network.contains(Ipv4Addr::new(10, 9, 1, 0)));
+        assert!("0.0.0.0/0".parse::<Ipv4Network>().unwrap().contains(Ipv4Addr::BROADCAST));
+        assert!("10.9.0.0/33".parse::<Ipv4Network>().is_err());
+        assert!("10.9.0.0".parse::<Ipv4Network>().is_err());
+    }
+}

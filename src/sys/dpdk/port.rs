@@ -1,0 +1,241 @@
+//! A port: a NIC or a virtual device, with one receive and one transmit queue.
+//!
+//! Never blocks. What the transmit queue has no room for stays here, in order, for the next flush.
+
+use std::sync::Arc;
+
+use dpdk_sys::rialto_mbuf;
+use tracing::warn;
+
+use super::{Burst, DpdkError, Eal, Mempool, reason};
+
+/// A started port. Stopped and closed on drop.
+#[derive(Debug)]
+pub struct Port {
+    number: u16,
+    mac: [u8; 6],
+    mtu: u16,
+    /// `outbox[..queued]` are frames to send, oldest first; `outbox[queued..ready]` are empty buffers
+    /// for the next ones. All belong to this value.
+    outbox: [*mut rialto_mbuf; Port::OUTBOX_MAX],
+    queued: usize,
+    ready: usize,
+    pool: Arc<Mempool>,
+    eal: Arc<Eal>,
+}
+
+/// How to set up a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortConfig {
+    /// Descriptors of the receive queue: bursts that it can hold against cache that it fills.
+    pub rx_descriptors: u16,
+    /// Descriptors of the transmit queue.
+    pub tx_descriptors: u16,
+}
+
+/// What a port counted since it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortStats {
+    /// Frames received.
+    pub rx_packets: u64,
+    /// Frames sent.
+    pub tx_packets: u64,
+    /// Bytes received.
+    pub rx_bytes: u64,
+    /// Bytes sent.
+    pub tx_bytes: u64,
+    /// Frames lost because the receive queue was full.
+    pub rx_missed: u64,
+    /// Damaged frames.
+    pub rx_errors: u64,
+    /// Frames that could not be sent.
+    pub tx_errors: u64,
+    /// Frames lost because the pool was empty.
+    pub rx_no_mbuf: u64,
+}
+
+// SAFETY: DPDK allows a queue to be used from any thread, one at a time, and `&mut self` on receive,
+// transmit and flush makes it one at a time. The buffers in `outbox` are reached through `self` alone.
+unsafe impl Send for Port {}
+
+impl Port {
+    /// The most frames that wait to be sent.
+    pub const OUTBOX_MAX: usize = 128;
+
+    /// Starts the first port that EAL found, receiving into `pool`.
+    ///
+    /// # Errors
+    /// [`DpdkError::NoPort`], [`DpdkError::Port`].
+    pub fn start(
+        eal: &Arc<Eal>,
+        pool: &Arc<Mempool>,
+        config: PortConfig,
+    ) -> Result<Self, DpdkError> {
+        // SAFETY: EAL runs, since `eal` exists.
+        let first = unsafe { dpdk_sys::rialto_port_first() };
+        let number = u16::try_from(first).map_err(|_| DpdkError::NoPort)?;
+        let check = |action, result: i32| match result {
+            0.. => Ok(result),
+            _ => Err(DpdkError::Port { port: number, action, reason: reason(result) }),
+        };
+
+        // SAFETY: EAL runs and the pool is alive; the Arcs below keep both until the port is closed.
+        let result = unsafe {
+            dpdk_sys::rialto_port_start(
+                number,
+                pool.as_ptr(),
+                config.rx_descriptors,
+                config.tx_descriptors,
+            )
+        };
+        check("start (is the interface there and up, and may this process open it?)", result)?;
+        // From here on, dropping the port closes it.
+        let mut port = Self {
+            number,
+            mac: [0; 6],
+            mtu: 0,
+            outbox: [std::ptr::null_mut(); Self::OUTBOX_MAX],
+            queued: 0,
+            ready: 0,
+            pool: Arc::clone(pool),
+            eal: Arc::clone(eal),
+        };
+        // SAFETY: EAL runs; `mac` is six bytes that live through the call.
+        let result = unsafe { dpdk_sys::rialto_port_mac(number, port.mac.as_mut_ptr()) };
+        check("read the address", result)?;
+        // SAFETY: EAL runs.
+        let result = unsafe { dpdk_sys::rialto_port_mtu(number) };
+        let mtu = check("read the MTU", result)?;
+        port.mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
+        Ok(port)
+    }
+
+    /// The port's own Ethernet address.
+    #[must_use]
+    pub fn mac(&self) -> [u8; 6] {
+        self.mac
+    }
+
+    /// The longest packet it carries, without the Ethernet header.
+    #[must_use]
+    pub fn mtu(&self) -> u16 {
+        self.mtu
+    }
+
+    /// What it runs on.
+    #[must_use]
+    pub fn eal(&self) -> &Arc<Eal> {
+        &self.eal
+    }
+
+    /// What the driver counted; zeroes if it does not count.
+    #[must_use]
+    pub fn stats(&self) -> PortStats {
+        use dpdk_sys as c;
+
+        let mut stats = [0_u64; c::RIALTO_STAT_COUNT as usize];
+        // SAFETY: the port is open, and `stats` is as long as the shim's enum says.
+        let result = unsafe { c::rialto_port_stats(self.number, stats.as_mut_ptr()) };
+        if result < 0 {
+            return PortStats::default();
+        }
+        let stat = |index: c::rialto_stat| stats[index as usize];
+        PortStats {
+            rx_packets: stat(c::RIALTO_STAT_RX_PACKETS),
+            tx_packets: stat(c::RIALTO_STAT_TX_PACKETS),
+            rx_bytes: stat(c::RIALTO_STAT_RX_BYTES),
+            tx_bytes: stat(c::RIALTO_STAT_TX_BYTES),
+            rx_missed: stat(c::RIALTO_STAT_RX_MISSED),
+            rx_errors: stat(c::RIALTO_STAT_RX_ERRORS),
+            tx_errors: stat(c::RIALTO_STAT_TX_ERRORS),
+            rx_no_mbuf: stat(c::RIALTO_STAT_RX_NO_MBUF),
+        }
+    }
+
+    /// Whether the link is up; `true` where the driver cannot tell.
+    #[must_use]
+    pub fn link_is_up(&self) -> bool {
+        // SAFETY: the port is open.
+        unsafe { dpdk_sys::rialto_port_link(self.number) != 0 }
+    }
+
+    /// What has arrived, at most [`Burst::MAX`] frames.
+    pub fn receive(&mut self) -> Option<Burst> {
+        let mut mbufs = [std::ptr::null_mut(); Burst::MAX];
+        // SAFETY: the port is open and its queue 0 set up; `mbufs` has room for MAX pointers, and what
+        // the driver writes there belongs to us.
+        let count = unsafe {
+            dpdk_sys::rialto_rx_burst(self.number, mbufs.as_mut_ptr(), Burst::MAX as u16)
+        };
+        (count > 0).then(|| Burst::new(mbufs, usize::from(count), &self.pool))
+    }
+
+    /// Frames that [`Port::transmit`] is sure to take now.
+    pub fn room(&mut self) -> usize {
+        if self.queued == Self::OUTBOX_MAX {
+            self.flush();
+        }
+        while self.ready < Self::OUTBOX_MAX {
+            // SAFETY: the pool is alive, since `self` holds it.
+            let mbuf = unsafe { dpdk_sys::rialto_mbuf_alloc(self.pool.as_ptr()) };
+            if mbuf.is_null() {
+                break;
+            }
+            self.outbox[self.ready] = mbuf;
+            self.ready += 1;
+        }
+        self.ready - self.queued
+    }
+
+    /// Queues a frame of `length` bytes that `write` fills in. It leaves with the next flush. `None`,
+    /// without a call of `write`, if there is no room or the frame is longer than a buffer.
+    ///
+    /// The bytes are those of some earlier frame; `write` is to set every one.
+    pub fn transmit<R>(&mut self, length: usize, write: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
+        if self.ready == self.queued && self.room() == 0 {
+            return None;
+        }
+        let length = u16::try_from(length).ok()?;
+        // SAFETY: `outbox[queued]` is an empty buffer of ours, since `queued < ready`.
+        let data = unsafe { dpdk_sys::rialto_mbuf_append(self.outbox[self.queued], length) };
+        if data.is_null() {
+            return None;
+        }
+        // SAFETY: append returned `length` bytes within the buffer, which is ours alone. They are
+        // initialised: pool memory is mapped zeroed and only ever written.
+        let frame = unsafe { std::slice::from_raw_parts_mut(data, usize::from(length)) };
+        self.queued += 1;
+        Some(write(frame))
+    }
+
+    /// Hands queued frames to the driver and returns how many it took. The rest stays queued.
+    pub fn flush(&mut self) -> usize {
+        if self.queued == 0 {
+            return 0;
+        }
+        // SAFETY: the port is open and its queue 0 set up; `outbox[..queued]` are frames of ours, and
+        // those taken are forgotten below.
+        let taken = unsafe {
+            dpdk_sys::rialto_tx_burst(self.number, self.outbox.as_mut_ptr(), self.queued as u16)
+        };
+        let taken = usize::from(taken);
+        self.outbox.copy_within(taken..self.ready, 0);
+        self.queued -= taken;
+        self.ready -= taken;
+        taken
+    }
+}
+
+impl Drop for Port {
+    fn drop(&mut self) {
+        for mbuf in &self.outbox[..self.ready] {
+            // SAFETY: `outbox[..ready]` are ours, and are not looked at again.
+            unsafe { dpdk_sys::rialto_mbuf_free(*mbuf) };
+        }
+        // SAFETY: the port is open, and this is the only close.
+        let result = unsafe { dpdk_sys::rialto_port_close(self.number) };
+        if result < 0 {
+            warn!(target: "dpdk", port = self.number, reason = reason(result), "port did not close");
+        }
+    }
+}
