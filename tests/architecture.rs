@@ -1,5 +1,6 @@
 //! The architecture as a test: which module may import which, where `unsafe` may stand, and what the
 //! deterministic core never touches. Reads the source as text; knows only as much Rust as that needs.
+#![expect(clippy::unwrap_used, reason = "this is a test, its helpers too")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
