@@ -70,7 +70,7 @@ fn imports_point_down_the_layers() {
             match layer(&imported) {
                 Some(below) if below < own => {}
                 Some(_) => {
-                    broken.push(format!("{}:{line}: {module} imports {imported}", file.path))
+                    broken.push(format!("{}:{line}: {module} imports {imported}", file.path));
                 }
                 // A macro of the crate, or a name re-exported at its root.
                 None => {
