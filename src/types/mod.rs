@@ -11,6 +11,7 @@ mod frame;
 mod ids;
 mod money;
 mod record;
+mod secret;
 mod text;
 mod time;
 
@@ -20,5 +21,6 @@ pub use frame::*;
 pub use ids::*;
 pub use money::*;
 pub use record::*;
+pub use secret::*;
 pub use text::*;
 pub use time::*;

@@ -1,0 +1,34 @@
+# Two commands for a fresh machine, `make run` and `make test`. Each does all its own set-up.
+
+# Seconds of the demo, and Enter messages a second of all its brokers together.
+DURATION ?= 60
+RATE ?= 20000
+# dpdk or kernel.
+BACKEND ?= dpdk
+# Where the demo keeps its files; its logs are in memory.
+DIR ?= target/demo
+
+# Where rustup puts cargo, for a shell that has not been told yet.
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+MAKEFLAGS += --no-print-directory
+CARGO := cargo
+.DEFAULT_GOAL := help
+.PHONY: help run test setup
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+run: setup ## build, then the demo; DURATION=60 RATE=20000 BACKEND=dpdk
+	@$(CARGO) run --release --locked -- demo \
+		--duration $(DURATION) --rate $(RATE) --backend $(BACKEND) --dir $(DIR)
+
+# Clippy, the second clippy and doc share their compiled dependencies; only the tests need real code.
+test: setup ## everything a change must pass: format, lints, tests, documentation
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --package rialto --all-targets --no-default-features --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+	$(CARGO) test --workspace --locked
+
+setup: ## system packages and tool chain, where missing
+	@hwconfig/setup.sh

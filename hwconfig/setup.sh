@@ -1,0 +1,61 @@
+#!/bin/sh
+# Makes this machine able to build and run Rialto: system packages and the Rust tool chain.
+# Changes nothing that is there already; says what it does on stderr. Called by the Makefile.
+set -eu
+
+PACKAGES="ca-certificates git make build-essential pkg-config libclang-dev libdpdk-dev uuid-dev
+libbsd-dev iproute2 ethtool"
+
+say() { echo "set-up: $*" >&2; }
+stop() { say "$@"; exit 1; }
+
+missing_packages() {
+    for package in $PACKAGES; do
+        status=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null) || status=
+        [ "$status" = installed ] || printf '%s ' "$package"
+    done
+}
+
+install_packages() {
+    missing=$(missing_packages)
+    [ -n "$missing" ] || return 0
+    missing=${missing% }
+    as_root=
+    if [ "$(id -u)" -ne 0 ]; then
+        as_root="sudo -n"
+        if ! command -v sudo >/dev/null || ! sudo -n true 2>/dev/null; then
+            say "these packages are missing, and installing them needs root. Run this, then make again:"
+            stop "  sudo apt-get update && sudo apt-get install -y --no-install-recommends $missing"
+        fi
+    fi
+    say "installing $missing"
+    # The names are split into words on purpose.
+    # shellcheck disable=SC2086
+    {
+        $as_root apt-get -q update &&
+            $as_root env DEBIAN_FRONTEND=noninteractive \
+                apt-get -q install -y --no-install-recommends $missing
+    } >&2 || stop "apt-get failed, see above"
+}
+
+check_other_system() {
+    if pkg-config --exists libdpdk 2>/dev/null; then
+        say "not a Debian system; found DPDK $(pkg-config --modversion libdpdk), going on"
+    else
+        say "not a Debian system, and pkg-config finds no libdpdk. Install what corresponds to Debian's"
+        stop "  $(echo $PACKAGES)"
+    fi
+}
+
+check_rust() {
+    command -v cargo >/dev/null && return 0
+    say "cargo is missing. Install rustup, then run make again:"
+    stop "  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y"
+}
+
+if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
+    install_packages
+else
+    check_other_system
+fi
+check_rust

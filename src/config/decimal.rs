@@ -1,0 +1,45 @@
+//! Decimal strings to integers: "25.00" with four decimals is 250,000. Never through a float.
+
+/// The most decimals a price or an amount of cash may have.
+pub(super) const DECIMALS_MAX: u8 = 8;
+
+/// `text` in units of 10^-`decimals`.
+pub(super) fn parse(text: &str, decimals: u8) -> Result<u64, String> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let complete = !whole.is_empty() && (!fraction.is_empty() || !text.contains('.'));
+    if !complete || !digits(whole) || !digits(fraction) {
+        return Err("must be a decimal number such as \"25.00\", without sign".to_owned());
+    }
+    let fraction = fraction.trim_end_matches('0');
+    let missing = usize::from(decimals).checked_sub(fraction.len());
+    let missing = missing.ok_or_else(|| format!("must have at most {decimals} decimals"))?;
+    format!("{whole}{fraction}{}", "0".repeat(missing))
+        .parse()
+        .map_err(|_| "is too large a number".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_become_units() {
+        for (text, decimals, units) in [
+            ("25", 4, 250_000),
+            ("25.00", 4, 250_000),
+            ("0.0001", 4, 1),
+            ("7.50", 1, 75),
+            ("3", 0, 3),
+        ] {
+            assert_eq!(parse(text, decimals), Ok(units), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_amount_is_refused() {
+        for text in ["", ".", "1.", ".5", "-1", "1e3", "1,5", "0.00001", "99999999999999999999"] {
+            assert!(parse(text, 4).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The example market as commands, and each rule of the market file by the text of its error.
+
+use super::*;
+use crate::types::command::Command;
+
+const EXAMPLE: &str = include_str!("../../../hwconfig/market-small.toml");
+
+fn parse(text: &str) -> Result<Market, ConfigError> {
+    Market::parse(Path::new("market.toml"), text)
+}
+
+/// The error of the example with the first `from` replaced by `to`.
+fn error_of(from: &str, to: &str) -> String {
+    assert!(EXAMPLE.contains(from), "{from}");
+    parse(&EXAMPLE.replacen(from, to, 1)).unwrap_err().to_string()
+}
+
+fn check(cases: &[(&str, &str, &str)]) {
+    for (from, to, expected) in cases {
+        assert_eq!(error_of(from, to), format!("market.toml: {expected}"));
+    }
+}
+
+#[test]
+fn the_example_becomes_commands_in_the_order_of_their_use() {
+    let market = parse(EXAMPLE).unwrap();
+    let secrets = PortSecrets::generate(market.port_names()).unwrap();
+    let key = ClusterKey::new([1; 32]);
+    let commands = market.commands(&key, &secrets, Nanos(77));
+    let mut kinds = Vec::new();
+    let mut references = Vec::new();
+    for lines in &commands {
+        assert_eq!(CommandHeader::view(lines).unwrap().receive_time, Nanos(77));
+        match Command::parse(lines).unwrap() {
+            Command::CurrencyDefine(currency) => {
+                kinds.push('C');
+                assert_eq!((currency.code.text().as_str(), currency.cash_decimals), ("USD", 4));
+            }
+            Command::FirmDefine(_) => kinds.push('F'),
+            Command::InstrumentDefine(instrument) => {
+                kinds.push('I');
+                assert_eq!(instrument.tick_size, 100);
+            }
+            Command::AccountOpen(account) => {
+                kinds.push('A');
+                assert_eq!(account.status, AccountStatus::Approved.byte());
+            }
+            Command::PortDefine(port) => {
+                kinds.push('P');
+                assert!(key.verify(port.name, secrets.get(port.name).unwrap(), &port.verifier));
+            }
+            Command::Transfer(transfer) => {
+                kinds.push('T');
+                references.push(transfer.reference);
+                if transfer.asset_kind == AssetKind::Cash.byte() {
+                    assert_eq!(
+                        (transfer.asset.text().as_str(), transfer.amount),
+                        ("USD", 10_000_000_000)
+                    );
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(kinds.iter().collect::<String>(), "CFFFIIIAAPPPTTTTTTTT");
+    assert_eq!(references, [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(
+        market.summary(),
+        "1 currencies, 3 firms, 3 instruments, 2 accounts, 3 ports, 8 opening balances"
+    );
+}
+
+#[test]
+fn a_market_larger_than_the_node_is_refused() {
+    let market = parse(EXAMPLE).unwrap();
+    let enough = Capacity { orders: 1024, ports: 3, accounts: 2, instruments: 3 };
+    assert!(market.fits(&enough).is_ok());
+    let error = market.fits(&Capacity { instruments: 2, ..enough }).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "market.toml: instrument = [3 tables]: must be at most the node's capacity.instruments = 2"
+    );
+}
+
+#[test]
+fn definitions_have_rules() {
+    let cases = [
+        (
+            "code = \"USD\"",
+            "code = \"usd\"",
+            "currency[0].code = \"usd\": must be 3 or 4 capital letters, as in ISO 4217",
+        ),
+        (
+            "cash_decimals = 4",
+            "cash_decimals = 9",
+            "currency[0].cash_decimals = 9: must be at most 8",
+        ),
+        (
+            "cash_decimals = 4",
+            "cash_decimals = 4\n[[currency]]\ncode = \"USD\"\ncash_decimals = 2",
+            "currency[1].code = \"USD\": is defined twice",
+        ),
+        (
+            "code = \"BETA\"",
+            "code = \"BETAS\"",
+            "firm[1].code = \"BETAS\": must be 1 to 4 capital letters or digits",
+        ),
+        ("code = \"BETA\"", "code = \"ALFA\"", "firm[1].code = \"ALFA\": is defined twice"),
+        (
+            "symbol = \"ACME\"",
+            "symbol = \"acme\"",
+            "instrument[0].symbol = \"acme\": must be 1 to 8 capital letters, digits, points or \
+             hyphens",
+        ),
+        (
+            "symbol = \"GLOBX\"",
+            "symbol = \"ACME\"",
+            "instrument[1].symbol = \"ACME\": is defined twice",
+        ),
+        (
+            "\"Acme Corp\"",
+            "\"The Acme Corporation\"",
+            "instrument[0].display_symbol = \"The Acme Corporation\": must be at most 16 characters \
+             of ASCII",
+        ),
+        (
+            "currency = \"USD\"",
+            "currency = \"EUR\"",
+            "instrument[0].currency = \"EUR\": no such currency",
+        ),
+        (
+            "price_decimals = 4",
+            "price_decimals = 5",
+            "instrument[0].price_decimals = 5: must be at most the 4 cash_decimals of USD, or values \
+             would be rounded",
+        ),
+        (
+            "tick_size = \"0.01\"",
+            "tick_size = \"0\"",
+            "instrument[0].tick_size = \"0\": must be above zero and at most 1999999900 units of a \
+             price",
+        ),
+        (
+            "tick_size = \"0.01\"",
+            "tick_size = \"0.00001\"",
+            "instrument[0].tick_size = \"0.00001\": must have at most 4 decimals",
+        ),
+        (
+            "reference_price = \"25.00\"",
+            "reference_price = \"25.005\"",
+            "instrument[0].reference_price = \"25.005\": must be a multiple of tick_size = \"0.01\"",
+        ),
+        (
+            "reference_price = \"25.00\"",
+            "reference_price = \"-1\"",
+            "instrument[0].reference_price = \"-1\": must be a decimal number such as \"25.00\", \
+             without sign",
+        ),
+        ("lot_size = 1", "lot_size = 0", "instrument[0].lot_size = 0: must be in 1..=999999"),
+    ];
+    check(&cases);
+}
+
+#[test]
+fn accounts_and_ports_refer_to_what_is_defined() {
+    let cases = [
+        ("number = 1001", "number = 0", "account[0].number = 0: must be at least 1"),
+        ("number = 2001", "number = 1001", "account[1].number = 1001: is opened twice"),
+        (
+            "number = 1001\nfirm = \"ALFA\"",
+            "number = 1001\nfirm = \"GAMA\"",
+            "account[0].firm = \"GAMA\": no such firm",
+        ),
+        ("cash = { USD = ", "cash = { EUR = ", "account[0].cash.EUR = \"EUR\": no such currency"),
+        (
+            "\"1000000.00\"",
+            "\"1.00005\"",
+            "account[0].cash.USD = \"1.00005\": must have at most 4 decimals",
+        ),
+        (
+            "shares = { ACME = 10000",
+            "shares = { NONE = 10000",
+            "account[0].shares.NONE = 10000: no such instrument",
+        ),
+        (
+            "name = \"ALFA01\"",
+            "name = \"ALFA-1\"",
+            "port[0].name = \"ALFA-1\": must be 1 to 6 letters or digits",
+        ),
+        ("name = \"BETA01\"", "name = \"alfa01\"", "port[1].name = \"alfa01\": is defined twice"),
+        (
+            "grace_ms = 10000",
+            "grace_ms = 4000000",
+            "port[0].grace_ms = 4000000: must be at most 3600000",
+        ),
+        (
+            "default_account = 1001",
+            "",
+            "port[0].default_account = (absent): is needed: orders that name no account use it",
+        ),
+        (
+            "default_account = 1001",
+            "default_account = 77",
+            "port[0].default_account = 77: no account has this number",
+        ),
+        (
+            "default_account = 1001",
+            "default_account = 2001",
+            "port[0].default_account = 2001: belongs to BETA, the port to ALFA",
+        ),
+    ];
+    check(&cases);
+}
+
+#[test]
+fn a_group_id_is_one_account_of_its_firm() {
+    let text = format!(
+        "{EXAMPLE}\n[[account]]\nnumber = 3\nfirm = \"ALFA\"\nstatus = \"pending\"\ngroup_id = 5\n\
+         [[account]]\nnumber = 4\nfirm = \"ALFA\"\nstatus = \"pending\"\ngroup_id = 5\n"
+    );
+    assert_eq!(
+        parse(&text).unwrap_err().to_string(),
+        "market.toml: account[3].group_id = 5: is another account's of the same firm"
+    );
+}
+
+#[test]
+fn unknown_keys_and_words_are_named() {
+    let error = error_of("lot_size = 1", "lots = 1");
+    assert!(error.contains("unknown field `lots`"), "{error}");
+    let error = error_of("kind = \"order_entry\"", "kind = \"trader\"");
+    assert!(error.contains("unknown variant `trader`"), "{error}");
+    let error = error_of("name = \"ALFA01\"", "name = \"ALFA01\"\nsecret = \"X\"");
+    assert!(error.contains("unknown field `secret`"), "{error}");
+}

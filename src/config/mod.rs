@@ -1,0 +1,251 @@
+//! Configuration: text in, proof out. `node.toml` becomes a [`Config`], the market file a
+//! [`Market`](market::Market); nothing downstream checks a setting again.
+//!
+//! A file has no types, so units are in the names of its keys; a key that is not known is an error.
+//! Relative paths are relative to the directory the command runs in.
+
+mod decimal;
+mod error;
+pub mod market;
+mod network;
+mod placement;
+pub mod secrets;
+mod table;
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::{Path, PathBuf};
+
+pub use error::ConfigError;
+pub use network::Network;
+pub use placement::{Placement, Stage, ThreadPlacement};
+
+use error::Source;
+
+/// Settings of a node, proven by [`Config::load`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    node: Node,
+    logs: Logs,
+    control: Control,
+    order_entry: OrderEntry,
+    dpdk: Dpdk,
+    feed: Feed,
+    admin: Admin,
+    placement: Placement,
+    capacity: Capacity,
+}
+
+/// Who the node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its number, from 1, unique in its cluster.
+    pub id: u32,
+    /// What its log lines and operators call it.
+    pub name: String,
+}
+
+/// Where the command log and the event log lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logs {
+    /// Holds a directory for each log.
+    pub directory: PathBuf,
+    /// Size of a segment of the command log, equal on all nodes and for the life of the log.
+    pub command_segment_bytes: u64,
+    /// The same for the event log.
+    pub event_segment_bytes: u64,
+    /// When an append counts.
+    pub durability: Durability,
+}
+
+/// When an append counts as done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// When it is in memory: page cache or `/dev/shm`. Survives the process, not the machine.
+    Memory,
+    /// When the disk has it.
+    Disk,
+}
+
+/// What must survive the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    /// Holds the control file; on a persistent file system.
+    pub directory: PathBuf,
+    /// The key under the verifiers of port secrets.
+    pub cluster_key_file: PathBuf,
+}
+
+/// Where brokers connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderEntry {
+    /// What carries their bytes.
+    pub backend: Backend,
+    /// The address; with DPDK the node owns it, and the kernel knows nothing of it.
+    pub listen: SocketAddrV4,
+    /// Bits of the local network's mask.
+    pub prefix: u8,
+    /// The router to networks that are not local.
+    pub gateway: Option<Ipv4Addr>,
+    /// Connections at a time.
+    pub connections_max: u32,
+    /// Who may connect; others get no answer.
+    pub allow: Vec<Network>,
+}
+
+/// What carries the bytes of order entry and feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// A DPDK port: the kernel is not involved.
+    Dpdk,
+    /// Non-blocking kernel sockets.
+    Kernel,
+}
+
+impl Backend {
+    /// As the file and the reports call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dpdk => "dpdk",
+            Self::Kernel => "kernel",
+        }
+    }
+}
+
+/// The DPDK port. Of no effect with [`Backend::Kernel`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dpdk {
+    /// Arguments of the environment abstraction layer, without the program's name and the device.
+    pub eal_args: Vec<String>,
+    /// A virtual device (`net_af_packet0,iface=rialto0`) or a PCI address.
+    pub device: String,
+    /// Packet buffers, shared by receiving and sending.
+    pub mbufs: u32,
+    /// Descriptors of the receive ring.
+    pub rx_descriptors: u16,
+    /// Descriptors of the transmit ring.
+    pub tx_descriptors: u16,
+}
+
+impl Dpdk {
+    /// The driver, as far as the device's name tells: `net_af_packet` of `net_af_packet0,iface=x`.
+    #[must_use]
+    pub fn driver(&self) -> &str {
+        let name = self.device.split(',').next().unwrap_or_default();
+        if name.starts_with("net_") {
+            name.trim_end_matches(|c: char| c.is_ascii_digit())
+        } else {
+            name
+        }
+    }
+}
+
+/// Market data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feed {
+    /// The multicast group and port.
+    pub group: SocketAddrV4,
+    /// The address of the interface it leaves by; used by [`Backend::Kernel`].
+    pub source: Ipv4Addr,
+    /// Routers it may cross, plus one.
+    pub ttl: u8,
+}
+
+/// Administration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// A kernel address on loopback.
+    pub listen: SocketAddr,
+}
+
+/// Tables are allocated once, for this much.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Orders resting at a time.
+    pub orders: u32,
+    /// Ports.
+    pub ports: u32,
+    /// Accounts.
+    pub accounts: u32,
+    /// Instruments.
+    pub instruments: u32,
+}
+
+impl Config {
+    /// Reads and proves the file.
+    ///
+    /// # Errors
+    /// What is wrong with it: file, key, value and the rule it breaks.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse(path, &text)
+    }
+
+    /// Proves `text`, which is called `path` in errors.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let source = Source::new(path);
+        source.parse::<table::File>(text)?.prove(&source)
+    }
+
+    /// Who the node is.
+    #[must_use]
+    pub const fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Where the logs lie.
+    #[must_use]
+    pub const fn logs(&self) -> &Logs {
+        &self.logs
+    }
+
+    /// What must survive the machine.
+    #[must_use]
+    pub const fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// Where brokers connect.
+    #[must_use]
+    pub const fn order_entry(&self) -> &OrderEntry {
+        &self.order_entry
+    }
+
+    /// The DPDK port.
+    #[must_use]
+    pub const fn dpdk(&self) -> &Dpdk {
+        &self.dpdk
+    }
+
+    /// Market data.
+    #[must_use]
+    pub const fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// Administration.
+    #[must_use]
+    pub const fn admin(&self) -> &Admin {
+        &self.admin
+    }
+
+    /// Which threads run which stages.
+    #[must_use]
+    pub const fn placement(&self) -> &Placement {
+        &self.placement
+    }
+
+    /// How much the tables hold.
+    #[must_use]
+    pub const fn capacity(&self) -> &Capacity {
+        &self.capacity
+    }
+}
+
+#[cfg(test)]
+mod tests;

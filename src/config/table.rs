@@ -1,0 +1,419 @@
+//! `node.toml` as written, with its defaults, and the proof that makes it a [`Config`]. The defaults
+//! are a laptop's: one thread for everything, which sleeps a little when there is nothing to do.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::error::{ConfigError, Source};
+use super::placement::{self, Placement, ThreadPlacement};
+use super::{
+    Admin, Backend, Capacity, Config, Control, Dpdk, Durability, Feed, Logs, Network, Node,
+    OrderEntry,
+};
+use crate::agent::Idle;
+
+/// Mebibytes of a segment: at least many frames, at most what a file system gives at once.
+const SEGMENT_MIB: RangeInclusive<u64> = 1..=4096;
+const CONNECTIONS: RangeInclusive<u32> = 1..=65_536;
+const ORDERS: RangeInclusive<u32> = 1_024..=64 << 20;
+const PORTS: RangeInclusive<u32> = 1..=1 << 20;
+const ACCOUNTS: RangeInclusive<u32> = 1..=16 << 20;
+/// The stock locate of the feed has 16 bits and begins at 1.
+const INSTRUMENTS: RangeInclusive<u32> = 1..=65_535;
+const MBUFS: RangeInclusive<u32> = 512..=1 << 20;
+const DESCRIPTORS: RangeInclusive<u16> = 64..=4096;
+/// Above a second, heartbeats would be late.
+const IDLE_SLEEP_US: RangeInclusive<u64> = 1..=1_000_000;
+/// File systems that forget: what must survive the machine does not belong there.
+const VOLATILE: [&str; 2] = ["/dev/shm", "/run"];
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    node: NodeTable,
+    logs: LogsTable,
+    control: ControlTable,
+    order_entry: OrderEntryTable,
+    #[serde(default)]
+    dpdk: DpdkTable,
+    feed: FeedTable,
+    #[serde(default)]
+    admin: AdminTable,
+    #[serde(default)]
+    placement: PlacementTable,
+    #[serde(default)]
+    capacity: CapacityTable,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NodeTable {
+    id: u32,
+    name: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogsTable {
+    directory: PathBuf,
+    #[serde(default = "LogsTable::segment_mib")]
+    command_segment_mib: u64,
+    #[serde(default = "LogsTable::segment_mib")]
+    event_segment_mib: u64,
+    #[serde(default = "LogsTable::durability")]
+    durability: String,
+}
+
+impl LogsTable {
+    const fn segment_mib() -> u64 {
+        64
+    }
+
+    fn durability() -> String {
+        "memory".to_owned()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ControlTable {
+    directory: PathBuf,
+    cluster_key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OrderEntryTable {
+    backend: String,
+    listen: String,
+    #[serde(default = "OrderEntryTable::prefix")]
+    prefix: u8,
+    gateway: Option<String>,
+    #[serde(default = "OrderEntryTable::connections_max")]
+    connections_max: u32,
+    allow: Vec<String>,
+}
+
+impl OrderEntryTable {
+    const fn prefix() -> u8 {
+        24
+    }
+
+    const fn connections_max() -> u32 {
+        1_024
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct DpdkTable {
+    eal_args: Vec<String>,
+    device: String,
+    mbufs: u32,
+    rx_descriptors: u16,
+    tx_descriptors: u16,
+}
+
+impl Default for DpdkTable {
+    /// No huge pages, no files of its own, no PCI scan: what an ordinary user may do anywhere.
+    fn default() -> Self {
+        let eal_args = ["--no-pci", "--no-telemetry", "--no-huge", "-m", "128", "--no-shconf"];
+        Self {
+            eal_args: eal_args.map(str::to_owned).to_vec(),
+            device: "net_af_packet0,iface=rialto0".to_owned(),
+            mbufs: 8_191,
+            rx_descriptors: 1_024,
+            tx_descriptors: 1_024,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FeedTable {
+    group: String,
+    #[serde(default = "FeedTable::source")]
+    source: Ipv4Addr,
+    #[serde(default = "FeedTable::ttl")]
+    ttl: u8,
+}
+
+impl FeedTable {
+    const fn source() -> Ipv4Addr {
+        Ipv4Addr::LOCALHOST
+    }
+
+    const fn ttl() -> u8 {
+        1
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct AdminTable {
+    listen: String,
+}
+
+impl Default for AdminTable {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:9002".to_owned() }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PlacementTable {
+    threads: Vec<ThreadPlacement>,
+    idle: String,
+    idle_sleep_us: u64,
+}
+
+impl Default for PlacementTable {
+    fn default() -> Self {
+        let threads = vec![ThreadPlacement::composite()];
+        Self { threads, idle: "backoff".to_owned(), idle_sleep_us: 50 }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct CapacityTable {
+    orders: u32,
+    ports: u32,
+    accounts: u32,
+    instruments: u32,
+}
+
+impl Default for CapacityTable {
+    fn default() -> Self {
+        Self { orders: 1 << 20, ports: 1_024, accounts: 4_096, instruments: 1_024 }
+    }
+}
+
+impl File {
+    pub(super) fn prove(self, source: &Source) -> Result<Config, ConfigError> {
+        Ok(Config {
+            node: self.node.prove(source)?,
+            logs: self.logs.prove(source)?,
+            control: self.control.prove(source)?,
+            order_entry: self.order_entry.prove(source)?,
+            dpdk: self.dpdk.prove(source)?,
+            feed: self.feed.prove(source)?,
+            admin: self.admin.prove(source)?,
+            placement: self.placement.prove(source)?,
+            capacity: self.capacity.prove(source)?,
+        })
+    }
+}
+
+impl NodeTable {
+    fn prove(self, source: &Source) -> Result<Node, ConfigError> {
+        let Self { id, name } = self;
+        source.rule(id > 0, "node.id", id, "must be at least 1")?;
+        let named = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
+        source.rule(named, "node.name", quoted(&name), "must be printable ASCII without spaces")?;
+        Ok(Node { id, name })
+    }
+}
+
+impl LogsTable {
+    fn prove(self, source: &Source) -> Result<Logs, ConfigError> {
+        let Self { directory, command_segment_mib, event_segment_mib, durability } = self;
+        let segments = [
+            ("logs.command_segment_mib", command_segment_mib),
+            ("logs.event_segment_mib", event_segment_mib),
+        ];
+        for (key, mib) in segments {
+            let sound = mib.is_power_of_two() && SEGMENT_MIB.contains(&mib);
+            source.rule(
+                sound,
+                key,
+                mib,
+                format_args!("must be a power of two in {SEGMENT_MIB:?}"),
+            )?;
+        }
+        let durability = match durability.as_str() {
+            "memory" => Durability::Memory,
+            "disk" => Durability::Disk,
+            other => {
+                let rule = "must be \"memory\" or \"disk\"";
+                return Err(source.broken("logs.durability", quoted(other), rule));
+            }
+        };
+        Ok(Logs {
+            directory: whole(source, "logs.directory", directory)?,
+            command_segment_bytes: command_segment_mib << 20,
+            event_segment_bytes: event_segment_mib << 20,
+            durability,
+        })
+    }
+}
+
+impl ControlTable {
+    fn prove(self, source: &Source) -> Result<Control, ConfigError> {
+        let directory = whole(source, "control.directory", self.directory)?;
+        let volatile = VOLATILE.iter().any(|place| directory.starts_with(place));
+        let rule = "must be on a persistent file system: terms must never be used twice";
+        source.rule(!volatile, "control.directory", directory.display(), rule)?;
+        let key_file = self.cluster_key_file.unwrap_or_else(|| directory.join("cluster.key"));
+        let cluster_key_file = whole(source, "control.cluster_key_file", key_file)?;
+        Ok(Control { directory, cluster_key_file })
+    }
+}
+
+impl OrderEntryTable {
+    fn prove(self, source: &Source) -> Result<OrderEntry, ConfigError> {
+        let Self { backend, listen, prefix, gateway, connections_max, allow } = self;
+        let backend = match backend.as_str() {
+            "kernel" => Backend::Kernel,
+            "dpdk" if cfg!(feature = "dpdk") => Backend::Dpdk,
+            "dpdk" => {
+                let rule = "this rialto was built without DPDK; use \"kernel\", or build it without \
+                            --no-default-features";
+                return Err(source.broken("order_entry.backend", quoted(&backend), rule));
+            }
+            other => {
+                let rule = "must be \"dpdk\" or \"kernel\"";
+                return Err(source.broken("order_entry.backend", quoted(other), rule));
+            }
+        };
+        let listen: SocketAddrV4 = parsed(
+            source,
+            "order_entry.listen",
+            &listen,
+            "must be an IPv4 address and a port, such as 10.9.0.1:9001",
+        )?;
+        let unicast = !listen.ip().is_multicast() && !listen.ip().is_broadcast();
+        source.rule(unicast, "order_entry.listen", listen, "must be a unicast address")?;
+        if backend == Backend::Dpdk {
+            let whole = !listen.ip().is_unspecified() && listen.port() != 0;
+            let rule = "must be a definite address and port: with DPDK the node owns them";
+            source.rule(whole, "order_entry.listen", listen, rule)?;
+        }
+        let network = Network::around(*listen.ip(), prefix).ok_or_else(|| {
+            source.broken("order_entry.prefix", prefix, "must be in 0..=32, the bits of a mask")
+        })?;
+        let gateway = match gateway {
+            None => None,
+            Some(text) => {
+                let key = "order_entry.gateway";
+                let gateway = parsed(source, key, &text, "must be an IPv4 address")?;
+                let rule = format_args!("must lie in {network}, the network of listen and prefix");
+                source.rule(network.contains(gateway), key, gateway, rule)?;
+                Some(gateway)
+            }
+        };
+        in_range(source, "order_entry.connections_max", connections_max, &CONNECTIONS)?;
+        let rule = "must name who may connect; 0.0.0.0/0 is everybody";
+        source.rule(!allow.is_empty(), "order_entry.allow", "[]", rule)?;
+        let allow = allow.iter().enumerate().map(|(index, text)| {
+            let key = format!("order_entry.allow[{index}]");
+            text.parse().map_err(|rule| source.broken(key, quoted(text), rule))
+        });
+        let allow = allow.collect::<Result<_, _>>()?;
+        Ok(OrderEntry { backend, listen, prefix, gateway, connections_max, allow })
+    }
+}
+
+impl DpdkTable {
+    fn prove(self, source: &Source) -> Result<Dpdk, ConfigError> {
+        let Self { eal_args, device, mbufs, rx_descriptors, tx_descriptors } = self;
+        let rule =
+            "must be a virtual device, such as net_af_packet0,iface=rialto0, or a PCI address";
+        let sound = !device.is_empty() && !device.contains(char::is_whitespace);
+        source.rule(sound, "dpdk.device", quoted(&device), rule)?;
+        let named = eal_args.iter().find(|arg| arg.contains('\0') || arg.is_empty());
+        let rule = "must not be empty or hold a zero byte";
+        source.rule(named.is_none(), "dpdk.eal_args", format!("{eal_args:?}"), rule)?;
+        in_range(source, "dpdk.mbufs", mbufs, &MBUFS)?;
+        in_range(source, "dpdk.rx_descriptors", rx_descriptors, &DESCRIPTORS)?;
+        in_range(source, "dpdk.tx_descriptors", tx_descriptors, &DESCRIPTORS)?;
+        let descriptors = u32::from(rx_descriptors) + u32::from(tx_descriptors);
+        let rule = format_args!("must be more than the {descriptors} descriptors of both rings");
+        source.rule(mbufs > descriptors, "dpdk.mbufs", mbufs, rule)?;
+        Ok(Dpdk { eal_args, device, mbufs, rx_descriptors, tx_descriptors })
+    }
+}
+
+impl FeedTable {
+    fn prove(self, source: &Source) -> Result<Feed, ConfigError> {
+        let rule = "must be a multicast address and a port, such as 239.9.9.9:9100";
+        let group: SocketAddrV4 = parsed(source, "feed.group", &self.group, rule)?;
+        let multicast = group.ip().is_multicast() && group.port() != 0;
+        source.rule(multicast, "feed.group", group, rule)?;
+        source.rule(self.ttl > 0, "feed.ttl", self.ttl, "must be at least 1")?;
+        Ok(Feed { group, source: self.source, ttl: self.ttl })
+    }
+}
+
+impl AdminTable {
+    fn prove(self, source: &Source) -> Result<Admin, ConfigError> {
+        let rule = "must be a loopback address and a port: administration never leaves the machine";
+        let listen: SocketAddr = parsed(source, "admin.listen", &self.listen, rule)?;
+        let loopback = match listen.ip() {
+            IpAddr::V4(address) => address.is_loopback(),
+            IpAddr::V6(address) => address.is_loopback(),
+        };
+        source.rule(loopback, "admin.listen", listen, rule)?;
+        Ok(Admin { listen })
+    }
+}
+
+impl PlacementTable {
+    fn prove(self, source: &Source) -> Result<Placement, ConfigError> {
+        let Self { threads, idle, idle_sleep_us } = self;
+        in_range(source, "placement.idle_sleep_us", idle_sleep_us, &IDLE_SLEEP_US)?;
+        let idle = match idle.as_str() {
+            "spin" => Idle::Spin,
+            "backoff" => Idle::BackOff { sleep: Duration::from_micros(idle_sleep_us) },
+            other => {
+                let rule = "must be \"spin\" (isolated cores only) or \"backoff\"";
+                return Err(source.broken("placement.idle", quoted(other), rule));
+            }
+        };
+        placement::prove(source, &threads)?;
+        Ok(Placement { threads, idle })
+    }
+}
+
+impl CapacityTable {
+    fn prove(self, source: &Source) -> Result<Capacity, ConfigError> {
+        let Self { orders, ports, accounts, instruments } = self;
+        in_range(source, "capacity.orders", orders, &ORDERS)?;
+        in_range(source, "capacity.ports", ports, &PORTS)?;
+        in_range(source, "capacity.accounts", accounts, &ACCOUNTS)?;
+        in_range(source, "capacity.instruments", instruments, &INSTRUMENTS)?;
+        Ok(Capacity { orders, ports, accounts, instruments })
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}
+
+fn whole(source: &Source, key: &str, path: PathBuf) -> Result<PathBuf, ConfigError> {
+    source.rule(!path.as_os_str().is_empty(), key, "\"\"", "must be a path")?;
+    Ok(path)
+}
+
+fn parsed<T: std::str::FromStr>(
+    source: &Source,
+    key: &str,
+    text: &str,
+    rule: &str,
+) -> Result<T, ConfigError> {
+    text.parse().map_err(|_| source.broken(key, quoted(text), rule))
+}
+
+fn in_range<T: Copy + PartialOrd + std::fmt::Display + std::fmt::Debug>(
+    source: &Source,
+    key: &str,
+    value: T,
+    range: &RangeInclusive<T>,
+) -> Result<(), ConfigError> {
+    source.rule(range.contains(&value), key, value, format_args!("must be in {range:?}"))
+}

@@ -1,0 +1,264 @@
+//! Each rule of `node.toml` by the text of its error.
+
+use std::time::Duration;
+
+use super::*;
+use crate::agent::Idle;
+
+const EXAMPLE: &str = include_str!("../../hwconfig/demo.toml");
+
+const MINIMAL: &str = r#"
+    [node]
+    id = 1
+    name = "n"
+    [logs]
+    directory = "logs"
+    [control]
+    directory = "control"
+    [order_entry]
+    backend = "kernel"
+    listen = "127.0.0.1:0"
+    allow = ["127.0.0.0/8"]
+    [feed]
+    group = "239.9.9.9:9100"
+"#;
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(Path::new("node.toml"), text)
+}
+
+/// The error of the minimal file with `from` replaced by `to`.
+fn error_of(from: &str, to: &str) -> String {
+    assert!(MINIMAL.contains(from), "{from}");
+    parse(&MINIMAL.replace(from, to)).unwrap_err().to_string()
+}
+
+fn error_with(table: &str) -> String {
+    parse(&format!("{MINIMAL}\n{table}")).unwrap_err().to_string()
+}
+
+#[test]
+fn the_minimal_file_gets_a_laptops_defaults() {
+    let config = parse(MINIMAL).unwrap();
+    assert_eq!(config.logs().durability, Durability::Memory);
+    assert_eq!(config.control().cluster_key_file, Path::new("control/cluster.key"));
+    assert_eq!(config.admin().listen.to_string(), "127.0.0.1:9002");
+    assert_eq!(config.placement().threads, [ThreadPlacement::composite()]);
+    assert_eq!(config.placement().idle, Idle::BackOff { sleep: Duration::from_micros(50) });
+    assert_eq!(config.dpdk().driver(), "net_af_packet");
+}
+
+#[cfg(feature = "dpdk")]
+#[test]
+fn the_example_says_the_defaults() {
+    let example = parse(EXAMPLE).unwrap();
+    let minimal = parse(MINIMAL).unwrap();
+    assert_eq!(example.order_entry().backend, Backend::Dpdk);
+    assert_eq!(example.dpdk(), minimal.dpdk());
+    assert_eq!(example.placement(), minimal.placement());
+    assert_eq!(example.capacity(), minimal.capacity());
+    assert_eq!(example.admin(), minimal.admin());
+    assert_eq!(example.feed(), minimal.feed());
+    assert_eq!(example.logs().event_segment_bytes, minimal.logs().event_segment_bytes);
+}
+
+#[cfg(not(feature = "dpdk"))]
+#[test]
+fn dpdk_in_a_build_without_it_is_said() {
+    assert_eq!(
+        parse(EXAMPLE).unwrap_err().to_string(),
+        "node.toml: order_entry.backend = \"dpdk\": this rialto was built without DPDK; use \
+         \"kernel\", or build it without --no-default-features"
+    );
+}
+
+#[test]
+fn an_unknown_key_and_a_missing_one_are_named() {
+    let error = error_of("id = 1", "id = 1\n    cores = 4");
+    assert!(error.starts_with("node.toml: ") && error.contains("unknown field `cores`"), "{error}");
+    let error = error_of("id = 1", "");
+    assert!(error.contains("missing field `id`"), "{error}");
+    let error = error_of("id = 1", "id = \"one\"");
+    assert!(error.contains("invalid type"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Config::load(Path::new("/nowhere/node.toml")).unwrap_err().to_string();
+    assert!(error.starts_with("/nowhere/node.toml: cannot be read: No such file"), "{error}");
+}
+
+#[test]
+fn each_rule_names_file_key_value_and_rule() {
+    let logs = "directory = \"logs\"";
+    let cases = [
+        ("id = 1", "id = 0", "node.id = 0: must be at least 1"),
+        ("name = \"n\"", "name = \"\"", "node.name = \"\": must be printable ASCII without spaces"),
+        (logs, "directory = \"\"", "logs.directory = \"\": must be a path"),
+        (
+            logs,
+            "directory = \"logs\"\ncommand_segment_mib = 100",
+            "logs.command_segment_mib = 100: must be a power of two in 1..=4096",
+        ),
+        (
+            logs,
+            "directory = \"logs\"\nevent_segment_mib = 8192",
+            "logs.event_segment_mib = 8192: must be a power of two in 1..=4096",
+        ),
+        (
+            logs,
+            "directory = \"logs\"\ndurability = \"both\"",
+            "logs.durability = \"both\": must be \"memory\" or \"disk\"",
+        ),
+        (
+            "directory = \"control\"",
+            "directory = \"/dev/shm/x\"",
+            "control.directory = /dev/shm/x: must be on a persistent file system: terms must never \
+             be used twice",
+        ),
+        (
+            "backend = \"kernel\"",
+            "backend = \"udp\"",
+            "order_entry.backend = \"udp\": must be \"dpdk\" or \"kernel\"",
+        ),
+        (
+            "\"127.0.0.1:0\"",
+            "\"localhost\"",
+            "order_entry.listen = \"localhost\": must be an IPv4 address and a port, such as \
+             10.9.0.1:9001",
+        ),
+        (
+            "\"127.0.0.1:0\"",
+            "\"239.1.1.1:1\"",
+            "order_entry.listen = 239.1.1.1:1: must be a unicast address",
+        ),
+        (
+            "[feed]",
+            "prefix = 33\n[feed]",
+            "order_entry.prefix = 33: must be in 0..=32, the bits of a mask",
+        ),
+        (
+            "[feed]",
+            "gateway = \"10.9.0.1\"\n[feed]",
+            "order_entry.gateway = 10.9.0.1: must lie in 127.0.0.0/24, the network of listen and \
+             prefix",
+        ),
+        (
+            "[feed]",
+            "connections_max = 0\n[feed]",
+            "order_entry.connections_max = 0: must be in 1..=65536",
+        ),
+        (
+            "[\"127.0.0.0/8\"]",
+            "[]",
+            "order_entry.allow = []: must name who may connect; 0.0.0.0/0 is everybody",
+        ),
+        (
+            "[\"127.0.0.0/8\"]",
+            "[\"10.0.0.1\", \"ten\"]",
+            "order_entry.allow[1] = \"ten\": must be a network such as 10.9.0.0/24, or a single \
+             address",
+        ),
+        (
+            "\"239.9.9.9:9100\"",
+            "\"10.9.9.9:9100\"",
+            "feed.group = 10.9.9.9:9100: must be a multicast address and a port, such as \
+             239.9.9.9:9100",
+        ),
+        (
+            "group = \"239.9.9.9:9100\"",
+            "group = \"239.9.9.9:9100\"\nttl = 0",
+            "feed.ttl = 0: must be at least 1",
+        ),
+    ];
+    for (from, to, expected) in cases {
+        assert_eq!(error_of(from, to), format!("node.toml: {expected}"));
+    }
+}
+
+#[cfg(feature = "dpdk")]
+#[test]
+fn a_dpdk_node_owns_a_definite_address() {
+    let text = MINIMAL.replace("\"kernel\"", "\"dpdk\"");
+    assert_eq!(
+        parse(&text).unwrap_err().to_string(),
+        "node.toml: order_entry.listen = 127.0.0.1:0: must be a definite address and port: with \
+         DPDK the node owns them"
+    );
+}
+
+#[test]
+fn the_optional_tables_have_rules_too() {
+    let cases = [
+        (
+            "[admin]\nlisten = \"10.9.0.1:9002\"",
+            "admin.listen = 10.9.0.1:9002: must be a loopback address and a port: administration \
+             never leaves the machine",
+        ),
+        (
+            "[dpdk]\ndevice = \"\"",
+            "dpdk.device = \"\": must be a virtual device, such as net_af_packet0,iface=rialto0, or \
+             a PCI address",
+        ),
+        (
+            "[dpdk]\neal_args = [\"\"]",
+            "dpdk.eal_args = [\"\"]: must not be empty or hold a zero byte",
+        ),
+        ("[dpdk]\nrx_descriptors = 8", "dpdk.rx_descriptors = 8: must be in 64..=4096"),
+        (
+            "[dpdk]\nmbufs = 1024",
+            "dpdk.mbufs = 1024: must be more than the 2048 descriptors of both rings",
+        ),
+        ("[capacity]\norders = 1", "capacity.orders = 1: must be in 1024..=67108864"),
+        ("[capacity]\ninstruments = 70000", "capacity.instruments = 70000: must be in 1..=65535"),
+        (
+            "[placement]\nidle = \"sleep\"",
+            "placement.idle = \"sleep\": must be \"spin\" (isolated cores only) or \"backoff\"",
+        ),
+        ("[placement]\nidle_sleep_us = 0", "placement.idle_sleep_us = 0: must be in 1..=1000000"),
+    ];
+    for (table, expected) in cases {
+        assert_eq!(error_with(table), format!("node.toml: {expected}"));
+    }
+}
+
+#[test]
+fn every_agent_is_placed_once_in_order_and_on_a_core_of_its_own() {
+    let placed = |threads: &str| parse(&format!("{MINIMAL}\n[placement]\nthreads = [{threads}]"));
+    let three = "{ core = 1, agents = [\"sequencer\", \"engine\"] },
+         { core = 0, agents = [\"order_entry\"] }, { agents = [\"market_data\", \"admin\"] }";
+    assert_eq!(placed(three).unwrap().placement().threads.len(), 3);
+
+    let all = "order_entry, sequencer, engine, market_data, admin";
+    let cases = [
+        ("", format!("placement.threads = []: must place each agent once: {all}")),
+        (
+            "{ agents = [] }",
+            "placement.threads[0].agents = []: must name at least one agent".to_owned(),
+        ),
+        (
+            "{ agents = [\"engine\", \"sequencer\"] }",
+            format!(
+                "placement.threads[0].agents = [engine, sequencer]: must be in pipeline order: {all}"
+            ),
+        ),
+        (
+            "{ agents = [\"engine\"] }, { agents = [\"engine\"] }",
+            "placement.threads[1].agents = [engine]: engine is placed a second time".to_owned(),
+        ),
+        (
+            "{ core = 1, agents = [\"engine\"] }, { core = 1, agents = [\"admin\"] }",
+            "placement.threads[1].core = 1: another thread is pinned to this core".to_owned(),
+        ),
+        (
+            "{ agents = [\"order_entry\", \"engine\"] }",
+            format!("placement.threads = [order_entry, engine]: must place each agent once: {all}"),
+        ),
+    ];
+    for (threads, expected) in cases {
+        let error = placed(threads).unwrap_err().to_string();
+        assert_eq!(error, format!("node.toml: {expected}"));
+    }
+    let error = placed("{ agents = [\"matcher\"] }").unwrap_err().to_string();
+    assert!(error.contains("unknown variant `matcher`"), "{error}");
+}
