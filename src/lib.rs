@@ -10,6 +10,8 @@
 //! `cli`. `tests/architecture.rs` holds us to it.
 
 pub mod agent;
+pub mod event_store;
 pub mod net;
 pub mod ring;
+pub mod sys;
 pub mod types;
