@@ -11,6 +11,7 @@
 
 pub mod agent;
 pub mod config;
+pub mod event_store;
 pub mod net;
 pub mod ring;
 pub mod sys;
