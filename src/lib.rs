@@ -12,8 +12,11 @@
 pub mod agent;
 pub mod config;
 pub mod event_store;
+pub mod gateway;
+pub mod market_data;
 pub mod net;
 pub mod ring;
+pub mod sequencer;
 pub mod sys;
 pub mod types;
 pub mod wire;

@@ -45,4 +45,4 @@ pub use error::{Damage, StoreError};
 pub use reader::{Frame, LogRecord, Reader, Records};
 pub use recovery::{Recovered, Torn};
 pub use segment::{LogKind, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
-pub use writer::{Options, Writer, check_space};
+pub use writer::{Durability, Options, Writer, check_space};

@@ -40,6 +40,15 @@ impl Options {
     }
 }
 
+/// When an append counts as done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// When it is in memory: page cache or `/dev/shm`. Survives the process, not the machine.
+    Memory,
+    /// When the disk has it.
+    Disk,
+}
+
 /// The one writer of a log.
 ///
 /// Appending and committing are two steps, because replication lies between them; a node without a

@@ -1,17 +1,27 @@
 //! From messages to commands: what a session's message asks of the exchange.
 
-use super::session::Violation;
 use crate::types::command::{Command, CommandHeader, CommandKind};
 use crate::types::{
     Epoch, LINE_BYTES, Line, Nanos, PortId, PortKind, RECORD_LINES_MAX, Record, split_record,
 };
-use crate::wire::ouch::Inbound;
+use crate::wire::ouch::{Inbound, OuchError};
+
+/// Why a message is none: the participant does not speak the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum MessageError {
+    /// Not OUCH.
+    #[error(transparent)]
+    Ouch(#[from] OuchError),
+    /// Not one whole record of a command that an operator may send.
+    #[error("not an administrative command")]
+    Record,
+}
 
 /// Makes the command of `message` in `lines` and returns its size in lines. `None` means a message of
 /// a known type that this version does not carry out.
 ///
 /// # Errors
-/// [`Violation`]: the participant does not speak the protocol.
+/// [`MessageError`].
 pub(super) fn command(
     serves: PortKind,
     message: &[u8],
@@ -19,7 +29,7 @@ pub(super) fn command(
     epoch: Epoch,
     now: Nanos,
     lines: &mut [Line; RECORD_LINES_MAX],
-) -> Result<Option<usize>, Violation> {
+) -> Result<Option<usize>, MessageError> {
     match serves {
         PortKind::Admin => administration(message, port, epoch, now, lines).map(Some),
         PortKind::OrderEntry | PortKind::DropCopy => order(message, port, epoch, now, lines),
@@ -32,12 +42,12 @@ fn order(
     epoch: Epoch,
     now: Nanos,
     lines: &mut [Line; RECORD_LINES_MAX],
-) -> Result<Option<usize>, Violation> {
+) -> Result<Option<usize>, MessageError> {
     let mut put = |record: &[Line]| {
         lines[..record.len()].copy_from_slice(record);
         Some(record.len())
     };
-    Ok(match Inbound::parse(message).map_err(Violation::Message)? {
+    Ok(match Inbound::parse(message)? {
         Inbound::Enter(enter, options) => put(enter.to_command(options, port, epoch, now).lines()),
         Inbound::Cancel(cancel, options) => {
             put(cancel.to_command(options, port, epoch, now).lines())
@@ -53,15 +63,15 @@ fn administration(
     epoch: Epoch,
     now: Nanos,
     lines: &mut [Line; RECORD_LINES_MAX],
-) -> Result<usize, Violation> {
-    let bytes = Line::bytes_mut(lines).get_mut(..message.len()).ok_or(Violation::Message)?;
+) -> Result<usize, MessageError> {
+    let bytes = Line::bytes_mut(lines).get_mut(..message.len()).ok_or(MessageError::Record)?;
     bytes.copy_from_slice(message);
     let count = message.len() / LINE_BYTES;
     let whole = message.len().is_multiple_of(LINE_BYTES)
         && split_record(&lines[..count]).is_ok_and(|(_, rest)| rest.is_empty());
     let kind = CommandKind::from_number(lines[0].0[0]).filter(|kind| is_administrative(*kind));
     if !whole || kind.is_none() || Command::parse(&lines[..count]).is_err() {
-        return Err(Violation::Message);
+        return Err(MessageError::Record);
     }
     let header = CommandHeader::view_mut(lines).expect("at least a line");
     *header = CommandHeader { form_error: 0, port, epoch, receive_time: now, ..*header };
