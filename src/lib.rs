@@ -10,6 +10,9 @@
 //! `cli`. `tests/architecture.rs` holds us to it.
 
 pub mod agent;
+pub mod engine;
+pub mod matching;
 pub mod net;
+pub mod order_manager;
 pub mod ring;
 pub mod types;
