@@ -11,10 +11,14 @@
 
 pub mod agent;
 pub mod config;
+pub mod engine;
 pub mod event_store;
 pub mod gateway;
 pub mod market_data;
+pub mod matching;
 pub mod net;
+pub mod node;
+pub mod order_manager;
 pub mod ring;
 pub mod sequencer;
 pub mod sys;
