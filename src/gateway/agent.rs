@@ -13,7 +13,7 @@ use zerocopy::FromZeros as _;
 use super::connection::{Connection, LoginState};
 use super::outbound::Outgoing;
 use super::ports::Ports;
-use super::session::{Due, Request};
+use super::session::{Due, Received, Request, Violation};
 use super::{GatewayConfig, GatewayCounters, inbound};
 use crate::agent::{Agent, WorkResult};
 use crate::event_store::{Frame, LogRecord, Reader};
@@ -270,8 +270,9 @@ impl Core {
         connection.outbound.start(next, &port.stream);
         port.slot = Some(slot);
         let session = self.day.map_or(SessionId::BLANK, |day| day.session);
-        let accepted = connection.session.accept_login(now, session, u64::from(next));
-        transport.send(connection.id, &accepted);
+        let accepted = soup::LoginAccepted { session, sequence: u64::from(next) };
+        transport.send(connection.id, &accepted.emit());
+        connection.session.accept(now);
         self.counters.logins += 1;
         info!(peer = %connection.peer, port = %up.header.port, next, "login accepted");
         self.lag(slot);
@@ -426,10 +427,10 @@ impl Core {
                 return taken;
             }
             let bytes = transport.received(connection.id);
-            let (consumed, request) = match connection.session.receive(now, bytes) {
+            let Received { consumed, request } = match connection.session.receive(now, bytes) {
                 Ok(received) => received,
                 Err(violation) => {
-                    self.violated(slot, &violation, transport);
+                    self.violated(slot, violation, transport);
                     return taken;
                 }
             };
@@ -455,8 +456,8 @@ impl Core {
                             self.counters.messages_in += 1;
                         }
                         Ok(None) => self.counters.messages_ignored += 1,
-                        Err(error) => {
-                            self.violated(slot, &error, transport);
+                        Err(violation) => {
+                            self.violated(slot, violation, transport);
                             return taken;
                         }
                     }
@@ -523,18 +524,13 @@ impl Core {
         reason: soup::LoginReject,
         transport: &mut T,
     ) {
-        let Some(mut connection) = self.take_connection(slot) else { return };
+        let Some(connection) = self.take_connection(slot) else { return };
         self.counters.logins_rejected += 1;
-        transport.send(connection.id, &connection.session.reject_login(reason));
+        transport.send(connection.id, &reason.emit());
         transport.close(connection.id);
     }
 
-    fn violated<T: Transport>(
-        &mut self,
-        slot: u32,
-        violation: &dyn std::fmt::Display,
-        transport: &mut T,
-    ) {
+    fn violated<T: Transport>(&mut self, slot: u32, violation: Violation, transport: &mut T) {
         if let Some(connection) = &self.connections[slot as usize] {
             warn!(peer = %connection.peer, %violation, "disconnected");
         }
@@ -591,7 +587,7 @@ impl Core {
                     transport.send(connection.id, &soup::SERVER_HEARTBEAT);
                     connection.session.note_sent(now);
                 }
-                Some(Due::PeerDead | Due::LoginTimeout) => {
+                Some(Due::Dead) => {
                     self.counters.silent += 1;
                     self.disconnect(slot, DownReason::Lost, transport);
                 }

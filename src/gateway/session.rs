@@ -2,18 +2,15 @@
 //!
 //! It owns no bytes, sends nothing and looks up nothing: the gateway does, between the calls.
 
-use crate::types::{Nanos, SessionId};
-use crate::wire::soup::{
-    self, END_OF_SESSION, HEADER_BYTES, LOGIN_ACCEPTED_BYTES, LoginAccepted, LoginReject,
-    LoginRequest, Packet, SoupError,
-};
+use crate::types::Nanos;
+use crate::wire::soup::{self, LoginRequest, Packet, SoupError};
 
 /// The longest packet a participant may send, in type and payload bytes: five times the longest order,
 /// and an administrative record of three lines. A receive buffer of this and two more bytes never
 /// blocks a packet.
 pub const PACKET_LENGTH_MAX: usize = 1_024;
 
-/// A connection must have logged in, and been accepted or refused, after this time.
+/// A connection must have logged in, and been accepted, after this time.
 pub const LOGIN_TIMEOUT: Nanos = Nanos::from_secs(30);
 /// The exchange says something at least this often.
 pub const HEARTBEAT_INTERVAL: Nanos = Nanos::from_secs(1);
@@ -40,20 +37,30 @@ enum State {
     LoginPending,
     /// Logged in.
     Established,
-    /// Refused, logged out or ended: nothing is read or due any more.
+    /// Logged out: nothing is read or due any more.
     Closed,
 }
 
 /// What a participant asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request<'a> {
-    /// To log in; name and secret are upper-cased. Answer with [`Session::accept_login`] or
-    /// [`Session::reject_login`].
+    /// To log in; name and secret are upper-cased. Send the answer, then tell [`Session::accept`] of
+    /// an acceptance, or close the connection.
     Login(LoginRequest),
     /// A message of the protocol above.
     Message(&'a [u8]),
     /// To be let go: close the connection.
     Logout,
+}
+
+/// What [`Session::receive`] read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received<'a> {
+    /// Bytes to let go of, those of the request included.
+    pub consumed: usize,
+    /// What is asked. Without a request the rest of the bytes is left for later: part of a packet, or
+    /// whatever follows a login that is not accepted yet.
+    pub request: Option<Request<'a>>,
 }
 
 /// How a participant broke the protocol: close the connection.
@@ -77,6 +84,9 @@ pub enum Violation {
     /// A login request in an established session.
     #[error("second login request")]
     SecondLogin,
+    /// A message that the protocol above does not have. The gateway finds it, not the session.
+    #[error("message of unknown type or wrong length")]
+    Message,
 }
 
 /// What silence calls for.
@@ -84,10 +94,8 @@ pub enum Violation {
 pub enum Due {
     /// Send [`soup::SERVER_HEARTBEAT`].
     Heartbeat,
-    /// The participant is gone: close the connection.
-    PeerDead,
-    /// No login in time: close the connection.
-    LoginTimeout,
+    /// The participant is gone, or never logged in: close the connection.
+    Dead,
 }
 
 impl Session {
@@ -103,17 +111,11 @@ impl Session {
         }
     }
 
-    /// Reads packets from the front of `bytes` up to and including the first that asks for something:
-    /// how many bytes to let go of, and what is asked. Without a request the rest is left for later:
-    /// part of a packet, or whatever follows a login that is not answered yet.
+    /// Reads packets from the front of `bytes` up to and including the first that asks for something.
     ///
     /// # Errors
     /// [`Violation`].
-    pub fn receive<'a>(
-        &mut self,
-        now: Nanos,
-        bytes: &'a [u8],
-    ) -> Result<(usize, Option<Request<'a>>), Violation> {
+    pub fn receive<'a>(&mut self, now: Nanos, bytes: &'a [u8]) -> Result<Received<'a>, Violation> {
         let mut consumed = 0;
         while matches!(self.state, State::AwaitingLogin | State::Established) {
             let Some((packet, size)) = soup::parse(&bytes[consumed..], PACKET_LENGTH_MAX)? else {
@@ -122,10 +124,10 @@ impl Session {
             consumed += size;
             self.last_received = now;
             if let Some(request) = self.take(packet)? {
-                return Ok((consumed, Some(request)));
+                return Ok(Received { consumed, request: Some(request) });
             }
         }
-        Ok((consumed, None))
+        Ok(Received { consumed, request: None })
     }
 
     fn take<'a>(&mut self, packet: Packet<'a>) -> Result<Option<Request<'a>>, Violation> {
@@ -154,37 +156,15 @@ impl Session {
         }
     }
 
-    /// Answers the login: the packet to send first. Sequenced messages follow, from `sequence` on.
+    /// The login was accepted, and the participant was told.
     ///
     /// # Panics
     /// If no login is pending: the gateway answered twice.
-    pub fn accept_login(
-        &mut self,
-        now: Nanos,
-        session: SessionId,
-        sequence: u64,
-    ) -> [u8; LOGIN_ACCEPTED_BYTES] {
+    pub fn accept(&mut self, now: Nanos) {
         assert_eq!(self.state, State::LoginPending, "a login is answered once");
         self.state = State::Established;
         self.last_received = now;
         self.last_sent = now;
-        LoginAccepted { session, sequence }.emit()
-    }
-
-    /// Answers the login: the last packet to send, before the connection is closed.
-    ///
-    /// # Panics
-    /// If no login is pending: the gateway answered twice.
-    pub fn reject_login(&mut self, reason: LoginReject) -> [u8; 4] {
-        assert_eq!(self.state, State::LoginPending, "a login is answered once");
-        self.state = State::Closed;
-        reason.emit()
-    }
-
-    /// Ends an established session: the last packet to send, before the connection is closed.
-    pub fn end(&mut self) -> [u8; HEADER_BYTES] {
-        self.state = State::Closed;
-        END_OF_SESSION
     }
 
     /// Must be told of every packet sent in an established session, heartbeats included.
@@ -192,27 +172,15 @@ impl Session {
         self.last_sent = now;
     }
 
-    /// Whether messages may be sent.
-    #[must_use]
-    pub fn is_established(&self) -> bool {
-        self.state == State::Established
-    }
-
-    /// Whether a login waits for its answer.
-    #[must_use]
-    pub fn is_login_pending(&self) -> bool {
-        self.state == State::LoginPending
-    }
-
     /// What silence calls for now, if anything.
     #[must_use]
     pub fn due(&self, now: Nanos) -> Option<Due> {
         match self.state {
             State::AwaitingLogin | State::LoginPending => {
-                (now >= self.opened.after(LOGIN_TIMEOUT)).then_some(Due::LoginTimeout)
+                (now >= self.opened.after(LOGIN_TIMEOUT)).then_some(Due::Dead)
             }
             State::Established if now >= self.last_received.after(self.peer_timeout) => {
-                Some(Due::PeerDead)
+                Some(Due::Dead)
             }
             State::Established => {
                 (now >= self.last_sent.after(HEARTBEAT_INTERVAL)).then_some(Due::Heartbeat)
@@ -260,16 +228,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::types::PortName;
+    use crate::types::{PortName, SessionId};
+    use crate::wire::soup::{LoginAccepted, LoginReject};
 
     const START: Nanos = Nanos::from_secs(1_000);
 
     fn after(millis: u64) -> Nanos {
         START.after(Nanos::from_millis(millis))
-    }
-
-    fn day() -> SessionId {
-        SessionId::new("2611220001").unwrap()
     }
 
     fn login() -> LoginRequest {
@@ -295,11 +260,10 @@ mod tests {
     fn established_with(request: LoginRequest) -> Session {
         let mut session = Session::new(START);
         let packet = bytes(&[Packet::LoginRequest(request)]);
-        let (consumed, Some(Request::Login(_))) = session.receive(START, &packet).unwrap() else {
-            panic!("no login")
-        };
-        assert_eq!(consumed, packet.len());
-        session.accept_login(START, day(), 1);
+        let received = session.receive(START, &packet).unwrap();
+        assert!(matches!(received.request, Some(Request::Login(_))));
+        assert_eq!(received.consumed, packet.len());
+        session.accept(START);
         session
     }
 
@@ -307,37 +271,25 @@ mod tests {
         established_with(login())
     }
 
+    fn nothing(consumed: usize) -> Received<'static> {
+        Received { consumed, request: None }
+    }
+
+    fn message(consumed: usize, message: &[u8]) -> Received<'_> {
+        Received { consumed, request: Some(Request::Message(message)) }
+    }
+
     #[test]
     fn a_login_is_asked_for_with_its_name_and_secret_in_upper_case() {
         let mut session = Session::new(START);
         let packet = bytes(&[Packet::LoginRequest(login())]);
-        let (_, request) = session.receive(START, &packet).unwrap();
+        let request = session.receive(START, &packet).unwrap().request;
         let expected = LoginRequest {
             name: PortName::new("BRKR01").unwrap(),
             secret: *b"SECRET0001",
             ..login()
         };
         assert_eq!(request, Some(Request::Login(expected)));
-        assert_eq!(
-            session.accept_login(START, day(), 42),
-            *b"\0\x1fA2611220001                  42"
-        );
-        assert!(session.is_established());
-    }
-
-    #[test]
-    fn a_refused_login_is_told_why_and_nothing_is_read_after_it() {
-        for (reason, packet) in [
-            (LoginReject::NotAuthorized, *b"\0\x02JA"),
-            (LoginReject::SessionNotAvailable, *b"\0\x02JS"),
-        ] {
-            let mut session = Session::new(START);
-            session.receive(START, &bytes(&[Packet::LoginRequest(login())])).unwrap();
-            assert_eq!(session.reject_login(reason), packet);
-            let more = bytes(&[Packet::UnsequencedData(b"O")]);
-            assert_eq!(session.receive(START, &more), Ok((0, None)));
-            assert_eq!(session.due(after(1_000_000)), None);
-        }
     }
 
     #[test]
@@ -347,15 +299,13 @@ mod tests {
         let order = bytes(&[Packet::UnsequencedData(b"order")]);
         let stream = [login_packet.clone(), order.clone()].concat();
 
-        let (consumed, request) = session.receive(START, &stream).unwrap();
-        assert!(matches!(request, Some(Request::Login(_))));
-        assert_eq!(consumed, login_packet.len());
-        assert!(session.is_login_pending());
-        assert_eq!(session.receive(START, &order), Ok((0, None)));
+        let received = session.receive(START, &stream).unwrap();
+        assert!(matches!(received.request, Some(Request::Login(_))));
+        assert_eq!(received.consumed, login_packet.len());
+        assert_eq!(session.receive(START, &order), Ok(nothing(0)));
 
-        session.accept_login(START, day(), 1);
-        let expected = (order.len(), Some(Request::Message(&b"order"[..])));
-        assert_eq!(session.receive(START, &order), Ok(expected));
+        session.accept(START);
+        assert_eq!(session.receive(START, &order), Ok(message(order.len(), b"order")));
     }
 
     #[test]
@@ -366,8 +316,8 @@ mod tests {
             Packet::LogoutRequest,
             Packet::Debug(b"hello"),
         ] {
-            let mut session = Session::new(START);
-            let result = session.receive(START, &bytes(&[packet]));
+            let stream = bytes(&[packet]);
+            let result = Session::new(START).receive(START, &stream);
             assert_eq!(result, Err(Violation::BeforeLogin), "{packet:?}");
         }
     }
@@ -388,7 +338,7 @@ mod tests {
 
     #[test]
     fn the_exchanges_own_packets_are_a_violation_from_a_participant() {
-        let accepted = LoginAccepted { session: day(), sequence: 1 };
+        let accepted = LoginAccepted { session: SessionId::BLANK, sequence: 1 };
         for packet in [
             Packet::LoginAccepted(accepted),
             Packet::LoginRejected(LoginReject::NotAuthorized),
@@ -396,7 +346,8 @@ mod tests {
             Packet::ServerHeartbeat,
             Packet::EndOfSession,
         ] {
-            let result = established().receive(START, &bytes(&[packet]));
+            let stream = bytes(&[packet]);
+            let result = established().receive(START, &stream);
             assert_eq!(result, Err(Violation::Direction), "{packet:?}");
         }
     }
@@ -416,26 +367,19 @@ mod tests {
             Packet::UnsequencedData(b"order"),
             Packet::ClientHeartbeat,
         ]);
-        let expected = (stream.len() - 3, Some(Request::Message(&b"order"[..])));
-        assert_eq!(session.receive(START, &stream), Ok(expected));
-        assert_eq!(session.receive(START, &stream[stream.len() - 3..]), Ok((3, None)));
+        let first = stream.len() - 3;
+        assert_eq!(session.receive(START, &stream), Ok(message(first, b"order")));
+        assert_eq!(session.receive(START, &stream[first..]), Ok(nothing(3)));
     }
 
     #[test]
     fn after_a_logout_nothing_is_read_or_due() {
         let mut session = established();
         let stream = bytes(&[Packet::LogoutRequest, Packet::UnsequencedData(b"order")]);
-        assert_eq!(session.receive(START, &stream), Ok((3, Some(Request::Logout))));
-        assert_eq!(session.receive(START, &stream[3..]), Ok((0, None)));
+        let logout = Received { consumed: 3, request: Some(Request::Logout) };
+        assert_eq!(session.receive(START, &stream), Ok(logout));
+        assert_eq!(session.receive(START, &stream[3..]), Ok(nothing(0)));
         assert_eq!((session.due(Nanos::MAX), session.next_deadline()), (None, Nanos::MAX));
-    }
-
-    #[test]
-    fn the_end_of_the_session_is_its_last_packet() {
-        let mut session = established();
-        assert_eq!(session.end(), *b"\0\x01Z");
-        assert_eq!(session.due(Nanos::MAX), None);
-        assert!(!session.is_established());
     }
 
     #[test]
@@ -443,11 +387,11 @@ mod tests {
         let mut session = Session::new(START);
         assert_eq!(session.next_deadline(), after(30_000));
         assert_eq!(session.due(after(29_999)), None);
-        assert_eq!(session.due(after(30_000)), Some(Due::LoginTimeout));
+        assert_eq!(session.due(after(30_000)), Some(Due::Dead));
         // Nor may a login stay unanswered for longer.
         session.receive(after(10), &bytes(&[Packet::LoginRequest(login())])).unwrap();
         assert_eq!(session.due(after(29_999)), None);
-        assert_eq!(session.due(after(30_000)), Some(Due::LoginTimeout));
+        assert_eq!(session.due(after(30_000)), Some(Due::Dead));
     }
 
     #[test]
@@ -467,18 +411,18 @@ mod tests {
         session.note_sent(after(14_500));
         assert_eq!(session.due(after(14_999)), None);
         assert_eq!(session.next_deadline(), after(15_000));
-        assert_eq!(session.due(after(15_000)), Some(Due::PeerDead));
+        assert_eq!(session.due(after(15_000)), Some(Due::Dead));
         session.receive(after(14_999), &bytes(&[Packet::ClientHeartbeat])).unwrap();
         assert_eq!(session.due(after(15_000)), None);
         session.note_sent(after(29_500));
-        assert_eq!(session.due(after(29_999)), Some(Due::PeerDead));
+        assert_eq!(session.due(after(29_999)), Some(Due::Dead));
     }
 
     #[test]
     fn part_of_a_packet_is_no_sign_of_life() {
         let mut session = established();
-        assert_eq!(session.receive(after(10_000), &[0]), Ok((0, None)));
-        assert_eq!(session.due(after(15_000)), Some(Due::PeerDead));
+        assert_eq!(session.receive(after(10_000), &[0]), Ok(nothing(0)));
+        assert_eq!(session.due(after(15_000)), Some(Due::Dead));
     }
 
     #[test]
@@ -488,7 +432,7 @@ mod tests {
             let mut session = established_with(LoginRequest { heartbeat_timeout_ms, ..login() });
             session.note_sent(after(granted_ms - 1));
             assert_eq!(session.due(after(granted_ms - 1)), None);
-            assert_eq!(session.due(after(granted_ms)), Some(Due::PeerDead));
+            assert_eq!(session.due(after(granted_ms)), Some(Due::Dead));
         }
     }
 
@@ -504,13 +448,13 @@ mod tests {
             buffer.extend_from_slice(piece);
             rest = later;
             loop {
-                let (consumed, request) = session.receive(START, &buffer).unwrap();
+                let Received { consumed, request } = session.receive(START, &buffer).unwrap();
                 let done = request.is_none();
                 let login = matches!(request, Some(Request::Login(_)));
                 found.extend(request.map(|request| format!("{request:?}")));
                 buffer.drain(..consumed);
                 if login {
-                    session.accept_login(START, day(), 1);
+                    session.accept(START);
                 }
                 if done {
                     break;
