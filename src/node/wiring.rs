@@ -1,12 +1,9 @@
 //! The pipeline as a graph: every stage with the rings and readers it is given.
 
-use std::net::SocketAddrV4;
-
 use super::NodeError;
 use super::boot::Booted;
 use crate::agent::Agent;
 use crate::config::{Backend, Config, Stage};
-use crate::event_store::Reader;
 use crate::gateway::{Gateway, GatewayConfig};
 use crate::market_data::{MarketData, MarketDataConfig};
 use crate::net::{DATAGRAM_LINES_MAX, KernelConfig, KernelTransport, Transport};
@@ -45,7 +42,7 @@ pub(super) fn wire(config: &Config, booted: Booted) -> Result<Stages, NodeError>
     let (operators_in, operators) = ring(COMMAND_RING_LINES, RECORD_LINES_MAX);
     let (datagrams_in, datagrams) = ring(DATAGRAM_RING_LINES, DATAGRAM_LINES_MAX);
     let Booted { engine, commands, events, durability, term, proposals, cluster_key } = booted;
-    let reader = || Reader::open(&events);
+    let reader = || events.clone();
 
     let gateway =
         |serves, shard| GatewayConfig { serves, shard, term, cluster_key: cluster_key.clone() };
@@ -57,7 +54,7 @@ pub(super) fn wire(config: &Config, booted: Booted) -> Result<Stages, NodeError>
     Ok(Stages(vec![
         (
             Stage::OrderEntry,
-            front(config, order_entry, orders_in, datagrams, reader()?, reader()?)?,
+            front(config, order_entry, orders_in, datagrams, reader(), reader())?,
         ),
         (
             Stage::Sequencer,
@@ -73,7 +70,7 @@ pub(super) fn wire(config: &Config, booted: Booted) -> Result<Stages, NodeError>
         (Stage::Engine, Box::new(engine)),
         (
             Stage::MarketData,
-            Box::new(MarketData::new(MarketDataConfig { group, term }, reader()?, datagrams_in)),
+            Box::new(MarketData::new(MarketDataConfig { group, term }, reader(), datagrams_in)),
         ),
         (
             Stage::Admin,
@@ -82,8 +79,8 @@ pub(super) fn wire(config: &Config, booted: Booted) -> Result<Stages, NodeError>
                 KernelTransport::open(loopback)?,
                 operators_in,
                 None,
-                reader()?,
-                reader()?,
+                reader(),
+                reader(),
             )),
         ),
     ]))
