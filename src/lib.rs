@@ -10,6 +10,7 @@
 //! `cli`. `tests/architecture.rs` holds us to it.
 
 pub mod agent;
+pub mod cli;
 pub mod config;
 pub mod net;
 pub mod ring;
