@@ -12,8 +12,16 @@
 pub mod agent;
 pub mod cli;
 pub mod config;
+pub mod engine;
+pub mod event_store;
+pub mod gateway;
+pub mod market_data;
+pub mod matching;
 pub mod net;
+pub mod node;
+pub mod order_manager;
 pub mod ring;
+pub mod sequencer;
 pub mod sys;
 pub mod types;
 pub mod wire;

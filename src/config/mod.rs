@@ -16,6 +16,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
+pub use crate::event_store::Durability;
 pub use error::ConfigError;
 pub use network::Network;
 pub use placement::{Placement, Stage, ThreadPlacement};
@@ -56,15 +57,6 @@ pub struct Logs {
     pub event_segment_bytes: u64,
     /// When an append counts.
     pub durability: Durability,
-}
-
-/// When an append counts as done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// When it is in memory: page cache or `/dev/shm`. Survives the process, not the machine.
-    Memory,
-    /// When the disk has it.
-    Disk,
 }
 
 /// What must survive the machine.

@@ -11,12 +11,12 @@ use tracing::{debug, info, warn};
 use zerocopy::FromZeros as _;
 
 use super::connection::{Connection, LoginState};
-use super::ports::Ports;
 use super::outbound::Outgoing;
-use super::session::{Due, Request, Violation};
+use super::ports::Ports;
+use super::session::{Due, Received, Request, Violation};
 use super::{GatewayConfig, GatewayCounters, inbound};
 use crate::agent::{Agent, WorkResult};
-use crate::event_store::{Frame, Reader};
+use crate::event_store::{Frame, LogRecord, Reader};
 use crate::net::{ConnectionId, Datagram, NetEvent, Transport};
 use crate::ring;
 use crate::types::command::{CommandHeader, PortDown, PortUp};
@@ -172,18 +172,18 @@ impl Core {
     // What the event log says.
 
     fn take_frame<T: Transport>(&mut self, frame: &Frame<'_>, transport: &mut T, now: Nanos) {
-        for (sequence, position, lines) in frame.records() {
+        for record in frame.records().map_while(Result::ok) {
             // A kind of a later version is none of this gateway's business.
-            let Ok(event) = Event::parse(lines) else { continue };
+            let Ok(event) = Event::parse(record.lines) else { continue };
             self.learn(&event, transport, now);
-            let Some(header) = EventHeader::view(lines) else { continue };
+            let Some(header) = EventHeader::view(record.lines) else { continue };
             if header.port_sequence == 0 {
                 continue;
             }
             let Some(port) = self.ports.get_mut(header.port) else { continue };
-            port.stream.note(header.port_sequence, position, header.port_distance);
+            port.stream.note(header.port_sequence, record.position, header.port_distance);
             if let Some(slot) = port.slot {
-                self.send_live(slot, sequence, &event, lines, frame.header.time, transport, now);
+                self.send_live(slot, &record, &event, transport, now);
             }
         }
     }
@@ -225,7 +225,8 @@ impl Core {
                     return;
                 }
                 port.epoch = Epoch::NONE;
-                let Some(slot) = port.slot.take_if(|_| down.reason != DownReason::EndOfSession.byte())
+                let Some(slot) =
+                    port.slot.take_if(|_| down.reason != DownReason::EndOfSession.byte())
                 else {
                     return;
                 };
@@ -247,8 +248,8 @@ impl Core {
             return;
         }
         let connection = self.connections.get_mut(slot as usize).and_then(Option::as_mut);
-        let expected = connection
-            .filter(|connection| connection_token(shard, connection.id) == up.connection);
+        let expected =
+            connection.filter(|connection| connection_token(shard, connection.id) == up.connection);
         let Some((connection, sequence)) = expected.and_then(|connection| match connection.login {
             LoginState::Sequencing { port, sequence } if port == up.header.port => {
                 Some((connection, sequence))
@@ -283,10 +284,8 @@ impl Core {
     fn send_live<T: Transport>(
         &mut self,
         slot: u32,
-        sequence: u64,
+        record: &LogRecord<'_>,
         event: &Event<'_>,
-        lines: &[Line],
-        time: Nanos,
         transport: &mut T,
         now: Nanos,
     ) {
@@ -295,8 +294,7 @@ impl Core {
             return;
         }
         let midnight = self.day.map_or(Nanos::ZERO, |day| day.midnight);
-        let time = time.since(midnight);
-        let packet = self.out.event(self.config.serves, sequence, event, lines, time);
+        let packet = self.out.event(self.config.serves, record, event, midnight);
         if transport.send(connection.id, packet) {
             connection.outbound.sent();
             connection.session.note_sent(now);
@@ -345,9 +343,7 @@ impl Core {
             let Some(position) = next else { return Ok(sent) };
             let record = self.history.record_at(position)?;
             let event = Event::parse(record.lines)?;
-            let time = record.time.since(midnight);
-            let serves = self.config.serves;
-            let packet = self.out.event(serves, record.sequence, &event, record.lines, time);
+            let packet = self.out.event(self.config.serves, &record, &event, midnight);
             if !transport.send(connection.id, packet) {
                 return Ok(sent);
             }
@@ -431,16 +427,15 @@ impl Core {
                 return taken;
             }
             let bytes = transport.received(connection.id);
-            let received = match connection.session.receive(now, bytes) {
+            let Received { consumed, request } = match connection.session.receive(now, bytes) {
                 Ok(received) => received,
                 Err(violation) => {
                     self.violated(slot, violation, transport);
                     return taken;
                 }
             };
-            let consumed = received.consumed;
             let id = connection.id;
-            match received.request {
+            match request {
                 None if consumed == 0 => return taken,
                 None => transport.consume(id, consumed),
                 Some(Request::Login(login)) => {
@@ -589,9 +584,8 @@ impl Core {
             match connection.session.due(now) {
                 None => {}
                 Some(Due::Heartbeat) => {
-                    if transport.send(connection.id, &soup::SERVER_HEARTBEAT) {
-                        connection.session.note_sent(now);
-                    }
+                    transport.send(connection.id, &soup::SERVER_HEARTBEAT);
+                    connection.session.note_sent(now);
                 }
                 Some(Due::Dead) => {
                     self.counters.silent += 1;

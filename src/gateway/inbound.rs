@@ -11,7 +11,7 @@ use crate::wire::ouch::Inbound;
 /// a known type that this version does not carry out.
 ///
 /// # Errors
-/// [`Violation`]: the participant does not speak the protocol.
+/// [`Violation::Message`]: the participant does not speak the protocol.
 pub(super) fn command(
     serves: PortKind,
     message: &[u8],
@@ -37,7 +37,7 @@ fn order(
         lines[..record.len()].copy_from_slice(record);
         Some(record.len())
     };
-    Ok(match Inbound::parse(message).map_err(Violation::Message)? {
+    Ok(match Inbound::parse(message).map_err(|_| Violation::Message)? {
         Inbound::Enter(enter, options) => put(enter.to_command(options, port, epoch, now).lines()),
         Inbound::Cancel(cancel, options) => {
             put(cancel.to_command(options, port, epoch, now).lines())

@@ -1,5 +1,6 @@
 //! From events to packets: what a session sends for an event of its port's stream.
 
+use crate::event_store::LogRecord;
 use crate::types::event::Event;
 use crate::types::{LINE_BYTES, Line, Nanos, PortKind, RECORD_LINES_MAX};
 use crate::wire::{ouch, soup};
@@ -27,15 +28,15 @@ impl Outgoing {
     pub(super) fn event(
         &mut self,
         serves: PortKind,
-        sequence: u64,
+        record: &LogRecord<'_>,
         event: &Event<'_>,
-        lines: &[Line],
-        since_midnight: Nanos,
+        midnight: Nanos,
     ) -> &[u8] {
         let message = if serves == PortKind::Admin {
-            Line::bytes(lines)
+            Line::bytes(record.lines)
         } else {
-            let size = ouch::emit(event, sequence, since_midnight.0, &mut self.message);
+            let time = record.header.time.since(midnight);
+            let size = ouch::emit(event, record.sequence, time.0, &mut self.message);
             &self.message[..size.unwrap_or(0)]
         };
         let size = soup::Packet::SequencedData(message).emit(&mut self.packet);

@@ -166,8 +166,9 @@ impl Feed {
     ) -> bool {
         let mut first = 0;
         let mut reached = false;
-        for (_, _, lines) in frame.records() {
-            let (Ok(event), Some(header)) = (Event::parse(lines), EventHeader::view(lines)) else {
+        for record in frame.records().map_while(Result::ok) {
+            let (event, header) = (Event::parse(record.lines), EventHeader::view(record.lines));
+            let (Ok(event), Some(header)) = (event, header) else {
                 continue;
             };
             if let Event::DayStarted(_) = event {
@@ -191,8 +192,9 @@ impl Feed {
     }
 
     fn publish(&mut self, frame: &Frame<'_>, from: u64, now: Nanos) {
-        for (sequence, _, lines) in frame.records() {
-            let (Ok(event), Some(header)) = (Event::parse(lines), EventHeader::view(lines)) else {
+        for record in frame.records().map_while(Result::ok) {
+            let (event, header) = (Event::parse(record.lines), EventHeader::view(record.lines));
+            let (Ok(event), Some(header)) = (event, header) else {
                 continue;
             };
             if let Event::DayStarted(_) | Event::DayEnded(_) = event {
@@ -210,16 +212,17 @@ impl Feed {
             let symbol = symbol.unwrap_or_default();
             // An event that the feed numbers but cannot say is an empty message, which is legal:
             // leaving it out would shift the numbers of all that follow.
-            let size = itch::emit(&event, sequence, time, symbol, &mut self.message).unwrap_or(0);
-            let message = &self.message[..size];
+            let size =
+                itch::emit(&event, record.sequence, time, symbol, &mut self.message).unwrap_or(0);
             let first = header.feed_sequence;
             let packet =
                 self.packet.get_or_insert_with(|| mold::PacketBuilder::new(day.session, first));
             assert_eq!(packet.next_sequence(), first, "the engine numbers the feed without gaps");
-            if packet.push(message).is_err() {
+            if packet.push(&self.message[..size]).is_err() {
                 self.send_packet(now);
                 let packet = self.packet.as_mut().expect("made above");
-                packet.push(message).expect("an empty packet takes any message");
+                let pushed = packet.push(&self.message[..size]);
+                pushed.expect("an empty packet takes any message");
             }
             self.counters.messages += 1;
         }

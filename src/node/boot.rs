@@ -43,8 +43,7 @@ pub(super) fn boot(
     events.commit(existing.chain.end);
     let engine = Engine::new(config.capacity().engine(), config.logs().event_segment_bytes);
     let existing = events.reader();
-    let (mut engine, replayed) =
-        EngineAgent::recover(engine, commands.reader(), existing, events)?;
+    let (mut engine, replayed) = EngineAgent::recover(engine, commands.reader(), existing, events)?;
     info!(?replayed, term, "recovered");
     if recovered.frames > 0 && engine.engine().session().is_none() {
         return Err(NodeError::MarketIncomplete { directory: config.logs().directory.clone() });

@@ -47,12 +47,8 @@ pub(super) fn wire(config: &Config, booted: Booted) -> Result<Stages, NodeError>
     let Booted { engine, commands, events, durability, term, proposals, cluster_key } = booted;
     let reader = || Reader::open(&events);
 
-    let gateway = |serves, shard| GatewayConfig {
-        serves,
-        shard,
-        term,
-        cluster_key: cluster_key.clone(),
-    };
+    let gateway =
+        |serves, shard| GatewayConfig { serves, shard, term, cluster_key: cluster_key.clone() };
     let order_entry = gateway(PortKind::OrderEntry, 0);
     let admin = gateway(PortKind::Admin, 1);
     let group = config.feed().group;

@@ -1,8 +1,11 @@
-//! What needs `unsafe`: foreign functions and system calls, each behind a safe type.
+//! What the operating system and foreign libraries give, behind safe types: files, memory, devices.
 //!
-//! Every block carries its proof. Nothing here knows of orders, sessions or logs.
+//! Apart from `ring`, the only module that holds `unsafe`; each block with its proof. Nothing here
+//! knows of orders, sessions or frames.
 #![allow(unsafe_code)]
 
 #[cfg(feature = "dpdk")]
 pub mod dpdk;
 pub mod epoll;
+pub mod file;
+pub mod log_memory;

@@ -76,3 +76,8 @@ id! {
     /// A gateway's own number for a connection: lets it recognise the answer to its `PortUp`.
     Connection(u64)
 }
+id! {
+    /// A resting order's place in memory: dense, reused, the same in the book and in the order manager,
+    /// never in a log.
+    OrderHandle(u32)
+}

@@ -2,7 +2,7 @@
 //! Rejected out; each direction both ways, for the exchange and for its clients.
 //!
 //! A message is its fixed fields, laid over the bytes, and an appendage of options. Nothing here
-//! judges a field: [`convert`] does, and only by form.
+//! judges a field but [`form_error`], and that only by form.
 
 mod convert;
 mod inbound;

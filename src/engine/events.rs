@@ -1,0 +1,250 @@
+//! The event writer: stamps each event with its place in every stream, and cuts the event frames.
+//!
+//! It is the only place that counts outbound messages. Cuts follow the commands and the size of what
+//! they cause, never timing, so every node writes the same frames.
+
+use crate::types::event::EventHeader;
+use crate::types::{
+    Cause, FRAME_HEADER_BYTES, FRAME_PAYLOAD_BYTES_MAX, FirmId, FrameChain, FrameHeader, FrameKind,
+    FrameSink, LINE_BYTES, Line, PortId, Position, Record,
+};
+
+/// Which streams an event is in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Route {
+    port: PortId,
+    in_port_stream: bool,
+    /// The firm whose stream it is in, or none.
+    firm: FirmId,
+    in_feed: bool,
+}
+
+impl Route {
+    /// In no stream.
+    pub(super) const NONE: Self = Self::about(PortId::NONE);
+    /// In the feed only.
+    pub(super) const FEED: Self = Self::NONE.and_feed(true);
+
+    /// About a port, but no message of its stream.
+    pub(super) const fn about(port: PortId) -> Self {
+        Self { port, in_port_stream: false, firm: FirmId::NONE, in_feed: false }
+    }
+
+    /// In the stream of an operator's port, or in none if the node itself asked.
+    pub(super) const fn admin(port: PortId) -> Self {
+        Self { in_port_stream: !port.is_none(), ..Self::about(port) }
+    }
+
+    /// In the streams of an order entry port and of its firm.
+    pub(super) const fn order_entry(port: PortId, firm: FirmId) -> Self {
+        Self { port, in_port_stream: true, firm, in_feed: false }
+    }
+
+    /// The same, in the feed or not.
+    pub(super) const fn and_feed(self, in_feed: bool) -> Self {
+        Self { in_feed, ..self }
+    }
+}
+
+/// Takes sealed frames. Hides the sink's own type, so that what a command does is compiled once.
+pub(super) trait Outlet {
+    /// Takes the next frame.
+    fn frame(&mut self, header: &FrameHeader, payload: &[Line]);
+}
+
+/// A sink whose first error is kept until the command frame is done; it gets no frame after that.
+pub(super) struct FirstError<'a, S: FrameSink> {
+    pub(super) sink: &'a mut S,
+    pub(super) result: Result<(), S::Error>,
+}
+
+impl<S: FrameSink> Outlet for FirstError<'_, S> {
+    fn frame(&mut self, header: &FrameHeader, payload: &[Line]) {
+        if self.result.is_ok() {
+            self.result = self.sink.frame(header, payload);
+        }
+    }
+}
+
+/// The frame that is being filled, and the ends of all streams.
+#[derive(Debug)]
+pub(super) struct EventWriter {
+    chain: FrameChain,
+    /// The frame's records, room for the longest.
+    payload: Box<[Line]>,
+    /// Lines of it in use.
+    used: usize,
+    /// Records in it.
+    count: u16,
+    cause: Cause,
+    /// The command's place in its frame.
+    ordinal: u16,
+    /// Where the current command's last event lies in the payload.
+    last: Option<usize>,
+    ports: Vec<Stream>,
+    firms: Vec<Stream>,
+    feed: u64,
+}
+
+/// The end of a port's or a firm's stream.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stream {
+    /// The number of its last event, 0 before the day's first.
+    sequence: u32,
+    /// Where that event lies.
+    position: Position,
+}
+
+const FRAME_LINES_MAX: usize = FRAME_PAYLOAD_BYTES_MAX / LINE_BYTES;
+
+impl EventWriter {
+    /// At the start of an empty event log.
+    pub(super) fn new(event_segment_bytes: u64) -> Self {
+        Self {
+            chain: FrameChain::empty(event_segment_bytes),
+            payload: vec![Line::ZERO; FRAME_LINES_MAX].into_boxed_slice(),
+            used: 0,
+            count: 0,
+            cause: Cause { index: 0, term: 0, time: crate::types::Nanos::ZERO },
+            ordinal: 0,
+            last: None,
+            ports: Vec::new(),
+            firms: Vec::new(),
+            feed: 0,
+        }
+    }
+
+    /// The end of the log.
+    pub(super) const fn chain(&self) -> &FrameChain {
+        &self.chain
+    }
+
+    /// The sequence the next event will have.
+    pub(super) fn next_sequence(&self) -> u64 {
+        self.chain.next_sequence + u64::from(self.count)
+    }
+
+    /// The number of the feed's last message.
+    pub(super) const fn feed_sequence(&self) -> u64 {
+        self.feed
+    }
+
+    /// The number of the last message of a port's stream.
+    pub(super) fn port_sequence(&self, port: PortId) -> u32 {
+        self.ports.get(port.0 as usize).map_or(0, |stream| stream.sequence)
+    }
+
+    /// The number of the last message of a firm's stream.
+    pub(super) fn firm_sequence(&self, firm: FirmId) -> u32 {
+        self.firms.get(usize::from(firm.0)).map_or(0, |stream| stream.sequence)
+    }
+
+    /// Makes room for the streams of the ports and firms up to these.
+    pub(super) fn open_streams(&mut self, ports: u32, firms: u32) {
+        self.ports.resize(ports as usize + 1, Stream::default());
+        self.firms.resize(firms as usize + 1, Stream::default());
+    }
+
+    /// Begins every stream anew.
+    pub(super) fn start_day(&mut self) {
+        self.ports.fill(Stream::default());
+        self.firms.fill(Stream::default());
+        self.feed = 0;
+    }
+
+    /// Begins the events of a command frame.
+    pub(super) fn begin_frame(&mut self, cause: Cause) {
+        self.cause = cause;
+    }
+
+    /// Begins the events of a command.
+    pub(super) fn begin_command(&mut self, ordinal: u16) {
+        self.ordinal = ordinal;
+        self.last = None;
+    }
+
+    /// Appends an event, in the streams of `route`, and returns its sequence.
+    pub(super) fn emit<R: Record>(&mut self, route: Route, event: &R, out: &mut dyn Outlet) -> u64 {
+        let lines = event.lines();
+        if self.used + lines.len() > self.payload.len() {
+            self.seal(out);
+        }
+        let sequence = self.next_sequence();
+        let at = self.used;
+        let offset = (FRAME_HEADER_BYTES + at * LINE_BYTES) as u64;
+        let position = self.chain.next_start().plus(offset);
+        self.used += lines.len();
+        self.count += 1;
+        self.last = Some(at);
+        let record = &mut self.payload[at..self.used];
+        record.copy_from_slice(lines);
+
+        let header = EventHeader::view_mut(record).expect("a record begins with its header");
+        header.cause = self.ordinal;
+        header.port = route.port;
+        header.firm = route.firm;
+        if route.in_port_stream {
+            (header.port_sequence, header.port_distance) =
+                self.ports[route.port.0 as usize].extend(position);
+        }
+        if !route.firm.is_none() {
+            (header.firm_sequence, header.firm_distance) =
+                self.firms[usize::from(route.firm.0)].extend(position);
+        }
+        if route.in_feed {
+            self.feed += 1;
+            header.feed_sequence = self.feed;
+        }
+        sequence
+    }
+
+    /// Ends the events of a command: marks the last. It is still here, because a frame is sealed only
+    /// when the next record does not fit.
+    pub(super) fn end_command(&mut self) {
+        if let Some(last) = self.last {
+            let header = EventHeader::view_mut(&mut self.payload[last..]).expect("a whole record");
+            header.flags |= EventHeader::LAST;
+        }
+    }
+
+    /// Ends the events of a command frame.
+    pub(super) fn end_frame(&mut self, out: &mut dyn Outlet) {
+        if self.count > 0 {
+            self.seal(out);
+        }
+    }
+
+    fn seal(&mut self, out: &mut dyn Outlet) {
+        let payload = &self.payload[..self.used];
+        let header = self.chain.seal(FrameKind::Normal, self.cause, self.count, payload);
+        out.frame(&header, payload);
+        self.used = 0;
+        self.count = 0;
+    }
+}
+
+impl Stream {
+    /// Adds an event at `position`: its number, and the lines back to the one before.
+    fn extend(&mut self, position: Position) -> (u32, u32) {
+        let lines = (position.0 - self.position.0) / LINE_BYTES as u64;
+        let distance =
+            if self.sequence == 0 { 0 } else { u32::try_from(lines).unwrap_or_default() };
+        self.sequence = self.sequence.checked_add(1).expect("a day has fewer than 2^32 messages");
+        self.position = position;
+        (self.sequence, distance)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_distance_beyond_32_bits_is_zero() {
+        let mut stream = Stream::default();
+        assert_eq!(stream.extend(Position(128)), (1, 0));
+        assert_eq!(stream.extend(Position(256)), (2, 2));
+        assert_eq!(stream.extend(Position(256 + 64 * u64::from(u32::MAX))), (3, u32::MAX));
+        assert_eq!(stream.extend(Position(512 + 128 * u64::from(u32::MAX))), (4, 0));
+    }
+}

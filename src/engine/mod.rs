@@ -1,0 +1,240 @@
+//! The engine: applies committed commands to the order manager and the books, and derives the events.
+//!
+//! A pure function of the command log: no clock, no I/O, no randomness, no float. The same commands
+//! give the same event log, byte for byte, on every node.
+
+mod administration;
+mod agent;
+mod day;
+mod definitions;
+mod events;
+mod memory;
+mod sessions;
+mod timers;
+mod trading;
+
+pub use agent::{EngineAgent, OnClose, RecoveryError, Replayed};
+pub use memory::{CommandFrames, FrameList, MEMORY_SEGMENT_BYTES};
+
+use self::events::{EventWriter, FirstError, Outlet, Route};
+use self::timers::TimerQueue;
+use crate::matching::Books;
+pub use crate::order_manager::Capacity;
+use crate::order_manager::OrderManager;
+use crate::types::command::Command;
+use crate::types::event::{EventHeader, TimePassed};
+use crate::types::{
+    Cause, FirmId, FrameChain, FrameHeader, FrameSink, InstrumentId, Line, Nanos, PortId, Record,
+    SessionId, split_record,
+};
+
+/// The deterministic core of the exchange.
+#[derive(Debug)]
+pub struct Engine {
+    manager: OrderManager,
+    books: Books,
+    events: EventWriter,
+    /// Disconnect grace, by port.
+    grace: TimerQueue,
+    day: Option<Day>,
+    counters: EngineCounters,
+    /// The sequence of the next frame's first command.
+    next_command: u64,
+    /// The sequence of the command being applied.
+    sequence: u64,
+    /// Log time.
+    now: Nanos,
+}
+
+/// The trading day that is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Day {
+    /// YYYYMMDD.
+    pub date: u32,
+    /// Local midnight.
+    pub midnight: Nanos,
+    /// The session id of its streams.
+    pub session: SessionId,
+}
+
+/// What the engine passed over in silence. Nothing here decides an outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EngineCounters {
+    /// Commands taken, whatever became of them.
+    pub commands: u64,
+    /// Commands of a session that is over.
+    pub stale_epochs: u64,
+    /// Orders whose user reference number was used before: retransmissions.
+    pub duplicate_orders: u64,
+    /// Cancels of what is not open, or that would take nothing.
+    pub idle_cancels: u64,
+    /// Logins to ports that do not exist, or that need an open day.
+    pub refused_logins: u64,
+    /// Commands of a port that may not give them.
+    pub not_allowed: u64,
+    /// Commands of a kind this version does not know, or shorter than their kind.
+    pub unknown_commands: u64,
+    /// Commands that could not be told from one another because a size was out of range.
+    pub malformed_commands: u64,
+}
+
+impl Engine {
+    /// An engine at the start of an empty command log, whose event log has segments of
+    /// `event_segment_bytes`.
+    #[must_use]
+    pub fn new(capacity: Capacity, event_segment_bytes: u64) -> Self {
+        let Capacity { orders, levels_per_side, instruments, ports, .. } = capacity;
+        Self {
+            manager: OrderManager::new(&capacity),
+            books: Books::new(orders, levels_per_side, instruments),
+            events: EventWriter::new(event_segment_bytes),
+            grace: TimerQueue::new(ports),
+            day: None,
+            counters: EngineCounters::default(),
+            next_command: 1,
+            sequence: 0,
+            now: Nanos::ZERO,
+        }
+    }
+
+    /// Applies the next command frame. Its event frames go to `out`: none if nothing came of it, more
+    /// than one if they do not fit one.
+    ///
+    /// # Errors
+    /// The sink's. The events behind the error are lost with it, so the engine is of no more use: a
+    /// node stops, and its next engine starts from the command log.
+    ///
+    /// # Panics
+    /// If it is not the next frame: applying a command twice would move money twice.
+    pub fn apply<S: FrameSink>(
+        &mut self,
+        header: &FrameHeader,
+        payload: &[Line],
+        out: &mut S,
+    ) -> Result<(), S::Error> {
+        assert_eq!(header.first_sequence, self.next_command, "not the next command frame");
+        self.next_command += u64::from(header.count);
+        let mut out = FirstError { sink: out, result: Ok(()) };
+        self.events.begin_frame(Cause {
+            index: header.index,
+            term: header.term,
+            time: header.time,
+        });
+        let mut rest = payload;
+        for ordinal in 0..header.count {
+            let Ok((command, behind)) = split_record(rest) else {
+                self.counters.malformed_commands += u64::from(header.count - ordinal);
+                break;
+            };
+            rest = behind;
+            self.sequence = header.first_sequence + u64::from(ordinal);
+            self.counters.commands += 1;
+            self.events.begin_command(ordinal);
+            self.advance_time(header.time, &mut out);
+            self.apply_command(command, &mut out);
+            self.manager.wallet.end_command();
+            self.events.end_command();
+        }
+        self.events.end_frame(&mut out);
+        out.result
+    }
+
+    /// The end of the event log it has derived.
+    #[must_use]
+    pub const fn chain(&self) -> &FrameChain {
+        self.events.chain()
+    }
+
+    /// What was passed over in silence.
+    #[must_use]
+    pub const fn counters(&self) -> &EngineCounters {
+        &self.counters
+    }
+
+    /// The definitions, balances and open orders' owners.
+    #[must_use]
+    pub const fn order_manager(&self) -> &OrderManager {
+        &self.manager
+    }
+
+    /// The books.
+    #[must_use]
+    pub const fn books(&self) -> &Books {
+        &self.books
+    }
+
+    /// The open day.
+    #[must_use]
+    pub const fn day(&self) -> Option<&Day> {
+        self.day.as_ref()
+    }
+
+    /// Log time.
+    #[must_use]
+    pub const fn now(&self) -> Nanos {
+        self.now
+    }
+
+    /// The number of the feed's last message, 0 before the first of the day.
+    #[must_use]
+    pub const fn feed_sequence(&self) -> u64 {
+        self.events.feed_sequence()
+    }
+
+    /// The number of the last message of a port's stream.
+    #[must_use]
+    pub fn port_sequence(&self, port: PortId) -> u32 {
+        self.events.port_sequence(port)
+    }
+
+    /// The number of the last message of a firm's stream.
+    #[must_use]
+    pub fn firm_sequence(&self, firm: FirmId) -> u32 {
+        self.events.firm_sequence(firm)
+    }
+
+    /// Moves log time, which says when another second began and fires what is due.
+    fn advance_time(&mut self, time: Nanos, out: &mut dyn Outlet) {
+        let is_first = self.now == Nanos::ZERO;
+        let second = time.second();
+        if second != self.now.second() && !is_first {
+            let passed =
+                TimePassed { header: EventHeader::new::<TimePassed>(), second, reserved: [0; 16] };
+            self.events.emit(Route::NONE, &passed, out);
+        }
+        self.now = time;
+        while let Some(port) = self.grace.pop_due(time) {
+            self.end_grace(PortId(port), out);
+        }
+    }
+
+    fn apply_command(&mut self, lines: &[Line], out: &mut dyn Outlet) {
+        let Ok(command) = Command::parse(lines) else {
+            self.counters.unknown_commands += 1;
+            return;
+        };
+        match command {
+            Command::NewOrder(c) => self.new_order(c, out),
+            Command::Cancel(c) => self.cancel(c, out),
+            Command::PortUp(c) => self.port_up(c, out),
+            Command::PortDown(c) => self.port_down(c, out),
+            Command::TermStart(c) => self.term_start(c, out),
+            // It has moved log time, which is all it is for.
+            Command::Tick(_) => {}
+            Command::DayStart(c) => self.administer(c, Self::start_day, out),
+            Command::DayEnd(c) => self.administer(c, Self::end_day, out),
+            Command::CurrencyDefine(c) => self.administer(c, Self::define_currency, out),
+            Command::FirmDefine(c) => self.administer(c, Self::define_firm, out),
+            Command::PortDefine(c) => self.administer(c, Self::define_port, out),
+            Command::AccountOpen(c) => self.administer(c, Self::open_account, out),
+            Command::AccountUpdate(c) => self.administer(c, Self::update_account, out),
+            Command::Transfer(c) => self.administer(c, Self::transfer, out),
+            Command::InstrumentDefine(c) => self.administer(c, Self::define_instrument, out),
+        }
+    }
+}
+
+/// The header of an event about an instrument.
+fn header_of<R: Record>(instrument: InstrumentId) -> EventHeader {
+    EventHeader { instrument, ..EventHeader::new::<R>() }
+}

@@ -1,0 +1,112 @@
+//! Sessions: ports go up and down, and a port that stays away loses its orders if its rule says so.
+//!
+//! The newest login of a port is the session; commands of an older one are ignored.
+
+use super::Engine;
+use super::events::{Outlet, Route};
+use crate::types::command::{PortDown, PortUp, TermStart};
+use crate::types::event::{EventHeader, PortWentDown, PortWentUp, TermStarted};
+use crate::types::{CancelReason, DisconnectPolicy, DownReason, Epoch, Nanos, PortId, PortKind};
+
+impl Engine {
+    /// A term begins: nobody is connected to the node that leads it, so every session is lost.
+    pub(super) fn term_start(&mut self, start: &TermStart, out: &mut dyn Outlet) {
+        if !start.header.port.is_none() {
+            self.counters.not_allowed += 1;
+            return;
+        }
+        let started = TermStarted {
+            header: EventHeader::new::<TermStarted>(),
+            term: start.term,
+            node: start.node,
+            reserved: [0; 16],
+        };
+        self.events.emit(Route::NONE, &started, out);
+        for number in 1..=self.manager.ports.len() {
+            self.lose_session(PortId(number), DownReason::Lost, out);
+        }
+    }
+
+    /// A participant proved who it is. Its session replaces the one there was.
+    pub(super) fn port_up(&mut self, up: &PortUp, out: &mut dyn Outlet) {
+        let id = up.header.port;
+        let may_log_in = self
+            .manager
+            .ports
+            .get(id.0)
+            .is_some_and(|port| self.day.is_some() || !port.is_of_the_day());
+        if !may_log_in {
+            self.counters.refused_logins += 1;
+            return;
+        }
+        self.end_session(id, DownReason::Replaced, out);
+        self.grace.disarm(id.0);
+        let port = self.manager.ports.get_mut(id.0).expect("found above");
+        port.epoch = Epoch(self.sequence);
+        let last = match port.kind {
+            PortKind::DropCopy => self.events.firm_sequence(port.firm),
+            PortKind::OrderEntry | PortKind::Admin => self.events.port_sequence(id),
+        };
+        let went_up = PortWentUp {
+            header: EventHeader::new::<PortWentUp>(),
+            epoch: port.epoch,
+            connection: up.connection,
+            next_sequence: last + 1,
+            reserved: [0; 4],
+        };
+        self.events.emit(Route::about(id), &went_up, out);
+    }
+
+    /// A session is over, by whichever end.
+    pub(super) fn port_down(&mut self, down: &PortDown, out: &mut dyn Outlet) {
+        let id = down.header.port;
+        if self.manager.session(id, down.header.epoch).is_none() {
+            self.counters.stale_epochs += 1;
+            return;
+        }
+        let reason = DownReason::from_byte(down.reason).unwrap_or(DownReason::Lost);
+        self.lose_session(id, reason, out);
+    }
+
+    /// Ends a session that is on, and begins the grace period of a port whose orders depend on it.
+    fn lose_session(&mut self, id: PortId, reason: DownReason, out: &mut dyn Outlet) {
+        if !self.end_session(id, reason, out) {
+            return;
+        }
+        let port = self.manager.ports.get(id.0).expect("it had a session");
+        if port.kind == PortKind::OrderEntry && port.disconnect == DisconnectPolicy::Cancel {
+            let grace = Nanos::from_millis(port.grace_ms.into());
+            self.grace.arm(id.0, self.now.after(grace));
+        }
+    }
+
+    /// The port did not come back in time.
+    pub(super) fn end_grace(&mut self, id: PortId, out: &mut dyn Outlet) {
+        while let Some(port) = self.manager.ports.get(id.0)
+            && !port.oldest.is_none()
+        {
+            self.cancel_rest(port.oldest, CancelReason::Supervisory, out);
+        }
+    }
+
+    /// Ends a session; false if none is on.
+    pub(super) fn end_session(
+        &mut self,
+        id: PortId,
+        reason: DownReason,
+        out: &mut dyn Outlet,
+    ) -> bool {
+        let Some(port) = self.manager.ports.get_mut(id.0) else { return false };
+        if !port.is_up() {
+            return false;
+        }
+        let went_down = PortWentDown {
+            header: EventHeader::new::<PortWentDown>(),
+            epoch: std::mem::take(&mut port.epoch),
+            reason: reason.byte(),
+            reserved: [0; 15],
+        };
+        self.events.emit(Route::about(id), &went_down, out);
+        true
+    }
+}

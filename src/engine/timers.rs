@@ -1,0 +1,134 @@
+//! Timers: a heap of deadlines by (deadline, id), where each id has at most one.
+//!
+//! Reads no clock: the engine asks what is due at the log time it has reached. Never allocates for an
+//! id it has seen before.
+
+use crate::types::Nanos;
+
+/// Deadlines of dense ids.
+#[derive(Debug)]
+pub(super) struct TimerQueue {
+    heap: Vec<(Nanos, u32)>,
+    /// By id: its place in the heap, or [`UNARMED`].
+    places: Vec<u32>,
+}
+
+const UNARMED: u32 = u32::MAX;
+
+impl TimerQueue {
+    /// Room for ids below `max`.
+    pub(super) fn new(max: u32) -> Self {
+        Self { heap: Vec::with_capacity(max as usize), places: Vec::with_capacity(max as usize) }
+    }
+
+    /// Sets the deadline of `id`, in place of the one it had.
+    pub(super) fn arm(&mut self, id: u32, deadline: Nanos) {
+        self.disarm(id);
+        if self.places.len() <= id as usize {
+            self.places.resize(id as usize + 1, UNARMED);
+        }
+        self.heap.push((deadline, id));
+        self.rise(self.heap.len() - 1);
+    }
+
+    /// Forgets the deadline of `id`, if it has one.
+    pub(super) fn disarm(&mut self, id: u32) {
+        if let Some(&place) = self.places.get(id as usize)
+            && place != UNARMED
+        {
+            self.remove(place as usize);
+        }
+    }
+
+    /// Takes the id whose deadline is first, if it is due at `now`.
+    pub(super) fn pop_due(&mut self, now: Nanos) -> Option<u32> {
+        let &(deadline, id) = self.heap.first()?;
+        if deadline > now {
+            return None;
+        }
+        self.remove(0);
+        Some(id)
+    }
+
+    fn remove(&mut self, place: usize) {
+        let (_, id) = self.heap.swap_remove(place);
+        self.places[id as usize] = UNARMED;
+        if place < self.heap.len() {
+            // What came from the end may belong above or below.
+            let moved = self.rise(place);
+            self.sink(moved);
+        }
+    }
+
+    fn rise(&mut self, mut place: usize) -> usize {
+        while place > 0 {
+            let parent = (place - 1) / 2;
+            if self.heap[parent] <= self.heap[place] {
+                break;
+            }
+            self.heap.swap(parent, place);
+            self.note(place);
+            place = parent;
+        }
+        self.note(place);
+        place
+    }
+
+    fn sink(&mut self, mut place: usize) {
+        loop {
+            let children = (2 * place + 1)..(2 * place + 3).min(self.heap.len());
+            let Some(least) = children.min_by_key(|&child| self.heap[child]) else { break };
+            if self.heap[place] <= self.heap[least] {
+                break;
+            }
+            self.heap.swap(place, least);
+            self.note(place);
+            place = least;
+        }
+        self.note(place);
+    }
+
+    fn note(&mut self, place: usize) {
+        let (_, id) = self.heap[place];
+        self.places[id as usize] = u32::try_from(place).expect("fewer than the ids");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn timers_fire_in_the_order_of_deadline_and_id(
+            operations in prop::collection::vec((0_u32..12, 0_u64..20, 0_u8..3), 1..200),
+        ) {
+            let mut queue = TimerQueue::new(12);
+            let mut model = BTreeSet::new();
+            for (id, time, operation) in operations {
+                match operation {
+                    0 => {
+                        model.retain(|&(_, other)| other != id);
+                        model.insert((Nanos(time), id));
+                        queue.arm(id, Nanos(time));
+                    }
+                    1 => {
+                        model.retain(|&(_, other)| other != id);
+                        queue.disarm(id);
+                    }
+                    _ => {
+                        let due = model.first().copied().filter(|&(at, _)| at <= Nanos(time));
+                        if let Some(first) = due {
+                            model.remove(&first);
+                        }
+                        prop_assert_eq!(queue.pop_due(Nanos(time)), due.map(|(_, id)| id));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! Trading: a new order through checks, hold, matching and settlement; and cancels.
+//!
+//! Orders of one price trade in the order of their commands, at the resting order's price.
+
+use super::events::{Outlet, Route};
+use super::{Engine, header_of};
+use crate::matching::{BookSide, Fill, Incoming};
+use crate::order_manager::{Admission, OpenOrder, Settlement};
+use crate::types::command::{Cancel, CommandHeader, NewOrder};
+use crate::types::event::{Accepted, Canceled, EventHeader, Executed, Rejected, Rested};
+use crate::types::{
+    CancelReason, Liquidity, MatchNumber, OrderHandle, OrderRef, OrderState, PortKind, Price,
+    Quantity, RejectReason, Side, notional,
+};
+
+impl Engine {
+    /// Enters an order: silence for a session that is over or a number that was used, else it is
+    /// rejected or accepted.
+    pub(super) fn new_order(&mut self, order: &NewOrder, out: &mut dyn Outlet) {
+        if !self.may_trade(&order.header) {
+            return;
+        }
+        let now = self.now;
+        let port = self.manager.ports.get_mut(order.header.port.0).expect("it has a session");
+        if !port.user_refs.consume(order.user_ref_idx, order.user_ref_num) {
+            self.counters.duplicate_orders += 1;
+            return;
+        }
+        if !port.takes_message(now) {
+            self.reject(order, RejectReason::PortMessageRate.code(), out);
+            return;
+        }
+        match self.manager.admit(order) {
+            Ok(admission) if self.has_room(order, &admission) => {
+                self.enter(order, &admission, out);
+            }
+            Ok(_) => self.reject(order, RejectReason::Other.code(), out),
+            Err(reason) => self.reject(order, reason, out),
+        }
+    }
+
+    /// Cancels an order or takes shares from it. Superfluous cancels are met with silence, and so is
+    /// one that would leave part of a lot.
+    pub(super) fn cancel(&mut self, cancel: &Cancel, out: &mut dyn Outlet) {
+        if !self.may_trade(&cancel.header) {
+            return;
+        }
+        let found =
+            self.manager.orders.find(cancel.header.port, cancel.user_ref_idx, cancel.user_ref_num);
+        let decrement = found.and_then(|handle| self.decrement(handle, cancel.quantity));
+        let (Some(handle), Some(decrement)) = (found, decrement) else {
+            self.counters.idle_cancels += 1;
+            return;
+        };
+        self.take_shares(handle, decrement, CancelReason::User, out);
+    }
+
+    /// Cancels what is left of a resting order.
+    pub(super) fn cancel_rest(
+        &mut self,
+        handle: OrderHandle,
+        reason: CancelReason,
+        out: &mut dyn Outlet,
+    ) {
+        let open = self.books.order(handle).open;
+        self.take_shares(handle, open, reason, out);
+    }
+
+    /// Whether the command comes from the session of an order entry port.
+    fn may_trade(&mut self, header: &CommandHeader) -> bool {
+        let Some(port) = self.manager.session(header.port, header.epoch) else {
+            self.counters.stale_epochs += 1;
+            return false;
+        };
+        if port.kind != PortKind::OrderEntry {
+            self.counters.not_allowed += 1;
+            return false;
+        }
+        true
+    }
+
+    /// The shares to take so that `intended` is the order's total size, executed shares included; all
+    /// that is left if that is less than what was executed. `None` if it would take nothing.
+    fn decrement(&self, handle: OrderHandle, intended: Quantity) -> Option<Quantity> {
+        let open = self.books.order(handle).open;
+        let &OpenOrder { executed, instrument, .. } = self.manager.orders.get(handle);
+        let leaves = intended.0.saturating_sub(executed.0);
+        let instrument = self.manager.instruments.get(instrument.0.into()).expect("it trades");
+        (leaves < open.0 && leaves.is_multiple_of(instrument.lot_size))
+            .then(|| Quantity(open.0 - leaves))
+    }
+
+    /// Whether the book has room for what may rest.
+    fn has_room(&self, order: &NewOrder, admission: &Admission) -> bool {
+        let &Admission { instrument, side, immediate, .. } = admission;
+        immediate || self.books.has_room(instrument, side.into(), order.price)
+    }
+
+    fn enter(&mut self, order: &NewOrder, admission: &Admission, out: &mut dyn Outlet) {
+        let &Admission { instrument, side, immediate, .. } = admission;
+        let crosses = self.books.crosses(instrument, side.into(), order.price);
+        let is_dead = immediate && !crosses;
+        let rests_whole = !immediate && !crosses;
+        let state = if is_dead { OrderState::Dead } else { OrderState::Live };
+        let route = Route::order_entry(order.header.port, admission.firm).and_feed(rests_whole);
+        let reference = self.events.emit(route, &accepted(order, admission, state), out);
+        if is_dead {
+            return;
+        }
+        match side {
+            Side::Buy => self.manager.wallet.hold(admission.cash, admission.notional),
+            Side::Sell => self.manager.wallet.hold(admission.shares, order.quantity.0.into()),
+            Side::SellShort | Side::SellShortExempt => {
+                self.manager.wallet.hold_short(admission.shares, order.quantity);
+            }
+        }
+        let mut incoming = Incoming {
+            order: OrderRef(reference),
+            side: side.into(),
+            price: order.price,
+            open: order.quantity,
+        };
+        while let Some(fill) = self.books.next_fill(instrument, &mut incoming) {
+            self.settle(order, admission, &incoming, &fill, out);
+        }
+        if incoming.open.is_zero() {
+            return;
+        }
+        if immediate {
+            self.drop_rest(order, admission, &incoming, out);
+            return;
+        }
+        let handle = self.books.rest(instrument, &incoming);
+        self.manager.open_order(handle, open_order(order, admission, &incoming));
+        if !rests_whole {
+            let rested = Rested {
+                header: header_of::<Rested>(instrument),
+                order: incoming.order,
+                price: incoming.price,
+                quantity: incoming.open,
+                side: order.side,
+                reserved: [0; 3],
+            };
+            self.events.emit(Route::FEED, &rested, out);
+        }
+    }
+
+    /// Settles a fill and says so on both sides, the resting one first.
+    fn settle(
+        &mut self,
+        order: &NewOrder,
+        admission: &Admission,
+        incoming: &Incoming,
+        fill: &Fill,
+        out: &mut dyn Outlet,
+    ) {
+        let resting = *self.manager.orders.get(fill.handle);
+        let paid = value(fill.price, fill.quantity, admission.scale);
+        self.manager.wallet.settle(&match incoming.side {
+            BookSide::Bids => Settlement {
+                buyer_cash: admission.cash,
+                buyer_shares: admission.shares,
+                seller_cash: resting.cash,
+                seller_shares: resting.shares,
+                notional: paid,
+                buyer_hold: value(incoming.price, fill.quantity, admission.scale),
+                quantity: fill.quantity,
+            },
+            BookSide::Asks => Settlement {
+                buyer_cash: resting.cash,
+                buyer_shares: resting.shares,
+                seller_cash: admission.cash,
+                seller_shares: admission.shares,
+                notional: paid,
+                buyer_hold: paid,
+                quantity: fill.quantity,
+            },
+        });
+        self.manager.orders.get_mut(fill.handle).executed.0 += fill.quantity.0;
+        if fill.leaves.is_zero() {
+            self.manager.close_order(fill.handle);
+        }
+
+        let passive = Executed {
+            header: header_of::<Executed>(admission.instrument),
+            order: fill.order,
+            contra: incoming.order,
+            match_number: MatchNumber(self.events.next_sequence()),
+            price: fill.price,
+            notional: paid,
+            fee: 0,
+            user_ref_num: resting.user_ref_num,
+            quantity: fill.quantity,
+            leaves: fill.leaves,
+            account: resting.account,
+            group_id: resting.group_id,
+            currency: admission.currency,
+            user_ref_idx: resting.user_ref_idx,
+            side: resting.side.byte(),
+            liquidity: Liquidity::Added.byte(),
+            reserved: [0; 17],
+        };
+        let aggressive = Executed {
+            order: incoming.order,
+            contra: fill.order,
+            user_ref_num: order.user_ref_num,
+            leaves: incoming.open,
+            account: admission.account,
+            group_id: order.group_id,
+            user_ref_idx: order.user_ref_idx,
+            side: order.side,
+            liquidity: Liquidity::Removed.byte(),
+            ..passive
+        };
+        let route = Route::order_entry(resting.port, resting.firm).and_feed(true);
+        self.events.emit(route, &passive, out);
+        let route = Route::order_entry(order.header.port, admission.firm);
+        self.events.emit(route, &aggressive, out);
+    }
+
+    /// Cancels what an immediate order could not trade; it never rested, so the feed knows nothing.
+    fn drop_rest(
+        &mut self,
+        order: &NewOrder,
+        admission: &Admission,
+        incoming: &Incoming,
+        out: &mut dyn Outlet,
+    ) {
+        let &Admission { instrument, side, scale, firm, .. } = admission;
+        let (balance, held) = match side {
+            Side::Buy => (admission.cash, value(incoming.price, incoming.open, scale)),
+            Side::Sell | Side::SellShort | Side::SellShortExempt => {
+                (admission.shares, incoming.open.0.into())
+            }
+        };
+        self.manager.wallet.release(balance, held);
+        let canceled = Canceled {
+            header: header_of::<Canceled>(instrument),
+            order: incoming.order,
+            user_ref_num: order.user_ref_num,
+            decrement: incoming.open,
+            leaves: Quantity::ZERO,
+            user_ref_idx: order.user_ref_idx,
+            reason: CancelReason::ImmediateOrCancel.byte(),
+            reserved: [0; 2],
+        };
+        self.events.emit(Route::order_entry(order.header.port, firm), &canceled, out);
+    }
+
+    /// Takes shares from a resting order, gives back what was held for them, and says so.
+    fn take_shares(
+        &mut self,
+        handle: OrderHandle,
+        quantity: Quantity,
+        reason: CancelReason,
+        out: &mut dyn Outlet,
+    ) {
+        let price = self.books.order(handle).price;
+        let order = *self.manager.orders.get(handle);
+        let instrument = self.manager.instruments.get(order.instrument.0.into());
+        let scale = instrument.expect("it trades").scale;
+        let (balance, held) = match order.side {
+            Side::Buy => (order.cash, value(price, quantity, scale)),
+            Side::Sell | Side::SellShort | Side::SellShortExempt => {
+                (order.shares, quantity.0.into())
+            }
+        };
+        self.manager.wallet.release(balance, held);
+        let leaves = self.books.reduce(handle, quantity);
+        if leaves.is_zero() {
+            self.manager.close_order(handle);
+        }
+        let canceled = Canceled {
+            header: header_of::<Canceled>(order.instrument),
+            order: order.order,
+            user_ref_num: order.user_ref_num,
+            decrement: quantity,
+            leaves,
+            user_ref_idx: order.user_ref_idx,
+            reason: reason.byte(),
+            reserved: [0; 2],
+        };
+        let route = Route::order_entry(order.port, order.firm).and_feed(true);
+        self.events.emit(route, &canceled, out);
+    }
+
+    fn reject(&mut self, order: &NewOrder, reason: u16, out: &mut dyn Outlet) {
+        let port = self.manager.ports.get(order.header.port.0).expect("it has a session");
+        let rejected = Rejected {
+            header: EventHeader::new::<Rejected>(),
+            user_ref_num: order.user_ref_num,
+            reason,
+            user_ref_idx: order.user_ref_idx,
+            reserved: 0,
+            cl_ord_id: order.cl_ord_id,
+            reserved2: [0; 2],
+        };
+        self.events.emit(Route::order_entry(port.id, port.firm), &rejected, out);
+    }
+}
+
+/// The cash value of part of an order that was admitted.
+fn value(price: Price, quantity: Quantity, scale: i64) -> i64 {
+    // A fill's price is at most the buyer's limit, and a part is less than the whole.
+    notional(price, quantity, scale).expect("the checks found that the whole order's fits")
+}
+
+fn accepted(order: &NewOrder, admission: &Admission, state: OrderState) -> Accepted {
+    Accepted {
+        header: header_of::<Accepted>(admission.instrument),
+        price: order.price,
+        symbol: order.symbol,
+        user_ref_num: order.user_ref_num,
+        quantity: order.quantity,
+        min_quantity: order.min_quantity,
+        max_floor: order.max_floor,
+        expire_time_s: order.expire_time_s,
+        account: admission.account,
+        firm: order.firm,
+        cl_ord_id: order.cl_ord_id,
+        group_id: order.group_id,
+        user_ref_idx: order.user_ref_idx,
+        side: order.side,
+        time_in_force: order.time_in_force,
+        display: order.display,
+        capacity: order.capacity,
+        intermarket_sweep: order.intermarket_sweep,
+        cross_type: order.cross_type,
+        order_state: state.byte(),
+        customer_type: order.customer_type,
+        post_only: order.post_only,
+        handling: order.handling,
+        price_type: order.price_type,
+        shares_located: order.shares_located,
+        self_match: order.self_match,
+        bbo_weight: order.bbo_weight,
+        reserved: [0; 13],
+    }
+}
+
+fn open_order(order: &NewOrder, admission: &Admission, incoming: &Incoming) -> OpenOrder {
+    OpenOrder {
+        order: incoming.order,
+        cash: admission.cash,
+        shares: admission.shares,
+        port: order.header.port,
+        user_ref_num: order.user_ref_num,
+        account: admission.account,
+        executed: Quantity(order.quantity.0 - incoming.open.0),
+        older: OrderHandle::NONE,
+        younger: OrderHandle::NONE,
+        firm: admission.firm,
+        instrument: admission.instrument,
+        group_id: order.group_id,
+        user_ref_idx: order.user_ref_idx,
+        side: admission.side,
+    }
+}

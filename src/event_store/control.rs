@@ -1,0 +1,351 @@
+//! The control file: the few facts that a node must not forget, in two slots written in turn.
+//!
+//! Always on a file system that survives a reboot, and durable before [`ControlFile::store`] returns.
+//! Never on a hot path: it changes at starts, elections, stops and now and then in between.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::sys::file::{self, BootId};
+use crate::types::Position;
+
+/// What a node must not forget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Control {
+    /// The current term.
+    pub term: u32,
+    /// The node that got this node's vote in that term; 0 for none.
+    pub vote: u32,
+    /// This node, from 1.
+    pub node: u32,
+    /// How often this node gave up its identity and came back as a new one.
+    pub incarnation: u32,
+    /// The boot in which this was written.
+    pub boot_id: BootId,
+    /// The command log is durable below this position.
+    pub durable: Position,
+    /// The sequence of the next command there.
+    pub durable_sequence: u64,
+    /// Whether the node stopped in order, everything being durable.
+    pub clean: bool,
+}
+
+/// Why the control file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// It would be gone after a reboot, and the node might then vote twice.
+    #[error(
+        "{}: in memory only (tmpfs or ramfs); the control file must survive a reboot, choose a \
+         directory on a disk", path.display()
+    )]
+    Volatile {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Neither slot is whole.
+    #[error(
+        "{}: both slots are damaged; restore the file from a copy, or have the node rejoin its \
+         cluster as a new incarnation", path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// The control file of a node.
+#[derive(Debug)]
+pub struct ControlFile {
+    path: PathBuf,
+    /// `None` until the first [`ControlFile::store`] of a node's life.
+    file: Option<File>,
+    generation: u64,
+    state: Option<Control>,
+}
+
+/// Slots are this far apart, so that no write to one touches a page of the other.
+const SLOT_BYTES: usize = 4096;
+const MAGIC: [u8; 8] = *b"RLCNTRL1";
+
+/// A slot, at its beginning.
+#[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+struct Slot {
+    magic: [u8; 8],
+    generation: u64,
+    term: u32,
+    vote: u32,
+    node: u32,
+    incarnation: u32,
+    boot_id: BootId,
+    durable: Position,
+    durable_sequence: u64,
+    clean: u32,
+    /// CRC-32C of all before.
+    crc: u32,
+}
+
+const _: () = assert!(size_of::<Slot>() == 72);
+
+impl ControlFile {
+    /// Opens the file at `path`. A file that does not exist is made by the first
+    /// [`ControlFile::store`].
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn open(path: &Path) -> Result<Self, ControlError> {
+        let directory = directory_of(path);
+        fs::create_dir_all(directory).map_err(io_error("create", directory))?;
+        if file::is_volatile(directory).map_err(io_error("examine", directory))? {
+            return Err(ControlError::Volatile { path: directory.to_owned() });
+        }
+        let path = path.to_owned();
+        let file = match File::options().read(true).write(true).open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Self { path, file: None, generation: 0, state: None });
+            }
+            Err(error) => return Err(io_error("open", &path)(error)),
+        };
+        let mut bytes = Vec::new();
+        for number in 0..2 {
+            bytes.resize(SLOT_BYTES * (number + 1), 0);
+            let slot = &mut bytes[SLOT_BYTES * number..];
+            match file.read_exact_at(slot, (SLOT_BYTES * number) as u64) {
+                Ok(()) => {}
+                // Cut short: what is missing is no slot.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => slot.fill(0),
+                Err(error) => return Err(io_error("read", &path)(error)),
+            }
+        }
+        let newest = bytes
+            .chunks(SLOT_BYTES)
+            .filter_map(Slot::parse)
+            .max_by_key(|slot| slot.generation)
+            .ok_or_else(|| ControlError::Damaged { path: path.clone() })?;
+        Ok(Self {
+            path,
+            file: Some(file),
+            generation: newest.generation,
+            state: Some(newest.control()),
+        })
+    }
+
+    /// What was stored last; `None` if nothing ever was.
+    #[must_use]
+    pub const fn state(&self) -> Option<&Control> {
+        self.state.as_ref()
+    }
+
+    /// Stores `state` durably, over the older slot. If this fails, the file still holds the state
+    /// before or holds this one.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn store(&mut self, state: Control) -> Result<(), ControlError> {
+        let generation = self.generation + 1;
+        let slot = Slot::new(generation, &state);
+        let mut page = [0; SLOT_BYTES];
+        page[..size_of::<Slot>()].copy_from_slice(slot.as_bytes());
+        match &self.file {
+            Some(file) => file
+                .write_all_at(&page, generation % 2 * SLOT_BYTES as u64)
+                .and_then(|()| file.sync_data())
+                .map_err(io_error("write", &self.path))?,
+            None => self.file = Some(create(&self.path, &page)?),
+        }
+        self.generation = generation;
+        self.state = Some(state);
+        Ok(())
+    }
+}
+
+impl Slot {
+    fn new(generation: u64, state: &Control) -> Self {
+        let mut slot = Self {
+            magic: MAGIC,
+            generation,
+            term: state.term,
+            vote: state.vote,
+            node: state.node,
+            incarnation: state.incarnation,
+            boot_id: state.boot_id,
+            durable: state.durable,
+            durable_sequence: state.durable_sequence,
+            clean: u32::from(state.clean),
+            crc: 0,
+        };
+        slot.crc = slot.crc();
+        slot
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let (slot, _) = Self::read_from_prefix(bytes).ok()?;
+        (slot.magic == MAGIC && slot.crc == slot.crc()).then_some(slot)
+    }
+
+    fn control(&self) -> Control {
+        Control {
+            term: self.term,
+            vote: self.vote,
+            node: self.node,
+            incarnation: self.incarnation,
+            boot_id: self.boot_id,
+            durable: self.durable,
+            durable_sequence: self.durable_sequence,
+            clean: self.clean != 0,
+        }
+    }
+
+    fn crc(&self) -> u32 {
+        crc32c::crc32c(&self.as_bytes()[..size_of::<Self>() - size_of::<u32>()])
+    }
+}
+
+/// Makes the file with its first slot in both places, so that it is never seen without one.
+fn create(path: &Path, page: &[u8]) -> Result<File, ControlError> {
+    let unfinished = path.with_extension("new");
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&unfinished)
+        .map_err(io_error("create", &unfinished))?;
+    file.write_all_at(page, 0)
+        .and_then(|()| file.write_all_at(page, SLOT_BYTES as u64))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&unfinished, path))
+        .and_then(|()| file::sync_directory(directory_of(path)))
+        .map_err(io_error("create", path))?;
+    Ok(file)
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ControlError {
+    let path = path.to_owned();
+    move |source| ControlError::Io { action, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory on a disk, removed at the end.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let name = format!("target/test-control-{name}-{}", std::process::id());
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn file(&self) -> PathBuf {
+            self.0.join("control")
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn state(term: u32) -> Control {
+        Control {
+            term,
+            vote: 2,
+            node: 1,
+            durable: Position(640),
+            clean: true,
+            ..Control::default()
+        }
+    }
+
+    fn stored(path: &Path, terms: std::ops::RangeInclusive<u32>) {
+        let mut control = ControlFile::open(path).unwrap();
+        for term in terms {
+            control.store(state(term)).unwrap();
+        }
+    }
+
+    fn flip_bit(path: &Path, bit: usize) {
+        let mut bytes = fs::read(path).unwrap();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        fs::write(path, bytes).unwrap();
+    }
+
+    #[test]
+    fn a_new_node_has_no_state_and_an_old_one_has_its_last() {
+        let scratch = Scratch::new("last");
+        assert_eq!(ControlFile::open(&scratch.file()).unwrap().state(), None);
+        assert!(!scratch.file().exists());
+        stored(&scratch.file(), 1..=5);
+        assert_eq!(ControlFile::open(&scratch.file()).unwrap().state(), Some(&state(5)));
+        stored(&scratch.file(), 6..=6);
+        assert_eq!(ControlFile::open(&scratch.file()).unwrap().state(), Some(&state(6)));
+    }
+
+    #[test]
+    fn a_torn_slot_leaves_the_one_before_it() {
+        let scratch = Scratch::new("torn");
+        for bit in 0..size_of::<Slot>() * 8 {
+            let _ = fs::remove_file(scratch.file());
+            stored(&scratch.file(), 1..=4);
+            // Generation 4 is in the first slot.
+            flip_bit(&scratch.file(), bit);
+            assert_eq!(ControlFile::open(&scratch.file()).unwrap().state(), Some(&state(3)));
+            stored(&scratch.file(), 5..=5);
+            assert_eq!(ControlFile::open(&scratch.file()).unwrap().state(), Some(&state(5)));
+        }
+    }
+
+    #[test]
+    fn with_both_slots_damaged_the_file_is_named_and_left_alone() {
+        let scratch = Scratch::new("damaged");
+        stored(&scratch.file(), 1..=2);
+        flip_bit(&scratch.file(), 0);
+        flip_bit(&scratch.file(), SLOT_BYTES * 8);
+        let before = fs::read(scratch.file()).unwrap();
+        let error = ControlFile::open(&scratch.file()).unwrap_err();
+        assert!(matches!(&error, ControlError::Damaged { path } if *path == scratch.file()));
+        assert_eq!(fs::read(scratch.file()).unwrap(), before);
+        fs::write(scratch.file(), b"").unwrap();
+        assert!(matches!(ControlFile::open(&scratch.file()), Err(ControlError::Damaged { .. })));
+    }
+
+    #[test]
+    fn a_file_cut_after_its_first_slot_still_has_that_one() {
+        let scratch = Scratch::new("short");
+        stored(&scratch.file(), 1..=2);
+        fs::write(scratch.file(), &fs::read(scratch.file()).unwrap()[..SLOT_BYTES]).unwrap();
+        assert_eq!(ControlFile::open(&scratch.file()).unwrap().state(), Some(&state(2)));
+    }
+
+    #[test]
+    fn memory_is_no_place_for_a_control_file() {
+        let path = Path::new("/dev/shm/rialto-control-test/control");
+        let error = ControlFile::open(path).unwrap_err();
+        let _ = fs::remove_dir(path.parent().unwrap());
+        assert!(matches!(error, ControlError::Volatile { .. }));
+    }
+}

@@ -1,0 +1,156 @@
+//! What the writer and the readers of a log share: its memory, its format, and the frame index.
+//!
+//! Finds and checks one frame at one place; never keeps a place itself.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use zerocopy::FromBytes;
+
+use super::index::{FrameIndex, Hints};
+use super::segment::SegmentHeader;
+use super::{Damage, LogKind, StoreError};
+use crate::sys::log_memory::{LogMemory, Segment, segment_path};
+use crate::types::{
+    FRAME_HEADER_BYTES, FrameChain, FrameError, FrameHeader, LINE_BYTES, Line, Position,
+};
+
+/// A log, as this process sees it.
+#[derive(Debug)]
+pub(super) struct Log {
+    pub(super) memory: Arc<LogMemory>,
+    pub(super) kind: LogKind,
+    /// How far a frozen log, whose commit position is unknown, may be read.
+    pub(super) frozen_end: Position,
+    pub(super) index: Arc<FrameIndex>,
+}
+
+/// A segment of it, mapped.
+#[derive(Clone, Debug)]
+pub(super) struct LogSegment {
+    pub(super) memory: Arc<Segment>,
+    pub(super) hints: Arc<Hints>,
+}
+
+impl Log {
+    /// How far readers may read.
+    pub(super) fn committed(&self) -> Position {
+        self.memory.committed().unwrap_or(self.frozen_end)
+    }
+
+    /// The number of the segment in which `at` lies.
+    pub(super) fn segment_number(&self, at: Position) -> u64 {
+        at.0 / self.memory.segment_bytes()
+    }
+
+    /// Where segment `number` lies.
+    pub(super) fn segment_path(&self, number: u64) -> PathBuf {
+        segment_path(self.memory.directory(), number)
+    }
+
+    /// Segment `number`, which must begin with the header that it should have.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn segment(&self, number: u64) -> Result<LogSegment, SegmentError> {
+        let memory = self.memory.segment(number).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => SegmentError::Damage(Damage::SegmentMissing),
+            _ => SegmentError::Io(error),
+        })?;
+        let expected = SegmentHeader::new(self.kind, self.memory.segment_bytes(), number);
+        match memory.lines(Position(number * self.memory.segment_bytes()), 1) {
+            Some([line]) if *line == expected.line() => {}
+            _ => return Err(SegmentError::Damage(Damage::SegmentHeader)),
+        }
+        Ok(LogSegment { memory, hints: self.index.segment(number) })
+    }
+
+    /// Where the frame behind one that ends at `end` starts.
+    pub(super) fn next_start(&self, end: Position) -> Position {
+        FrameChain { end, ..FrameChain::empty(self.memory.segment_bytes()) }.next_start()
+    }
+}
+
+/// Why a segment cannot be used.
+#[derive(Debug)]
+pub(super) enum SegmentError {
+    Io(io::Error),
+    Damage(Damage),
+}
+
+impl LogSegment {
+    /// The header at `start`, which must be one that says it belongs there.
+    ///
+    /// # Errors
+    /// What is there instead.
+    pub(super) fn header(&self, start: Position) -> Result<&FrameHeader, Damage> {
+        let line = self.memory.lines(start, 1).ok_or(Damage::Short)?;
+        let header = FrameHeader::ref_from_bytes(Line::bytes(line)).expect("a line is a header");
+        if header.is_blank() {
+            return Err(Damage::Blank);
+        }
+        header.check()?;
+        if header.start != start {
+            return Err(FrameError::Chain.into());
+        }
+        Ok(header)
+    }
+
+    /// The payload behind a header of this segment. Its checksum is not computed again.
+    ///
+    /// # Errors
+    /// [`Damage::Short`] if the segment or the committed part of it ends before.
+    pub(super) fn payload(&self, header: &FrameHeader) -> Result<&[Line], Damage> {
+        let lines = header.payload_bytes as usize / LINE_BYTES;
+        let first = header.start.plus(FRAME_HEADER_BYTES as u64);
+        self.memory.lines(first, lines).ok_or(Damage::Short)
+    }
+}
+
+/// The numbers of the segment files in `directory`, ascending.
+pub(super) fn segment_numbers(directory: &Path) -> Result<Vec<u64>, StoreError> {
+    let entries = std::fs::read_dir(directory).map_err(StoreError::io("list", directory))?;
+    let mut numbers = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(StoreError::io("list", directory))?.path();
+        let number = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+        if let Some(number) = number
+            && path == segment_path(directory, number)
+        {
+            numbers.push(number);
+        }
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// The header of segment `number` in `directory`; `None` if there is none that is whole.
+///
+/// # Errors
+/// The operating system's, or [`StoreError::Version`].
+pub(super) fn stored_header(
+    directory: &Path,
+    number: u64,
+) -> Result<Option<SegmentHeader>, StoreError> {
+    let path = segment_path(directory, number);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StoreError::io("open", &path)(error)),
+    };
+    let mut line = Line::ZERO;
+    match file.read_exact_at(&mut line.0, 0) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(StoreError::io("read", &path)(error)),
+    }
+    let Ok(header) = SegmentHeader::parse(&line) else { return Ok(None) };
+    let reads = SegmentHeader::VERSION;
+    if header.version != reads {
+        return Err(StoreError::Version { path, found: header.version, reads });
+    }
+    Ok(Some(header))
+}

@@ -1,0 +1,48 @@
+//! The event store: the command log and the event log, memory-mapped, append-only, and read by many.
+//!
+//! One [`Writer`] per log appends frames and moves the commit position; any number of [`Reader`]s, in
+//! this process or in others, see what lies below it. The store never decides what is committed, when
+//! to make it durable, or what a record means.
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use rialto::event_store::{LogKind, Options, Writer};
+//! use rialto::types::{Cause, FrameKind, Line, Nanos};
+//!
+//! # fn main() -> Result<(), rialto::event_store::StoreError> {
+//! let options = Options::new(LogKind::Commands, 64 << 20);
+//! let (mut writer, recovered) = Writer::open(Path::new("/dev/shm/rialto/commands"), options)?;
+//! let mut reader = writer.reader();
+//!
+//! let mut chain = recovered.chain;
+//! let mut record = Line::ZERO;
+//! record.0[1] = 1;
+//! let cause = Cause { index: chain.index + 1, term: 1, time: Nanos(1) };
+//! let header = chain.seal(FrameKind::Normal, cause, 1, &[record]);
+//! writer.append(&header, &[record])?;
+//! assert!(reader.next_frame()?.is_none());
+//! writer.commit(chain.end);
+//! let frame = reader.next_frame()?.expect("it is committed");
+//! assert_eq!(frame.header, &header);
+//! # Ok(())
+//! # }
+//! ```
+#![doc = include_str!("format.md")]
+
+mod control;
+mod error;
+mod index;
+mod log;
+mod preparer;
+mod reader;
+mod recovery;
+mod segment;
+mod writer;
+
+pub use control::{Control, ControlError, ControlFile};
+pub use error::{Damage, StoreError};
+pub use reader::{Frame, LogRecord, Reader, Records};
+pub use recovery::{Recovered, Torn};
+pub use segment::{LogKind, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+pub use writer::{Durability, Options, Writer, check_space};

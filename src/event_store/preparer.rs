@@ -1,0 +1,101 @@
+//! Segments prepared ahead: a thread that always has the next one ready, so that the writer does not
+//! wait for the file system.
+//!
+//! It also lets go of the segments that everybody has left, because unmapping takes its time too.
+//! Never touches a byte that is in use.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use tracing::warn;
+
+use super::StoreError;
+use super::log::{Log, LogSegment};
+use super::segment::SegmentHeader;
+
+/// Hands out segments in their order.
+#[derive(Debug)]
+pub(super) struct Preparer {
+    log: Arc<Log>,
+    /// `None` only while it is dropped.
+    ready: Option<Receiver<Result<LogSegment, StoreError>>>,
+    thread: Option<JoinHandle<()>>,
+    late: u64,
+}
+
+impl Preparer {
+    /// Starts the thread, with `first` ready.
+    pub(super) fn start(log: &Arc<Log>, first: LogSegment) -> Result<Self, StoreError> {
+        // Without a buffer, so that the thread is never more than the one segment in its hands ahead.
+        let (sender, ready) = sync_channel(0);
+        let shared = Arc::clone(log);
+        let thread = thread::Builder::new()
+            .name("segments".to_owned())
+            .spawn(move || prepare_ahead(&shared, first, &sender))
+            .map_err(StoreError::io("start a thread for", log.memory.directory()))?;
+        Ok(Self { log: Arc::clone(log), ready: Some(ready), thread: Some(thread), late: 0 })
+    }
+
+    /// Segment `number`, the one behind the last that was taken. Waits if it is not ready; if the
+    /// thread gave up for want of space, tries again here.
+    pub(super) fn take(&mut self, number: u64) -> Result<LogSegment, StoreError> {
+        let ready = self.ready.as_ref().expect("taken on drop only");
+        let segment = match ready.try_recv() {
+            Ok(segment) => segment,
+            Err(waiting) => {
+                self.late += 1;
+                let segment = if waiting == TryRecvError::Empty { ready.recv().ok() } else { None };
+                segment.unwrap_or_else(|| prepare(&self.log, number))
+            }
+        }?;
+        assert_eq!(segment.memory.number(), number, "segments are taken in their order");
+        Ok(segment)
+    }
+
+    /// How often the writer had to wait.
+    pub(super) const fn late(&self) -> u64 {
+        self.late
+    }
+}
+
+impl Drop for Preparer {
+    /// Ends the thread while the writer still has its lock, since the thread makes files.
+    fn drop(&mut self) {
+        self.ready = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            warn!(log = %self.log.memory.directory().display(), "segment thread panicked");
+        }
+    }
+}
+
+/// Makes segment `number`.
+pub(super) fn prepare(log: &Log, number: u64) -> Result<LogSegment, StoreError> {
+    let header = SegmentHeader::new(log.kind, log.memory.segment_bytes(), number).line();
+    let memory = log
+        .memory
+        .create_segment(number, header)
+        .map_err(StoreError::allocating(&log.segment_path(number), log.memory.segment_bytes()))?;
+    Ok(LogSegment { memory, hints: log.index.segment(number) })
+}
+
+fn prepare_ahead(log: &Log, first: LogSegment, ready: &SyncSender<Result<LogSegment, StoreError>>) {
+    let mut number = first.memory.number();
+    let mut held = Vec::new();
+    let mut next = Ok(first);
+    loop {
+        match &next {
+            Ok(segment) => held.push(segment.clone()),
+            Err(error) => warn!(%error, "cannot prepare the next segment"),
+        }
+        let failed = next.is_err();
+        if ready.send(next).is_err() || failed {
+            return;
+        }
+        held.retain(|segment: &LogSegment| Arc::strong_count(&segment.memory) > 1);
+        number += 1;
+        next = prepare(log, number);
+    }
+}

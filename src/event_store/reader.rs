@@ -1,0 +1,299 @@
+//! Readers of a log: in order behind the writer, or at random below the commit position.
+//!
+//! Never slow the writer, never see a byte above the commit position, and never compute a payload's
+//! checksum again: recovery did, or the writer of this boot wrote it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::index::FrameIndex;
+use super::log::{Log, LogSegment, SegmentError, segment_numbers, stored_header};
+use super::recovery::recover;
+use super::{Damage, LogKind, StoreError};
+use crate::sys::file::DirectoryLock;
+use crate::sys::log_memory::{LogMemory, segment_path};
+use crate::types::{
+    FRAME_HEADER_BYTES, FrameHeader, LINE_BYTES, Line, Position, RecordError, split_record,
+};
+
+/// A place in a log, and the way to everything below its commit position.
+///
+/// Cloning is cheap; a clone goes its own way from the same place.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    log: Arc<Log>,
+    /// Behind the last frame that was handed out.
+    end: Position,
+    /// The segment of the last frame handed out in order.
+    following: Option<LogSegment>,
+    /// The segment of the last frame looked up.
+    looked_up: Option<LogSegment>,
+}
+
+/// A committed frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// Its header.
+    pub header: &'a FrameHeader,
+    /// Its records.
+    pub payload: &'a [Line],
+}
+
+/// A record in a committed frame.
+#[derive(Clone, Copy, Debug)]
+pub struct LogRecord<'a> {
+    /// The header of its frame: the log time and the cause.
+    pub header: &'a FrameHeader,
+    /// Its number in the log.
+    pub sequence: u64,
+    /// Where it begins.
+    pub position: Position,
+    /// The record.
+    pub lines: &'a [Line],
+}
+
+impl Reader {
+    /// A reader before the first frame of the log in `directory`, which another process may be
+    /// writing. Where nobody has opened the log since the machine booted, the commit position is
+    /// unknown: then the whole log is checked, which takes a while, everything sound in it counts as
+    /// committed, and no writer can open it as long as this reader and its clones live.
+    ///
+    /// # Errors
+    /// [`StoreError`], each with its remedy.
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        let no_log = || StoreError::NoLog { path: directory.to_owned() };
+        let first = *segment_numbers(directory)?.first().ok_or_else(no_log)?;
+        let Some(header) = stored_header(directory, first)? else {
+            let path = segment_path(directory, first);
+            let position = Position(first);
+            return Err(StoreError::Unreadable { path, position, damage: Damage::SegmentHeader });
+        };
+        let segment_bytes = header.segment_bytes;
+        let mut log = Log {
+            memory: match LogMemory::live(directory, segment_bytes)
+                .map_err(StoreError::io("read the positions file in", directory))?
+            {
+                Some(live) => live,
+                None => LogMemory::frozen(lock_to_read(directory)?, segment_bytes),
+            },
+            kind: header.kind().expect("a whole header has one"),
+            frozen_end: Position::FIRST,
+            index: Arc::new(FrameIndex::new(segment_bytes)),
+        };
+        if log.memory.committed().is_none() {
+            log.frozen_end = recover(&log, Position::FIRST)?.chain.end;
+        }
+        Ok(Self::new(Arc::new(log)))
+    }
+
+    pub(super) const fn new(log: Arc<Log>) -> Self {
+        Self { log, end: Position::FIRST, following: None, looked_up: None }
+    }
+
+    /// The next committed frame, or `None` if there is none yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreadable`] if the frame that should be there is not, and the operating
+    /// system's.
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, StoreError> {
+        if self.end >= self.log.committed() {
+            return Ok(None);
+        }
+        let start = self.log.next_start(self.end);
+        let segment = hold(&self.log, &mut self.following, start)?;
+        let frame = frame_at(&self.log, segment, start)?;
+        self.end = frame.end();
+        Ok(Some(frame))
+    }
+
+    /// Goes to `to`: the next frame is the one that holds that position, or else the first behind.
+    /// The commit position itself is the place of who wants only what is new.
+    ///
+    /// # Errors
+    /// [`StoreError::NotCommitted`] above the commit position, else as [`Reader::next_frame`].
+    pub fn seek(&mut self, to: Position) -> Result<(), StoreError> {
+        let committed = self.committed();
+        if to > committed {
+            return Err(StoreError::NotCommitted { position: to, committed });
+        }
+        if to == committed {
+            self.end = to;
+            return Ok(());
+        }
+        let segment = hold(&self.log, &mut self.following, to)?;
+        self.end = match first_behind(&self.log, segment, to)? {
+            Some(frame) => frame.header.start,
+            // The room that is left free at a segment's end.
+            None => Position((segment.memory.number() + 1) * self.log.memory.segment_bytes()),
+        };
+        Ok(())
+    }
+
+    /// The place behind the last frame that was handed out, or where [`Reader::seek`] went.
+    #[must_use]
+    pub const fn position(&self) -> Position {
+        self.end
+    }
+
+    /// The commit position.
+    #[must_use]
+    pub fn committed(&self) -> Position {
+        self.log.committed()
+    }
+
+    /// Which log this is.
+    #[must_use]
+    pub fn kind(&self) -> LogKind {
+        self.log.kind
+    }
+
+    /// Bytes in each of its segments.
+    #[must_use]
+    pub fn segment_bytes(&self) -> u64 {
+        self.log.memory.segment_bytes()
+    }
+
+    /// The committed record that begins at `position`. Does not move the reader.
+    ///
+    /// Costs a walk over the headers of 128 KiB of log at most where frames have been passed before
+    /// by somebody in this process, of a segment where not, and over the records of one frame.
+    ///
+    /// # Errors
+    /// [`StoreError::NotCommitted`], [`StoreError::NoRecord`], else as [`Reader::next_frame`].
+    pub fn record_at(&mut self, position: Position) -> Result<LogRecord<'_>, StoreError> {
+        let frame = self.frame_containing(position)?;
+        let mut records = frame.records().map_while(Result::ok);
+        records.find(|record| record.position == position).ok_or(StoreError::NoRecord { position })
+    }
+
+    /// The committed frame in which `position` lies. Does not move the reader.
+    ///
+    /// # Errors
+    /// As [`Reader::record_at`].
+    pub fn frame_containing(&mut self, position: Position) -> Result<Frame<'_>, StoreError> {
+        let committed = self.committed();
+        if position >= committed {
+            return Err(StoreError::NotCommitted { position, committed });
+        }
+        let segment = hold(&self.log, &mut self.looked_up, position)?;
+        first_behind(&self.log, segment, position)?
+            .filter(|frame| frame.header.start <= position)
+            .ok_or(StoreError::NoRecord { position })
+    }
+}
+
+impl<'a> Frame<'a> {
+    /// Its records, in order. A frame that holds none gives none.
+    #[must_use]
+    pub const fn records(&self) -> Records<'a> {
+        let position = self.header.start.plus(FRAME_HEADER_BYTES as u64);
+        Records {
+            header: self.header,
+            sequence: self.header.first_sequence,
+            position,
+            left: self.header.count,
+            rest: self.payload,
+        }
+    }
+
+    /// The position behind it.
+    #[must_use]
+    pub const fn end(&self) -> Position {
+        self.header.start.plus(self.header.frame_bytes())
+    }
+}
+
+/// The records of a frame.
+#[derive(Clone, Debug)]
+pub struct Records<'a> {
+    header: &'a FrameHeader,
+    sequence: u64,
+    position: Position,
+    left: u16,
+    rest: &'a [Line],
+}
+
+impl<'a> Iterator for Records<'a> {
+    /// An error is the last item: a frame with a sound checksum whose records do not add up was
+    /// wrong when it was written.
+    type Item = Result<LogRecord<'a>, RecordError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let (lines, rest) = match split_record(self.rest) {
+            Ok(split) => split,
+            Err(error) => {
+                self.left = 0;
+                return Some(Err(error));
+            }
+        };
+        let Self { header, sequence, position, .. } = *self;
+        self.rest = rest;
+        self.sequence += 1;
+        self.position = position.plus((lines.len() * LINE_BYTES) as u64);
+        Some(Ok(LogRecord { header, sequence, position, lines }))
+    }
+}
+
+/// The segment of `at`: the one held, or else that one from now on.
+fn hold<'a>(
+    log: &Log,
+    held: &'a mut Option<LogSegment>,
+    at: Position,
+) -> Result<&'a LogSegment, StoreError> {
+    let number = log.segment_number(at);
+    let segment = match held.take() {
+        Some(segment) if segment.memory.number() == number => segment,
+        _ => log.segment(number).map_err(|error| {
+            let path = log.segment_path(number);
+            match error {
+                SegmentError::Io(error) => StoreError::io("map", &path)(error),
+                SegmentError::Damage(damage) => {
+                    StoreError::Unreadable { path, position: at, damage }
+                }
+            }
+        })?,
+    };
+    Ok(held.insert(segment))
+}
+
+/// The frame that starts at `start` in this segment.
+fn frame_at<'a>(
+    log: &Log,
+    segment: &'a LogSegment,
+    start: Position,
+) -> Result<Frame<'a>, StoreError> {
+    let frame = segment.header(start).and_then(|header| {
+        let payload = segment.payload(header)?;
+        segment.hints.note(start);
+        Ok(Frame { header, payload })
+    });
+    frame.map_err(|damage| StoreError::Unreadable {
+        path: log.segment_path(segment.memory.number()),
+        position: start,
+        damage,
+    })
+}
+
+/// The first frame of this segment that ends behind `at`, which is below the commit position.
+fn first_behind<'a>(
+    log: &Log,
+    segment: &'a LogSegment,
+    at: Position,
+) -> Result<Option<Frame<'a>>, StoreError> {
+    let mut start = segment.hints.at_or_before(at);
+    while log.segment_number(start) == segment.memory.number() {
+        let frame = frame_at(log, segment, start)?;
+        if at < frame.end() {
+            return Ok(Some(frame));
+        }
+        start = log.next_start(frame.end());
+    }
+    Ok(None)
+}
+
+fn lock_to_read(directory: &Path) -> Result<DirectoryLock, StoreError> {
+    DirectoryLock::shared(directory)
+        .map_err(StoreError::io("lock", directory))?
+        .ok_or_else(|| StoreError::Locked { path: directory.to_owned() })
+}

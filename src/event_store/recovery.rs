@@ -1,0 +1,163 @@
+//! Where a log ends: a walk over every frame from the first, and a look at what lies behind the last.
+//!
+//! Reads only; the writer cuts what this finds torn. Never calls damage torn when a sound frame
+//! follows it, or when it lies below a position that was acknowledged.
+
+use std::path::PathBuf;
+
+use zerocopy::FromBytes;
+
+use super::log::{Log, LogSegment, SegmentError, segment_numbers};
+use super::{Damage, StoreError};
+use crate::types::{
+    FRAME_HEADER_BYTES, FrameChain, FrameError, FrameHeader, LINE_BYTES, Line, Position,
+    SEGMENT_HEADER_BYTES,
+};
+
+/// What a log held when it was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovered {
+    /// Frames in it.
+    pub frames: u64,
+    /// Records in them.
+    pub records: u64,
+    /// What was left of a write that did not finish, and was cut off.
+    pub torn: Option<Torn>,
+    /// Its end, where the next frame goes.
+    pub chain: FrameChain,
+}
+
+/// The end of a log that was never wholly written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Torn {
+    /// The segment where it begins.
+    pub path: PathBuf,
+    /// Where the first frame of it would start.
+    pub position: Position,
+    /// Bytes in lines that were not blank.
+    pub bytes: u64,
+    /// What is wrong with the first frame of it.
+    pub damage: Damage,
+}
+
+/// Walks a frozen log and finds its end. `acknowledged` is a position that it must reach.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the log ends before sound frames or before `acknowledged`, and the
+/// operating system's.
+pub(super) fn recover(log: &Log, acknowledged: Position) -> Result<Recovered, StoreError> {
+    let mut walk = Walk::new(log);
+    let stopped = loop {
+        match walk.step() {
+            Ok(()) => {}
+            Err(SegmentError::Damage(damage)) => break damage,
+            Err(SegmentError::Io(error)) => {
+                let path = log.segment_path(log.segment_number(walk.chain.next_start()));
+                return Err(StoreError::io("map", &path)(error));
+            }
+        }
+    };
+    let chain = walk.chain;
+    let behind = look_behind(log, chain.end)?;
+    let start = chain.next_start();
+    let path = log.segment_path(log.segment_number(start));
+    if behind.sound_frames || chain.end < acknowledged {
+        return Err(StoreError::Damaged {
+            path,
+            position: start,
+            index: chain.index,
+            sequence: chain.next_sequence,
+            damage: stopped,
+        });
+    }
+    let torn = (behind.bytes > 0).then_some(Torn {
+        path,
+        position: start,
+        bytes: behind.bytes,
+        damage: stopped,
+    });
+    let records = chain.next_sequence - 1;
+    Ok(Recovered { frames: walk.frames, records, torn, chain })
+}
+
+/// A walk over frames in their order, each checked in full.
+struct Walk<'a> {
+    log: &'a Log,
+    segment: Option<(u64, LogSegment)>,
+    chain: FrameChain,
+    frames: u64,
+}
+
+impl<'a> Walk<'a> {
+    fn new(log: &'a Log) -> Self {
+        let chain = FrameChain::empty(log.memory.segment_bytes());
+        Self { log, segment: None, chain, frames: 0 }
+    }
+
+    /// Goes over the next frame, or says why there is none.
+    fn step(&mut self) -> Result<(), SegmentError> {
+        let start = self.chain.next_start();
+        let number = self.log.segment_number(start);
+        let segment = match self.segment.take() {
+            Some((mapped, segment)) if mapped == number => segment,
+            _ => self.log.segment(number)?,
+        };
+        let (_, segment) = self.segment.insert((number, segment));
+        let header = segment.header(start).map_err(SegmentError::Damage)?;
+        let payload = segment.payload(header).map_err(SegmentError::Damage)?;
+        check(header, payload, &mut self.chain).map_err(|e| SegmentError::Damage(e.into()))?;
+        segment.hints.note(start);
+        self.frames += 1;
+        Ok(())
+    }
+}
+
+fn check(header: &FrameHeader, payload: &[Line], chain: &mut FrameChain) -> Result<(), FrameError> {
+    header.check_payload(payload)?;
+    chain.follow(header, payload)
+}
+
+/// What lies behind the last frame.
+struct Behind {
+    /// A frame that is whole and where it says it is.
+    sound_frames: bool,
+    /// Bytes in lines that are not blank.
+    bytes: u64,
+}
+
+/// Looks at every line behind `end`, in every segment file there is. Blank ones are the rule there:
+/// segments are prepared ahead.
+fn look_behind(log: &Log, end: Position) -> Result<Behind, StoreError> {
+    let segment_bytes = log.memory.segment_bytes();
+    let mut behind = Behind { sound_frames: false, bytes: 0 };
+    for number in segment_numbers(log.memory.directory())? {
+        let segment_start = number.saturating_mul(segment_bytes);
+        if segment_start.saturating_add(segment_bytes) <= end.0 {
+            continue;
+        }
+        let path = log.segment_path(number);
+        let memory = log.memory.segment(number).map_err(StoreError::io("map", &path))?;
+        let first = end.max(Position(segment_start + SEGMENT_HEADER_BYTES));
+        let lines = memory.lines_from(first);
+        for (place, line) in lines.iter().enumerate() {
+            if *line == Line::ZERO {
+                continue;
+            }
+            behind.bytes += LINE_BYTES as u64;
+            behind.sound_frames |=
+                is_frame(&lines[place..], first.plus((place * LINE_BYTES) as u64));
+        }
+    }
+    Ok(behind)
+}
+
+/// Whether a whole frame begins with these lines, which lie at `at`.
+fn is_frame(lines: &[Line], at: Position) -> bool {
+    let header = FrameHeader::ref_from_bytes(&Line::bytes(lines)[..FRAME_HEADER_BYTES])
+        .expect("a line is a header");
+    if header.start != at || header.check().is_err() {
+        return false;
+    }
+    let payload = lines.get(1..=header.payload_bytes as usize / LINE_BYTES);
+    payload.is_some_and(|payload| header.check_payload(payload).is_ok())
+}

@@ -1,0 +1,266 @@
+//! The writer of a log: recovers its end, appends frames, moves the commit position.
+//!
+//! Never decides what is committed or when to make it durable: its caller does both.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::Arc;
+
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::index::FrameIndex;
+use super::log::{Log, LogSegment, segment_numbers, stored_header};
+use super::preparer::{Preparer, prepare};
+use super::recovery::{Recovered, Torn, recover};
+use super::segment::is_segment_size;
+use super::{LogKind, Reader, StoreError};
+use crate::sys::file::{self, DirectoryLock};
+use crate::sys::log_memory::{LogMemory, LogWriter, committed_in_this_boot};
+use crate::types::{
+    FRAME_HEADER_BYTES, FrameChain, FrameHeader, FrameSink, LINE_BYTES, Line, Position,
+};
+
+/// How to open a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Which log it is.
+    pub kind: LogKind,
+    /// Bytes in each segment; a power of two, and for good once the log exists.
+    pub segment_bytes: u64,
+    /// A position below which everything is known to have been durable: a log that ends before it
+    /// is damaged. [`Position::FIRST`] if nothing is known.
+    pub durable: Position,
+}
+
+impl Options {
+    /// A log of which nothing is known to be durable.
+    #[must_use]
+    pub const fn new(kind: LogKind, segment_bytes: u64) -> Self {
+        Self { kind, segment_bytes, durable: Position::FIRST }
+    }
+}
+
+/// When an append counts as done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// When it is in memory: page cache or `/dev/shm`. Survives the process, not the machine.
+    Memory,
+    /// When the disk has it.
+    Disk,
+}
+
+/// The one writer of a log.
+///
+/// Appending and committing are two steps, because replication lies between them; a node without a
+/// cluster calls one after the other.
+#[derive(Debug)]
+pub struct Writer {
+    chain: FrameChain,
+    segment: LogSegment,
+    log: Arc<Log>,
+    /// Everything below is durable.
+    synced: Position,
+    // Before the memory, whose lock it needs until its thread has ended.
+    preparer: Preparer,
+    memory: LogWriter,
+}
+
+impl Writer {
+    /// Opens the log in `directory`, which is made if it does not exist, and recovers its end. A torn
+    /// tail is cut and reported. What this boot committed stays committed; after a reboot nothing
+    /// is, until [`Writer::commit`].
+    ///
+    /// Call it from a thread that is not pinned: the thread that prepares segments inherits the cores
+    /// of this one.
+    ///
+    /// # Errors
+    /// [`StoreError`], each with its remedy. On [`StoreError::Damaged`] nothing was changed.
+    pub fn open(directory: &Path, options: Options) -> Result<(Self, Recovered), StoreError> {
+        let Options { kind, segment_bytes, durable } = options;
+        if !is_segment_size(segment_bytes) {
+            return Err(StoreError::SegmentSizeRange { bytes: segment_bytes });
+        }
+        fs::create_dir_all(directory).map_err(StoreError::io("create", directory))?;
+        let lock = DirectoryLock::exclusive(directory)
+            .map_err(StoreError::io("lock", directory))?
+            .ok_or_else(|| StoreError::Locked { path: directory.to_owned() })?;
+        check_format(directory, kind, segment_bytes)?;
+
+        let committed = committed_in_this_boot(directory)
+            .map_err(StoreError::io("read the positions file in", directory))?;
+        let frozen = Log {
+            memory: LogMemory::frozen(lock, segment_bytes),
+            kind,
+            frozen_end: Position::FIRST,
+            index: Arc::new(FrameIndex::new(segment_bytes)),
+        };
+        let recovered = recover(&frozen, durable.max(committed.unwrap_or(Position::FIRST)))?;
+        let Log { memory, index, .. } = frozen;
+        let lock = memory.into_lock().expect("the walk let go of its segments");
+
+        let end = recovered.chain.end;
+        let mut memory = LogWriter::start(lock, segment_bytes, end)
+            .map_err(StoreError::io("write the positions file in", directory))?;
+        let log = Arc::new(Log { memory: Arc::clone(memory.log()), kind, frozen_end: end, index });
+        let segment = resume(&log, &mut memory, end, recovered.torn.as_ref())?;
+        let next = prepare(&log, segment.memory.number() + 1)?;
+        let preparer = Preparer::start(&log, next)?;
+        let chain = recovered.chain;
+        Ok((Self { chain, segment, log, synced: durable, preparer, memory }, recovered))
+    }
+
+    /// Appends the frame that was sealed behind the last. Readers do not see it before it is
+    /// committed. When this fails nothing was appended, and the same frame may be tried again.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSpace`] or the operating system's when the next segment cannot be had.
+    ///
+    /// # Panics
+    /// If the frame does not continue this log: whoever sealed it has a defect.
+    pub fn append(&mut self, header: &FrameHeader, payload: &[Line]) -> Result<(), StoreError> {
+        let start = self.chain.next_start();
+        assert_eq!(header.start, start, "a frame sealed for another place");
+        let number = self.log.segment_number(start);
+        if number != self.segment.memory.number() {
+            self.segment = self.preparer.take(number)?;
+        }
+        let followed = self.chain.follow(header, payload);
+        assert_eq!(followed, Ok(()), "a frame that does not continue the log");
+
+        // The payload first: until the header is there, a scan finds the log's end where it was.
+        let line = Line::ref_from_bytes(header.as_bytes()).expect("a header is a line");
+        let first = start.plus(FRAME_HEADER_BYTES as u64);
+        self.memory.write(&self.segment.memory, first, payload);
+        self.memory.write(&self.segment.memory, start, std::slice::from_ref(line));
+        self.memory.append(self.chain.end);
+        self.segment.hints.note(start);
+        Ok(())
+    }
+
+    /// Lets readers see all frames below `to`, the end of a frame.
+    ///
+    /// # Panics
+    /// If that lowers the commit position or passes the last frame: a defect of the caller.
+    pub fn commit(&mut self, to: Position) {
+        self.memory.commit(to);
+    }
+
+    /// The commit position.
+    #[must_use]
+    pub fn committed(&self) -> Position {
+        self.memory.committed()
+    }
+
+    /// The end of the log, appended but perhaps not committed.
+    #[must_use]
+    pub const fn chain(&self) -> &FrameChain {
+        &self.chain
+    }
+
+    /// Makes everything that was appended durable. Blocks for as long as the disk takes.
+    ///
+    /// # Errors
+    /// The operating system's. What is durable is then unknown, and the node should stop.
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        let current = self.segment.memory.number();
+        for number in self.log.segment_number(self.synced)..current {
+            let path = self.log.segment_path(number);
+            let synced = File::open(&path).and_then(|file| file.sync_data());
+            synced.map_err(StoreError::io("sync", &path))?;
+        }
+        if let Err(error) = self.segment.memory.sync() {
+            return Err(StoreError::io("sync", &self.log.segment_path(current))(error));
+        }
+        self.synced = self.chain.end;
+        Ok(())
+    }
+
+    /// A reader in this process, before the first frame. It shares the writer's mappings.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader::new(Arc::clone(&self.log))
+    }
+
+    /// How often an append had to wait for its segment to be prepared.
+    #[must_use]
+    pub const fn segments_late(&self) -> u64 {
+        self.preparer.late()
+    }
+}
+
+impl FrameSink for Writer {
+    type Error = StoreError;
+
+    fn frame(&mut self, header: &FrameHeader, payload: &[Line]) -> Result<(), StoreError> {
+        self.append(header, payload)
+    }
+}
+
+/// Checks that the file system of `directory`, which need not exist yet, has `need` bytes free. A new
+/// log needs two segments, and from then on one more each time one is full.
+///
+/// # Errors
+/// [`StoreError::NoSpace`], or the operating system's.
+pub fn check_space(directory: &Path, need: u64) -> Result<(), StoreError> {
+    let existing = directory.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    let free =
+        file::free_bytes(existing).map_err(StoreError::io("ask for free space of", existing))?;
+    if free < need {
+        return Err(StoreError::NoSpace { path: directory.to_owned(), need, free });
+    }
+    Ok(())
+}
+
+/// Refuses a log of another kind or segment size. A first segment without a header says nothing here:
+/// the walk finds out whether it is new or damaged.
+fn check_format(directory: &Path, kind: LogKind, segment_bytes: u64) -> Result<(), StoreError> {
+    let Some(&first) = segment_numbers(directory)?.first() else { return Ok(()) };
+    let Some(header) = stored_header(directory, first)? else { return Ok(()) };
+    let path = crate::sys::log_memory::segment_path(directory, first);
+    match header.kind() {
+        Some(found) if found != kind => Err(StoreError::Kind { path, found, wanted: kind }),
+        _ if header.segment_bytes != segment_bytes => Err(StoreError::SegmentSize {
+            path,
+            found: header.segment_bytes,
+            wanted: segment_bytes,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// What is written over a torn tail.
+static BLANK: [Line; 1024] = [Line::ZERO; 1024];
+
+/// The segment in which the log ends, with nothing behind the end: neither torn bytes nor segments.
+fn resume(
+    log: &Log,
+    memory: &mut LogWriter,
+    end: Position,
+    torn: Option<&Torn>,
+) -> Result<LogSegment, StoreError> {
+    // The last byte's, for a segment may be full to its end.
+    let last = log.segment_number(Position(end.0 - 1));
+    for number in segment_numbers(log.memory.directory())? {
+        if number > last || end == Position::FIRST {
+            let path = log.segment_path(number);
+            fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
+        }
+    }
+    if end == Position::FIRST {
+        return prepare(log, 0);
+    }
+    let path = log.segment_path(last);
+    let segment = memory
+        .open_segment(last)
+        .map_err(StoreError::allocating(&path, log.memory.segment_bytes()))?;
+    if torn.is_some() {
+        let segment_end = log.memory.segment_bytes() * (last + 1);
+        for at in (end.0..segment_end).step_by(size_of_val(&BLANK)) {
+            let left = usize::try_from(segment_end - at).expect("a 64-bit machine");
+            let lines = BLANK.len().min(left / LINE_BYTES);
+            memory.write(&segment, Position(at), &BLANK[..lines]);
+        }
+        segment.sync().map_err(StoreError::io("sync", &path))?;
+    }
+    Ok(LogSegment { memory: segment, hints: log.index.segment(last) })
+}

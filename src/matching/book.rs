@@ -1,0 +1,459 @@
+//! The books: resting orders by instrument, side, price and time.
+//!
+//! Every operation on an order is constant-time but for finding its price in the ladder. Nothing here
+//! allocates after [`Books::new`] and [`Books::open`], and nothing knows whose order it is.
+
+use super::ladder::Ladder;
+use super::slab::Slab;
+use crate::types::{InstrumentId, OrderHandle, OrderRef, Price, Quantity, Side};
+
+/// The side of a book that an order rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BookSide {
+    /// Buyers.
+    Bids,
+    /// Sellers.
+    Asks,
+}
+
+impl BookSide {
+    /// The side it trades against.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Bids => Self::Asks,
+            Self::Asks => Self::Bids,
+        }
+    }
+}
+
+impl From<Side> for BookSide {
+    fn from(side: Side) -> Self {
+        if side.is_buy() { Self::Bids } else { Self::Asks }
+    }
+}
+
+/// The books of all instruments over one slab of orders and one of levels.
+#[derive(Debug)]
+pub struct Books {
+    orders: Slab<RestingOrder>,
+    levels: Slab<Level>,
+    /// Book `i` is that of instrument `i + 1`.
+    by_instrument: Vec<Book>,
+    levels_per_side: u32,
+}
+
+/// An order on its way through a book.
+#[derive(Clone, Copy, Debug)]
+pub struct Incoming {
+    /// Its reference.
+    pub order: OrderRef,
+    /// Where it would rest.
+    pub side: BookSide,
+    /// Its limit.
+    pub price: Price,
+    /// Shares not traded yet.
+    pub open: Quantity,
+}
+
+/// What a resting order gave to an incoming one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// The resting order; with no shares left its handle is free already.
+    pub handle: OrderHandle,
+    /// The resting order's reference.
+    pub order: OrderRef,
+    /// Its price, which is the fill's price.
+    pub price: Price,
+    /// Shares traded, never zero.
+    pub quantity: Quantity,
+    /// Shares left of the resting order.
+    pub leaves: Quantity,
+}
+
+/// A price level, for views and tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LevelView {
+    /// The price.
+    pub price: Price,
+    /// Shares at it.
+    pub quantity: u64,
+    /// Orders at it.
+    pub orders: u32,
+}
+
+/// A resting order, for views and tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderView {
+    /// Its place in memory.
+    pub handle: OrderHandle,
+    /// Its reference.
+    pub order: OrderRef,
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// Its side.
+    pub side: BookSide,
+    /// Its price.
+    pub price: Price,
+    /// Shares left.
+    pub open: Quantity,
+}
+
+#[derive(Debug)]
+struct Book {
+    bids: Ladder,
+    asks: Ladder,
+}
+
+/// What matching touches of a resting order: one cache line.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(64))]
+struct RestingOrder {
+    order: OrderRef,
+    price: Price,
+    open: Quantity,
+    level: u32,
+    /// The next older order of the level, 0 = it is the oldest.
+    older: u32,
+    /// The next younger order of the level, 0 = it is the youngest.
+    younger: u32,
+    instrument: InstrumentId,
+    is_buy: bool,
+}
+
+const _: () = assert!(size_of::<RestingOrder>() == 64);
+
+impl RestingOrder {
+    const fn side(&self) -> BookSide {
+        if self.is_buy { BookSide::Bids } else { BookSide::Asks }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Level {
+    quantity: u64,
+    orders: u32,
+    oldest: u32,
+    youngest: u32,
+}
+
+impl Books {
+    /// Room for `orders` resting orders in all, and for `levels_per_side` prices on each side of each
+    /// book.
+    #[must_use]
+    pub fn new(orders: u32, levels_per_side: u32, instruments: u16) -> Self {
+        Self {
+            orders: Slab::new(orders),
+            // A level has at least one order.
+            levels: Slab::new(orders),
+            by_instrument: Vec::with_capacity(usize::from(instruments)),
+            levels_per_side,
+        }
+    }
+
+    /// Opens the book of the next instrument.
+    pub fn open(&mut self) {
+        self.by_instrument.push(Book {
+            bids: Ladder::new(BookSide::Bids, self.levels_per_side),
+            asks: Ladder::new(BookSide::Asks, self.levels_per_side),
+        });
+    }
+
+    /// Whether an order of `side` at `price` finds room to rest.
+    #[must_use]
+    pub fn has_room(&self, instrument: InstrumentId, side: BookSide, price: Price) -> bool {
+        let ladder = self.ladder(instrument, side);
+        !self.orders.is_full() && (!ladder.is_full() || ladder.find(price).is_some())
+    }
+
+    /// Whether an order of `side` with the limit `price` would trade now.
+    #[must_use]
+    pub fn crosses(&self, instrument: InstrumentId, side: BookSide, price: Price) -> bool {
+        self.crossed_level(instrument, side, price).is_some()
+    }
+
+    /// Trades `incoming` against the oldest order at the best price of the other side, once. `None`
+    /// when it is filled or its limit is not reached.
+    ///
+    /// Fills print at the resting order's price: the incoming order gets the improvement.
+    pub fn next_fill(&mut self, instrument: InstrumentId, incoming: &mut Incoming) -> Option<Fill> {
+        if incoming.open.is_zero() {
+            return None;
+        }
+        let (price, level) = self.crossed_level(instrument, incoming.side, incoming.price)?;
+        let handle = OrderHandle(self.levels.get(level).oldest);
+        let resting = self.orders.get(handle.0);
+        let order = resting.order;
+        let quantity = resting.open.min(incoming.open);
+        incoming.open.0 -= quantity.0;
+        let leaves = self.reduce(handle, quantity);
+        Some(Fill { handle, order, price, quantity, leaves })
+    }
+
+    /// Rests what is left of an order that does not cross any more.
+    ///
+    /// # Panics
+    /// If it has no shares, would trade, or finds no room: the caller looked first.
+    pub fn rest(&mut self, instrument: InstrumentId, order: &Incoming) -> OrderHandle {
+        assert!(!order.open.is_zero(), "order {} has nothing to rest", order.order);
+        assert!(
+            !self.crosses(instrument, order.side, order.price),
+            "order {} would cross the book",
+            order.order
+        );
+        let level = self.level_at(instrument, order.side, order.price);
+        let Level { youngest, .. } = *self.levels.get(level);
+        let slot = self
+            .orders
+            .insert(RestingOrder {
+                order: order.order,
+                price: order.price,
+                open: order.open,
+                level,
+                older: youngest,
+                younger: 0,
+                instrument,
+                is_buy: order.side == BookSide::Bids,
+            })
+            .expect("the caller looked for room");
+        let levels = self.levels.get_mut(level);
+        levels.quantity += u64::from(order.open.0);
+        levels.orders += 1;
+        levels.youngest = slot;
+        if youngest == 0 {
+            levels.oldest = slot;
+        } else {
+            self.orders.get_mut(youngest).younger = slot;
+        }
+        OrderHandle(slot)
+    }
+
+    /// Takes `quantity` shares from a resting order, keeping its priority, and returns what is left of
+    /// it. With nothing left it leaves the book and its handle is free.
+    ///
+    /// # Panics
+    /// If the order has fewer.
+    pub fn reduce(&mut self, handle: OrderHandle, quantity: Quantity) -> Quantity {
+        let resting = self.orders.get_mut(handle.0);
+        assert!(quantity <= resting.open, "{quantity} of {} shares", resting.open);
+        resting.open.0 -= quantity.0;
+        let (level, leaves) = (resting.level, resting.open);
+        self.levels.get_mut(level).quantity -= u64::from(quantity.0);
+        if leaves.is_zero() {
+            self.unlink(handle);
+        }
+        leaves
+    }
+
+    /// The order that trades first on a side.
+    #[must_use]
+    pub fn first(&self, instrument: InstrumentId, side: BookSide) -> Option<OrderHandle> {
+        let (_, level) = self.ladder(instrument, side).best()?;
+        Some(OrderHandle(self.levels.get(level).oldest))
+    }
+
+    /// A resting order.
+    #[must_use]
+    pub fn order(&self, handle: OrderHandle) -> OrderView {
+        let order = self.orders.get(handle.0);
+        OrderView {
+            handle,
+            order: order.order,
+            instrument: order.instrument,
+            side: order.side(),
+            price: order.price,
+            open: order.open,
+        }
+    }
+
+    /// Resting orders in all books.
+    #[must_use]
+    pub fn order_count(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// The levels of a side, best price first. Empty for an instrument without a book.
+    pub fn levels(
+        &self,
+        instrument: InstrumentId,
+        side: BookSide,
+    ) -> impl Iterator<Item = LevelView> {
+        self.level_slots(instrument, side).map(|(price, level)| {
+            let &Level { quantity, orders, .. } = self.levels.get(level);
+            LevelView { price, quantity, orders }
+        })
+    }
+
+    /// The orders of a side in the order they would trade. Empty for an instrument without a book.
+    pub fn orders(
+        &self,
+        instrument: InstrumentId,
+        side: BookSide,
+    ) -> impl Iterator<Item = OrderView> {
+        self.level_slots(instrument, side).flat_map(move |(_, level)| {
+            let mut slot = self.levels.get(level).oldest;
+            std::iter::from_fn(move || {
+                if slot == 0 {
+                    return None;
+                }
+                let view = self.order(OrderHandle(slot));
+                slot = self.orders.get(slot).younger;
+                Some(view)
+            })
+        })
+    }
+
+    fn level_slots(
+        &self,
+        instrument: InstrumentId,
+        side: BookSide,
+    ) -> impl Iterator<Item = (Price, u32)> {
+        let book = usize::from(instrument.0)
+            .checked_sub(1)
+            .and_then(|index| self.by_instrument.get(index));
+        book.into_iter().flat_map(move |book| book.ladder(side).iter())
+    }
+
+    fn crossed_level(
+        &self,
+        instrument: InstrumentId,
+        side: BookSide,
+        limit: Price,
+    ) -> Option<(Price, u32)> {
+        self.ladder(instrument, side.opposite()).best().filter(|&(price, _)| match side {
+            BookSide::Bids => price <= limit,
+            BookSide::Asks => price >= limit,
+        })
+    }
+
+    /// The level at `price`, made if it is not there.
+    fn level_at(&mut self, instrument: InstrumentId, side: BookSide, price: Price) -> u32 {
+        if let Some(level) = self.ladder(instrument, side).find(price) {
+            return level;
+        }
+        let level = self.levels.insert(Level::default()).expect("as many slots as orders");
+        self.ladder_mut(instrument, side).insert(price, level);
+        level
+    }
+
+    /// Takes an order without shares out of its level, and the level out of its ladder if it was the
+    /// last there.
+    fn unlink(&mut self, handle: OrderHandle) {
+        let order = *self.orders.get(handle.0);
+        let level = self.levels.get_mut(order.level);
+        level.orders -= 1;
+        if order.older == 0 {
+            level.oldest = order.younger;
+        } else {
+            self.orders.get_mut(order.older).younger = order.younger;
+        }
+        if order.younger == 0 {
+            level.youngest = order.older;
+        } else {
+            self.orders.get_mut(order.younger).older = order.older;
+        }
+        self.orders.remove(handle.0);
+        if self.levels.get(order.level).orders == 0 {
+            assert_eq!(self.levels.get(order.level).quantity, 0, "shares without orders");
+            self.levels.remove(order.level);
+            self.ladder_mut(order.instrument, order.side()).remove(order.price);
+        }
+    }
+
+    fn ladder(&self, instrument: InstrumentId, side: BookSide) -> &Ladder {
+        self.by_instrument[usize::from(instrument.0) - 1].ladder(side)
+    }
+
+    fn ladder_mut(&mut self, instrument: InstrumentId, side: BookSide) -> &mut Ladder {
+        let book = &mut self.by_instrument[usize::from(instrument.0) - 1];
+        match side {
+            BookSide::Bids => &mut book.bids,
+            BookSide::Asks => &mut book.asks,
+        }
+    }
+}
+
+impl Book {
+    const fn ladder(&self, side: BookSide) -> &Ladder {
+        match side {
+            BookSide::Bids => &self.bids,
+            BookSide::Asks => &self.asks,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACME: InstrumentId = InstrumentId(1);
+
+    fn books() -> Books {
+        let mut books = Books::new(8, 4, 1);
+        books.open();
+        books
+    }
+
+    fn order(number: u64, side: BookSide, quantity: u32, price: u64) -> Incoming {
+        Incoming { order: OrderRef(number), side, price: Price(price), open: Quantity(quantity) }
+    }
+
+    /// Matches, rests what is left, and returns (resting order, quantity, price) of each fill.
+    fn enter(books: &mut Books, mut incoming: Incoming) -> Vec<(u64, u32, u64)> {
+        let mut fills = Vec::new();
+        while let Some(fill) = books.next_fill(ACME, &mut incoming) {
+            fills.push((fill.order.0, fill.quantity.0, fill.price.0));
+        }
+        if !incoming.open.is_zero() {
+            books.rest(ACME, &incoming);
+        }
+        fills
+    }
+
+    #[test]
+    fn the_oldest_order_at_the_best_price_trades_first() {
+        let mut books = books();
+        enter(&mut books, order(1, BookSide::Asks, 10, 101));
+        enter(&mut books, order(2, BookSide::Asks, 10, 100));
+        enter(&mut books, order(3, BookSide::Asks, 10, 100));
+        let fills = enter(&mut books, order(4, BookSide::Bids, 25, 101));
+        assert_eq!(fills, [(2, 10, 100), (3, 10, 100), (1, 5, 101)]);
+        let left: Vec<_> =
+            books.orders(ACME, BookSide::Asks).map(|o| (o.order.0, o.open.0)).collect();
+        assert_eq!(left, [(1, 5)]);
+    }
+
+    #[test]
+    fn a_reduced_order_keeps_its_priority_and_a_removed_one_frees_its_level() {
+        let mut books = books();
+        enter(&mut books, order(1, BookSide::Bids, 10, 100));
+        enter(&mut books, order(2, BookSide::Bids, 10, 100));
+        let first = books.first(ACME, BookSide::Bids).unwrap();
+        assert_eq!(books.reduce(first, Quantity(4)), Quantity(6));
+        assert_eq!(books.first(ACME, BookSide::Bids), Some(first));
+        let level = LevelView { price: Price(100), quantity: 16, orders: 2 };
+        assert_eq!(books.levels(ACME, BookSide::Bids).collect::<Vec<_>>(), [level]);
+        books.reduce(first, Quantity(6));
+        let second = books.first(ACME, BookSide::Bids).unwrap();
+        assert_eq!(books.order(second).order, OrderRef(2));
+        books.reduce(second, Quantity(10));
+        assert_eq!((books.order_count(), books.levels(ACME, BookSide::Bids).count()), (0, 0));
+    }
+
+    #[test]
+    fn a_full_ladder_has_room_only_at_its_own_prices() {
+        let mut books = books();
+        for price in 1..=4 {
+            enter(&mut books, order(price, BookSide::Bids, 1, price));
+        }
+        assert!(books.has_room(ACME, BookSide::Bids, Price(2)));
+        assert!(!books.has_room(ACME, BookSide::Bids, Price(5)));
+        assert!(books.has_room(ACME, BookSide::Asks, Price(5)));
+    }
+
+    #[test]
+    fn an_instrument_without_a_book_shows_nothing() {
+        assert_eq!(books().orders(InstrumentId(9), BookSide::Bids).count(), 0);
+        assert_eq!(books().levels(InstrumentId::NONE, BookSide::Bids).count(), 0);
+    }
+}

@@ -1,0 +1,59 @@
+//! Capacity: how much of everything the engine is made for.
+//!
+//! Part of the configuration that all nodes share: what does not fit is refused, and a refusal is an
+//! event, so two nodes with different capacities would write different logs.
+
+/// How much of everything the engine is made for. Memory for orders and balances is taken at the
+/// start; a definition beyond its number is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Resting orders in all books. An order that would rest beyond them is rejected.
+    pub orders: u32,
+    /// Different prices on one side of one book.
+    pub levels_per_side: u32,
+    /// Balances: pairs of an account and a currency or instrument it ever had.
+    pub balances: u32,
+    /// Currencies.
+    pub currencies: u16,
+    /// Firms.
+    pub firms: u16,
+    /// Ports, at most [`Capacity::PORTS_MAX`].
+    pub ports: u32,
+    /// Accounts.
+    pub accounts: u32,
+    /// Instruments.
+    pub instruments: u16,
+}
+
+impl Capacity {
+    /// The most ports an engine can be made for: an open order's key has 24 bits for its port.
+    pub const PORTS_MAX: u32 = (1 << 24) - 1;
+
+    /// A small venue: enough for examples and tests, made in no time.
+    pub const SMALL: Self = Self {
+        orders: 4_096,
+        levels_per_side: 256,
+        balances: 4_096,
+        currencies: 8,
+        firms: 64,
+        ports: 256,
+        accounts: 1_024,
+        instruments: 64,
+    };
+}
+
+impl Default for Capacity {
+    /// A million resting orders and ten thousand ports: about 400 MB with a hundred instruments.
+    fn default() -> Self {
+        Self {
+            orders: 1 << 20,
+            levels_per_side: 4_096,
+            balances: 1 << 20,
+            currencies: 64,
+            firms: 4_096,
+            ports: 16_384,
+            accounts: 1 << 17,
+            instruments: 4_096,
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The checks of a new order, in the order in which they are made: the first that fails is the reason.
+//!
+//! 1. what the gateway found wrong with its form
+//! 2. the instrument: known (17), trading (07)
+//! 3. the terms: side (09), short selling allowed here (23), time in force (0F), display (03), reserve
+//!    (04), cross (14), sweep (08), minimum quantity (0D), peg (11), route (16), post-only and handling
+//!    (0F), self-match strategy (40)
+//! 4. the price: not the market sentinel (2C), in range and on a tick (1D)
+//! 5. the quantity: in range and in lots (13)
+//! 6. the account: found, of the port's firm, approved (0C), and may sell short (23)
+//! 7. open orders of the port and of the firm (0F)
+//! 8. the value: can be counted (1F); cash or shares available for it, and room in the wallet to settle
+//!    (20 and 0F)
+//!
+//! Epoch, user reference number and message rate come before, and room in the book after: those are
+//! the engine's. Nothing is changed by a check, but that a balance of zero may come to be.
+
+use super::definitions::group_key;
+use super::table::name_key;
+use super::{Account, Asset, BalanceId, Instrument, OrderManager, Port};
+use crate::types::command::NewOrder;
+use crate::types::{
+    AccountId, AccountStatus, CurrencyId, FirmId, InstrumentId, Price, Quantity, RejectReason,
+    Side, TimeInForce, TradingState, notional,
+};
+
+/// An order that may trade, with what the checks found out about it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Admission {
+    /// The instrument.
+    pub(crate) instrument: InstrumentId,
+    /// The currency it settles in.
+    pub(crate) currency: CurrencyId,
+    /// Cash units in a price unit.
+    pub(crate) scale: i64,
+    /// The side as entered.
+    pub(crate) side: Side,
+    /// Immediate or cancel; else it rests until the end of the day.
+    pub(crate) immediate: bool,
+    /// The account that answers for it.
+    pub(crate) account: AccountId,
+    /// The port's firm.
+    pub(crate) firm: FirmId,
+    /// The account's cash.
+    pub(crate) cash: BalanceId,
+    /// The account's shares.
+    pub(crate) shares: BalanceId,
+    /// What it holds while it is open, in cash units; a sale holds its shares.
+    pub(crate) notional: i64,
+}
+
+impl OrderManager {
+    /// Makes all the checks listed above.
+    ///
+    /// # Errors
+    /// The code of the first that failed: a [`RejectReason`], or what the gateway found.
+    ///
+    /// # Panics
+    /// If the port does not exist: its session was checked.
+    pub(crate) fn admit(&mut self, order: &NewOrder) -> Result<Admission, u16> {
+        if order.header.form_error != 0 {
+            return Err(order.header.form_error);
+        }
+        self.admit_formed(order).map_err(RejectReason::code)
+    }
+
+    fn admit_formed(&mut self, order: &NewOrder) -> Result<Admission, RejectReason> {
+        let port = self.ports.get(order.header.port.0).expect("the port has a session");
+        let instrument = self
+            .instruments
+            .find(name_key(&order.symbol.0))
+            .and_then(|id| self.instruments.get(id))
+            .ok_or(RejectReason::InvalidSymbol)?;
+        require(instrument.state == TradingState::Trading, RejectReason::Halted)?;
+        let (side, immediate) = check_terms(order, instrument)?;
+        check_price(order.price, instrument)?;
+        check_quantity(order.quantity, instrument)?;
+        let (account, row) = self.check_account(order, port)?;
+        require(!is_short(side) || row.short_allowed, RejectReason::ShortSellRestricted)?;
+        self.check_open_orders(port, immediate)?;
+
+        let &Instrument { id: instrument, currency, scale, .. } = instrument;
+        let (firm, account_id) = (port.firm, row.id);
+        let notional =
+            notional(order.price, order.quantity, scale).ok_or(RejectReason::ExceedsMaxNotional)?;
+        let (cash, shares) = self.check_funds(
+            account,
+            side,
+            (Asset::Cash(currency), notional),
+            (Asset::Shares(instrument), order.quantity),
+        )?;
+        Ok(Admission {
+            instrument,
+            currency,
+            scale,
+            side,
+            immediate,
+            account: account_id,
+            firm,
+            cash,
+            shares,
+            notional,
+        })
+    }
+
+    /// The account that answers for an order: the one it names, else the port's for its group, else
+    /// the port's default.
+    fn check_account(
+        &self,
+        order: &NewOrder,
+        port: &Port,
+    ) -> Result<(u32, &Account), RejectReason> {
+        let names_firm = order.firm != [0; 4] && order.firm != *b"    ";
+        require(!names_firm || order.firm == port.firm_code.0, RejectReason::FirmNotAuthorized)?;
+        let account = if !order.account.is_none() {
+            self.account(order.account)
+        } else if port.account_by_group && order.group_id != 0 {
+            self.groups.get(group_key(port.firm, order.group_id))
+        } else {
+            self.account(port.default_account)
+        };
+        let account = account.ok_or(RejectReason::FirmNotAuthorized)?;
+        let row = self.accounts.get(account).expect("the maps hold rows");
+        require(row.firm == port.firm, RejectReason::FirmNotAuthorized)?;
+        require(row.status == AccountStatus::Approved, RejectReason::FirmNotAuthorized)?;
+        Ok((account, row))
+    }
+
+    /// An immediate order is never open, so no number of open orders keeps it out.
+    fn check_open_orders(&self, port: &Port, immediate: bool) -> Result<(), RejectReason> {
+        let firm = self.firms.get(port.firm.0.into()).expect("order entry ports have a firm");
+        let port_full = port.open_orders_max != 0 && port.open_orders >= port.open_orders_max;
+        let firm_full = firm.open_orders >= firm.open_orders_max;
+        require(immediate || !(port_full || firm_full), RejectReason::Other)
+    }
+
+    /// The account's cash and shares, with enough available of what the order holds.
+    fn check_funds(
+        &mut self,
+        account: u32,
+        side: Side,
+        (cash, notional): (Asset, i64),
+        (shares, quantity): (Asset, Quantity),
+    ) -> Result<(BalanceId, BalanceId), RejectReason> {
+        let enough = match side {
+            Side::Buy => self.available(account, cash) >= notional,
+            Side::Sell => self.available(account, shares) >= i64::from(quantity.0),
+            Side::SellShort | Side::SellShortExempt => true,
+        };
+        require(enough, RejectReason::AggregateExposure)?;
+        let cash = self.wallet.open(account, cash).ok_or(RejectReason::Other)?;
+        let shares = self.wallet.open(account, shares).ok_or(RejectReason::Other)?;
+        Ok((cash, shares))
+    }
+
+    fn available(&self, account: u32, asset: Asset) -> i64 {
+        self.wallet.find(account, asset).map_or(0, |id| self.wallet.get(id).available())
+    }
+}
+
+/// The side, and whether it is immediate or cancel.
+fn check_terms(order: &NewOrder, instrument: &Instrument) -> Result<(Side, bool), RejectReason> {
+    let side = Side::from_byte(order.side).ok_or(RejectReason::InvalidSide)?;
+    require(!is_short(side) || instrument.short_allowed, RejectReason::ShortSellRestricted)?;
+    let immediate = match TimeInForce::from_byte(order.time_in_force) {
+        Some(TimeInForce::Day) => false,
+        Some(TimeInForce::ImmediateOrCancel) => true,
+        _ => return Err(RejectReason::Other),
+    };
+    require(matches!(order.display, b'Y' | b'A' | b'Z'), RejectReason::InvalidDisplay)?;
+    require(
+        order.max_floor.is_zero() && order.random_reserves == 0,
+        RejectReason::InvalidMaxFloor,
+    )?;
+    require(order.cross_type == b'N', RejectReason::InvalidCross)?;
+    require(order.intermarket_sweep != b'Y', RejectReason::IsoNotAllowed)?;
+    require(order.min_quantity.is_zero(), RejectReason::InvalidMinQuantity)?;
+    require(
+        matches!(order.price_type, 0 | b' ' | b'L') && order.peg_offset == 0,
+        RejectReason::PeggingNotAllowed,
+    )?;
+    require(matches!(&order.route, [0, 0, 0, 0] | b"    "), RejectReason::RoutingNotAllowed)?;
+    require(matches!(order.post_only, 0 | b' ' | b'N'), RejectReason::Other)?;
+    require(matches!(order.handling, 0 | b' '), RejectReason::Other)?;
+    require(order.self_match == 0, RejectReason::InvalidSelfMatch)?;
+    Ok((side, immediate))
+}
+
+fn check_price(price: Price, instrument: &Instrument) -> Result<(), RejectReason> {
+    require(price != Price::MARKET, RejectReason::MarketOrderNotAllowed)?;
+    require((Price(1)..=Price::MAX).contains(&price), RejectReason::InvalidPrice)?;
+    require(price.0.is_multiple_of(instrument.tick_size), RejectReason::InvalidPrice)
+}
+
+fn check_quantity(quantity: Quantity, instrument: &Instrument) -> Result<(), RejectReason> {
+    require((Quantity(1)..=Quantity::MAX).contains(&quantity), RejectReason::InvalidQuantity)?;
+    require(quantity.0.is_multiple_of(instrument.lot_size), RejectReason::InvalidQuantity)
+}
+
+const fn is_short(side: Side) -> bool {
+    matches!(side, Side::SellShort | Side::SellShortExempt)
+}
+
+fn require(rule: bool, otherwise: RejectReason) -> Result<(), RejectReason> {
+    if rule { Ok(()) } else { Err(otherwise) }
+}

@@ -1,0 +1,362 @@
+//! Definitions: the currencies, firms, ports, accounts and instruments of the exchange, and the rules
+//! that a new one must keep.
+//!
+//! A definition is checked here once; whatever uses it later trusts it.
+
+use super::table::{is_name, name_key};
+use super::{Asset, BalanceId, Capacity, IdMap, OpenOrders, Port, Table, UserRefNums, Wallet};
+use crate::types::command::{
+    AccountOpen, AccountUpdate, CurrencyDefine, FirmDefine, InstrumentDefine, PortDefine, Transfer,
+};
+use crate::types::{
+    AccountId, AccountStatus, AssetKind, CurrencyCode, CurrencyId, DisconnectPolicy, Epoch,
+    FirmCode, FirmId, InstrumentId, OrderHandle, PortId, PortKind, Price, Quantity, Refusal,
+    Symbol, TradingState,
+};
+
+/// Open orders of a firm whose definition names no limit.
+pub const OPEN_ORDERS_DEFAULT: u32 = 100_000;
+
+/// The most decimals of cash: twice what any currency uses. An order so large that its value does not
+/// fit 64 bits with them is rejected.
+const CASH_DECIMALS_MAX: u8 = 9;
+
+/// Everything the exchange knows of its participants, and what they own and ask for.
+#[derive(Debug)]
+pub struct OrderManager {
+    /// By [`CurrencyId`].
+    pub currencies: Table<Currency>,
+    /// By [`FirmId`].
+    pub firms: Table<Firm>,
+    /// By [`PortId`].
+    pub ports: Table<Port>,
+    /// By the account's dense number.
+    pub accounts: Table<Account>,
+    /// By [`InstrumentId`].
+    pub instruments: Table<Instrument>,
+    /// Who owns what.
+    pub wallet: Wallet,
+    /// Whose orders are open.
+    pub orders: OpenOrders,
+    /// Accounts by firm and group id.
+    pub(super) groups: IdMap,
+    /// The references of all transfers ever carried out. It outlives the day: a deposit that is
+    /// retried tomorrow is still the same deposit.
+    references: IdMap,
+}
+
+/// A currency.
+#[derive(Clone, Copy, Debug)]
+pub struct Currency {
+    /// Its number.
+    pub id: CurrencyId,
+    /// Its code.
+    pub code: CurrencyCode,
+    /// Decimals of cash amounts.
+    pub cash_decimals: u8,
+}
+
+/// A firm.
+#[derive(Clone, Copy, Debug)]
+pub struct Firm {
+    /// Its number.
+    pub id: FirmId,
+    /// Its code.
+    pub code: FirmCode,
+    /// Its self-match rule.
+    pub self_match_key: u8,
+    /// Open orders it may have.
+    pub open_orders_max: u32,
+    /// Open orders it has.
+    pub open_orders: u32,
+}
+
+/// An account: a wallet.
+#[derive(Clone, Copy, Debug)]
+pub struct Account {
+    /// The number people know it by.
+    pub id: AccountId,
+    /// The firm it belongs to.
+    pub firm: FirmId,
+    /// What is known of its holder.
+    pub status: AccountStatus,
+    /// Whether it may sell what it does not hold.
+    pub short_allowed: bool,
+    /// Its group id, 0 = none.
+    pub group_id: u16,
+}
+
+/// An instrument.
+#[derive(Clone, Copy, Debug)]
+pub struct Instrument {
+    /// Its number.
+    pub id: InstrumentId,
+    /// Its trading symbol.
+    pub symbol: Symbol,
+    /// What people call it.
+    pub display_symbol: [u8; 16],
+    /// The currency it settles in.
+    pub currency: CurrencyId,
+    /// 10^(cash decimals - price decimals): what a price unit times a share is in cash units.
+    pub scale: i64,
+    /// Shares in a lot.
+    pub lot_size: u32,
+    /// The price step.
+    pub tick_size: u64,
+    /// Where prices are measured from before the first trade.
+    pub reference_price: Price,
+    /// Decimals of a price.
+    pub price_decimals: u8,
+    /// ITCH market category.
+    pub market_category: u8,
+    /// ITCH issue classification.
+    pub product: u8,
+    /// Whether it may be sold short.
+    pub short_allowed: bool,
+    /// Whether it trades now.
+    pub state: TradingState,
+}
+
+impl OrderManager {
+    /// Nothing defined yet, with room for `capacity`.
+    ///
+    /// # Panics
+    /// If it asks for more ports than [`Capacity::PORTS_MAX`].
+    #[must_use]
+    pub(crate) fn new(capacity: &Capacity) -> Self {
+        assert!(capacity.ports <= Capacity::PORTS_MAX, "{} ports", capacity.ports);
+        Self {
+            currencies: Table::new(usize::from(capacity.currencies)),
+            firms: Table::new(usize::from(capacity.firms)),
+            ports: Table::new(capacity.ports as usize),
+            accounts: Table::new(capacity.accounts as usize),
+            instruments: Table::new(usize::from(capacity.instruments)),
+            wallet: Wallet::new(capacity.balances),
+            orders: OpenOrders::new(capacity.orders),
+            groups: IdMap::with_capacity(0),
+            references: IdMap::with_capacity(0),
+        }
+    }
+
+    /// Defines a currency.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn define_currency(
+        &mut self,
+        define: &CurrencyDefine,
+    ) -> Result<CurrencyId, Refusal> {
+        let &CurrencyDefine { code, cash_decimals, .. } = define;
+        require(is_name(&code.0) && cash_decimals <= CASH_DECIMALS_MAX)?;
+        let id = CurrencyId(next(&self.currencies));
+        self.currencies.add(name_key(&code.0), Currency { id, code, cash_decimals })?;
+        Ok(id)
+    }
+
+    /// Defines a firm.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn define_firm(&mut self, define: &FirmDefine) -> Result<FirmId, Refusal> {
+        let &FirmDefine { code, self_match_key, open_orders_max, .. } = define;
+        require(is_name(&code.0))?;
+        let id = FirmId(next(&self.firms));
+        let open_orders_max =
+            if open_orders_max == 0 { OPEN_ORDERS_DEFAULT } else { open_orders_max };
+        let firm = Firm { id, code, self_match_key, open_orders_max, open_orders: 0 };
+        self.firms.add(name_key(&code.0), firm)?;
+        Ok(id)
+    }
+
+    /// Defines a port. Its default account may be opened later; only an administrative port may do
+    /// without a firm.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn define_port(&mut self, define: &PortDefine) -> Result<PortId, Refusal> {
+        let name = define.name.upper();
+        let kind = PortKind::from_byte(define.kind).ok_or(Refusal::Invalid)?;
+        let disconnect = DisconnectPolicy::from_byte(define.disconnect).ok_or(Refusal::Invalid)?;
+        require(is_name(&name.0) && define.account_by_group <= 1)?;
+        let firmless = define.firm == FirmCode::BLANK || define.firm.0 == [0; FirmCode::SIZE];
+        let firm = if kind == PortKind::Admin && firmless {
+            FirmId::NONE
+        } else {
+            self.firm(define.firm).ok_or(Refusal::Unknown)?
+        };
+        let id = PortId(self.ports.len() + 1);
+        let port = Port {
+            id,
+            name,
+            kind,
+            disconnect,
+            firm,
+            firm_code: define.firm,
+            verifier: define.verifier,
+            grace_ms: define.grace_ms,
+            default_account: define.default_account,
+            account_by_group: define.account_by_group == 1,
+            message_rate_max: define.message_rate_max,
+            open_orders_max: define.open_orders_max,
+            epoch: Epoch::NONE,
+            last_request: 0,
+            user_refs: UserRefNums::default(),
+            open_orders: 0,
+            oldest: OrderHandle::NONE,
+            youngest: OrderHandle::NONE,
+            rate_second: 0,
+            messages: 0,
+        };
+        self.ports.add(name_key(&name.0), port)?;
+        Ok(id)
+    }
+
+    /// Opens an account and returns its dense number.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn open_account(&mut self, open: &AccountOpen) -> Result<u32, Refusal> {
+        let &AccountOpen { account: id, group_id, .. } = open;
+        let status = AccountStatus::from_byte(open.status).ok_or(Refusal::Invalid)?;
+        require(!id.is_none() && open.short_allowed <= 1)?;
+        let firm = self.firm(open.firm).ok_or(Refusal::Unknown)?;
+        let group = group_key(firm, group_id);
+        if group_id != 0 && self.groups.get(group).is_some() {
+            return Err(Refusal::Exists);
+        }
+        let short_allowed = open.short_allowed == 1;
+        let row = Account { id, firm, status, short_allowed, group_id };
+        let account = self.accounts.add(u64::from(id.0), row)?;
+        if group_id != 0 {
+            self.groups.insert(group, account);
+        }
+        Ok(account)
+    }
+
+    /// Changes an account's status and returns its dense number. Its open orders stay: what may not
+    /// trade any more may still cancel.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn update_account(&mut self, update: &AccountUpdate) -> Result<u32, Refusal> {
+        let status = AccountStatus::from_byte(update.status).ok_or(Refusal::Invalid)?;
+        require(update.short_allowed <= 1)?;
+        let account = self.account(update.account).ok_or(Refusal::Unknown)?;
+        let row = self.accounts.get_mut(account).expect("found above");
+        row.status = status;
+        row.short_allowed = update.short_allowed == 1;
+        Ok(account)
+    }
+
+    /// Defines an instrument.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn define_instrument(
+        &mut self,
+        define: &InstrumentDefine,
+    ) -> Result<InstrumentId, Refusal> {
+        let &InstrumentDefine { symbol, lot_size, tick_size, reference_price, .. } = define;
+        require(is_name(&symbol.0) && define.short_allowed <= 1)?;
+        require((1..=Quantity::MAX.0).contains(&lot_size))?;
+        require((1..=Price::MAX.0).contains(&tick_size) && reference_price <= Price::MAX)?;
+        let currency = self.currency(define.currency).ok_or(Refusal::Unknown)?;
+        let cash_decimals = self.currencies.get(currency.0.into()).expect("found").cash_decimals;
+        let finer = cash_decimals.checked_sub(define.price_decimals).ok_or(Refusal::Invalid)?;
+        let id = InstrumentId(next(&self.instruments));
+        let row = Instrument {
+            id,
+            symbol,
+            display_symbol: define.display_symbol,
+            currency,
+            scale: 10_i64.pow(finer.into()),
+            lot_size,
+            tick_size,
+            reference_price,
+            price_decimals: define.price_decimals,
+            market_category: define.market_category,
+            product: define.product,
+            short_allowed: define.short_allowed == 1,
+            state: TradingState::Trading,
+        };
+        self.instruments.add(name_key(&symbol.0), row)?;
+        Ok(id)
+    }
+
+    /// Carries out a transfer, once for each reference, and returns the balance it changed. A transfer
+    /// that is refused does not use up its reference.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn transfer(&mut self, transfer: &Transfer) -> Result<BalanceId, Refusal> {
+        let &Transfer { reference, amount, .. } = transfer;
+        require(reference != 0 && amount != 0)?;
+        if self.references.get(reference).is_some() {
+            return Err(Refusal::RepeatedReference);
+        }
+        let kind = AssetKind::from_byte(transfer.asset_kind).ok_or(Refusal::Invalid)?;
+        let account = self.account(transfer.account).ok_or(Refusal::Unknown)?;
+        let asset = match kind {
+            AssetKind::Cash => {
+                let (code, rest) = transfer.asset.0.split_first_chunk().expect("4 of 8 bytes");
+                require(rest.iter().all(|&byte| byte == b' '))?;
+                Asset::Cash(self.currency(CurrencyCode(*code)).ok_or(Refusal::Unknown)?)
+            }
+            AssetKind::Shares => {
+                Asset::Shares(self.instrument(transfer.asset).ok_or(Refusal::Unknown)?)
+            }
+        };
+        let balance = self.wallet.open(account, asset).ok_or(Refusal::Capacity)?;
+        self.wallet.transfer(balance, amount)?;
+        self.references.insert(reference, 1);
+        Ok(balance)
+    }
+
+    /// The currency with this code.
+    #[must_use]
+    pub fn currency(&self, code: CurrencyCode) -> Option<CurrencyId> {
+        self.currencies.find(name_key(&code.0)).map(|id| CurrencyId(short(id)))
+    }
+
+    /// The firm with this code.
+    #[must_use]
+    pub fn firm(&self, code: FirmCode) -> Option<FirmId> {
+        self.firms.find(name_key(&code.0)).map(|id| FirmId(short(id)))
+    }
+
+    /// The instrument with this symbol.
+    #[must_use]
+    pub fn instrument(&self, symbol: Symbol) -> Option<InstrumentId> {
+        self.instruments.find(name_key(&symbol.0)).map(|id| InstrumentId(short(id)))
+    }
+
+    /// The dense number of an account.
+    #[must_use]
+    pub fn account(&self, id: AccountId) -> Option<u32> {
+        self.accounts.find(u64::from(id.0))
+    }
+
+    /// The session of `port`, if `epoch` is the one that is on.
+    #[must_use]
+    pub fn session(&self, port: PortId, epoch: Epoch) -> Option<&Port> {
+        self.ports.get(port.0).filter(|port| port.is_up() && port.epoch == epoch)
+    }
+}
+
+/// The key of a firm's sub-account.
+pub(super) fn group_key(firm: FirmId, group_id: u16) -> u64 {
+    u64::from(firm.0) << 16 | u64::from(group_id)
+}
+
+fn require(rule: bool) -> Result<(), Refusal> {
+    if rule { Ok(()) } else { Err(Refusal::Invalid) }
+}
+
+/// The number of the next row. A full table refuses the row, so it does not matter that it may wrap.
+fn next<T>(table: &Table<T>) -> u16 {
+    short(table.len()).wrapping_add(1)
+}
+
+fn short(id: u32) -> u16 {
+    u16::try_from(id).expect("the table's capacity is a u16")
+}

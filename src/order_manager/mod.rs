@@ -1,0 +1,23 @@
+//! The order manager: who may trade, what they own, and which orders they have.
+//!
+//! Decides everything that matching does not: definitions, sessions, checks, holds and settlement.
+//! Knows no book and no log; it is told the time.
+
+mod capacity;
+mod checks;
+mod definitions;
+mod id_map;
+mod orders;
+mod ports;
+mod table;
+mod wallet;
+
+pub use capacity::Capacity;
+pub(crate) use checks::Admission;
+pub use definitions::{Account, Currency, Firm, Instrument, OPEN_ORDERS_DEFAULT, OrderManager};
+use id_map::IdMap;
+pub use orders::{OpenOrder, OpenOrders};
+pub use ports::{Port, UserRefNums};
+pub use table::Table;
+pub(crate) use wallet::Settlement;
+pub use wallet::{Asset, Balance, BalanceId, Wallet};

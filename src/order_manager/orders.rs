@@ -1,0 +1,156 @@
+//! Open orders: whose each resting order is, found by handle, by (port, channel, user reference
+//! number), and port by port in the order of entry.
+//!
+//! The other half of an order, its price and its place in the book, is matching's, under the same
+//! handle.
+
+use super::{BalanceId, IdMap, OrderManager, Port};
+use crate::types::{
+    AccountId, FirmId, InstrumentId, OrderHandle, OrderRef, PortId, Quantity, Side, UserRefNum,
+};
+
+/// What matching need not know of a resting order: one cache line.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub struct OpenOrder {
+    /// Its reference.
+    pub order: OrderRef,
+    /// Its owner's cash in the instrument's currency.
+    pub cash: BalanceId,
+    /// Its owner's shares of the instrument.
+    pub shares: BalanceId,
+    /// The port it came from.
+    pub port: PortId,
+    /// The participant's number for it.
+    pub user_ref_num: UserRefNum,
+    /// The account that answers for it.
+    pub account: AccountId,
+    /// Shares executed so far.
+    pub executed: Quantity,
+    /// The port's order entered before it.
+    pub older: OrderHandle,
+    /// The port's order entered after it.
+    pub younger: OrderHandle,
+    /// The port's firm.
+    pub firm: FirmId,
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// Sub-account.
+    pub group_id: u16,
+    /// Channel.
+    pub user_ref_idx: u8,
+    /// As entered.
+    pub side: Side,
+}
+
+const _: () = assert!(size_of::<OpenOrder>() == 64);
+
+/// All open orders.
+#[derive(Debug)]
+pub struct OpenOrders {
+    /// By handle; what a free handle has here means nothing.
+    orders: Vec<OpenOrder>,
+    by_user_ref: IdMap,
+    max: u32,
+}
+
+impl OpenOrders {
+    /// Room for `max` orders.
+    #[must_use]
+    pub(crate) fn new(max: u32) -> Self {
+        Self {
+            orders: Vec::with_capacity(max as usize),
+            by_user_ref: IdMap::with_capacity(max as usize),
+            max,
+        }
+    }
+
+    /// Notes an order that began to rest, as the youngest of its port.
+    ///
+    /// # Panics
+    /// If the handle is out of range or the port has an order with that number.
+    pub(crate) fn insert(&mut self, handle: OrderHandle, mut order: OpenOrder, port: &mut Port) {
+        assert!((1..=self.max).contains(&handle.0), "handle {handle} of {}", self.max);
+        self.by_user_ref.insert(key(order.port, order.user_ref_idx, order.user_ref_num), handle.0);
+        order.older = port.youngest;
+        order.younger = OrderHandle::NONE;
+        if port.youngest.is_none() {
+            port.oldest = handle;
+        } else {
+            self.get_mut(port.youngest).younger = handle;
+        }
+        port.youngest = handle;
+        port.open_orders += 1;
+        let at = handle.0 as usize - 1;
+        // Handles are dense: the first of its number comes right behind all that were ever used.
+        if at == self.orders.len() {
+            self.orders.push(order);
+        } else {
+            self.orders[at] = order;
+        }
+    }
+
+    /// Forgets an order that is over.
+    ///
+    /// # Panics
+    /// If it is not open.
+    pub(crate) fn remove(&mut self, handle: OrderHandle, port: &mut Port) {
+        let order = *self.get(handle);
+        let removed =
+            self.by_user_ref.remove(key(order.port, order.user_ref_idx, order.user_ref_num));
+        assert_eq!(removed, Some(handle.0), "order {} is not open", order.order);
+        if order.older.is_none() {
+            port.oldest = order.younger;
+        } else {
+            self.get_mut(order.older).younger = order.younger;
+        }
+        if order.younger.is_none() {
+            port.youngest = order.older;
+        } else {
+            self.get_mut(order.younger).older = order.older;
+        }
+        port.open_orders -= 1;
+    }
+
+    /// The open order a port means by a number.
+    #[must_use]
+    pub fn find(&self, port: PortId, channel: u8, number: UserRefNum) -> Option<OrderHandle> {
+        self.by_user_ref.get(key(port, channel, number)).map(OrderHandle)
+    }
+
+    /// An open order.
+    #[must_use]
+    pub fn get(&self, handle: OrderHandle) -> &OpenOrder {
+        &self.orders[handle.0 as usize - 1]
+    }
+
+    /// The same, to change.
+    #[must_use]
+    pub(crate) fn get_mut(&mut self, handle: OrderHandle) -> &mut OpenOrder {
+        &mut self.orders[handle.0 as usize - 1]
+    }
+}
+
+impl OrderManager {
+    /// Notes an order that began to rest.
+    pub(crate) fn open_order(&mut self, handle: OrderHandle, order: OpenOrder) {
+        let port = self.ports.get_mut(order.port.0).expect("orders come from ports");
+        self.orders.insert(handle, order, port);
+        let firm = self.firms.get_mut(order.firm.0.into()).expect("their ports have a firm");
+        firm.open_orders += 1;
+    }
+
+    /// Forgets an order that is over.
+    pub(crate) fn close_order(&mut self, handle: OrderHandle) {
+        let &OpenOrder { port, firm, .. } = self.orders.get(handle);
+        let port = self.ports.get_mut(port.0).expect("orders come from ports");
+        self.orders.remove(handle, port);
+        let firm = self.firms.get_mut(firm.0.into()).expect("their ports have a firm");
+        firm.open_orders -= 1;
+    }
+}
+
+/// Port 24 bits, channel 8, number 32; [`Capacity::PORTS_MAX`](super::Capacity::PORTS_MAX) keeps it so.
+fn key(port: PortId, channel: u8, number: UserRefNum) -> u64 {
+    u64::from(port.0) << 40 | u64::from(channel) << 32 | u64::from(number.0)
+}

@@ -1,0 +1,133 @@
+//! Ports: logins with their rules, their current session, and what the day remembers of each.
+//!
+//! Says nothing about streams and timers; those are the engine's.
+
+use crate::types::{
+    AccountId, DisconnectPolicy, Epoch, FirmCode, FirmId, Nanos, OrderHandle, PortId, PortKind,
+    PortName, UserRefNum,
+};
+
+/// A port.
+#[derive(Debug)]
+pub struct Port {
+    /// Its number.
+    pub id: PortId,
+    /// Its login name.
+    pub name: PortName,
+    /// What it is for.
+    pub kind: PortKind,
+    /// What becomes of its orders when its session is lost.
+    pub disconnect: DisconnectPolicy,
+    /// The firm it belongs to; an administrative port may have none.
+    pub firm: FirmId,
+    /// The firm's code, as defined.
+    pub firm_code: FirmCode,
+    /// What a login must prove.
+    pub verifier: [u8; 32],
+    /// How long a lost session may stay away.
+    pub grace_ms: u32,
+    /// The account of orders that name none.
+    pub default_account: AccountId,
+    /// Whether an order's group id names its account.
+    pub account_by_group: bool,
+    /// New orders a second of log time, 0 = no limit.
+    pub message_rate_max: u32,
+    /// Open orders it may have, 0 = only the firm's limit.
+    pub open_orders_max: u32,
+
+    /// Its session, none while it is down.
+    pub epoch: Epoch,
+    /// The highest request number of an administrative port.
+    pub last_request: u64,
+    /// The user reference numbers of the day.
+    pub user_refs: UserRefNums,
+    /// Open orders it has.
+    pub open_orders: u32,
+    /// Its oldest open order; the others follow it in the order of entry.
+    pub oldest: OrderHandle,
+    /// Its youngest open order.
+    pub youngest: OrderHandle,
+    /// The second of log time that `messages` counts.
+    pub rate_second: u64,
+    /// New orders in that second.
+    pub messages: u32,
+}
+
+impl Port {
+    /// Whether a session is on.
+    #[must_use]
+    pub const fn is_up(&self) -> bool {
+        !self.epoch.is_none()
+    }
+
+    /// Whether the streams it reads belong to the day: all but an operator's.
+    #[must_use]
+    pub const fn is_of_the_day(&self) -> bool {
+        !matches!(self.kind, PortKind::Admin)
+    }
+
+    /// Counts a new order at `now`; false if the port has had its share of this second.
+    pub(crate) fn takes_message(&mut self, now: Nanos) -> bool {
+        if self.rate_second != now.second() {
+            self.rate_second = now.second();
+            self.messages = 0;
+        }
+        self.messages = self.messages.saturating_add(1);
+        self.message_rate_max == 0 || self.messages <= self.message_rate_max
+    }
+
+    /// Begins a day: every user reference number may be used again.
+    pub(crate) fn start_day(&mut self) {
+        self.user_refs.reset();
+    }
+}
+
+/// The last user reference number of each of a port's 256 channels.
+///
+/// Most ports use only channel 0, so the table of the others is made when one is used first.
+#[derive(Debug, Default)]
+pub struct UserRefNums {
+    first: UserRefNum,
+    others: Vec<UserRefNum>,
+}
+
+const CHANNELS: usize = 256;
+
+impl UserRefNums {
+    /// Uses up a number. False if the channel has seen it or a later one: a retransmission.
+    pub(crate) fn consume(&mut self, channel: u8, number: UserRefNum) -> bool {
+        if channel != 0 && self.others.is_empty() {
+            self.others.resize(CHANNELS, UserRefNum::NONE);
+        }
+        let last =
+            if channel == 0 { &mut self.first } else { &mut self.others[usize::from(channel)] };
+        let is_new = number > *last;
+        if is_new {
+            *last = number;
+        }
+        is_new
+    }
+
+    fn reset(&mut self) {
+        self.first = UserRefNum::NONE;
+        self.others.fill(UserRefNum::NONE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_new_once_in_each_channel() {
+        let mut numbers = UserRefNums::default();
+        assert!(!numbers.consume(0, UserRefNum(0)));
+        assert!(numbers.consume(0, UserRefNum(5)));
+        assert!(!numbers.consume(0, UserRefNum(5)));
+        assert!(!numbers.consume(0, UserRefNum(4)));
+        assert!(numbers.consume(255, UserRefNum(4)));
+        assert!(!numbers.consume(255, UserRefNum(4)));
+        numbers.reset();
+        assert!(numbers.consume(0, UserRefNum(1)) && numbers.consume(255, UserRefNum(1)));
+    }
+}

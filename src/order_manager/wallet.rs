@@ -1,0 +1,316 @@
+//! The wallet: what every account owns of every currency and instrument, and what its orders hold.
+//!
+//! Money moves here and nowhere else. A balance never falls below what is held of it (short selling
+//! apart), and what one command takes from one account it gives to another, to the unit.
+
+use super::IdMap;
+use crate::types::{CurrencyId, InstrumentId, Quantity, Refusal};
+
+/// What a balance is a balance of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asset {
+    /// Cash.
+    Cash(CurrencyId),
+    /// Shares.
+    Shares(InstrumentId),
+}
+
+/// The dense number of a balance, from 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BalanceId(u32);
+
+/// One account's amount of one asset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Balance {
+    /// The dense number of the account.
+    pub account: u32,
+    /// Of what.
+    pub asset: Asset,
+    /// All of it, what is held included. Negative only by short selling.
+    pub total: i64,
+    /// What open orders may still use, never negative.
+    pub held: i64,
+}
+
+impl Balance {
+    /// What a new order may use.
+    #[must_use]
+    pub const fn available(&self) -> i64 {
+        // Neither can be so large: supplies are limited, and so are the shares of all orders.
+        self.total - self.held
+    }
+}
+
+/// The two accounts of a fill and what changes hands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settlement {
+    /// The buyer's cash.
+    pub(crate) buyer_cash: BalanceId,
+    /// The buyer's shares.
+    pub(crate) buyer_shares: BalanceId,
+    /// The seller's cash.
+    pub(crate) seller_cash: BalanceId,
+    /// The seller's shares.
+    pub(crate) seller_shares: BalanceId,
+    /// What the buyer pays.
+    pub(crate) notional: i64,
+    /// What the buyer's order held for these shares, at its own limit: never less.
+    pub(crate) buyer_hold: i64,
+    /// What the seller delivers.
+    pub(crate) quantity: Quantity,
+}
+
+/// All balances.
+#[derive(Debug)]
+pub struct Wallet {
+    balances: Vec<Balance>,
+    by_key: IdMap,
+    max: usize,
+    /// What came in by transfers and has not left, by currency and by instrument.
+    cash_supply: Vec<i64>,
+    share_supply: Vec<i64>,
+    /// The sums of this command's changes by settlement.
+    cash_flow: i64,
+    share_flow: i64,
+}
+
+/// The most that may be in the exchange of any one asset: far from where a sum could wrap.
+const SUPPLY_MAX: i64 = i64::MAX / 4;
+
+impl Wallet {
+    /// Room for `max` balances.
+    #[must_use]
+    pub(crate) fn new(max: u32) -> Self {
+        Self {
+            balances: Vec::with_capacity(max as usize),
+            by_key: IdMap::with_capacity(max as usize),
+            max: max as usize,
+            cash_supply: Vec::new(),
+            share_supply: Vec::new(),
+            cash_flow: 0,
+            share_flow: 0,
+        }
+    }
+
+    /// The balance of `account` in `asset`, if it ever had one.
+    #[must_use]
+    pub fn find(&self, account: u32, asset: Asset) -> Option<BalanceId> {
+        self.by_key.get(key(account, asset)).map(BalanceId)
+    }
+
+    /// The same, made with nothing in it if there is none. `None` if the wallet is full.
+    pub(crate) fn open(&mut self, account: u32, asset: Asset) -> Option<BalanceId> {
+        if let Some(id) = self.find(account, asset) {
+            return Some(id);
+        }
+        if self.balances.len() == self.max {
+            return None;
+        }
+        self.balances.push(Balance { account, asset, total: 0, held: 0 });
+        let id = u32::try_from(self.balances.len()).expect("max is a u32");
+        self.by_key.insert(key(account, asset), id);
+        Some(BalanceId(id))
+    }
+
+    /// A balance.
+    #[must_use]
+    pub fn get(&self, id: BalanceId) -> &Balance {
+        &self.balances[id.0 as usize - 1]
+    }
+
+    /// Every balance there ever was, in the order they were opened.
+    #[must_use]
+    pub fn balances(&self) -> &[Balance] {
+        &self.balances
+    }
+
+    /// What is in the exchange of an asset: the sum of all its balances.
+    #[must_use]
+    pub fn supply(&self, asset: Asset) -> i64 {
+        let (supplies, at) = match asset {
+            Asset::Cash(currency) => (&self.cash_supply, currency.0),
+            Asset::Shares(instrument) => (&self.share_supply, instrument.0),
+        };
+        supplies.get(usize::from(at)).copied().unwrap_or(0)
+    }
+
+    /// Brings an amount in from the outside world, or takes it out.
+    ///
+    /// # Errors
+    /// [`Refusal::Balance`] if less is available, [`Refusal::Invalid`] if more would be in the exchange
+    /// than it can count.
+    pub(crate) fn transfer(&mut self, id: BalanceId, amount: i64) -> Result<(), Refusal> {
+        let Balance { asset, .. } = *self.get(id);
+        let supply = self.supply(asset).checked_add(amount).ok_or(Refusal::Invalid)?;
+        if !(-SUPPLY_MAX..=SUPPLY_MAX).contains(&supply) {
+            return Err(Refusal::Invalid);
+        }
+        let balance = self.get_mut(id);
+        if amount < 0 && balance.available().saturating_add(amount) < 0 {
+            return Err(Refusal::Balance);
+        }
+        balance.total = balance.total.checked_add(amount).ok_or(Refusal::Invalid)?;
+        *self.supply_mut(asset) = supply;
+        Ok(())
+    }
+
+    /// Holds part of a balance for an order.
+    ///
+    /// # Panics
+    /// If less is available: the checks looked first.
+    pub(crate) fn hold(&mut self, id: BalanceId, amount: i64) {
+        let balance = self.get_mut(id);
+        assert!(amount > 0, "a hold of {amount}");
+        assert!(balance.available() >= amount, "a hold of {amount} of {balance:?}");
+        balance.held += amount;
+    }
+
+    /// Holds shares for a short sale, there or not.
+    pub(crate) fn hold_short(&mut self, id: BalanceId, quantity: Quantity) {
+        self.get_mut(id).held += i64::from(quantity.0);
+    }
+
+    /// Gives back what an order no longer needs.
+    ///
+    /// # Panics
+    /// If less is held.
+    pub(crate) fn release(&mut self, id: BalanceId, amount: i64) {
+        let balance = self.get_mut(id);
+        assert!(amount > 0, "a release of {amount}");
+        assert!(balance.held >= amount, "a release of {amount} of {balance:?}");
+        balance.held -= amount;
+    }
+
+    /// Settles a fill at once: cash one way, shares the other, and the holds that stood for them gone.
+    ///
+    /// # Panics
+    /// If the holds do not cover it: then holds and fills disagree.
+    pub(crate) fn settle(&mut self, fill: &Settlement) {
+        assert!(fill.notional >= 0, "a fill of {}", fill.notional);
+        assert!(fill.buyer_hold >= fill.notional, "a fill beyond its hold: {fill:?}");
+        let quantity = i64::from(fill.quantity.0);
+        self.release(fill.buyer_cash, fill.buyer_hold);
+        self.change(fill.buyer_cash, -fill.notional);
+        self.change(fill.seller_cash, fill.notional);
+        self.release(fill.seller_shares, quantity);
+        self.change(fill.seller_shares, -quantity);
+        self.change(fill.buyer_shares, quantity);
+    }
+
+    /// Ends a command: what settlements took, settlements gave.
+    ///
+    /// # Panics
+    /// If cash or shares came from nowhere or went there.
+    pub(crate) fn end_command(&self) {
+        assert_eq!(self.cash_flow, 0, "cash is not conserved");
+        assert_eq!(self.share_flow, 0, "shares are not conserved");
+    }
+
+    fn change(&mut self, id: BalanceId, amount: i64) {
+        let balance = self.get_mut(id);
+        balance.total = balance.total.checked_add(amount).expect("supplies are limited");
+        match balance.asset {
+            Asset::Cash(_) => self.cash_flow += amount,
+            Asset::Shares(_) => self.share_flow += amount,
+        }
+    }
+
+    fn get_mut(&mut self, id: BalanceId) -> &mut Balance {
+        &mut self.balances[id.0 as usize - 1]
+    }
+
+    fn supply_mut(&mut self, asset: Asset) -> &mut i64 {
+        let (supplies, at) = match asset {
+            Asset::Cash(currency) => (&mut self.cash_supply, currency.0),
+            Asset::Shares(instrument) => (&mut self.share_supply, instrument.0),
+        };
+        let at = usize::from(at);
+        if at >= supplies.len() {
+            supplies.resize(at + 1, 0);
+        }
+        &mut supplies[at]
+    }
+}
+
+fn key(account: u32, asset: Asset) -> u64 {
+    let asset = match asset {
+        Asset::Cash(currency) => u64::from(currency.0),
+        Asset::Shares(instrument) => 1 << 16 | u64::from(instrument.0),
+    };
+    u64::from(account) << 32 | asset
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CASH: Asset = Asset::Cash(CurrencyId(1));
+    const SHARES: Asset = Asset::Shares(InstrumentId(1));
+
+    fn funded(wallet: &mut Wallet, account: u32, asset: Asset, amount: i64) -> BalanceId {
+        let id = wallet.open(account, asset).unwrap();
+        if amount != 0 {
+            wallet.transfer(id, amount).unwrap();
+        }
+        id
+    }
+
+    #[test]
+    fn a_fill_moves_cash_and_shares_and_frees_the_improvement() {
+        let mut wallet = Wallet::new(8);
+        let buyer_cash = funded(&mut wallet, 1, CASH, 1_000);
+        let buyer_shares = funded(&mut wallet, 1, SHARES, 0);
+        let seller_cash = funded(&mut wallet, 2, CASH, 0);
+        let seller_shares = funded(&mut wallet, 2, SHARES, 10);
+        wallet.hold(buyer_cash, 700);
+        wallet.hold(seller_shares, 10);
+        wallet.settle(&Settlement {
+            buyer_cash,
+            buyer_shares,
+            seller_cash,
+            seller_shares,
+            notional: 600,
+            buyer_hold: 700,
+            quantity: Quantity(10),
+        });
+        wallet.end_command();
+        let amounts = [buyer_cash, buyer_shares, seller_cash, seller_shares]
+            .map(|id| (wallet.get(id).total, wallet.get(id).held));
+        assert_eq!(amounts, [(400, 0), (10, 0), (600, 0), (0, 0)]);
+    }
+
+    #[test]
+    fn a_withdrawal_leaves_what_is_held() {
+        let mut wallet = Wallet::new(1);
+        let cash = funded(&mut wallet, 1, CASH, 100);
+        wallet.hold(cash, 60);
+        assert_eq!(wallet.transfer(cash, -41), Err(Refusal::Balance));
+        assert_eq!(wallet.transfer(cash, -40), Ok(()));
+        assert_eq!(wallet.supply(CASH), 60);
+    }
+
+    #[test]
+    fn a_deposit_beyond_what_can_be_counted_is_refused() {
+        let mut wallet = Wallet::new(2);
+        let first = funded(&mut wallet, 1, CASH, SUPPLY_MAX);
+        let second = funded(&mut wallet, 2, CASH, 0);
+        assert_eq!(wallet.transfer(second, 1), Err(Refusal::Invalid));
+        assert_eq!(wallet.transfer(first, i64::MIN), Err(Refusal::Invalid));
+    }
+
+    #[test]
+    fn a_full_wallet_opens_no_balance_but_finds_those_it_has() {
+        let mut wallet = Wallet::new(1);
+        let cash = wallet.open(1, CASH).unwrap();
+        assert_eq!(wallet.open(1, SHARES), None);
+        assert_eq!(wallet.open(1, CASH), Some(cash));
+    }
+
+    #[test]
+    #[should_panic(expected = "a hold of 2")]
+    fn holding_more_than_there_is_stops_the_node() {
+        let mut wallet = Wallet::new(1);
+        let cash = funded(&mut wallet, 1, CASH, 1);
+        wallet.hold(cash, 2);
+    }
+}
