@@ -10,6 +10,7 @@
 //! `cli`. `tests/architecture.rs` holds us to it.
 
 pub mod agent;
+pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod event_store;

@@ -116,6 +116,12 @@ impl Neighbours {
         Self { mac, network, table: HashMap::with_capacity(2 * NEIGHBOURS_MAX) }
     }
 
+    /// Our address and network.
+    #[must_use]
+    pub fn network(&self) -> Ipv4Network {
+        self.network
+    }
+
     /// Learns from a packet, and answers it if it asks for us.
     pub fn take(&mut self, packet: &ArpPacket, now: Nanos) -> Option<ArpPacket> {
         let ours = self.network.address();

@@ -12,6 +12,7 @@ mod dpdk_device;
 pub mod ethernet;
 pub mod ipv4;
 mod memory_device;
+pub mod stack;
 pub mod tcp;
 pub mod udp;
 
@@ -22,6 +23,7 @@ pub use device::Device;
 #[cfg(feature = "dpdk")]
 pub use dpdk_device::{DpdkConfig, DpdkDevice};
 pub use memory_device::MemoryDevice;
+pub use stack::{Stack, StackConfig, StackError};
 
 use crate::types::Nanos;
 

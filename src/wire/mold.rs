@@ -341,7 +341,7 @@ mod tests {
     fn no_bytes_make_the_parsers_panic() {
         let datagram = hex(DELETE);
         let beat = heartbeat(session(), 1);
-        crate::wire::mutate::each(&[&datagram, &beat], |bytes| {
+        crate::wire::tests::each_damaged(&[&datagram, &beat], |bytes| {
             let _ = Request::parse(bytes);
             if let Ok(Packet { body: Body::Messages(found), .. }) = Packet::parse(bytes) {
                 let count = usize::from(found.count);

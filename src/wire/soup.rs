@@ -447,7 +447,7 @@ mod tests {
     fn no_bytes_make_the_parser_panic() {
         let mut seed = [0; LOGIN_REQUEST_BYTES_MAX];
         LoginRequest { heartbeat_timeout_ms: Some(1), ..login() }.emit(&mut seed);
-        crate::wire::mutate::each(&[&seed, &SERVER_HEARTBEAT], |bytes| {
+        crate::wire::tests::each_damaged(&[&seed, &SERVER_HEARTBEAT], |bytes| {
             if let Ok(Some((_, consumed))) = parse(bytes, ANY_LENGTH) {
                 assert!(consumed <= bytes.len());
             }

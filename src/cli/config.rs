@@ -1,0 +1,92 @@
+//! `rialto config check`: reads what a node would read and says what it would run with. Starts
+//! nothing, opens no log, and makes no secret.
+
+use std::path::PathBuf;
+
+use crate::config::market::Market;
+use crate::config::{Backend, Config, ConfigError, Durability};
+
+/// Arguments of `rialto config`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Prove a node's configuration and, if given, a market file.
+    #[command(after_help = "Example:\n  \
+        rialto config check hwconfig/demo.toml --market hwconfig/market-small.toml")]
+    Check {
+        /// The node's configuration.
+        file: PathBuf,
+        /// A market file, which must fit the node.
+        #[arg(long)]
+        market: Option<PathBuf>,
+    },
+}
+
+/// Runs the command: what was proven, in a few lines.
+///
+/// # Errors
+/// What is wrong: file, key, value and rule.
+pub fn run(args: &Args) -> Result<String, ConfigError> {
+    let Command::Check { file, market } = &args.command;
+    let config = Config::load(file)?;
+    let mut shown = describe(&config);
+    if let Some(path) = market {
+        let market = Market::load(path)?;
+        market.fits(config.capacity())?;
+        shown.push_str(&format!("market       {}\n", market.summary()));
+    }
+    Ok(shown)
+}
+
+fn describe(config: &Config) -> String {
+    let (node, logs, entry) = (config.node(), config.logs(), config.order_entry());
+    let durability = match logs.durability {
+        Durability::Memory => "memory",
+        Durability::Disk => "disk",
+    };
+    let device = match entry.backend {
+        Backend::Dpdk => format!("dpdk {}", config.dpdk().device),
+        Backend::Kernel => "kernel sockets".to_owned(),
+    };
+    let allow: Vec<_> = entry.allow.iter().map(ToString::to_string).collect();
+    let threads = config.placement().threads.iter().map(|thread| {
+        let stages: Vec<_> = thread.stages.iter().map(|stage| stage.name()).collect();
+        let core = thread.core.map_or("any core".to_owned(), |core| format!("core {core}"));
+        format!("{core}: {}", stages.join(" > "))
+    });
+    let threads: Vec<_> = threads.collect();
+    let capacity = config.capacity();
+    format!(
+        "node         {} \"{}\"\n\
+         logs         {}, durability {durability}, segments {} and {} MiB\n\
+         control      {}, key {}\n\
+         order entry  {} over {device}, {} connections from {}\n\
+         feed         {} ttl {}\n\
+         admin        {}\n\
+         placement    {}\n\
+         capacity     {} orders, {} ports, {} accounts, {} instruments\n",
+        node.id,
+        node.name,
+        logs.directory.display(),
+        logs.command_segment_bytes >> 20,
+        logs.event_segment_bytes >> 20,
+        config.control().directory.display(),
+        config.control().cluster_key_file.display(),
+        entry.listen,
+        entry.connections_max,
+        allow.join(", "),
+        config.feed().group,
+        config.feed().ttl,
+        config.admin().listen,
+        threads.join("\n             "),
+        capacity.orders,
+        capacity.ports,
+        capacity.accounts,
+        capacity.instruments,
+    )
+}

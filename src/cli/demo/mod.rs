@@ -1,0 +1,6 @@
+//! `rialto demo`.
+
+mod market;
+mod report;
+mod trader;
+mod walk;

@@ -1,0 +1,212 @@
+//! One TCP connection: its engine socket, and what the stack has told of it.
+//!
+//! A connection is a slot that is used again; buffers are allocated once. It knows neither the device
+//! nor the other connections.
+
+use std::collections::VecDeque;
+use std::net::SocketAddrV4;
+
+use smoltcp::iface::{SocketHandle, SocketSet, SocketStorage};
+use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
+use smoltcp::wire::IpListenEndpoint;
+
+use super::clock::ACK_DELAY;
+use crate::net::ethernet::MacAddress;
+use crate::net::{ConnectionId, NetEvent};
+use crate::types::Nanos;
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    /// A set of one: the engine visits every socket of a set on every poll.
+    pub(super) sockets: SocketSet<'static>,
+    handle: SocketHandle,
+    pub(super) phase: Phase,
+    pub(super) generation: u32,
+    pub(super) peer: SocketAddrV4,
+    /// Where answers go: the sender of the segment that opened the connection.
+    pub(super) neighbour: MacAddress,
+    /// When a phase other than [`Phase::Open`] ends by force.
+    pub(super) deadline: Nanos,
+    /// Whether it waits in the stack's list of those that have something to send.
+    pub(super) dirty: bool,
+    /// Whether a `Readable`, or a `Writable`, waits to be taken.
+    pub(super) told_readable: bool,
+    pub(super) told_writable: bool,
+    /// Bytes in the buffers at the last look.
+    unread: usize,
+    unsent: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nobody's.
+    Free,
+    /// Waits for the third segment of the handshake.
+    HalfOpen,
+    /// The user's.
+    Open,
+    /// Void for the user; what is queued still leaves, and the two ends still part.
+    Draining,
+}
+
+impl Connection {
+    pub(super) fn new(rx_bytes: usize, tx_bytes: usize) -> Self {
+        let buffer = |bytes| SocketBuffer::new(vec![0; bytes]);
+        let mut socket = Socket::new(buffer(rx_bytes), buffer(tx_bytes));
+        socket.set_nagle_enabled(false);
+        socket.set_ack_delay(Some(ACK_DELAY));
+        let mut sockets = SocketSet::new(vec![SocketStorage::EMPTY]);
+        let handle = sockets.add(socket);
+        Self {
+            sockets,
+            handle,
+            phase: Phase::Free,
+            generation: 0,
+            peer: SocketAddrV4::new(std::net::Ipv4Addr::UNSPECIFIED, 0),
+            neighbour: MacAddress::default(),
+            deadline: Nanos::MAX,
+            dirty: false,
+            told_readable: false,
+            told_writable: false,
+            unread: 0,
+            unsent: 0,
+        }
+    }
+
+    pub(super) fn id(&self, slot: u32) -> ConnectionId {
+        ConnectionId { slot, generation: self.generation }
+    }
+
+    pub(super) fn socket(&self) -> &Socket<'static> {
+        self.sockets.get(self.handle)
+    }
+
+    pub(super) fn socket_mut(&mut self) -> &mut Socket<'static> {
+        self.sockets.get_mut(self.handle)
+    }
+
+    /// Waits for `peer`'s first segment, which the caller has in hand.
+    pub(super) fn listen(&mut self, local: IpListenEndpoint, peer: SocketAddrV4, from: MacAddress) {
+        let socket = self.socket_mut();
+        socket.abort();
+        socket.listen(local).expect("an aborted socket is closed, and the port is not zero");
+        self.phase = Phase::HalfOpen;
+        self.peer = peer;
+        self.neighbour = from;
+    }
+
+    /// Whether the two ends have parted and the slot is kept only for segments gone astray.
+    pub(super) fn is_past(&self) -> bool {
+        self.phase == Phase::Draining && self.socket().state() == State::TimeWait
+    }
+
+    /// Tells what changed since the last look. `false` if the connection is over and told of.
+    pub(super) fn look(
+        &mut self,
+        slot: u32,
+        linger_until: Nanos,
+        events: &mut VecDeque<NetEvent>,
+    ) -> bool {
+        let id = self.id(slot);
+        let state = self.socket().state();
+        let over = self.socket().remote_endpoint().is_none();
+
+        if self.phase == Phase::HalfOpen && !over && state != State::SynReceived {
+            self.phase = Phase::Open;
+            self.deadline = Nanos::MAX;
+            events.push_back(NetEvent::Opened { connection: id, peer: self.peer });
+        }
+        if self.phase == Phase::Draining {
+            self.discard_received();
+        }
+        if self.phase != Phase::Open {
+            return !over;
+        }
+        if over {
+            events.push_back(NetEvent::Closed(id));
+            return false;
+        }
+
+        let (unread, unsent) = (self.socket().recv_queue(), self.socket().send_queue());
+        if unread > self.unread && !self.told_readable {
+            self.told_readable = true;
+            events.push_back(NetEvent::Readable(id));
+        }
+        if unsent < self.unsent && !self.told_writable {
+            self.told_writable = true;
+            events.push_back(NetEvent::Writable(id));
+        }
+        (self.unread, self.unsent) = (unread, unsent);
+
+        // The peer's end is told of once all that came before it has been consumed.
+        if state == State::CloseWait && unread == 0 {
+            events.push_back(NetEvent::Closed(id));
+            self.close(linger_until);
+        }
+        true
+    }
+
+    /// Ends our side in order; what is queued still leaves.
+    pub(super) fn close(&mut self, linger_until: Nanos) {
+        self.socket_mut().close();
+        self.phase = Phase::Draining;
+        self.deadline = linger_until;
+        self.discard_received();
+    }
+
+    /// Ends both sides; the next egress sends a reset.
+    pub(super) fn abort(&mut self, linger_until: Nanos) {
+        self.socket_mut().abort();
+        self.phase = Phase::Draining;
+        self.deadline = linger_until;
+    }
+
+    /// Back to nobody.
+    pub(super) fn release(&mut self) {
+        self.phase = Phase::Free;
+        self.generation = self.generation.wrapping_add(1);
+        self.deadline = Nanos::MAX;
+        self.told_readable = false;
+        self.told_writable = false;
+        (self.unread, self.unsent) = (0, 0);
+    }
+
+    /// Queues `bytes`, all or none.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> bool {
+        if self.room() < bytes.len() {
+            return false;
+        }
+        let queued = self.socket_mut().send_slice(bytes);
+        self.unsent += bytes.len();
+        queued == Ok(bytes.len())
+    }
+
+    pub(super) fn room(&self) -> usize {
+        let socket = self.socket();
+        match self.phase {
+            Phase::Open if socket.may_send() => socket.send_capacity() - socket.send_queue(),
+            _ => 0,
+        }
+    }
+
+    pub(super) fn received(&mut self) -> &[u8] {
+        self.socket_mut().peek(usize::MAX).unwrap_or(&[])
+    }
+
+    pub(super) fn consume(&mut self, count: usize) {
+        let mut left = count;
+        // Twice, because the bytes may wrap around the end of the buffer.
+        for _ in 0..2 {
+            let taken = self.socket_mut().recv(|bytes| {
+                let taken = left.min(bytes.len());
+                (taken, taken)
+            });
+            left -= taken.unwrap_or(0);
+        }
+        self.unread = self.socket().recv_queue();
+    }
+
+    fn discard_received(&mut self) {
+        self.consume(usize::MAX);
+    }
+}

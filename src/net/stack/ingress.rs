@@ -1,0 +1,180 @@
+//! From a frame to the connection it belongs to: the order of the checks is the defence.
+//!
+//! Form, address, allow-list, connection, and only for a wanted handshake a slot. Nothing is kept of a
+//! packet that fails one, and every answer to a stranger is rate limited.
+
+use std::hash::BuildHasher;
+use std::net::SocketAddrV4;
+
+use smoltcp::wire::IpListenEndpoint;
+
+use super::connection::Phase;
+use super::link::Link;
+use super::{HALF_OPEN, Stack, engine, events_room};
+use crate::net::arp::ArpPacket;
+use crate::net::device::{Device, FrameBurst, RX_BURST_MAX};
+use crate::net::ethernet::{ETHER_TYPE_ARP, ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
+use crate::net::ipv4::{Ipv4Header, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP};
+use crate::net::tcp::Segment;
+use crate::net::udp::UdpHeader;
+
+const ICMP_ECHO_REQUEST: u8 = 8;
+
+impl<D: Device> Stack<D> {
+    /// Takes one burst, provided that all answers to it fit.
+    pub(super) fn ingress(&mut self) -> usize {
+        if self.device.room() < RX_BURST_MAX {
+            self.counters.tx_full += 1;
+            return 0;
+        }
+        if self.events.len() >= events_room(self.connections.len()) {
+            self.counters.events_full += 1;
+            return 0;
+        }
+        let Some(mut burst) = self.device.receive() else { return 0 };
+        let mut frames = 0;
+        while let Some(frame) = burst.next_frame() {
+            frames += 1;
+            self.take_frame(frame);
+        }
+        self.counters.rx_frames += frames as u64;
+        frames
+    }
+
+    fn take_frame(&mut self, frame: &[u8]) {
+        let Some((header, payload)) =
+            EthernetHeader::parse(frame).filter(|(header, _)| header.source.is_unicast())
+        else {
+            self.counters.malformed += 1;
+            return;
+        };
+        let to_us = header.destination == self.mac;
+        match header.ether_type {
+            ETHER_TYPE_ARP if to_us || header.destination == MacAddress::BROADCAST => {
+                self.take_arp(payload);
+            }
+            ETHER_TYPE_IPV4 if to_us => self.take_packet(header.source, payload),
+            _ => self.counters.not_ours += 1,
+        }
+    }
+
+    fn take_arp(&mut self, packet: &[u8]) {
+        let Some(packet) = ArpPacket::parse(packet) else {
+            self.counters.malformed += 1;
+            return;
+        };
+        self.counters.arp += 1;
+        if let Some(reply) = self.neighbours.take(&packet, self.clock.now()) {
+            self.send_arp(reply.target_mac, &reply);
+        }
+    }
+
+    fn take_packet(&mut self, from: MacAddress, packet: &[u8]) {
+        let Some((ip, payload)) = Ipv4Header::parse(packet) else {
+            self.counters.malformed += 1;
+            return;
+        };
+        if ip.destination != self.config.address {
+            self.counters.not_ours += 1;
+            return;
+        }
+        let allow = &self.config.allow;
+        if !allow.is_empty() && !allow.iter().any(|network| network.contains(ip.source)) {
+            self.counters.denied += 1;
+            return;
+        }
+        match ip.protocol {
+            PROTOCOL_TCP => self.take_segment(from, &ip, packet, payload),
+            PROTOCOL_ICMP if payload.first() == Some(&ICMP_ECHO_REQUEST) => {
+                if self.answers.take(self.clock.now()) {
+                    self.counters.echo_replies += 1;
+                    self.answer(from, packet);
+                }
+            }
+            PROTOCOL_UDP if UdpHeader::parse(&ip, payload).is_some() => {
+                self.counters.udp_dropped += 1;
+            }
+            PROTOCOL_UDP => self.counters.malformed += 1,
+            _ => self.counters.not_ours += 1,
+        }
+    }
+
+    fn take_segment(&mut self, from: MacAddress, ip: &Ipv4Header, packet: &[u8], payload: &[u8]) {
+        let Some(segment) = Segment::parse(payload) else {
+            self.counters.malformed += 1;
+            return;
+        };
+        let peer = SocketAddrV4::new(ip.source, segment.source_port);
+        let listening = segment.destination_port == self.config.listen_port;
+        let known = self.by_peer.get(&peer).copied().filter(|_| listening);
+        match known {
+            // The peer uses its port again before we forgot the last time (RFC 9293 3.10.7.4).
+            Some(slot) if segment.opens() && self.connections[slot as usize].is_past() => {
+                self.release(slot);
+                self.accept(from, peer, packet);
+            }
+            Some(slot) => {
+                let connection = &mut self.connections[slot as usize];
+                let mut link = Link::with(&mut self.device, connection.neighbour, packet);
+                let now = self.clock.engine();
+                self.engine.poll_ingress_single(now, &mut link, &mut connection.sockets);
+                self.look(slot);
+            }
+            None if listening && segment.opens() => self.accept(from, peer, packet),
+            None if segment.resets() => {}
+            None if self.answers.take(self.clock.now()) => {
+                self.counters.rst_sent += 1;
+                self.answer(from, packet);
+            }
+            None => self.counters.rst_suppressed += 1,
+        }
+    }
+
+    /// Begins a handshake in a free slot. What is over a limit is dropped without a word: a peer in
+    /// good faith asks again.
+    fn accept(&mut self, from: MacAddress, peer: SocketAddrV4, packet: &[u8]) {
+        let now = self.clock.now();
+        if self.half_open >= self.config.half_open_max || !self.syns.take(now) {
+            self.counters.syn_dropped += 1;
+            return;
+        }
+        let Some(slot) = self.free.pop() else {
+            self.counters.syn_dropped += 1;
+            return;
+        };
+
+        // The engine draws initial sequence numbers from a generator that anybody can continue from
+        // two of its numbers. An engine of its own for each handshake, seeded by a keyed hash of the
+        // peer and the moment (RFC 6528), gives away nothing about the next.
+        let seed = self.secret.hash_one((peer, now.0, self.counters.rx_frames, slot));
+        let network = self.neighbours.network();
+        let mut engine = engine(&mut self.device, network, seed, &self.clock);
+
+        let local = IpListenEndpoint {
+            addr: Some(self.config.address.into()),
+            port: self.config.listen_port,
+        };
+        let connection = &mut self.connections[slot as usize];
+        connection.listen(local, peer, from);
+        connection.deadline = now.after(HALF_OPEN);
+        let mut link = Link::with(&mut self.device, from, packet);
+        engine.poll_ingress_single(self.clock.engine(), &mut link, &mut connection.sockets);
+
+        if connection.socket().remote_endpoint().is_none() {
+            // Not a segment after all: its checksum is wrong, say.
+            connection.phase = Phase::Free;
+            self.free.push(slot);
+            self.counters.malformed += 1;
+            return;
+        }
+        self.by_peer.insert(peer, slot);
+        self.half_open += 1;
+        self.look(slot);
+    }
+
+    /// Lets the engine answer a packet that belongs to no connection: a reset, or an echo.
+    fn answer(&mut self, to: MacAddress, packet: &[u8]) {
+        let mut link = Link::with(&mut self.device, to, packet);
+        self.engine.poll_ingress_single(self.clock.engine(), &mut link, &mut self.nobody);
+    }
+}

@@ -1,0 +1,46 @@
+//! A rate limit: so many a second, with a burst.
+//!
+//! Keeps one number (the generic cell rate algorithm); a refusal costs nothing.
+
+use crate::types::Nanos;
+
+/// Grants at most a burst at once and a rate over time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RateLimit {
+    interval: Nanos,
+    burst: Nanos,
+    /// When all that was granted has been paid for.
+    paid: Nanos,
+}
+
+impl RateLimit {
+    pub(super) const fn new(per_second: u64, burst: u64) -> Self {
+        let interval = Nanos(Nanos::SECOND.0 / per_second);
+        Self { interval, burst: Nanos(interval.0 * burst), paid: Nanos::ZERO }
+    }
+
+    /// Whether one more is granted.
+    pub(super) fn take(&mut self, now: Nanos) -> bool {
+        let paid = self.paid.max(now).after(self.interval);
+        let granted = paid.since(now) <= self.burst;
+        if granted {
+            self.paid = paid;
+        }
+        granted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_granted_and_then_the_rate() {
+        let mut limit = RateLimit::new(1_000, 5);
+        let granted = |limit: &mut RateLimit, now| (0..20).filter(|_| limit.take(now)).count();
+        assert_eq!(granted(&mut limit, Nanos::SECOND), 5);
+        let later = Nanos::SECOND.after(Nanos::from_millis(2));
+        assert_eq!(granted(&mut limit, later), 2);
+        assert_eq!(granted(&mut limit, Nanos::from_secs(9)), 5);
+    }
+}

@@ -1,0 +1,86 @@
+//! The TCP engine's view of the device: one packet in, packets out to one neighbour.
+//!
+//! The engine knows no Ethernet; whose frame it is was decided before, and the reply's address is
+//! that of the connection.
+
+use smoltcp::phy::{self, DeviceCapabilities, Medium};
+use smoltcp::time::Instant;
+
+use crate::net::device::Device;
+use crate::net::ethernet::{ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
+
+/// Lends a device to the engine for one call.
+pub(super) struct Link<'a, D> {
+    device: &'a mut D,
+    packet: Option<&'a [u8]>,
+    neighbour: MacAddress,
+}
+
+impl<'a, D: Device> Link<'a, D> {
+    /// For sending.
+    pub(super) fn to(device: &'a mut D, neighbour: MacAddress) -> Self {
+        Self { device, packet: None, neighbour }
+    }
+
+    /// For taking `packet`, which came from `neighbour`, while the device has room for an answer.
+    pub(super) fn with(device: &'a mut D, neighbour: MacAddress, packet: &'a [u8]) -> Self {
+        Self { device, packet: Some(packet), neighbour }
+    }
+}
+
+impl<D: Device> phy::Device for Link<'_, D> {
+    type RxToken<'t>
+        = Received<'t>
+    where
+        Self: 't;
+    type TxToken<'t>
+        = Outgoing<'t, D>
+    where
+        Self: 't;
+
+    fn receive(&mut self, _now: Instant) -> Option<(Received<'_>, Outgoing<'_, D>)> {
+        let packet = self.packet.take()?;
+        Some((Received(packet), Outgoing { device: self.device, neighbour: self.neighbour }))
+    }
+
+    fn transmit(&mut self, _now: Instant) -> Option<Outgoing<'_, D>> {
+        let room = self.device.room() > 0;
+        room.then(|| Outgoing { device: self.device, neighbour: self.neighbour })
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ip;
+        capabilities.max_transmission_unit = self.device.mtu();
+        capabilities
+    }
+}
+
+pub(super) struct Received<'a>(&'a [u8]);
+
+impl phy::RxToken for Received<'_> {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, read: F) -> R {
+        read(self.0)
+    }
+}
+
+pub(super) struct Outgoing<'a, D> {
+    device: &'a mut D,
+    neighbour: MacAddress,
+}
+
+impl<D: Device> phy::TxToken for Outgoing<'_, D> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, write: F) -> R {
+        let header = EthernetHeader {
+            destination: self.neighbour,
+            source: self.device.mac(),
+            ether_type: ETHER_TYPE_IPV4,
+        };
+        let sent = self.device.transmit(EthernetHeader::LEN + length, |frame| {
+            let (head, packet) = frame.split_at_mut(EthernetHeader::LEN);
+            head.copy_from_slice(&header.emit());
+            write(packet)
+        });
+        sent.expect("the device had room when it was lent, and the engine keeps to its MTU")
+    }
+}

@@ -1,0 +1,514 @@
+//! The network over a device: own Ethernet, ARP and IPv4, with smoltcp as the TCP engine.
+//!
+//! Each connection is a socket set of its own, found by its peer's address, so a frame costs the same
+//! with one connection as with ten thousand: only the connection it belongs to is polled, only those
+//! with something to send are flushed, and timers sit in a wheel. Silent peers are the session's
+//! business (heartbeats); the stack never gives up on an idle connection.
+
+mod clock;
+mod connection;
+mod counters;
+mod ingress;
+mod limit;
+mod link;
+mod wheel;
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::RandomState;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use smoltcp::iface::{Config, Interface, PollResult, SocketSet};
+use smoltcp::wire::{HardwareAddress, IpCidr};
+
+pub use self::counters::Counters;
+
+use self::clock::Clock;
+use self::connection::{Connection, Phase};
+use self::limit::RateLimit;
+use self::link::Link;
+use self::wheel::Wheel;
+use super::arp::{ArpPacket, Neighbours};
+use super::device::{Device, RX_BURST_MAX};
+use super::ethernet::{ETHER_TYPE_ARP, ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
+use super::ipv4::{Ipv4Header, Ipv4Network, PROTOCOL_UDP};
+use super::udp::UdpHeader;
+use super::{ConnectionId, NetEvent, Transport};
+use crate::types::Nanos;
+
+/// Settings of a [`Stack`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackConfig {
+    /// Our address. The kernel must not have it.
+    pub address: Ipv4Addr,
+    /// Length of our network's prefix.
+    pub prefix: u8,
+    /// The way to unicast destinations outside our network; none = they are unreachable.
+    pub gateway: Option<Ipv4Addr>,
+    /// The TCP port we listen on.
+    pub listen_port: u16,
+    /// Connections at once, those still parting included.
+    pub connections_max: usize,
+    /// Handshakes at once.
+    pub half_open_max: usize,
+    /// Bytes a connection can receive ahead of its user; the window offered to the peer.
+    pub rx_buffer_bytes: usize,
+    /// Bytes a connection can hold until the peer acknowledges them.
+    pub tx_buffer_bytes: usize,
+    /// Networks that may talk to us; empty = all. Checked before anything is kept of a packet.
+    pub allow: Vec<Ipv4Network>,
+    /// Hops of multicast datagrams.
+    pub multicast_ttl: u8,
+    /// Source port of datagrams.
+    pub datagram_port: u16,
+}
+
+impl StackConfig {
+    /// Settings that serve a gateway, at this address and port.
+    #[must_use]
+    pub fn new(address: Ipv4Addr, prefix: u8, listen_port: u16) -> Self {
+        Self {
+            address,
+            prefix,
+            gateway: None,
+            listen_port,
+            connections_max: 1024,
+            half_open_max: 256,
+            rx_buffer_bytes: 16 * 1024,
+            tx_buffer_bytes: 64 * 1024,
+            allow: Vec::new(),
+            multicast_ttl: 8,
+            datagram_port: 0,
+        }
+    }
+}
+
+/// Why a stack cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StackError {
+    /// Not a host's address, or no such prefix.
+    #[error("{0}/{1} is not the address of a host; use a unicast address and a prefix of 1 to 32")]
+    Address(Ipv4Addr, u8),
+    /// A gateway we cannot reach.
+    #[error("gateway {0} lies outside our network {1}")]
+    Gateway(Ipv4Addr, Ipv4Network),
+    /// No port.
+    #[error("the listening port is 0; use 1 to 65535")]
+    Port,
+    /// Nothing could connect, or more than slots can be counted.
+    #[error("connections_max {0}, half_open_max {1}: use 1 to {CONNECTIONS_MAX} each")]
+    Connections(usize, usize),
+    /// Buffers that TCP cannot use.
+    #[error(
+        "rx_buffer_bytes {0}, tx_buffer_bytes {1}: use {BUFFER_MIN} to {RX_BUFFER_MAX} for rx, \
+             {BUFFER_MIN} or more for tx"
+    )]
+    Buffers(usize, usize),
+    /// A device that cannot carry TCP.
+    #[error("the device's MTU of {0} is below {MTU_MIN}")]
+    Mtu(usize),
+}
+
+/// The most connections a stack can have.
+pub const CONNECTIONS_MAX: usize = 1 << 20;
+/// Two segments of usual size.
+const BUFFER_MIN: usize = 2 * 1460;
+/// What a window counts without scaling.
+const RX_BUFFER_MAX: usize = 65_535;
+const MTU_MIN: usize = 576;
+
+/// Segments one connection sends before it is another's turn.
+const EGRESS_SEGMENTS_MAX: usize = 32;
+/// Timers run in one duty cycle.
+const TIMERS_MAX: usize = 256;
+/// Time for a peer to finish its handshake.
+const HALF_OPEN: Nanos = Nanos::SECOND;
+/// Time for a peer to part after we closed.
+const LINGER: Nanos = Nanos::from_secs(5);
+/// Handshakes begun per second, and at once.
+const SYN_PER_SECOND_MAX: u64 = 20_000;
+const SYN_BURST_MAX: u64 = 2_000;
+/// Answers per second to segments of no connection and to pings, and at once. After a failover every
+/// broker's segments are such, and the reset is what makes it reconnect.
+const ANSWERS_PER_SECOND_MAX: u64 = 20_000;
+const ANSWERS_BURST_MAX: u64 = 2_000;
+
+/// TCP connections and UDP datagrams over a [`Device`].
+pub struct Stack<D> {
+    config: StackConfig,
+    device: D,
+    mac: MacAddress,
+    clock: Clock,
+    neighbours: Neighbours,
+    /// Carries every connection; which one is decided by the socket set it is given.
+    engine: Interface,
+    /// The engine answers for nobody: resets and echoes.
+    nobody: SocketSet<'static>,
+    connections: Vec<Connection>,
+    by_peer: HashMap<SocketAddrV4, u32>,
+    free: Vec<u32>,
+    /// Connections with something to send; each at most once.
+    dirty: VecDeque<u32>,
+    timers: Wheel,
+    half_open: usize,
+    /// Keyed by the operating system at start: what initial sequence numbers are drawn from.
+    secret: RandomState,
+    syns: RateLimit,
+    answers: RateLimit,
+    events: VecDeque<NetEvent>,
+    counters: Counters,
+}
+
+impl<D: Device> Stack<D> {
+    /// A stack over `device`.
+    ///
+    /// # Errors
+    /// The first setting that cannot be used.
+    pub fn new(config: StackConfig, mut device: D) -> Result<Self, StackError> {
+        let network = check(&config, device.mtu())?;
+        let clock = Clock::new();
+        let mac = device.mac();
+        let engine = engine(&mut device, network, 0, &clock);
+        let slots = config.connections_max;
+        let slot_count = u32::try_from(slots).expect("checked against CONNECTIONS_MAX");
+        let connection = |_| Connection::new(config.rx_buffer_bytes, config.tx_buffer_bytes);
+        Ok(Self {
+            mac,
+            clock,
+            neighbours: Neighbours::new(mac, network),
+            engine,
+            nobody: SocketSet::new(Vec::new()),
+            connections: (0..slots).map(connection).collect(),
+            // Twice the bound, so that removals never make the map grow.
+            by_peer: HashMap::with_capacity(2 * slots),
+            free: (0..slot_count).rev().collect(),
+            dirty: VecDeque::with_capacity(slots),
+            timers: Wheel::new(slots, clock.now()),
+            half_open: 0,
+            secret: RandomState::new(),
+            syns: RateLimit::new(SYN_PER_SECOND_MAX, SYN_BURST_MAX),
+            answers: RateLimit::new(ANSWERS_PER_SECOND_MAX, ANSWERS_BURST_MAX),
+            events: VecDeque::with_capacity(2 * events_room(slots + RX_BURST_MAX)),
+            counters: Counters::default(),
+            config,
+            device,
+        })
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The device below.
+    #[must_use]
+    pub fn device(&self) -> &D {
+        &self.device
+    }
+
+    /// Connections now, those still in handshake or parting included.
+    #[must_use]
+    pub fn connection_count(&self) -> usize {
+        self.connections.len() - self.free.len()
+    }
+
+    /// Tells the segment that our address is here now, for switches and for hosts that knew it
+    /// elsewhere. `false` if the device has no room now.
+    pub fn announce(&mut self) -> bool {
+        let packet = self.neighbours.announcement();
+        let sent = self.send_arp(MacAddress::BROADCAST, &packet);
+        self.flush_device();
+        sent
+    }
+
+    /// The connection a number stands for, unless the number is void.
+    fn open(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        let connection = self.connections.get_mut(id.slot as usize)?;
+        let valid = connection.generation == id.generation && connection.phase == Phase::Open;
+        valid.then_some(connection)
+    }
+
+    /// After anything happened to a connection: tells of it, frees it if it is over, and sees to it
+    /// that it is polled again when it has something to do.
+    fn look(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        let before = connection.phase;
+        let linger_until = self.clock.now().after(LINGER);
+        let alive = connection.look(slot, linger_until, &mut self.events);
+        if before == Phase::HalfOpen && (connection.phase != before || !alive) {
+            self.half_open -= 1;
+            self.counters.opened += u64::from(alive);
+        }
+        if !alive {
+            self.release(slot);
+            return;
+        }
+        let now = self.clock.engine();
+        let due = self.engine.poll_at(now, &connection.sockets);
+        if due.is_some_and(|at| at <= now) {
+            self.mark_dirty(slot);
+        }
+        let connection = &self.connections[slot as usize];
+        let timer = due.map_or(Nanos::MAX, clock::real).min(connection.deadline);
+        if timer != Nanos::MAX {
+            self.timers.arm(slot, timer);
+        }
+    }
+
+    fn release(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        self.by_peer.remove(&connection.peer);
+        connection.release();
+        self.timers.cancel(slot);
+        self.free.push(slot);
+    }
+
+    fn mark_dirty(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        if !connection.dirty {
+            connection.dirty = true;
+            self.dirty.push_back(slot);
+        }
+    }
+
+    fn run_timers(&mut self) -> usize {
+        let mut work = 0;
+        while work < TIMERS_MAX
+            && let Some(slot) = self.timers.due(self.clock.now())
+        {
+            work += 1;
+            let connection = &mut self.connections[slot as usize];
+            if connection.deadline <= self.clock.now() {
+                let half_open = connection.phase == Phase::HalfOpen;
+                self.half_open -= usize::from(half_open);
+                self.counters.half_open_expired += u64::from(half_open);
+                self.counters.linger_expired += u64::from(!half_open);
+                // One more linger for the reset to leave; an aborted socket needs no answer.
+                connection.abort(self.clock.now().after(LINGER));
+            }
+            self.mark_dirty(slot);
+        }
+        work
+    }
+
+    /// Sends for the connections that have something to send.
+    fn egress(&mut self) -> usize {
+        let mut work = 0;
+        for _ in 0..self.dirty.len() {
+            let Some(slot) = self.dirty.pop_front() else { break };
+            let connection = &mut self.connections[slot as usize];
+            connection.dirty = false;
+            if connection.phase == Phase::Free {
+                continue;
+            }
+            let now = self.clock.engine();
+            for _ in 0..EGRESS_SEGMENTS_MAX {
+                let mut link = Link::to(&mut self.device, connection.neighbour);
+                let sent = self.engine.poll_egress(now, &mut link, &mut connection.sockets);
+                if sent == PollResult::None {
+                    break;
+                }
+                work += 1;
+            }
+            self.look(slot);
+        }
+        work
+    }
+
+    fn flush_device(&mut self) {
+        self.counters.tx_frames += self.device.flush() as u64;
+    }
+
+    fn send_arp(&mut self, to: MacAddress, packet: &ArpPacket) -> bool {
+        let header =
+            EthernetHeader { destination: to, source: self.mac, ether_type: ETHER_TYPE_ARP };
+        let sent = self.device.transmit(EthernetHeader::LEN + ArpPacket::LEN, |frame| {
+            let (head, body) = frame.split_at_mut(EthernetHeader::LEN);
+            head.copy_from_slice(&header.emit());
+            body.copy_from_slice(&packet.emit());
+        });
+        sent.is_some()
+    }
+
+    /// The neighbour that a datagram to `host` goes to; asks for it if it is not known.
+    fn resolve(&mut self, host: Ipv4Addr) -> Option<MacAddress> {
+        if host.is_multicast() {
+            return Some(MacAddress::multicast(host));
+        }
+        let on_link = self.neighbours.network().contains(host);
+        let hop = if on_link { host } else { self.config.gateway? };
+        let (known, question) = self.neighbours.find(hop, self.clock.now());
+        if let Some(question) = question {
+            self.send_arp(MacAddress::BROADCAST, &question);
+        }
+        known
+    }
+}
+
+/// Events that may wait before frames are left waiting.
+const fn events_room(slots: usize) -> usize {
+    EVENTS_PER_CONNECTION * slots
+}
+
+/// What may wait of one connection: `Opened`, `Readable`, `Writable`, `Closed`.
+const EVENTS_PER_CONNECTION: usize = 4;
+
+fn check(config: &StackConfig, mtu: usize) -> Result<Ipv4Network, StackError> {
+    let StackConfig { address, prefix, connections_max, half_open_max, .. } = *config;
+    let host = !(address.is_unspecified()
+        || address.is_broadcast()
+        || address.is_multicast()
+        || address.is_loopback());
+    let network = Ipv4Network::new(address, prefix)
+        .filter(|_| host && prefix > 0)
+        .ok_or(StackError::Address(address, prefix))?;
+    if let Some(gateway) = config.gateway.filter(|&gateway| !network.contains(gateway)) {
+        return Err(StackError::Gateway(gateway, network));
+    }
+    if config.listen_port == 0 {
+        return Err(StackError::Port);
+    }
+    let countable = 1..=CONNECTIONS_MAX;
+    if !countable.contains(&connections_max) || !countable.contains(&half_open_max) {
+        return Err(StackError::Connections(connections_max, half_open_max));
+    }
+    let (rx, tx) = (config.rx_buffer_bytes, config.tx_buffer_bytes);
+    if !(BUFFER_MIN..=RX_BUFFER_MAX).contains(&rx) || tx < BUFFER_MIN {
+        return Err(StackError::Buffers(rx, tx));
+    }
+    if mtu < MTU_MIN {
+        return Err(StackError::Mtu(mtu));
+    }
+    Ok(network)
+}
+
+/// An engine that holds our address and draws its first sequence number from `seed`.
+fn engine<D: Device>(device: &mut D, network: Ipv4Network, seed: u64, clock: &Clock) -> Interface {
+    let mut config = Config::new(HardwareAddress::Ip);
+    config.random_seed = seed;
+    let mut link = Link::to(device, MacAddress::default());
+    let mut engine = Interface::new(config, &mut link, clock.engine());
+    engine.update_ip_addrs(|addresses| {
+        let address = IpCidr::new(network.address().into(), network.prefix());
+        addresses.push(address).expect("the engine has room for an address");
+    });
+    engine
+}
+
+impl<D: Device> Transport for Stack<D> {
+    fn poll(&mut self, now: Nanos) -> usize {
+        self.clock.advance(now);
+        let work = self.run_timers() + self.ingress() + self.egress();
+        self.flush_device();
+        work
+    }
+
+    fn next_event(&mut self) -> Option<NetEvent> {
+        let event = self.events.pop_front()?;
+        match event {
+            NetEvent::Readable(id) => {
+                if let Some(connection) = self.open(id) {
+                    connection.told_readable = false;
+                }
+            }
+            NetEvent::Writable(id) => {
+                if let Some(connection) = self.open(id) {
+                    connection.told_writable = false;
+                }
+            }
+            NetEvent::Opened { .. } | NetEvent::Closed(_) => {}
+        }
+        Some(event)
+    }
+
+    fn received(&mut self, connection: ConnectionId) -> &[u8] {
+        self.open(connection).map_or(&[], Connection::received)
+    }
+
+    fn consume(&mut self, connection: ConnectionId, count: usize) {
+        if let Some(open) = self.open(connection) {
+            open.consume(count);
+            self.look(connection.slot);
+        }
+    }
+
+    fn send(&mut self, connection: ConnectionId, bytes: &[u8]) -> bool {
+        let queued = self.open(connection).is_some_and(|open| open.send(bytes));
+        if queued {
+            self.mark_dirty(connection.slot);
+        }
+        queued
+    }
+
+    fn send_room(&self, connection: ConnectionId) -> usize {
+        let open = self.connections.get(connection.slot as usize);
+        open.filter(|open| open.generation == connection.generation).map_or(0, Connection::room)
+    }
+
+    fn close(&mut self, connection: ConnectionId) {
+        let linger_until = self.clock.now().after(LINGER);
+        if let Some(open) = self.open(connection) {
+            open.close(linger_until);
+            self.look(connection.slot);
+        }
+    }
+
+    fn abort(&mut self, connection: ConnectionId) {
+        let linger_until = self.clock.now().after(LINGER);
+        if let Some(open) = self.open(connection) {
+            open.abort(linger_until);
+            self.look(connection.slot);
+        }
+    }
+
+    fn flush(&mut self, now: Nanos) -> usize {
+        self.clock.advance(now);
+        let work = self.egress();
+        self.flush_device();
+        work
+    }
+
+    fn send_datagram(&mut self, to: SocketAddrV4, payload: &[u8]) -> bool {
+        let length = UdpHeader::LEN + payload.len();
+        assert!(Ipv4Header::LEN + length <= self.device.mtu(), "datagrams are never fragmented");
+        if self.device.room() == 0 {
+            self.flush_device();
+        }
+        let Some(destination) = self.resolve(*to.ip()) else {
+            self.counters.neighbour_unknown += 1;
+            return false;
+        };
+        let ip = Ipv4Header {
+            source: self.config.address,
+            destination: *to.ip(),
+            protocol: PROTOCOL_UDP,
+            ttl: if to.ip().is_multicast() { self.config.multicast_ttl } else { UNICAST_TTL },
+            payload_len: u16::try_from(length).expect("below the MTU"),
+        };
+        let udp = UdpHeader { source_port: self.config.datagram_port, destination_port: to.port() };
+        let header = EthernetHeader { destination, source: self.mac, ether_type: ETHER_TYPE_IPV4 };
+        let sent = self.device.transmit(EthernetHeader::LEN + Ipv4Header::LEN + length, |frame| {
+            let (head, packet) = frame.split_at_mut(EthernetHeader::LEN);
+            head.copy_from_slice(&header.emit());
+            let (head, packet) = packet.split_at_mut(Ipv4Header::LEN);
+            head.copy_from_slice(&ip.emit());
+            let (head, body) = packet.split_at_mut(UdpHeader::LEN);
+            head.copy_from_slice(&udp.emit(&ip, payload));
+            body.copy_from_slice(payload);
+        });
+        self.counters.datagrams += u64::from(sent.is_some());
+        sent.is_some()
+    }
+}
+
+/// Hops of unicast packets, as the engine sends them too.
+const UNICAST_TTL: u8 = 64;
+
+impl<D> std::fmt::Debug for Stack<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stack")
+            .field("config", &self.config)
+            .field("counters", &self.counters)
+            .finish_non_exhaustive()
+    }
+}
