@@ -57,11 +57,21 @@ pub enum NodeError {
     Front(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The operators' listener cannot be had.
     #[error("administration: {0}")]
-    Admin(#[source] io::Error),
+    Admin(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// No thread could be had.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),
     /// A stage failed while the node ran.
     #[error("{0}")]
     Stage(AgentError),
+}
+
+impl NodeError {
+    pub(super) fn front(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Front(Box::new(error))
+    }
+
+    pub(super) fn admin(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Admin(Box::new(error))
+    }
 }
