@@ -8,18 +8,22 @@ pub mod arp;
 pub mod device;
 #[cfg(feature = "dpdk")]
 mod dpdk_device;
+mod elapsed;
 pub mod ethernet;
 pub mod ipv4;
+pub mod kernel;
 mod memory_device;
 pub mod stack;
 pub mod tcp;
 pub mod udp;
+mod wheel;
 
 use std::net::SocketAddrV4;
 
 pub use device::Device;
 #[cfg(feature = "dpdk")]
 pub use dpdk_device::{DpdkConfig, DpdkDevice};
+pub use kernel::{KernelConfig, KernelError, KernelTransport};
 pub use memory_device::MemoryDevice;
 pub use stack::{Stack, StackConfig, StackError};
 
