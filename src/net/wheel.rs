@@ -1,7 +1,7 @@
-//! A timer wheel: at most one timer for each connection, armed and found in constant time.
+//! A timer wheel: at most one timer for each connection slot, armed and found in constant time.
 //!
-//! Only says which timer is due; what that means, the stack asks the connection. So a timer may be
-//! early, never late by more than a tick, and a deadline that moves back needs no work.
+//! Only says which timer is due; what for, its owner knows. A timer may be early, never late by more
+//! than a tick, and a deadline that moves back needs no work.
 
 use crate::types::Nanos;
 
