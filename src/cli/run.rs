@@ -5,9 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::agent::StopFlag;
 use crate::cli::CliError;
-use crate::config::{Config, ConfigError};
 use crate::config::market::Market;
 use crate::config::secrets::{PortSecrets, load_or_create_cluster_key};
+use crate::config::{Config, ConfigError};
 use crate::node::{MakeMarket, Node, Start};
 use crate::types::{Line, Nanos};
 
@@ -58,7 +58,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         }
     };
     let start = Start { market, books_out: args.books_out };
-    let node = Node::start(&config, start, &stop, now)?;
+    let mut node = Node::start(&config, start, &stop, now)?;
     if node.wait_ready(&stop)? {
         println!("ready");
     }

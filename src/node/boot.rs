@@ -4,8 +4,8 @@ use tracing::{error, info, warn};
 use zerocopy::FromZeros as _;
 
 use super::{NodeError, Start, books};
-use crate::config::{Config, secrets};
-use crate::engine::{Engine, EngineAgent};
+use crate::config::{self, Config, secrets};
+use crate::engine::{Capacity, Engine, EngineAgent};
 use crate::event_store::{
     Control, ControlFile, Durability, LogKind, Options, Reader, Recovered, Writer,
 };
@@ -62,7 +62,7 @@ pub(super) fn boot(
     // is answered from it.
     commands.commit(recovered.chain.end);
     events.commit(existing.chain.end);
-    let engine = Engine::new(config.capacity().engine(), config.logs().event_segment_bytes);
+    let engine = Engine::new(capacity(config), config.logs().event_segment_bytes);
     let reader = events.reader();
     let (mut engine, replayed) =
         EngineAgent::recover(engine, commands.reader(), reader.clone(), events)?;
@@ -112,3 +112,17 @@ fn day_start(now: Nanos) -> DayStart {
         ..DayStart::new_zeroed()
     }
 }
+
+/// The engine's tables, from the four numbers that an operator thinks in.
+///
+/// An account has balances in a handful of currencies and instruments, not in all: 64 on average, and
+/// a small venue's accounts all that there are.
+fn capacity(config: &Config) -> Capacity {
+    let &config::Capacity { orders, ports, accounts, instruments } = config.capacity();
+    let instruments = u16::try_from(instruments).unwrap_or(u16::MAX);
+    let assets = u32::from(instruments) + CURRENCIES;
+    let balances = accounts.saturating_mul(assets.min(64)).max(assets.saturating_mul(64));
+    Capacity { orders, ports, accounts, instruments, balances, ..Capacity::default() }
+}
+
+const CURRENCIES: u32 = 64;

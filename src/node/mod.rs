@@ -3,8 +3,8 @@
 //! Stages meet only here. Which thread runs which is the placement's; the same command log gives the
 //! same event log whatever it is.
 
-mod boot;
 mod books;
+mod boot;
 mod error;
 mod wiring;
 
@@ -17,7 +17,7 @@ use tracing::{error, info};
 
 pub use error::NodeError;
 
-use crate::agent::{AgentThread, Composite, StopFlag};
+use crate::agent::{Agent as _, AgentThread, Composite, StopFlag};
 use crate::config::{Config, ConfigError};
 use crate::event_store::{Control, ControlFile, Durability, Reader};
 use crate::types::event::Event;

@@ -1,14 +1,14 @@
 //! The pipeline as a graph: every stage with the rings and readers it is given.
 
-use std::net::SocketAddrV4;
-
 use super::NodeError;
 use super::boot::Booted;
 use crate::agent::Agent;
 use crate::config::{Backend, Config, Stage};
+use crate::event_store::Reader;
 use crate::gateway::{Gateway, GatewayConfig};
 use crate::market_data::{MarketData, MarketDataConfig};
-use crate::event_store::Reader;
+#[cfg(feature = "dpdk")]
+use crate::net::ipv4::Ipv4Network;
 use crate::net::{DATAGRAM_LINES_MAX, KernelConfig, KernelTransport, Transport};
 #[cfg(feature = "dpdk")]
 use crate::net::{DpdkConfig, DpdkDevice, Stack, StackConfig};
@@ -50,12 +50,8 @@ pub(super) fn wire(config: &Config, booted: Booted) -> Result<Stages, NodeError>
     let (datagrams_in, datagrams) = ring(DATAGRAM_RING_LINES, DATAGRAM_LINES_MAX);
     let Booted { engine, commands, events, durability, term, proposals, cluster_key } = booted;
 
-    let gateway = |serves, shard| GatewayConfig {
-        serves,
-        shard,
-        term,
-        cluster_key: cluster_key.clone(),
-    };
+    let gateway =
+        |serves, shard| GatewayConfig { serves, shard, term, cluster_key: cluster_key.clone() };
     let front = Front {
         config: gateway(PortKind::OrderEntry, 0),
         commands: orders_in,
@@ -68,7 +64,8 @@ pub(super) fn wire(config: &Config, booted: Booted) -> Result<Stages, NodeError>
         datagrams: None,
         events: events.clone(),
     };
-    let loopback = KernelConfig { connections_max: OPERATORS_MAX, ..kernel(config.admin().listen) };
+    let loopback =
+        KernelConfig { connections_max: OPERATORS_MAX, ..KernelConfig::new(config.admin().listen) };
     let operators_transport = KernelTransport::new(&loopback).map_err(NodeError::admin)?;
     let inputs = vec![orders, operators];
     let node = config.node().id;
@@ -108,7 +105,7 @@ impl Front {
                     multicast_interface: config.feed().source,
                     multicast_ttl: config.feed().ttl,
                     connections_max: entry.connections_max as usize,
-                    ..kernel(entry.listen)
+                    ..KernelConfig::new(entry.listen)
                 };
                 Ok(self.over(KernelTransport::new(&settings).map_err(NodeError::front)?))
             }
@@ -118,10 +115,6 @@ impl Front {
             Backend::Dpdk => unreachable!("a configuration for DPDK is not proven without it"),
         }
     }
-}
-
-fn kernel(listen: SocketAddrV4) -> KernelConfig {
-    KernelConfig::new(listen)
 }
 
 #[cfg(feature = "dpdk")]
@@ -137,7 +130,11 @@ fn dpdk_stack(config: &Config) -> Result<Stack<DpdkDevice>, NodeError> {
     let settings = StackConfig {
         gateway: entry.gateway,
         connections_max: entry.connections_max as usize,
-        allow: entry.allow.clone(),
+        allow: entry
+            .allow
+            .iter()
+            .filter_map(|n| Ipv4Network::new(n.address(), n.prefix()))
+            .collect(),
         multicast_ttl: config.feed().ttl,
         ..StackConfig::new(*entry.listen.ip(), entry.prefix, entry.listen.port())
     };
