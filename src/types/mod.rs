@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a file or a socket. Every record is little-endian, `repr(C)`, without
 //! padding, and a whole number of 64-byte [`Line`]s.
 
+mod book_dump;
 pub mod command;
 mod enums;
 pub mod event;
@@ -13,6 +14,7 @@ mod record;
 mod text;
 mod time;
 
+pub use book_dump::*;
 pub use enums::*;
 pub use frame::*;
 pub use ids::*;
