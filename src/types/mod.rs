@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a file or a socket. Every record is little-endian, `repr(C)`, without
 //! padding, and a whole number of 64-byte [`Line`]s.
 
+mod book_dump;
 pub mod command;
 mod date;
 mod enums;
@@ -16,6 +17,7 @@ mod text;
 mod time;
 
 pub use date::*;
+pub use book_dump::*;
 pub use enums::*;
 pub use frame::*;
 pub use ids::*;
