@@ -1,7 +1,7 @@
 //! The event store over real files: what is read back, what every damage leads to, and what survives
 //! the death of a process and the end of a disk.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod damage;
 mod process;
