@@ -87,15 +87,30 @@ fn event(record: &LogRecord<'_>, quiet: bool) -> Option<String> {
     }
 }
 
-/// `Cancel(Cancel { .. })` without the repeated name and the reserved bytes.
+/// A record's debug form without its outer name, said twice, and without its reserved bytes.
 fn shorten(debug: &str) -> String {
-    let mut shown = match debug.split_once('(') {
-        Some((_, inner)) => inner.strip_suffix(')').unwrap_or(inner).to_owned(),
-        None => debug.to_owned(),
-    };
+    let inner = debug.split_once('(').and_then(|(_, inner)| inner.strip_suffix(')'));
+    let mut shown = inner.unwrap_or(debug).to_owned();
     while let Some(start) = shown.find(", reserved") {
-        let end = shown[start..].find(']').map_or(shown.len(), |end| start + end + 1);
-        shown.replace_range(start..end, "");
+        let value = start + shown[start..].find(": ").map_or(0, |colon| colon + 2);
+        let rest = &shown[value..];
+        let length = match rest.strip_prefix('[') {
+            Some(array) => array.find(']').map(|end| end + 2),
+            None => rest.find([',', ' ']),
+        };
+        shown.replace_range(start..value + length.unwrap_or(rest.len()), "");
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_shown_without_its_reserved_bytes() {
+        let debug = "Tick(Tick { header: Header { kind: 4, reserved: 0, cause: 1 }, a: 1, \
+                     reserved: [0, 0], b: 2, reserved2: [0] })";
+        assert_eq!(shorten(debug), "Tick { header: Header { kind: 4, cause: 1 }, a: 1, b: 2 }");
+    }
 }

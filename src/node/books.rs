@@ -10,14 +10,13 @@ use crate::types::{BookDumpHeader, BookDumpOrder, write_book_dump};
 
 /// Writes every book as it stands at the feed's last message.
 pub(super) fn write(engine: &Engine, path: &Path) -> io::Result<()> {
-    let header =
-        BookDumpHeader { sequence: engine.feed_sequence(), gaps: 0, complete: true };
+    let header = BookDumpHeader { sequence: engine.feed_sequence(), gaps: 0, complete: true };
     let mut orders = Vec::with_capacity(engine.books().order_count());
     for instrument in engine.order_manager().instruments.rows() {
-        for side in [BookSide::Bid, BookSide::Ask] {
+        for side in [BookSide::Bids, BookSide::Asks] {
             orders.extend(engine.books().orders(instrument.id, side).map(|order| BookDumpOrder {
                 symbol: instrument.symbol,
-                buy: side == BookSide::Bid,
+                buy: side == BookSide::Bids,
                 price: order.price,
                 order: order.order,
                 quantity: order.open,

@@ -16,8 +16,8 @@ mod secret;
 mod text;
 mod time;
 
-pub use date::*;
 pub use book_dump::*;
+pub use date::*;
 pub use enums::*;
 pub use frame::*;
 pub use ids::*;
