@@ -5,6 +5,8 @@
 //! `kernel` (non-blocking sockets). Neither blocks, and each call does a bounded amount of work.
 
 pub mod arp;
+#[cfg(test)]
+mod behaviour;
 pub mod device;
 #[cfg(feature = "dpdk")]
 mod dpdk_device;
