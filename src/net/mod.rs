@@ -5,6 +5,8 @@
 //! `kernel` (non-blocking sockets). Neither blocks, and each call does a bounded amount of work.
 
 pub mod arp;
+#[cfg(test)]
+mod behaviour;
 mod datagram;
 pub mod device;
 #[cfg(feature = "dpdk")]

@@ -5,6 +5,8 @@
 
 mod buffer;
 mod connection;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};

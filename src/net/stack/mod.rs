@@ -11,6 +11,8 @@ mod counters;
 mod ingress;
 mod limit;
 mod link;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::RandomState;
