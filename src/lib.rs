@@ -10,6 +10,7 @@
 //! `cli`. `tests/architecture.rs` holds us to it.
 
 pub mod agent;
+pub mod client;
 pub mod net;
 pub mod ring;
 pub mod types;
