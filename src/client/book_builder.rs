@@ -4,8 +4,11 @@
 //! does not fit what it knows is counted, and the books are then not complete.
 
 use std::collections::HashMap;
+use std::fmt;
 
-use crate::types::{BookDump, BookDumpHeader, BookDumpOrder, OrderRef, Price, Quantity, Symbol};
+use crate::types::{
+    BookDumpHeader, BookDumpOrder, OrderRef, Price, Quantity, Symbol, write_book_dump,
+};
 use crate::wire::itch::{AddOrder, Message};
 
 /// Every book of the day.
@@ -105,9 +108,11 @@ impl BookBuilder {
         self.anomalies
     }
 
-    /// The books, to write as text. They are complete if `header` says so and nothing did not fit.
-    #[must_use]
-    pub fn dump(&self, header: BookDumpHeader) -> BookDump {
+    /// Writes the books as text. They are complete if `header` says so and nothing did not fit.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(&self, header: BookDumpHeader, out: &mut impl fmt::Write) -> fmt::Result {
         let complete = header.complete && self.anomalies == 0;
         let mut resting: Vec<_> = self.orders.iter().collect();
         resting.sort_by_key(|(_, order)| order.arrival);
@@ -118,7 +123,7 @@ impl BookBuilder {
             order: OrderRef(order_ref),
             quantity: Quantity(order.shares),
         });
-        BookDump::new(BookDumpHeader { complete, ..header }, orders.collect())
+        write_book_dump(out, BookDumpHeader { complete, ..header }, orders.collect())
     }
 }
 
@@ -166,7 +171,10 @@ mod tests {
     }
 
     fn text(books: &BookBuilder) -> String {
-        books.dump(BookDumpHeader { sequence: 9, gaps: 0, complete: true }).to_string()
+        let mut text = String::new();
+        let header = BookDumpHeader { sequence: 9, gaps: 0, complete: true };
+        books.write(header, &mut text).unwrap();
+        text
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub enum ClientError {
         source: io::Error,
     },
     /// The operating system refused something else.
-    #[error("cannot {action}")]
+    #[error("cannot {action}: {source}")]
     Io {
         /// What was tried.
         action: &'static str,
@@ -50,8 +50,8 @@ pub enum ClientError {
     /// A message longer than a packet.
     #[error("a message of {0} bytes does not fit a packet")]
     TooLong(usize),
-    /// The address is of another family.
-    #[error("{0} is no multicast group")]
+    /// The address is no group's.
+    #[error("{0} is no multicast group; those are 224.0.0.0 to 239.255.255.255")]
     NotMulticast(std::net::Ipv4Addr),
 }
 

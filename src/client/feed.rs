@@ -181,7 +181,7 @@ impl FeedSocket {
         socket.bind(&group.into()).map_err(io("bind to the feed's group"))?;
         socket
             .join_multicast_v4(group.ip(), &interface)
-            .map_err(io("join the feed's group; has this host an interface with that address?"))?;
+            .map_err(io("join the feed's group on the interface with that address"))?;
         let datagram = vec![0; DATAGRAM_BYTES_MAX].into_boxed_slice();
         Ok(Self { socket: socket.into(), receive_buffer_bytes, wait: None, datagram })
     }
@@ -341,6 +341,6 @@ mod tests {
     fn a_unicast_address_is_no_group() {
         let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 45_872);
         let error = FeedSocket::join(address, Ipv4Addr::LOCALHOST).unwrap_err();
-        assert_eq!(error.to_string(), "127.0.0.1 is no multicast group");
+        assert!(matches!(error, ClientError::NotMulticast(Ipv4Addr::LOCALHOST)));
     }
 }

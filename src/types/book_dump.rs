@@ -44,34 +44,26 @@ pub struct BookDumpOrder {
     pub quantity: Quantity,
 }
 
-/// All books at one moment; shown, it is the text.
-#[derive(Clone, Debug)]
-pub struct BookDump {
+/// Writes the text. Orders may come in any order, but those of one price in the order in which they
+/// trade.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_book_dump(
+    out: &mut impl fmt::Write,
     header: BookDumpHeader,
-    orders: Vec<BookDumpOrder>,
-}
-
-impl BookDump {
-    /// Orders may come in any order, but those of one price in the order in which they trade.
-    #[must_use]
-    pub fn new(header: BookDumpHeader, mut orders: Vec<BookDumpOrder>) -> Self {
-        // A stable sort, so that time priority stays as it came.
-        orders.sort_by_key(|order| (order.symbol, !order.buy, rank(order)));
-        Self { header, orders }
+    mut orders: Vec<BookDumpOrder>,
+) -> fmt::Result {
+    // A stable sort, so that time priority stays as it came.
+    orders.sort_by_key(|order| (order.symbol, !order.buy, rank(order)));
+    writeln!(out, "sequence {}", header.sequence)?;
+    writeln!(out, "gaps {}", header.gaps)?;
+    writeln!(out, "complete {}", header.complete)?;
+    for BookDumpOrder { symbol, buy, price, order, quantity } in orders {
+        let side = if buy { 'B' } else { 'S' };
+        writeln!(out, "{symbol} {side} {price} {order} {quantity}")?;
     }
-}
-
-impl fmt::Display for BookDump {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "sequence {}", self.header.sequence)?;
-        writeln!(f, "gaps {}", self.header.gaps)?;
-        writeln!(f, "complete {}", self.header.complete)?;
-        for BookDumpOrder { symbol, buy, price, order, quantity } in &self.orders {
-            let side = if *buy { 'B' } else { 'S' };
-            writeln!(f, "{symbol} {side} {price} {order} {quantity}")?;
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// How good a price is, the best least.
@@ -101,8 +93,10 @@ mod tests {
             order("ACME", true, 99, 4, 7),
         ];
         let header = BookDumpHeader { sequence: 17, gaps: 0, complete: true };
+        let mut text = String::new();
+        write_book_dump(&mut text, header, orders).unwrap();
         assert_eq!(
-            BookDump::new(header, orders).to_string(),
+            text,
             "sequence 17\ngaps 0\ncomplete true\n\
              ACME B 100 8 5\nACME B 99 9 5\nACME B 99 4 7\nACME S 101 3 5\nACME S 103 2 5\n\
              ZETA B 10 1 5\n"
