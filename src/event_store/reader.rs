@@ -155,8 +155,8 @@ impl Reader {
 
     /// The committed record that begins at `position`. Does not move the reader.
     ///
-    /// Costs a walk over the headers of 128 KiB of log at most where frames have been passed before
-    /// by somebody in this process, of a segment where not, and over the records of one frame.
+    /// Costs a walk over the headers of some 16 KiB of log where somebody in this process has passed
+    /// before, of a segment at most where not, and over the records of one frame.
     ///
     /// # Errors
     /// [`StoreError::NotCommitted`], [`StoreError::NoRecord`], else as [`Reader::next_frame`].

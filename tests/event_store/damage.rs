@@ -141,6 +141,28 @@ fn a_damaged_last_frame_is_refused_if_it_is_known_to_be_durable() {
 }
 
 #[test]
+fn a_torn_frame_that_began_a_segment_is_cut_and_written_anew() {
+    let scratch = Scratch::new();
+    let (mut writer, _) = open(&scratch.0).unwrap();
+    let first = Position(SEGMENT + 64);
+    let mut end = writer.chain().end;
+    while append(&mut writer, 300) != first {
+        end = writer.chain().end;
+    }
+    drop(writer);
+    scratch.forget_positions();
+    flip(&scratch.segment(1), 1_000);
+    let (mut writer, recovered) = open(&scratch.0).unwrap();
+    assert_eq!(recovered.chain.end, end);
+    let torn = recovered.torn.unwrap();
+    assert_eq!((torn.path, torn.position), (scratch.segment(1), first));
+    assert_eq!(append(&mut writer, 1), first);
+    drop(writer);
+    let (_, again) = open(&scratch.0).unwrap();
+    assert_eq!((again.torn, again.frames), (None, recovered.frames + 1));
+}
+
+#[test]
 fn a_zeroed_frame_is_refused_if_frames_follow() {
     let (scratch, starts) = old_log();
     let mut bytes = fs::read(scratch.segment(0)).unwrap();
