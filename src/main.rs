@@ -23,6 +23,8 @@ enum Command {
     Config(cli::config::Args),
     /// Look into a log.
     Log(cli::log::Args),
+    /// Start and end trading days.
+    Market(cli::market::Args),
 }
 
 fn main() -> ExitCode {
@@ -47,5 +49,6 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Run(args) => cli::run::run(args),
         Command::Config(args) => Ok(print!("{}", cli::config::run(&args)?)),
         Command::Log(args) => cli::log::run(&args),
+        Command::Market(args) => cli::market::run(&args),
     }
 }
