@@ -287,7 +287,8 @@ fn a_reader_that_stops_gets_everything_later_and_nobody_else_waits_for_it() {
     const ORDERS: u32 = 100_000;
     let mut node = Node::start();
     let mut beta = Broker::login(&node, "BETA01");
-    beta.must_hear(&["system S"]);
+    beta.sells(1, "ACME", "30.00");
+    beta.must_hear(&["system S", "accepted #1 S 1 ACME 30.00"]);
     let mut slow = Raw::over(connect_with_small_buffer(node.site.order_entry));
     slow.sends(&login_packet(&node, "ALFA01", 1));
     for number in 1..=ORDERS {
@@ -298,11 +299,20 @@ fn a_reader_that_stops_gets_everything_later_and_nobody_else_waits_for_it() {
             assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
         }
     }
+    // Once its last order has traded, everything it said has been answered.
+    slow.sends(&enter_packet(ORDERS + 1, order(Side::Buy, 1, "ACME", "30.00")));
+    beta.must_hear(&["executed #1 1 30.00 A"]);
+
     assert!(slow.hears().unwrap().starts_with("login accepted"));
     slow.must_hear(&["system S"]);
     for number in 1..=ORDERS {
         assert_eq!(slow.hears().unwrap(), format!("accepted #{number} B 1 ACME 0.01 dead"));
     }
+    let last = ORDERS + 1;
+    slow.must_hear(&[
+        &format!("accepted #{last} B 1 ACME 30.00"),
+        &format!("executed #{last} 1 30.00 R"),
+    ]);
     node.stop_in_order();
     // It was really behind: most of this came from the log, not as it happened.
     let replayed = node.counter("order_entry", "messages_replayed");
