@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ impl Traffic {
     /// Sends them to the node, each with a seed of its own made from `seed`.
     pub(crate) fn start(node: &Node, seed: u64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let (tell, heard) = sync_channel(1);
+        let (tell, heard) = channel();
         let trade = |(port, number): (&'static str, u64)| {
             let random = Random(seed.wrapping_mul(1_000).wrapping_add(number));
             let credentials = node.site.credentials(port);
@@ -94,7 +94,7 @@ impl Trader {
         }
     }
 
-    fn trade(mut self, stop: &AtomicBool, tell: &SyncSender<()>) -> Self {
+    fn trade(mut self, stop: &AtomicBool, tell: &Sender<()>) -> Self {
         loop {
             let stopping = stop.load(Ordering::Relaxed);
             if stopping && self.unanswered.is_empty() {
@@ -110,7 +110,7 @@ impl Trader {
 
     /// Listens until the stream has `length` messages.
     pub(crate) fn listen_until(&mut self, length: usize) {
-        let (tell, _) = sync_channel(1);
+        let (tell, _) = channel();
         while self.stream.len() < length {
             self.hear(&tell).unwrap();
         }
@@ -156,8 +156,7 @@ impl Trader {
 
     fn send(&mut self, room: usize) -> Result<(), ClientError> {
         for _ in 0..room {
-            self.last_ref += 1;
-            let number = self.last_ref;
+            let number = self.last_ref + 1;
             let side = if self.random.below(2) == 0 { Side::Buy } else { Side::Sell };
             let symbol = ["ACME", "GLOBX", "INITECH"][self.random.below(3)];
             let quantity = u32::try_from(1 + self.random.below(300)).unwrap();
@@ -168,6 +167,9 @@ impl Trader {
                 let back = u32::try_from(self.random.below(40)).unwrap();
                 Cancel::new(UserRefNum(number.saturating_sub(back)), Quantity::ZERO)
             });
+            // Coming back sends what is unanswered: this one is not yet.
+            self.session()?;
+            self.last_ref = number;
             self.unanswered.insert(number, order);
             let session = self.session()?;
             session.enter(&order, &Options::default())?;
@@ -179,7 +181,7 @@ impl Trader {
     }
 
     /// Takes what has come, and waits a little if that is nothing.
-    fn hear(&mut self, tell: &SyncSender<()>) -> Result<(), ClientError> {
+    fn hear(&mut self, tell: &Sender<()>) -> Result<(), ClientError> {
         let mut wait = Duration::from_millis(1);
         loop {
             let sequence = self.stream.len() as u64 + 1;
@@ -197,7 +199,7 @@ impl Trader {
                 _ => {}
             }
             self.stream.push(message);
-            let _ = tell.try_send(());
+            let _ = tell.send(());
             wait = Duration::ZERO;
         }
     }
