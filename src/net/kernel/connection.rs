@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::buffer::Buffer;
+use crate::net::buffer::Buffer;
 use crate::net::{ConnectionId, NetEvent};
 use crate::sys::epoll::Readiness;
 

@@ -3,7 +3,6 @@
 //! One epoll instance says which connections changed, so idle ones cost nothing; only connections with
 //! something to do are served, in turn and by a bound. It never blocks.
 
-mod buffer;
 mod connection;
 #[cfg(test)]
 mod tests;
