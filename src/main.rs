@@ -21,6 +21,10 @@ enum Command {
     Run(cli::run::Args),
     /// Prove configuration files.
     Config(cli::config::Args),
+    /// Log in as a broker, enter and cancel orders, and print what comes back.
+    Client(cli::client::Args),
+    /// Join the feed, decode and print it.
+    Feed(cli::feed::Args),
     /// Look into a log.
     Log(cli::log::Args),
     /// Start and end trading days.
@@ -48,6 +52,8 @@ fn run(command: Command) -> Result<(), CliError> {
     match command {
         Command::Run(args) => cli::run::run(args),
         Command::Config(args) => Ok(print!("{}", cli::config::run(&args)?)),
+        Command::Client(args) => cli::client::run(&args),
+        Command::Feed(args) => cli::feed::run(&args),
         Command::Log(args) => cli::log::run(&args),
         Command::Market(args) => cli::market::run(&args),
     }
