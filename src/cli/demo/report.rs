@@ -135,15 +135,18 @@ impl Totals {
         Ok(())
     }
 
-    /// Ends the second: says what it was, and begins another.
-    pub(super) fn end_second(&mut self, elapsed: Duration, feed_gaps: u64) -> String {
+    /// Ends the second: says what it was, if anything was, and begins another.
+    pub(super) fn end_second(&mut self, elapsed: Duration, feed_gaps: u64) -> Option<String> {
+        if self.second == Counts::default() {
+            return None;
+        }
         let shown = Second { counts: &self.second, latencies: &self.latencies_of_second };
         let shown = format!("{:>4} s  {shown}  feed gaps {feed_gaps}", elapsed.as_secs());
         self.counts.add(&self.second);
         self.latencies.add(&self.latencies_of_second);
         self.second = Counts::default();
         self.latencies_of_second.clear();
-        shown
+        Some(shown)
     }
 }
 
@@ -165,9 +168,11 @@ impl fmt::Display for Second<'_> {
     }
 }
 
-/// What the feed's subscriber found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What the feed's subscriber says, each second and at its end. It may say more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct FeedResult {
+    /// The number of the message to come.
+    pub(super) next_sequence: u64,
     pub(super) messages: u64,
     pub(super) gaps: u64,
     /// Bytes of its socket's receive buffer, as the kernel granted it.
@@ -250,7 +255,7 @@ mod tests {
         let mut totals = Totals::new();
         totals.add(&broker(1..=500, 1)).unwrap();
         totals.add(&broker(501..=1000, 2)).unwrap();
-        let shown = totals.end_second(Duration::from_secs(3), 0);
+        let shown = totals.end_second(Duration::from_secs(3), 0).unwrap();
         assert_eq!(
             shown,
             "   3 s     1000 orders/s        2 fills/s  accepted after p50   500 us  p99    990 us  \
@@ -269,7 +274,7 @@ mod tests {
             totals.add(&broker([100; 50], 8)).unwrap();
             totals.end_second(Duration::from_secs(second), 0);
         }
-        let feed = FeedResult { messages: 9, gaps: 1, rcvbuf: 212_992 };
+        let feed = FeedResult { next_sequence: 11, messages: 9, gaps: 1, rcvbuf: 212_992 };
         let pmd = Some("net_af_packet".to_owned());
         assert_eq!(
             Summary::new(&totals, 8, feed, false, "dpdk", pmd).json(),
