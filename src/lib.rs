@@ -11,6 +11,7 @@
 
 pub mod agent;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod engine;
 pub mod event_store;

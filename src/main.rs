@@ -1,3 +1,51 @@
 //! The `rialto` command.
 
-fn main() {}
+use std::io::{IsTerminal, stderr};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use rialto::cli::{self, CliError};
+use tracing_subscriber::EnvFilter;
+
+/// Rialto: a kernel-bypass stock exchange.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a node.
+    Run(cli::run::Args),
+    /// Prove configuration files.
+    Config(cli::config::Args),
+    /// Look into a log.
+    Log(cli::log::Args),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr)
+        .with_ansi(stderr().is_terminal())
+        .init();
+    match run(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rialto: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), CliError> {
+    match command {
+        Command::Run(args) => cli::run::run(args),
+        Command::Config(args) => Ok(print!("{}", cli::config::run(&args)?)),
+        Command::Log(args) => cli::log::run(&args),
+    }
+}

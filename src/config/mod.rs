@@ -13,7 +13,7 @@ pub mod secrets;
 mod table;
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
 pub use crate::event_store::Durability;
@@ -121,6 +121,15 @@ pub struct Dpdk {
 }
 
 impl Dpdk {
+    /// All arguments of EAL: those configured, and the one that names the device.
+    #[must_use]
+    pub fn eal_arguments(&self) -> Vec<String> {
+        let flag = if self.device.starts_with("net_") { "--vdev=" } else { "--allow=" };
+        let mut arguments = self.eal_args.clone();
+        arguments.push(format!("{flag}{}", self.device));
+        arguments
+    }
+
     /// The driver, as far as the device's name tells: `net_af_packet` of `net_af_packet0,iface=x`.
     #[must_use]
     pub fn driver(&self) -> &str {
@@ -148,7 +157,7 @@ pub struct Feed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admin {
     /// A kernel address on loopback.
-    pub listen: SocketAddr,
+    pub listen: SocketAddrV4,
 }
 
 /// Tables are allocated once, for this much.

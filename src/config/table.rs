@@ -1,7 +1,7 @@
 //! `node.toml` as written, with its defaults, and the proof that makes it a [`Config`]. The defaults
 //! are a laptop's: one thread for everything, which sleeps a little when there is nothing to do.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -353,11 +353,8 @@ impl FeedTable {
 impl AdminTable {
     fn prove(self, source: &Source) -> Result<Admin, ConfigError> {
         let rule = "must be a loopback address and a port: administration never leaves the machine";
-        let listen: SocketAddr = parsed(source, "admin.listen", &self.listen, rule)?;
-        let loopback = match listen.ip() {
-            IpAddr::V4(address) => address.is_loopback(),
-            IpAddr::V6(address) => address.is_loopback(),
-        };
+        let listen: SocketAddrV4 = parsed(source, "admin.listen", &self.listen, rule)?;
+        let loopback = listen.ip().is_loopback();
         source.rule(loopback, "admin.listen", listen, rule)?;
         Ok(Admin { listen })
     }

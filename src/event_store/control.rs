@@ -253,8 +253,8 @@ mod tests {
 
     impl Scratch {
         fn new(name: &str) -> Self {
-            let name = format!("target/test-control-{name}-{}", std::process::id());
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+            let name = format!("rialto-control-{name}-{}", std::process::id());
+            let path = Path::new("/var/tmp").join(name);
             fs::create_dir_all(&path).unwrap();
             Self(path)
         }

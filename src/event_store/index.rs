@@ -1,8 +1,8 @@
-//! Where frames start, roughly: one hint for each 64 KiB of log, so that a record is found from its
+//! Where frames start, roughly: one hint for each 16 KiB of log, so that a record is found from its
 //! position by a short walk.
 //!
 //! A hint is written by whoever passes a frame and shared by all readers of the process. It is never
-//! trusted: the walk checks every header. It costs 4 bytes per 64 KiB of log that was passed, 64 MiB
+//! trusted: the walk checks every header. It costs 4 bytes per 16 KiB of log that was passed, 256 MiB
 //! for a terabyte.
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,8 +10,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::types::{LINE_BYTES, Position, SEGMENT_HEADER_BYTES};
 
-/// Bytes of log per hint: about the longest frame, so every second one at least is known.
-const STEP_BYTES: u64 = 64 * 1024;
+/// Bytes of log per hint. A quarter of the longest frame, so some steps have none.
+const STEP_BYTES: u64 = 16 * 1024;
 
 /// The hints of a log.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ mod tests {
         let at = |offset| Position(2 * SEGMENT + offset);
         assert_eq!(hints.at_or_before(at(900_032)), at(64));
         hints.note(at(70_016));
-        hints.note(at(80_000));
+        hints.note(at(72_000));
         hints.note(at(700_032));
         assert_eq!(hints.at_or_before(at(70_000 - 48)), at(64));
         assert_eq!(hints.at_or_before(at(90_048)), at(70_016));

@@ -127,14 +127,15 @@ pub(super) fn segment_numbers(directory: &Path) -> Result<Vec<u64>, StoreError> 
     Ok(numbers)
 }
 
-/// The header of segment `number` in `directory`; `None` if there is none that is whole.
+/// The header of segment `number` in `directory` and the kind of log that it says; `None` if there is
+/// none that is whole.
 ///
 /// # Errors
 /// The operating system's, or [`StoreError::Version`].
 pub(super) fn stored_header(
     directory: &Path,
     number: u64,
-) -> Result<Option<SegmentHeader>, StoreError> {
+) -> Result<Option<(SegmentHeader, LogKind)>, StoreError> {
     let path = segment_path(directory, number);
     let file = match File::open(&path) {
         Ok(file) => file,
@@ -147,10 +148,10 @@ pub(super) fn stored_header(
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         Err(error) => return Err(StoreError::io("read", &path)(error)),
     }
-    let Ok(header) = SegmentHeader::parse(&line) else { return Ok(None) };
+    let Some((header, kind)) = SegmentHeader::parse(&line) else { return Ok(None) };
     let reads = SegmentHeader::VERSION;
     if header.version != reads {
         return Err(StoreError::Version { path, found: header.version, reads });
     }
-    Ok(Some(header))
+    Ok(Some((header, kind)))
 }

@@ -5,7 +5,7 @@
 //! Never touches a byte that is in use.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use tracing::warn;
@@ -37,18 +37,19 @@ impl Preparer {
         Ok(Self { log: Arc::clone(log), ready: Some(ready), thread: Some(thread), late: 0 })
     }
 
-    /// Segment `number`, the one behind the last that was taken. Waits if it is not ready; if the
-    /// thread gave up for want of space, tries again here.
+    /// The next segment, which is number `number`. Waits if it is not ready.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSpace`] or the operating system's, as they are now. It may be tried again.
     pub(super) fn take(&mut self, number: u64) -> Result<LogSegment, StoreError> {
-        let ready = self.ready.as_ref().expect("taken on drop only");
-        let segment = match ready.try_recv() {
-            Ok(segment) => segment,
-            Err(waiting) => {
-                self.late += 1;
-                let segment = if waiting == TryRecvError::Empty { ready.recv().ok() } else { None };
-                segment.unwrap_or_else(|| prepare(&self.log, number))
-            }
-        }?;
+        let ready = self.ready.as_ref().expect("gone on drop only");
+        let segment = if let Ok(Ok(segment)) = ready.try_recv() {
+            segment
+        } else {
+            // Not ready, or an error of some time ago: the thread is trying, or now tries again.
+            self.late += 1;
+            ready.recv().expect("the thread ends when this does")?
+        };
         assert_eq!(segment.memory.number(), number, "segments are taken in their order");
         Ok(segment)
     }
@@ -83,19 +84,20 @@ pub(super) fn prepare(log: &Log, number: u64) -> Result<LogSegment, StoreError> 
 
 fn prepare_ahead(log: &Log, first: LogSegment, ready: &SyncSender<Result<LogSegment, StoreError>>) {
     let mut number = first.memory.number();
-    let mut held = Vec::new();
+    let mut held: Vec<LogSegment> = Vec::new();
     let mut next = Ok(first);
     loop {
         match &next {
-            Ok(segment) => held.push(segment.clone()),
+            Ok(segment) => {
+                held.push(segment.clone());
+                number += 1;
+            }
             Err(error) => warn!(%error, "cannot prepare the next segment"),
         }
-        let failed = next.is_err();
-        if ready.send(next).is_err() || failed {
+        if ready.send(next).is_err() {
             return;
         }
-        held.retain(|segment: &LogSegment| Arc::strong_count(&segment.memory) > 1);
-        number += 1;
+        held.retain(|segment| Arc::strong_count(&segment.memory) > 1);
         next = prepare(log, number);
     }
 }

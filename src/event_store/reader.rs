@@ -63,7 +63,7 @@ impl Reader {
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let no_log = || StoreError::NoLog { path: directory.to_owned() };
         let first = *segment_numbers(directory)?.first().ok_or_else(no_log)?;
-        let Some(header) = stored_header(directory, first)? else {
+        let Some((header, kind)) = stored_header(directory, first)? else {
             let path = segment_path(directory, first);
             let position = Position(first);
             return Err(StoreError::Unreadable { path, position, damage: Damage::SegmentHeader });
@@ -76,7 +76,7 @@ impl Reader {
                 Some(live) => live,
                 None => LogMemory::frozen(lock_to_read(directory)?, segment_bytes),
             },
-            kind: header.kind().expect("a whole header has one"),
+            kind,
             frozen_end: Position::FIRST,
             index: Arc::new(FrameIndex::new(segment_bytes)),
         };
@@ -155,8 +155,8 @@ impl Reader {
 
     /// The committed record that begins at `position`. Does not move the reader.
     ///
-    /// Costs a walk over the headers of 128 KiB of log at most where frames have been passed before
-    /// by somebody in this process, of a segment where not, and over the records of one frame.
+    /// Costs a walk over the headers of some 16 KiB of log where somebody in this process has passed
+    /// before, of a segment at most where not, and over the records of one frame.
     ///
     /// # Errors
     /// [`StoreError::NotCommitted`], [`StoreError::NoRecord`], else as [`Reader::next_frame`].

@@ -10,8 +10,7 @@ use zerocopy::FromBytes;
 use super::log::{Log, LogSegment, SegmentError, segment_numbers};
 use super::{Damage, StoreError};
 use crate::types::{
-    FRAME_HEADER_BYTES, FrameChain, FrameError, FrameHeader, LINE_BYTES, Line, Position,
-    SEGMENT_HEADER_BYTES,
+    FrameChain, FrameError, FrameHeader, LINE_BYTES, Line, Position, SEGMENT_HEADER_BYTES,
 };
 
 /// What a log held when it was opened.
@@ -119,7 +118,7 @@ fn check(header: &FrameHeader, payload: &[Line], chain: &mut FrameChain) -> Resu
 
 /// What lies behind the last frame.
 struct Behind {
-    /// A frame that is whole and where it says it is.
+    /// A frame that is whole.
     sound_frames: bool,
     /// Bytes in lines that are not blank.
     bytes: u64,
@@ -144,18 +143,17 @@ fn look_behind(log: &Log, end: Position) -> Result<Behind, StoreError> {
                 continue;
             }
             behind.bytes += LINE_BYTES as u64;
-            behind.sound_frames |=
-                is_frame(&lines[place..], first.plus((place * LINE_BYTES) as u64));
+            behind.sound_frames |= begins_with_frame(&lines[place..]);
         }
     }
     Ok(behind)
 }
 
-/// Whether a whole frame begins with these lines, which lie at `at`.
-fn is_frame(lines: &[Line], at: Position) -> bool {
-    let header = FrameHeader::ref_from_bytes(&Line::bytes(lines)[..FRAME_HEADER_BYTES])
-        .expect("a line is a header");
-    if header.start != at || header.check().is_err() {
+/// Whether these lines begin with a whole frame. One that belongs elsewhere counts: no unfinished
+/// write leaves that.
+fn begins_with_frame(lines: &[Line]) -> bool {
+    let header = FrameHeader::ref_from_bytes(Line::bytes(&lines[..1])).expect("a line is a header");
+    if header.check().is_err() {
         return false;
     }
     let payload = lines.get(1..=header.payload_bytes as usize / LINE_BYTES);

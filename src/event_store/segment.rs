@@ -6,7 +6,6 @@ use std::fmt;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::Damage;
 use crate::types::{Line, SEGMENT_HEADER_BYTES};
 
 /// The smallest segment.
@@ -75,22 +74,16 @@ impl SegmentHeader {
         header
     }
 
-    /// The header in a segment's first line.
-    ///
-    /// # Errors
-    /// [`Damage::SegmentHeader`] unless it is whole. The version is the caller's to compare.
-    pub(super) fn parse(line: &Line) -> Result<Self, Damage> {
+    /// The header in a segment's first line and the kind of log it says, if it is whole. The version
+    /// is the caller's to compare.
+    pub(super) fn parse(line: &Line) -> Option<(Self, LogKind)> {
         let header = Self::read_from_bytes(&line.0).expect("a line is as long as a header");
+        let kinds = [LogKind::Commands, LogKind::Events];
+        let kind = kinds.into_iter().find(|&kind| kind as u16 == header.kind)?;
         let sound = header.magic == MAGIC
             && header.crc == header.crc()
-            && header.kind().is_some()
             && is_segment_size(header.segment_bytes);
-        sound.then_some(header).ok_or(Damage::SegmentHeader)
-    }
-
-    /// Which log; `None` for a number that means none.
-    pub(super) fn kind(&self) -> Option<LogKind> {
-        [LogKind::Commands, LogKind::Events].into_iter().find(|&kind| kind as u16 == self.kind)
+        sound.then_some((header, kind))
     }
 
     /// As a line, to write.
@@ -115,8 +108,7 @@ mod tests {
     #[test]
     fn a_segment_header_survives_the_trip_through_its_line() {
         let header = SegmentHeader::new(LogKind::Events, SEGMENT_BYTES_MIN, 7);
-        assert_eq!(SegmentHeader::parse(&header.line()), Ok(header));
-        assert_eq!(header.kind(), Some(LogKind::Events));
+        assert_eq!(SegmentHeader::parse(&header.line()), Some((header, LogKind::Events)));
     }
 
     #[test]
@@ -125,8 +117,8 @@ mod tests {
         for bit in 0..line.0.len() * 8 {
             let mut damaged = line;
             damaged.0[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(SegmentHeader::parse(&damaged), Err(Damage::SegmentHeader), "bit {bit}");
+            assert_eq!(SegmentHeader::parse(&damaged), None, "bit {bit}");
         }
-        assert_eq!(SegmentHeader::parse(&Line::ZERO), Err(Damage::SegmentHeader));
+        assert_eq!(SegmentHeader::parse(&Line::ZERO), None);
     }
 }

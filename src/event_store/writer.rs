@@ -15,7 +15,7 @@ use super::recovery::{Recovered, Torn, recover};
 use super::segment::is_segment_size;
 use super::{LogKind, Reader, StoreError};
 use crate::sys::file::{self, DirectoryLock};
-use crate::sys::log_memory::{LogMemory, LogWriter, committed_in_this_boot};
+use crate::sys::log_memory::{LogMemory, LogWriter, committed_in_this_boot, segment_path};
 use crate::types::{
     FRAME_HEADER_BYTES, FrameChain, FrameHeader, FrameSink, LINE_BYTES, Line, Position,
 };
@@ -95,9 +95,7 @@ impl Writer {
             index: Arc::new(FrameIndex::new(segment_bytes)),
         };
         let recovered = recover(&frozen, durable.max(committed.unwrap_or(Position::FIRST)))?;
-        let Log { memory, index, .. } = frozen;
-        let lock = memory.into_lock().expect("the walk let go of its segments");
-
+        let (lock, index) = unfreeze(frozen);
         let end = recovered.chain.end;
         let mut memory = LogWriter::start(lock, segment_bytes, end)
             .map_err(StoreError::io("write the positions file in", directory))?;
@@ -215,17 +213,22 @@ pub fn check_space(directory: &Path, need: u64) -> Result<(), StoreError> {
 /// the walk finds out whether it is new or damaged.
 fn check_format(directory: &Path, kind: LogKind, segment_bytes: u64) -> Result<(), StoreError> {
     let Some(&first) = segment_numbers(directory)?.first() else { return Ok(()) };
-    let Some(header) = stored_header(directory, first)? else { return Ok(()) };
-    let path = crate::sys::log_memory::segment_path(directory, first);
-    match header.kind() {
-        Some(found) if found != kind => Err(StoreError::Kind { path, found, wanted: kind }),
-        _ if header.segment_bytes != segment_bytes => Err(StoreError::SegmentSize {
-            path,
-            found: header.segment_bytes,
-            wanted: segment_bytes,
-        }),
-        _ => Ok(()),
+    let Some((header, found)) = stored_header(directory, first)? else { return Ok(()) };
+    let path = segment_path(directory, first);
+    if found != kind {
+        return Err(StoreError::Kind { path, found, wanted: kind });
     }
+    if header.segment_bytes != segment_bytes {
+        let found = header.segment_bytes;
+        return Err(StoreError::SegmentSize { path, found, wanted: segment_bytes });
+    }
+    Ok(())
+}
+
+/// What the walk leaves for the writer.
+fn unfreeze(frozen: Log) -> (DirectoryLock, Arc<FrameIndex>) {
+    let lock = frozen.memory.into_lock().expect("the walk let go of its segments");
+    (lock, frozen.index)
 }
 
 /// What is written over a torn tail.

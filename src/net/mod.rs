@@ -5,16 +5,21 @@
 //! `kernel` (non-blocking sockets). Neither blocks, and each call does a bounded amount of work.
 
 pub mod arp;
+#[cfg(test)]
+mod behaviour;
 mod datagram;
 pub mod device;
 #[cfg(feature = "dpdk")]
 mod dpdk_device;
+mod elapsed;
 pub mod ethernet;
 pub mod ipv4;
+pub mod kernel;
 mod memory_device;
 pub mod stack;
 pub mod tcp;
 pub mod udp;
+mod wheel;
 
 use std::net::SocketAddrV4;
 
@@ -22,6 +27,7 @@ pub use datagram::{DATAGRAM_BYTES_MAX, DATAGRAM_LINES_MAX, Datagram};
 pub use device::Device;
 #[cfg(feature = "dpdk")]
 pub use dpdk_device::{DpdkConfig, DpdkDevice};
+pub use kernel::{KernelConfig, KernelError, KernelTransport};
 pub use memory_device::MemoryDevice;
 pub use stack::{Stack, StackConfig, StackError};
 

@@ -1,14 +1,15 @@
 //! From files to a node that can lead: the logs recovered, the term taken, the engine where it was.
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use zerocopy::FromZeros as _;
 
 use super::{NodeError, Start, books};
-use crate::config::{Config, secrets};
-use crate::engine::{Engine, EngineAgent};
+use crate::config::{self, Config, secrets};
+use crate::engine::{Capacity, Engine, EngineAgent};
 use crate::event_store::{
-    Control, ControlFile, Durability, LogKind, Options, Reader, Recovered, Writer, check_space,
+    Control, ControlFile, Durability, LogKind, Options, Reader, Recovered, Writer,
 };
+use crate::sys::file::boot_id;
 use crate::types::command::{CommandHeader, DayStart};
 use crate::types::{ClusterKey, Date, Line, Nanos, Position, Record};
 
@@ -16,6 +17,8 @@ use crate::types::{ClusterKey, Date, Line, Nanos, Position, Record};
 pub(super) struct Booted {
     pub(super) engine: EngineAgent,
     pub(super) commands: Writer,
+    /// A reader before the first event, to be cloned.
+    pub(super) events: Reader,
     pub(super) durability: Durability,
     pub(super) term: u32,
     /// What the sequencer proposes behind the start of the term.
@@ -23,37 +26,60 @@ pub(super) struct Booted {
     pub(super) cluster_key: ClusterKey,
 }
 
+/// The directories of the two logs, below the configured one.
+const COMMANDS: &str = "commands";
+const EVENTS: &str = "events";
+
 /// Opens everything and leads a new term. The term is on disk before anything can carry it.
 pub(super) fn boot(
     config: &Config,
     start: Start,
     now: Nanos,
 ) -> Result<(Booted, ControlFile), NodeError> {
-    let (mut control, known) = open_control(config)?;
+    let mut control = ControlFile::open(&config.control().directory.join("control"))?;
+    let known = control.state().copied().unwrap_or_default();
+    let directory = &config.logs().directory;
+
     let (mut commands, recovered) = open_log(config, LogKind::Commands, known.durable)?;
-    let proposals = proposals(config, &recovered, &known, start.market, now)?;
+    let is_empty = recovered.frames == 0;
+    let proposals = match start.market {
+        Some(_) if !is_empty => {
+            return Err(NodeError::MarketNotWanted { directory: directory.clone() });
+        }
+        None if is_empty => return Err(NodeError::MarketWanted { directory: directory.clone() }),
+        Some(market) => [market()?.as_slice(), day_start(now).lines()].concat(),
+        None => Vec::new(),
+    };
+    let cluster_key = secrets::load_cluster_key(&config.control().cluster_key_file)?;
     let (mut events, existing) = open_log(config, LogKind::Events, Position::FIRST)?;
 
     let term = known.term.max(recovered.chain.term) + 1;
-    control.write(Control { term, ..known.started() })?;
+    let node = config.node().id;
+    let boot_id = boot_id().map_err(NodeError::BootId)?;
+    control.store(Control { term, node, boot_id, clean: false, ..known })?;
 
     // Alone, what was appended is committed. What the event log holds is compared before anybody
     // is answered from it.
     commands.commit(recovered.chain.end);
     events.commit(existing.chain.end);
-    let engine = Engine::new(config.capacity().engine(), config.logs().event_segment_bytes);
-    let existing = events.reader();
-    let (mut engine, replayed) = EngineAgent::recover(engine, commands.reader(), existing, events)?;
+    let engine = Engine::new(capacity(config), config.logs().event_segment_bytes);
+    let reader = events.reader();
+    let (mut engine, replayed) =
+        EngineAgent::recover(engine, commands.reader(), reader.clone(), events)?;
     info!(?replayed, term, "recovered");
-    if recovered.frames > 0 && engine.engine().session().is_none() {
-        return Err(NodeError::MarketIncomplete { directory: config.logs().directory.clone() });
+    if !is_empty && engine.engine().feed_sequence() == 0 {
+        return Err(NodeError::MarketIncomplete { directory: directory.clone() });
     }
     if let Some(path) = start.books_out {
-        engine = engine.on_close(Box::new(move |engine| books::write(engine, &path)));
+        engine = engine.on_close(Box::new(move |engine| {
+            if let Err(error) = books::write(engine, &path) {
+                error!(path = %path.display(), %error, "could not write the books");
+            }
+        }));
     }
-    let cluster_key = secrets::load_cluster_key(&config.control().cluster_key_file)?;
     let durability = config.logs().durability;
-    Ok((Booted { engine, commands, durability, term, proposals, cluster_key }, control))
+    let events = reader;
+    Ok((Booted { engine, commands, events, durability, term, proposals, cluster_key }, control))
 }
 
 fn open_log(
@@ -75,31 +101,7 @@ fn open_log(
     Ok((writer, recovered))
 }
 
-/// What is proposed on an empty log: the market, then its first day. On any other nothing is.
-fn proposals(
-    config: &Config,
-    recovered: &Recovered,
-    known: &Control,
-    market: Option<Vec<Line>>,
-    now: Nanos,
-) -> Result<Vec<Line>, NodeError> {
-    let directory = || config.logs().directory.clone();
-    match market {
-        Some(_) if recovered.frames > 0 => {
-            Err(NodeError::MarketNotWanted { directory: directory() })
-        }
-        None if recovered.frames == 0 => Err(NodeError::MarketWanted { directory: directory() }),
-        _ if recovered.frames == 0 && known.durable > Position::FIRST => {
-            Err(NodeError::LogGone { directory: directory(), durable: known.durable })
-        }
-        None => Ok(Vec::new()),
-        Some(mut lines) => {
-            lines.extend_from_slice(day_start(now).lines());
-            Ok(lines)
-        }
-    }
-}
-
+/// The first day of an empty log: today.
 fn day_start(now: Nanos) -> DayStart {
     let today = Date::of(now);
     DayStart {
@@ -110,3 +112,17 @@ fn day_start(now: Nanos) -> DayStart {
         ..DayStart::new_zeroed()
     }
 }
+
+/// The engine's tables, from the four numbers that an operator thinks in.
+///
+/// An account has balances in a handful of currencies and instruments, not in all: 64 on average, and
+/// a small venue's accounts all that there are.
+fn capacity(config: &Config) -> Capacity {
+    let &config::Capacity { orders, ports, accounts, instruments } = config.capacity();
+    let instruments = u16::try_from(instruments).unwrap_or(u16::MAX);
+    let assets = u32::from(instruments) + CURRENCIES;
+    let balances = accounts.saturating_mul(assets.min(64)).max(assets.saturating_mul(64));
+    Capacity { orders, ports, accounts, instruments, balances, ..Capacity::default() }
+}
+
+const CURRENCIES: u32 = 64;

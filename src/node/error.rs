@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use crate::agent::AgentError;
 use crate::engine::RecoveryError;
 use crate::event_store::{ControlError, StoreError};
-use crate::types::Position;
 
 /// Why a node does not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -50,28 +49,29 @@ pub enum NodeError {
         /// The logs' directory.
         directory: PathBuf,
     },
-    /// The log was there once, and is not now.
-    #[error(
-        "the log in {} is empty, but the control file says it was durable up to position {durable}: \
-         restore it from a copy; to begin a new exchange remove the control file too",
-        directory.display()
-    )]
-    LogGone {
-        /// The logs' directory.
-        directory: PathBuf,
-        /// How far it reached.
-        durable: Position,
-    },
+    /// The operating system does not say which boot this is.
+    #[error("cannot read the boot id: {0}")]
+    BootId(#[source] io::Error),
     /// The network front cannot be had.
     #[error("order entry: {0}")]
     Front(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The operators' listener cannot be had.
     #[error("administration: {0}")]
-    Admin(#[source] io::Error),
+    Admin(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// No thread could be had.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),
     /// A stage failed while the node ran.
     #[error("{0}")]
     Stage(AgentError),
+}
+
+impl NodeError {
+    pub(super) fn front(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Front(Box::new(error))
+    }
+
+    pub(super) fn admin(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Admin(Box::new(error))
+    }
 }

@@ -3,27 +3,34 @@
 //! Stages meet only here. Which thread runs which is the placement's; the same command log gives the
 //! same event log whatever it is.
 
+mod books;
 mod boot;
 mod error;
 mod wiring;
 
 use std::path::PathBuf;
 use std::sync::Once;
+use std::thread;
+use std::time::Duration;
 
 use tracing::{error, info};
 
 pub use error::NodeError;
 
-use crate::agent::{AgentThread, Composite, StopFlag};
-use crate::config::Config;
-use crate::event_store::ControlFile;
+use crate::agent::{Agent as _, AgentThread, Composite, StopFlag};
+use crate::config::{Config, ConfigError};
+use crate::event_store::{Control, ControlFile, Durability, Reader};
+use crate::types::event::Event;
 use crate::types::{Line, Nanos};
 
+/// Makes the definition commands of a market; called once it is known that the log is empty.
+pub type MakeMarket = Box<dyn FnOnce() -> Result<Vec<Line>, ConfigError>>;
+
 /// What one start of a node is asked beyond its configuration.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Start {
-    /// The definition commands of a market, for an empty log only.
-    pub market: Option<Vec<Line>>,
+    /// The market to begin with, for an empty log only.
+    pub market: Option<MakeMarket>,
     /// Where to write the books when the node stops in order.
     pub books_out: Option<PathBuf>,
 }
@@ -33,6 +40,10 @@ pub struct Start {
 pub struct Node {
     threads: Vec<AgentThread>,
     control: ControlFile,
+    commands: Reader,
+    events: Reader,
+    term: u32,
+    durability: Durability,
 }
 
 impl Node {
@@ -51,19 +62,43 @@ impl Node {
     ) -> Result<Self, NodeError> {
         abort_on_panic();
         let (booted, control) = boot::boot(config, start, now)?;
+        let (commands, mut events) = (booted.commands.reader(), booted.events.clone());
+        events.seek(events.committed())?;
+        let (term, durability) = (booted.term, booted.durability);
         let mut stages = wiring::wire(config, booted)?;
         let placement = config.placement();
         let mut threads = Vec::new();
         for placed in &placement.threads {
             let agents = placed.stages.iter().map(|&stage| stages.take(stage)).collect();
             let composite = Composite::new(agents);
-            let name = composite.thread_name();
+            let name = composite.name();
             let build = move || Ok(composite);
             let (core, idle, stop) = (placed.core, placement.idle, stop.clone());
             let thread = AgentThread::spawn(name, core, idle, stop, build);
             threads.push(thread.map_err(NodeError::Thread)?);
         }
-        Ok(Self { threads, control })
+        Ok(Self { threads, control, commands, events, term, durability })
+    }
+
+    /// Waits until the start of this term is in the event log, which is when gateways begin to serve.
+    /// Returns `false` if the node was asked to stop before.
+    ///
+    /// # Errors
+    /// The event log's.
+    pub fn wait_ready(&mut self, stop: &StopFlag) -> Result<bool, NodeError> {
+        loop {
+            while let Some(frame) = self.events.next_frame()? {
+                let mut records = frame.records().map_while(Result::ok);
+                let term = self.term;
+                if records.any(|record| begins(record.lines, term)) {
+                    return Ok(true);
+                }
+            }
+            if stop.is_set() {
+                return Ok(false);
+            }
+            thread::sleep(READY_POLL_INTERVAL);
+        }
     }
 
     /// Waits until the node was asked to stop, or one of its stages failed.
@@ -75,10 +110,22 @@ impl Node {
         for result in results {
             result.map_err(NodeError::Stage)?;
         }
-        self.control.mark_clean()?;
+        let state = self.control.state().copied().unwrap_or_default();
+        // In memory mode nothing is known to be durable, not even after an orderly stop.
+        let durable = match self.durability {
+            Durability::Disk => self.commands.committed(),
+            Durability::Memory => state.durable,
+        };
+        self.control.store(Control { clean: true, durable, ..state })?;
         info!("stopped in order");
         Ok(())
     }
+}
+
+const READY_POLL_INTERVAL: Duration = Duration::from_millis(1);
+
+fn begins(record: &[Line], term: u32) -> bool {
+    matches!(Event::parse(record), Ok(Event::TermStarted(started)) if started.term == term)
 }
 
 /// A panic in any thread ends the process at once: a stage that is gone must not leave the others

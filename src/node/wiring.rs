@@ -1,7 +1,5 @@
 //! The pipeline as a graph: every stage with the rings and readers it is given.
 
-use std::net::SocketAddrV4;
-
 use super::NodeError;
 use super::boot::Booted;
 use crate::agent::Agent;
@@ -9,8 +7,12 @@ use crate::config::{Backend, Config, Stage};
 use crate::event_store::Reader;
 use crate::gateway::{Gateway, GatewayConfig};
 use crate::market_data::{MarketData, MarketDataConfig};
+#[cfg(feature = "dpdk")]
+use crate::net::ipv4::Ipv4Network;
 use crate::net::{DATAGRAM_LINES_MAX, KernelConfig, KernelTransport, Transport};
-use crate::ring::{self, ring};
+#[cfg(feature = "dpdk")]
+use crate::net::{DpdkConfig, DpdkDevice, Stack, StackConfig};
+use crate::ring::{Consumer, Producer, ring};
 use crate::sequencer::Sequencer;
 use crate::types::{PortKind, RECORD_LINES_MAX};
 
@@ -18,6 +20,8 @@ use crate::types::{PortKind, RECORD_LINES_MAX};
 const COMMAND_RING_LINES: usize = 16 * 1024;
 /// Lines of the ring that takes the feed's datagrams to the device: 1 MiB.
 const DATAGRAM_RING_LINES: usize = 16 * 1024;
+/// Operators at a time.
+const OPERATORS_MAX: usize = 16;
 
 /// The stages of a node, each to be taken once by its thread.
 pub(super) struct Stages(Vec<(Stage, Box<dyn Agent>)>);
@@ -45,46 +49,94 @@ pub(super) fn wire(config: &Config, booted: Booted) -> Result<Stages, NodeError>
     let (operators_in, operators) = ring(COMMAND_RING_LINES, RECORD_LINES_MAX);
     let (datagrams_in, datagrams) = ring(DATAGRAM_RING_LINES, DATAGRAM_LINES_MAX);
     let Booted { engine, commands, events, durability, term, proposals, cluster_key } = booted;
-    let reader = || Reader::open(&events);
 
     let gateway =
         |serves, shard| GatewayConfig { serves, shard, term, cluster_key: cluster_key.clone() };
-    let order_entry = gateway(PortKind::OrderEntry, 0);
-    let admin = gateway(PortKind::Admin, 1);
-    let group = config.feed().group;
-    let loopback = KernelConfig::loopback(config.admin().listen);
+    let front = Front {
+        config: gateway(PortKind::OrderEntry, 0),
+        commands: orders_in,
+        datagrams: Some(datagrams),
+        events: events.clone(),
+    };
+    let back = Front {
+        config: gateway(PortKind::Admin, 1),
+        commands: operators_in,
+        datagrams: None,
+        events: events.clone(),
+    };
+    let loopback =
+        KernelConfig { connections_max: OPERATORS_MAX, ..KernelConfig::new(config.admin().listen) };
+    let operators_transport = KernelTransport::new(&loopback).map_err(NodeError::admin)?;
+    let inputs = vec![orders, operators];
     let node = config.node().id;
+    let feed = MarketDataConfig { group: config.feed().group, term };
     Ok(Stages(vec![
-        (
-            Stage::OrderEntry,
-            front(config, order_entry, orders_in, datagrams, reader()?, reader()?)?,
-        ),
+        (Stage::OrderEntry, front.over_configured_transport(config)?),
         (
             Stage::Sequencer,
-            Box::new(Sequencer::new(
-                commands,
-                durability,
-                term,
-                node,
-                &proposals,
-                vec![orders, operators],
-            )),
+            Box::new(Sequencer::new(commands, durability, term, node, &proposals, inputs)),
         ),
         (Stage::Engine, Box::new(engine)),
-        (
-            Stage::MarketData,
-            Box::new(MarketData::new(MarketDataConfig { group, term }, reader()?, datagrams_in)),
-        ),
-        (
-            Stage::Admin,
-            Box::new(Gateway::new(
-                admin,
-                KernelTransport::open(loopback)?,
-                operators_in,
-                None,
-                reader()?,
-                reader()?,
-            )),
-        ),
+        (Stage::MarketData, Box::new(MarketData::new(feed, events, datagrams_in))),
+        (Stage::Admin, back.over(operators_transport)),
     ]))
+}
+
+/// A gateway that lacks only its transport.
+struct Front {
+    config: GatewayConfig,
+    commands: Producer,
+    datagrams: Option<Consumer>,
+    events: Reader,
+}
+
+impl Front {
+    fn over<T: Transport + std::fmt::Debug + 'static>(self, transport: T) -> Box<dyn Agent> {
+        let Self { config, commands, datagrams, events } = self;
+        let history = events.clone();
+        Box::new(Gateway::new(config, transport, commands, datagrams, events, history))
+    }
+
+    fn over_configured_transport(self, config: &Config) -> Result<Box<dyn Agent>, NodeError> {
+        let entry = config.order_entry();
+        match entry.backend {
+            Backend::Kernel => {
+                let settings = KernelConfig {
+                    multicast_interface: config.feed().source,
+                    multicast_ttl: config.feed().ttl,
+                    connections_max: entry.connections_max as usize,
+                    ..KernelConfig::new(entry.listen)
+                };
+                Ok(self.over(KernelTransport::new(&settings).map_err(NodeError::front)?))
+            }
+            #[cfg(feature = "dpdk")]
+            Backend::Dpdk => Ok(self.over(dpdk_stack(config)?)),
+            #[cfg(not(feature = "dpdk"))]
+            Backend::Dpdk => unreachable!("a configuration for DPDK is not proven without it"),
+        }
+    }
+}
+
+#[cfg(feature = "dpdk")]
+fn dpdk_stack(config: &Config) -> Result<Stack<DpdkDevice>, NodeError> {
+    let (entry, port) = (config.order_entry(), config.dpdk());
+    let device = DpdkDevice::open(&DpdkConfig {
+        eal_arguments: port.eal_arguments(),
+        mbufs: port.mbufs,
+        rx_descriptors: port.rx_descriptors,
+        tx_descriptors: port.tx_descriptors,
+    })
+    .map_err(NodeError::front)?;
+    let settings = StackConfig {
+        gateway: entry.gateway,
+        connections_max: entry.connections_max as usize,
+        allow: entry
+            .allow
+            .iter()
+            .filter_map(|n| Ipv4Network::new(n.address(), n.prefix()))
+            .collect(),
+        multicast_ttl: config.feed().ttl,
+        ..StackConfig::new(*entry.listen.ip(), entry.prefix, entry.listen.port())
+    };
+    Stack::new(settings, device).map_err(NodeError::front)
 }

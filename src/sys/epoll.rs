@@ -16,6 +16,8 @@ pub struct Readiness {
     pub token: u64,
     /// There is something to read: bytes, an end, or an error.
     pub readable: bool,
+    /// The peer has sent its last, or the connection is broken.
+    pub ending: bool,
     /// There is room to write, or an error to find.
     pub writable: bool,
 }
@@ -69,6 +71,7 @@ impl Epoll {
             let failed = bits & (libc::EPOLLERR | libc::EPOLLHUP) != 0;
             tell(Readiness {
                 token: event.u64,
+                ending: failed || bits & libc::EPOLLRDHUP != 0,
                 readable: failed || bits & (libc::EPOLLIN | libc::EPOLLRDHUP) != 0,
                 writable: failed || bits & libc::EPOLLOUT != 0,
             });

@@ -10,13 +10,15 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use tracing::warn;
+
 /// A directory that this handle alone writes to (exclusive), or that nobody writes to (shared).
 ///
 /// The lock is `flock` on the directory itself: it leaves no file behind and ends with the process,
 /// however that ends.
 #[derive(Debug)]
 pub struct DirectoryLock {
-    _file: File,
+    file: File,
     path: PathBuf,
     exclusive: bool,
 }
@@ -61,9 +63,19 @@ impl DirectoryLock {
         locked: Result<(), TryLockError>,
     ) -> io::Result<Option<Self>> {
         match locked {
-            Ok(()) => Ok(Some(Self { _file: file, path: path.to_owned(), exclusive })),
+            Ok(()) => Ok(Some(Self { file, path: path.to_owned(), exclusive })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+impl Drop for DirectoryLock {
+    /// Unlocks in so many words: closing the file would not do it while a child that another thread
+    /// is just starting has it open as well.
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            warn!(%error, path = %self.path.display(), "cannot unlock");
         }
     }
 }
@@ -174,9 +186,9 @@ mod tests {
     }
 
     #[test]
-    fn shared_memory_is_volatile_and_this_source_is_not() {
+    fn shared_memory_is_volatile_and_a_place_for_lasting_files_is_not() {
         assert!(is_volatile(Path::new("/dev/shm")).unwrap());
-        assert!(!is_volatile(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap());
+        assert!(!is_volatile(Path::new("/var/tmp")).unwrap());
     }
 
     #[test]

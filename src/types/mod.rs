@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a file or a socket. Every record is little-endian, `repr(C)`, without
 //! padding, and a whole number of 64-byte [`Line`]s.
 
+mod book_dump;
 pub mod command;
 mod date;
 mod enums;
@@ -15,6 +16,7 @@ mod secret;
 mod text;
 mod time;
 
+pub use book_dump::*;
 pub use date::*;
 pub use enums::*;
 pub use frame::*;

@@ -1,4 +1,4 @@
-//! The stack's clock: never steps back, and runs faster for the TCP engine than for us.
+//! The TCP engine's clock, which runs faster than ours.
 //!
 //! smoltcp's timers are fixed for the open Internet: it never retransmits before one second. On an
 //! exchange's segment a lost last segment would stall a participant that long, so the engine is shown a
@@ -17,77 +17,31 @@ use smoltcp::time::{Duration, Instant};
 use crate::types::Nanos;
 
 /// How many times as fast the engine's clock runs.
-pub(super) const SCALE: u64 = 20;
+const SCALE: u64 = 20;
 
-/// Real time a delayed ACK waits for data to ride on.
-const ACK_DELAY_MILLIS: u64 = 10;
+/// How long the engine is to delay an ACK, by its clock: 10 ms for data to ride on.
+pub(super) const ACK_DELAY: Duration = Duration::from_millis(10 * SCALE);
 
-/// The longest step taken at once. After a longer stall (or a step of the system's clock) timers run
-/// late rather than all at once.
-const STEP_MAX: Nanos = Nanos::SECOND;
-
-/// Time since the stack was made, plus one second: zero means "at once" to the engine.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
-    seen: Option<Nanos>,
-    elapsed: Nanos,
+/// The engine's time at `now`.
+pub(super) fn engine_time(now: Nanos) -> Instant {
+    let micros = now.0 / 1_000 * SCALE;
+    Instant::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
 }
 
-impl Clock {
-    pub(super) const fn new() -> Self {
-        Self { seen: None, elapsed: Nanos::SECOND }
-    }
-
-    /// Moves to `now`, by the caller's clock.
-    pub(super) fn advance(&mut self, now: Nanos) {
-        let step = now.since(self.seen.unwrap_or(now)).min(STEP_MAX);
-        self.elapsed = self.elapsed.after(step);
-        self.seen = Some(now);
-    }
-
-    /// Real time.
-    pub(super) const fn now(&self) -> Nanos {
-        self.elapsed
-    }
-
-    /// The engine's time.
-    pub(super) fn engine(&self) -> Instant {
-        let micros = self.elapsed.0 / 1_000 * SCALE;
-        Instant::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
-    }
-}
-
-/// The real time at which the engine's clock shows `instant`.
-pub(super) fn real(instant: Instant) -> Nanos {
+/// The time at which the engine's clock shows `instant`.
+pub(super) fn real_time(instant: Instant) -> Nanos {
     let micros = u64::try_from(instant.total_micros()).unwrap_or(0);
-    Nanos((micros.saturating_mul(1_000)).div_ceil(SCALE))
+    Nanos(micros.saturating_mul(1_000).div_ceil(SCALE))
 }
-
-/// How long the engine is to delay an ACK, by its clock.
-pub(super) const ACK_DELAY: Duration = Duration::from_millis(ACK_DELAY_MILLIS * SCALE);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_engine_sees_a_faster_clock_that_never_steps_back() {
-        let mut clock = Clock::new();
-        clock.advance(Nanos::from_secs(1_000));
-        let start = clock.engine();
-        clock.advance(Nanos::from_secs(1_000).after(Nanos::from_millis(3)));
-        assert_eq!(clock.engine() - start, Duration::from_millis(60));
-        clock.advance(Nanos::from_secs(10));
-        assert_eq!(clock.engine() - start, Duration::from_millis(60));
-        clock.advance(Nanos::from_secs(900));
-        assert_eq!(clock.engine() - start, Duration::from_millis(60) + Duration::from_secs(SCALE));
-    }
-
-    #[test]
-    fn a_deadline_of_the_engine_is_translated_back() {
-        let mut clock = Clock::new();
-        clock.advance(Nanos::SECOND);
-        let deadline = clock.engine() + Duration::from_millis(1_000);
-        assert_eq!(real(deadline).since(clock.now()), Nanos::from_millis(50));
+    fn a_second_of_the_engine_is_fifty_milliseconds() {
+        let now = Nanos::from_secs(7);
+        let deadline = engine_time(now) + Duration::from_secs(1);
+        assert_eq!(real_time(deadline).since(now), Nanos::from_millis(50));
     }
 }

@@ -8,6 +8,7 @@ use std::net::SocketAddrV4;
 
 use smoltcp::wire::IpListenEndpoint;
 
+use super::clock::engine_time;
 use super::connection::Phase;
 use super::link::Link;
 use super::{HALF_OPEN, Stack, engine, events_room};
@@ -116,7 +117,7 @@ impl<D: Device> Stack<D> {
             Some(slot) => {
                 let connection = &mut self.connections[slot as usize];
                 let mut link = Link::with(&mut self.device, connection.neighbour, packet);
-                let now = self.clock.engine();
+                let now = engine_time(self.clock.now());
                 self.engine.poll_ingress_single(now, &mut link, &mut connection.sockets);
                 self.look(slot);
             }
@@ -148,7 +149,7 @@ impl<D: Device> Stack<D> {
         // peer and the moment (RFC 6528), gives away nothing about the next.
         let seed = self.secret.hash_one((peer, now.0, self.counters.rx_frames, slot));
         let network = self.neighbours.network();
-        let mut engine = engine(&mut self.device, network, seed, &self.clock);
+        let mut engine = engine(&mut self.device, network, seed, now);
 
         let local = IpListenEndpoint {
             addr: Some(self.config.address.into()),
@@ -158,7 +159,11 @@ impl<D: Device> Stack<D> {
         connection.listen(local, peer, from);
         connection.deadline = now.after(HALF_OPEN);
         let mut link = Link::with(&mut self.device, from, packet);
-        engine.poll_ingress_single(self.clock.engine(), &mut link, &mut connection.sockets);
+        engine.poll_ingress_single(
+            engine_time(self.clock.now()),
+            &mut link,
+            &mut connection.sockets,
+        );
 
         if connection.socket().remote_endpoint().is_none() {
             // Not a segment after all: its checksum is wrong, say.
@@ -175,6 +180,6 @@ impl<D: Device> Stack<D> {
     /// Lets the engine answer a packet that belongs to no connection: a reset, or an echo.
     fn answer(&mut self, to: MacAddress, packet: &[u8]) {
         let mut link = Link::with(&mut self.device, to, packet);
-        self.engine.poll_ingress_single(self.clock.engine(), &mut link, &mut self.nobody);
+        self.engine.poll_ingress_single(engine_time(self.clock.now()), &mut link, &mut self.nobody);
     }
 }

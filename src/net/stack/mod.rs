@@ -11,7 +11,8 @@ mod counters;
 mod ingress;
 mod limit;
 mod link;
-mod wheel;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::RandomState;
@@ -22,16 +23,17 @@ use smoltcp::wire::{HardwareAddress, IpCidr};
 
 pub use self::counters::Counters;
 
-use self::clock::Clock;
+use self::clock::{engine_time, real_time};
 use self::connection::{Connection, Phase};
 use self::limit::RateLimit;
 use self::link::Link;
-use self::wheel::Wheel;
 use super::arp::{ArpPacket, Neighbours};
 use super::device::{Device, RX_BURST_MAX};
+use super::elapsed::Elapsed;
 use super::ethernet::{ETHER_TYPE_ARP, ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
 use super::ipv4::{Ipv4Header, Ipv4Network, PROTOCOL_UDP};
 use super::udp::UdpHeader;
+use super::wheel::Wheel;
 use super::{ConnectionId, NetEvent, Transport};
 use crate::types::Nanos;
 
@@ -123,7 +125,7 @@ const TIMERS_MAX: usize = 256;
 /// Time for a peer to finish its handshake.
 const HALF_OPEN: Nanos = Nanos::SECOND;
 /// Time for a peer to part after we closed.
-const LINGER: Nanos = Nanos::from_secs(5);
+const LINGER: Nanos = Nanos::from_secs(4);
 /// Handshakes begun per second, and at once.
 const SYN_PER_SECOND_MAX: u64 = 20_000;
 const SYN_BURST_MAX: u64 = 2_000;
@@ -137,7 +139,7 @@ pub struct Stack<D> {
     config: StackConfig,
     device: D,
     mac: MacAddress,
-    clock: Clock,
+    clock: Elapsed,
     neighbours: Neighbours,
     /// Carries every connection; which one is decided by the socket set it is given.
     engine: Interface,
@@ -165,9 +167,9 @@ impl<D: Device> Stack<D> {
     /// The first setting that cannot be used.
     pub fn new(config: StackConfig, mut device: D) -> Result<Self, StackError> {
         let network = check(&config, device.mtu())?;
-        let clock = Clock::new();
+        let clock = Elapsed::new();
         let mac = device.mac();
-        let engine = engine(&mut device, network, 0, &clock);
+        let engine = engine(&mut device, network, 0, clock.now());
         let slots = config.connections_max;
         let slot_count = u32::try_from(slots).expect("checked against CONNECTIONS_MAX");
         let connection = |_| Connection::new(config.rx_buffer_bytes, config.tx_buffer_bytes);
@@ -243,13 +245,13 @@ impl<D: Device> Stack<D> {
             self.release(slot);
             return;
         }
-        let now = self.clock.engine();
+        let now = engine_time(self.clock.now());
         let due = self.engine.poll_at(now, &connection.sockets);
         if due.is_some_and(|at| at <= now) {
             self.mark_dirty(slot);
         }
         let connection = &self.connections[slot as usize];
-        let timer = due.map_or(Nanos::MAX, clock::real).min(connection.deadline);
+        let timer = due.map_or(Nanos::MAX, real_time).min(connection.deadline);
         if timer != Nanos::MAX {
             self.timers.arm(slot, timer);
         }
@@ -301,7 +303,7 @@ impl<D: Device> Stack<D> {
             if connection.phase == Phase::Free {
                 continue;
             }
-            let now = self.clock.engine();
+            let now = engine_time(self.clock.now());
             for _ in 0..EGRESS_SEGMENTS_MAX {
                 let mut link = Link::to(&mut self.device, connection.neighbour);
                 let sent = self.engine.poll_egress(now, &mut link, &mut connection.sockets);
@@ -383,11 +385,11 @@ fn check(config: &StackConfig, mtu: usize) -> Result<Ipv4Network, StackError> {
 }
 
 /// An engine that holds our address and draws its first sequence number from `seed`.
-fn engine<D: Device>(device: &mut D, network: Ipv4Network, seed: u64, clock: &Clock) -> Interface {
+fn engine<D: Device>(device: &mut D, network: Ipv4Network, seed: u64, now: Nanos) -> Interface {
     let mut config = Config::new(HardwareAddress::Ip);
     config.random_seed = seed;
     let mut link = Link::to(device, MacAddress::default());
-    let mut engine = Interface::new(config, &mut link, clock.engine());
+    let mut engine = Interface::new(config, &mut link, engine_time(now));
     engine.update_ip_addrs(|addresses| {
         let address = IpCidr::new(network.address().into(), network.prefix());
         addresses.push(address).expect("the engine has room for an address");

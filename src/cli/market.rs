@@ -1,0 +1,1 @@
+//! `rialto market`: an operator's commands to a running node.

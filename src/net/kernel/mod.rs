@@ -1,0 +1,395 @@
+//! The network over kernel sockets: non-blocking, spinning, where DPDK is absent.
+//!
+//! One epoll instance says which connections changed, so idle ones cost nothing; only connections with
+//! something to do are served, in turn and by a bound. It never blocks.
+
+mod buffer;
+mod connection;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
+
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+
+use self::connection::{Connection, Phase};
+use super::elapsed::Elapsed;
+use super::wheel::Wheel;
+use super::{ConnectionId, NetEvent, Transport};
+use crate::sys::epoll::Epoll;
+use crate::types::Nanos;
+
+/// Settings of a [`KernelTransport`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelConfig {
+    /// Where to listen; port 0 lets the kernel choose one.
+    pub listen: SocketAddrV4,
+    /// Address of the interface that multicast leaves by.
+    pub multicast_interface: Ipv4Addr,
+    /// Connections at once, those still parting included.
+    pub connections_max: usize,
+    /// Bytes a connection can receive ahead of its user, beyond what the kernel holds.
+    pub rx_buffer_bytes: usize,
+    /// Bytes a connection can hold beyond what the kernel holds.
+    pub tx_buffer_bytes: usize,
+    /// Hops of multicast datagrams.
+    pub multicast_ttl: u8,
+}
+
+impl KernelConfig {
+    /// Settings that serve a gateway, at this address.
+    #[must_use]
+    pub fn new(listen: SocketAddrV4) -> Self {
+        Self {
+            listen,
+            multicast_interface: *listen.ip(),
+            connections_max: 1024,
+            rx_buffer_bytes: 16 * 1024,
+            tx_buffer_bytes: 64 * 1024,
+            multicast_ttl: 8,
+        }
+    }
+}
+
+/// Why the kernel's sockets cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KernelError {
+    /// Nothing could connect or be buffered.
+    #[error("connections_max, rx_buffer_bytes and tx_buffer_bytes must each be at least 1")]
+    Sizes,
+    /// The listening socket.
+    #[error("cannot listen on {address}: is the address this host's, and the port free?")]
+    Listen {
+        /// What was asked for.
+        address: SocketAddrV4,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// The datagram socket.
+    #[error("cannot send datagrams by the interface with address {interface}")]
+    Datagrams {
+        /// What was asked for.
+        interface: Ipv4Addr,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// The operating system gives no epoll.
+    #[error("no epoll")]
+    Epoll(#[source] io::Error),
+}
+
+/// What the transport counted, for operators.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KernelCounters {
+    /// Connections that peers opened.
+    pub opened: u64,
+    /// Connections refused because all slots are taken.
+    pub refused: u64,
+    /// Closed connections whose peer did not part in time.
+    pub linger_expired: u64,
+    /// Datagrams sent.
+    pub datagrams: u64,
+    /// Datagrams that the kernel would never take.
+    pub datagram_errors: u64,
+}
+
+/// Connections accepted in one duty cycle.
+const ACCEPT_MAX: usize = 16;
+/// Connections served in one duty cycle.
+const SERVE_MAX: usize = 256;
+/// Connection requests that the kernel holds for us.
+const BACKLOG: i32 = 1024;
+/// Time for a peer to part after we closed; less than a turn of the timer wheel.
+const LINGER: Nanos = Nanos::from_secs(4);
+const LISTENER: u64 = u64::MAX;
+
+/// TCP connections and UDP datagrams over the kernel.
+#[derive(Debug)]
+pub struct KernelTransport {
+    epoll: Epoll,
+    listener: TcpListener,
+    datagrams: UdpSocket,
+    connections: Vec<Connection>,
+    free: Vec<u32>,
+    /// Connections to serve; each at most once.
+    busy: VecDeque<u32>,
+    /// When the time to part ends of connections that we closed.
+    timers: Wheel,
+    may_accept: bool,
+    clock: Elapsed,
+    events: VecDeque<NetEvent>,
+    counters: KernelCounters,
+}
+
+impl KernelTransport {
+    /// Listens as `config` says.
+    ///
+    /// # Errors
+    /// The first socket that the operating system refuses.
+    pub fn new(config: &KernelConfig) -> Result<Self, KernelError> {
+        let slots = config.connections_max;
+        let slot_count = u32::try_from(slots).ok().filter(|&count| count > 0);
+        let slot_count = slot_count.ok_or(KernelError::Sizes)?;
+        if config.rx_buffer_bytes == 0 || config.tx_buffer_bytes == 0 {
+            return Err(KernelError::Sizes);
+        }
+        let listener = listener(config.listen)
+            .map_err(|source| KernelError::Listen { address: config.listen, source })?;
+        let interface = config.multicast_interface;
+        let datagrams = datagram_socket(interface, config.multicast_ttl)
+            .map_err(|source| KernelError::Datagrams { interface, source })?;
+        let epoll = Epoll::new().map_err(KernelError::Epoll)?;
+        epoll.add(&listener, LISTENER).map_err(KernelError::Epoll)?;
+        let clock = Elapsed::new();
+        let connection = |_| Connection::new(config.rx_buffer_bytes, config.tx_buffer_bytes);
+        Ok(Self {
+            epoll,
+            listener,
+            datagrams,
+            connections: (0..slots).map(connection).collect(),
+            free: (0..slot_count).rev().collect(),
+            busy: VecDeque::with_capacity(slots),
+            timers: Wheel::new(slots, clock.now()),
+            may_accept: true,
+            clock,
+            events: VecDeque::with_capacity(2 * events_room(slots)),
+            counters: KernelCounters::default(),
+        })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn counters(&self) -> &KernelCounters {
+        &self.counters
+    }
+
+    /// Connections now, those still parting included.
+    #[must_use]
+    pub fn connection_count(&self) -> usize {
+        self.connections.len() - self.free.len()
+    }
+
+    fn open(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        let connection = self.connections.get_mut(id.slot as usize)?;
+        let valid = connection.generation == id.generation && connection.phase == Phase::Open;
+        valid.then_some(connection)
+    }
+
+    fn learn(&mut self) {
+        let (connections, busy) = (&mut self.connections, &mut self.busy);
+        let may_accept = &mut self.may_accept;
+        self.epoll.poll(|readiness| {
+            if readiness.token == LISTENER {
+                *may_accept = true;
+                return;
+            }
+            let slot = readiness.token as u32;
+            let connection = &mut connections[slot as usize];
+            connection.ready(readiness);
+            mark_busy(connection, slot, busy);
+        });
+    }
+
+    fn accept(&mut self) -> usize {
+        for accepted in 0..ACCEPT_MAX {
+            if !self.may_accept || self.events.len() >= events_room(self.connections.len()) {
+                return accepted;
+            }
+            match self.listener.accept() {
+                Ok((stream, SocketAddr::V4(peer))) => {
+                    let Some(slot) = self.free.pop() else {
+                        self.counters.refused += 1;
+                        continue;
+                    };
+                    let prepared = stream
+                        .set_nonblocking(true)
+                        .and_then(|()| stream.set_nodelay(true))
+                        .and_then(|()| self.epoll.add(&stream, u64::from(slot)));
+                    if prepared.is_err() {
+                        // Broken before it began.
+                        self.free.push(slot);
+                        continue;
+                    }
+                    self.counters.opened += 1;
+                    let connection = &mut self.connections[slot as usize];
+                    connection.open(stream);
+                    let id = connection.id(slot);
+                    self.events.push_back(NetEvent::Opened { connection: id, peer });
+                    mark_busy(connection, slot, &mut self.busy);
+                }
+                Ok((_, SocketAddr::V6(_))) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.may_accept = false,
+                // That request is gone, or we are out of descriptors; the next cycle goes on.
+                Err(_) => return accepted,
+            }
+        }
+        ACCEPT_MAX
+    }
+
+    fn serve(&mut self) -> usize {
+        let count = self.busy.len().min(SERVE_MAX);
+        for _ in 0..count {
+            let Some(slot) = self.busy.pop_front() else { break };
+            let connection = &mut self.connections[slot as usize];
+            connection.busy = false;
+            if connection.phase == Phase::Free {
+                continue;
+            }
+            let before = connection.phase;
+            if !connection.serve(slot, &mut self.events) {
+                self.release(slot);
+                continue;
+            }
+            if connection.wants_service() {
+                mark_busy(connection, slot, &mut self.busy);
+            }
+            if connection.phase != before {
+                self.timers.arm(slot, self.clock.now().after(LINGER));
+            }
+        }
+        count
+    }
+
+    fn run_timers(&mut self) {
+        while let Some(slot) = self.timers.due(self.clock.now()) {
+            self.counters.linger_expired += 1;
+            self.connections[slot as usize].abort();
+            self.release(slot);
+        }
+    }
+
+    fn release(&mut self, slot: u32) {
+        self.connections[slot as usize].release();
+        self.timers.cancel(slot);
+        self.free.push(slot);
+    }
+}
+
+fn mark_busy(connection: &mut Connection, slot: u32, busy: &mut VecDeque<u32>) {
+    if !connection.busy {
+        connection.busy = true;
+        busy.push_back(slot);
+    }
+}
+
+/// Events that may wait before work is left waiting.
+const fn events_room(slots: usize) -> usize {
+    // `Opened`, `Readable`, `Writable`, `Closed`.
+    4 * slots
+}
+
+fn listener(address: SocketAddrV4) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::from(address))?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn datagram_socket(interface: Ipv4Addr, ttl: u8) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(SocketAddrV4::new(interface, 0))?;
+    socket.set_nonblocking(true)?;
+    let options = SockRef::from(&socket);
+    options.set_multicast_if_v4(&interface)?;
+    options.set_multicast_ttl_v4(u32::from(ttl))?;
+    Ok(socket)
+}
+
+impl Transport for KernelTransport {
+    fn poll(&mut self, now: Nanos) -> usize {
+        self.clock.advance(now);
+        self.run_timers();
+        if self.events.len() >= events_room(self.connections.len()) {
+            return 0;
+        }
+        self.learn();
+        self.accept() + self.serve()
+    }
+
+    fn next_event(&mut self) -> Option<NetEvent> {
+        let event = self.events.pop_front()?;
+        match event {
+            NetEvent::Readable(id) => {
+                if let Some(connection) = self.open(id) {
+                    connection.told_readable = false;
+                }
+            }
+            NetEvent::Writable(id) => {
+                if let Some(connection) = self.open(id) {
+                    connection.told_writable = false;
+                }
+            }
+            NetEvent::Opened { .. } | NetEvent::Closed(_) => {}
+        }
+        Some(event)
+    }
+
+    fn received(&mut self, connection: ConnectionId) -> &[u8] {
+        self.open(connection).map_or(&[], |open| open.received())
+    }
+
+    fn consume(&mut self, connection: ConnectionId, count: usize) {
+        if let Some(open) = self.open(connection) {
+            open.consume(count);
+            // There may be more, or the peer's end, which waited for this.
+            let open = &mut self.connections[connection.slot as usize];
+            mark_busy(open, connection.slot, &mut self.busy);
+        }
+    }
+
+    fn send(&mut self, connection: ConnectionId, bytes: &[u8]) -> bool {
+        let queued = self.open(connection).is_some_and(|open| open.send(bytes));
+        if queued {
+            let open = &mut self.connections[connection.slot as usize];
+            mark_busy(open, connection.slot, &mut self.busy);
+        }
+        queued
+    }
+
+    fn send_room(&self, connection: ConnectionId) -> usize {
+        let open = self.connections.get(connection.slot as usize);
+        open.filter(|open| open.generation == connection.generation).map_or(0, Connection::room)
+    }
+
+    fn close(&mut self, connection: ConnectionId) {
+        if let Some(open) = self.open(connection) {
+            open.close();
+            self.timers.arm(connection.slot, self.clock.now().after(LINGER));
+            let open = &mut self.connections[connection.slot as usize];
+            mark_busy(open, connection.slot, &mut self.busy);
+        }
+    }
+
+    fn abort(&mut self, connection: ConnectionId) {
+        if let Some(open) = self.open(connection) {
+            open.abort();
+            self.release(connection.slot);
+        }
+    }
+
+    fn flush(&mut self, now: Nanos) -> usize {
+        self.clock.advance(now);
+        self.serve()
+    }
+
+    fn send_datagram(&mut self, to: SocketAddrV4, payload: &[u8]) -> bool {
+        match self.datagrams.send_to(payload, to) {
+            Ok(_) => self.counters.datagrams += 1,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            // Trying again would not help: the datagram is lost, as datagrams are.
+            Err(_) => self.counters.datagram_errors += 1,
+        }
+        true
+    }
+}

@@ -1,0 +1,164 @@
+//! The kernel transport with kernel clients on loopback.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream, UdpSocket};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use socket2::SockRef;
+
+use super::*;
+use crate::net::behaviour::{Seen, World, behaviours};
+
+struct KernelWorld {
+    transport: KernelTransport,
+    address: SocketAddr,
+    clients: Vec<Client>,
+}
+
+struct Client {
+    stream: Option<TcpStream>,
+    received: Vec<u8>,
+    seen: Seen,
+}
+
+fn config() -> KernelConfig {
+    let mut config = KernelConfig::new(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
+    config.connections_max = 64;
+    config
+}
+
+fn world() -> KernelWorld {
+    let transport = KernelTransport::new(&config()).unwrap();
+    let address = transport.local_address().unwrap();
+    KernelWorld { transport, address, clients: Vec::new() }
+}
+
+fn now() -> Nanos {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Nanos(u64::try_from(now.as_nanos()).unwrap())
+}
+
+impl KernelWorld {
+    fn read(&mut self, client: usize) {
+        let client = &mut self.clients[client];
+        let Some(stream) = client.stream.as_mut().filter(|_| client.seen == Seen::Open) else {
+            return;
+        };
+        let mut bytes = [0; 4096];
+        match stream.read(&mut bytes) {
+            Ok(0) => client.seen = Seen::End,
+            Ok(count) => client.received.extend_from_slice(&bytes[..count]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => client.seen = Seen::Reset,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+impl World for KernelWorld {
+    fn server(&mut self) -> &mut dyn Transport {
+        &mut self.transport
+    }
+
+    fn step(&mut self) {
+        if self.transport.poll(now()) == 0 {
+            std::thread::sleep(Duration::from_micros(20));
+        }
+    }
+
+    fn connect(&mut self) -> usize {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        stream.set_nodelay(true).unwrap();
+        self.clients.push(Client { stream: Some(stream), received: Vec::new(), seen: Seen::Open });
+        self.clients.len() - 1
+    }
+
+    fn client_send(&mut self, client: usize, bytes: &[u8]) -> usize {
+        match self.clients[client].stream.as_mut().unwrap().write(bytes) {
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn client_receive(&mut self, client: usize) -> Vec<u8> {
+        self.read(client);
+        std::mem::take(&mut self.clients[client].received)
+    }
+
+    fn client_close(&mut self, client: usize) {
+        self.clients[client].stream.as_ref().unwrap().shutdown(Shutdown::Write).unwrap();
+    }
+
+    fn client_abort(&mut self, client: usize) {
+        let stream = self.clients[client].stream.take().unwrap();
+        SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
+    fn client_sees(&mut self, client: usize) -> Seen {
+        self.read(client);
+        self.clients[client].seen
+    }
+}
+
+behaviours!(world());
+
+#[test]
+fn a_connection_beyond_the_limit_is_refused_and_counted() {
+    let mut world = world();
+    for _ in 0..65 {
+        world.connect();
+    }
+    for _ in 0..20_000 {
+        world.step();
+        if world.client_sees(64) != Seen::Open {
+            break;
+        }
+    }
+    assert_ne!(world.client_sees(64), Seen::Open);
+    assert_eq!((world.transport.counters.opened, world.transport.counters.refused), (64, 1));
+    assert_eq!(world.transport.connection_count(), 64);
+}
+
+#[test]
+fn a_peer_that_does_not_part_is_reset_when_its_time_is_over() {
+    let mut world = world();
+    let client = world.connect();
+    let opened = loop {
+        world.step();
+        if let Some(NetEvent::Opened { connection, .. }) = world.transport.next_event() {
+            break connection;
+        }
+    };
+    world.transport.close(opened);
+    let mut now = now();
+    for _ in 0..50 {
+        world.transport.poll(now);
+        now = now.after(Nanos::from_millis(100));
+    }
+    assert_eq!(world.transport.connection_count(), 0);
+    assert_eq!(world.transport.counters.linger_expired, 1);
+    drop(world.clients.remove(client));
+}
+
+#[test]
+fn a_multicast_datagram_reaches_a_member_on_the_interface() {
+    let group = Ipv4Addr::new(239, 255, 77, 1);
+    let member = UdpSocket::bind(SocketAddrV4::new(group, 0)).unwrap();
+    member.join_multicast_v4(&group, &Ipv4Addr::LOCALHOST).unwrap();
+    member.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let port = member.local_addr().unwrap().port();
+    let mut world = world();
+    assert!(world.transport.send_datagram(SocketAddrV4::new(group, port), b"prices"));
+    let mut bytes = [0; 16];
+    let (count, _) = member.recv_from(&mut bytes).unwrap();
+    assert_eq!(&bytes[..count], b"prices");
+}
+
+#[test]
+fn an_address_that_is_not_this_hosts_is_named() {
+    let config = KernelConfig::new(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 7000));
+    let error = KernelTransport::new(&config).unwrap_err().to_string();
+    assert!(error.contains("192.0.2.1:7000"), "{error}");
+}

@@ -1,0 +1,181 @@
+//! What survives the death of a process, what another process sees, and what a full disk does.
+//!
+//! Each test runs this test program again as the other process: [`child`] with its part in `PART`.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use rialto::event_store::{Reader, StoreError};
+
+use super::{SEGMENT, Scratch, append, commit_all, next_frame, open, record};
+
+const PART: &str = "RIALTO_STORE_TEST_PART";
+const DIRECTORY: &str = "RIALTO_STORE_TEST_DIRECTORY";
+const ROUNDS: u64 = 5;
+
+/// What runs in the other process; nothing unless it was asked to.
+#[test]
+fn child() {
+    let Ok(part) = std::env::var(PART) else { return };
+    let directory = std::env::var(DIRECTORY).unwrap();
+    let directory = Path::new(&directory);
+    match part.as_str() {
+        "append until killed" => append_until_killed(directory),
+        "read" => read(directory),
+        "fill the disk" => fill_the_disk(directory),
+        _ => panic!("no such part: {part}"),
+    }
+}
+
+fn run(part: &str, directory: &Path, wrapper: &[&str]) -> Command {
+    let program = std::env::current_exe().unwrap();
+    let mut words = wrapper.iter().map(AsRef::as_ref).chain([program.as_os_str()]);
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words).args(["--exact", "process::child", "--nocapture"]);
+    command.env(PART, part).env(DIRECTORY, directory);
+    command
+}
+
+#[test]
+fn every_acknowledged_frame_survives_kill_9() {
+    let scratch = Scratch::on_disk();
+    let mut acknowledged = 0;
+    for round in 0..ROUNDS {
+        let mut child =
+            run("append until killed", &scratch.0, &[]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut seen = 0;
+        let mut killed = false;
+        // A line that the kill cut short has no sequence.
+        while let Some(Ok(line)) = lines.next() {
+            let Some(sequence) = line.strip_prefix("committed ").and_then(|s| s.strip_suffix('.'))
+            else {
+                continue;
+            };
+            acknowledged = sequence.parse::<u64>().unwrap();
+            seen += 1;
+            if seen == 500 + 777 * round && !killed {
+                child.kill().unwrap();
+                killed = true;
+            }
+        }
+        child.wait().unwrap();
+        assert!(killed, "the child ended by itself after {seen} frames");
+
+        let mut reader = Reader::open(&scratch.0).unwrap();
+        let mut sequence = 0;
+        while let Some(frame) = reader.next_frame().unwrap() {
+            for found in frame.records() {
+                let found = found.unwrap();
+                sequence += 1;
+                assert_eq!((found.sequence, found.lines), (sequence, record(sequence).as_slice()));
+            }
+        }
+        assert!(sequence >= acknowledged, "read {sequence}, acknowledged {acknowledged}");
+        let (_, recovered) = open(&scratch.0).unwrap();
+        assert!(recovered.records >= sequence);
+    }
+}
+
+fn append_until_killed(directory: &Path) {
+    let (mut writer, _) = open(directory).unwrap();
+    let mut stdout = std::io::stdout();
+    for frame in 0..1_000_000_u32 {
+        append(&mut writer, 1 + u16::try_from(frame % 64).unwrap());
+        commit_all(&mut writer);
+        writeln!(stdout, "committed {}.", writer.chain().next_sequence - 1).unwrap();
+    }
+}
+
+#[test]
+fn another_process_reads_what_is_committed_here() {
+    let scratch = Scratch::new();
+    let (mut writer, _) = open(&scratch.0).unwrap();
+    let child = run("read", &scratch.0, &[]).stdout(Stdio::piped()).spawn().unwrap();
+    for _ in 0..300 {
+        append(&mut writer, 64);
+        commit_all(&mut writer);
+        thread::sleep(Duration::from_micros(200));
+    }
+    append(&mut writer, 7);
+    let output = child.wait_with_output().unwrap();
+    let output = String::from_utf8(output.stdout).unwrap();
+    assert!(output.contains("read 19200 records over 2 segments."), "{output}");
+}
+
+fn read(directory: &Path) {
+    let mut reader = Reader::open(directory).unwrap();
+    let mut sequence = 0;
+    while sequence < 300 * 64 {
+        let Some(frame) = reader.next_frame().unwrap() else {
+            thread::yield_now();
+            continue;
+        };
+        for found in frame.records() {
+            sequence += 1;
+            assert_eq!(found.unwrap().lines, record(sequence));
+        }
+    }
+    assert!(reader.next_frame().unwrap().is_none());
+    println!("read {sequence} records over {} segments.", reader.position().0 / SEGMENT);
+}
+
+#[test]
+fn a_full_disk_is_an_error_with_figures_and_the_writer_goes_on_when_there_is_room() {
+    // As root, or with a user namespace's root: the child mounts a file system of its own.
+    const IN_NAMESPACE: &str = "if unshare -m true 2>/dev/null; then exec unshare -m \"$@\"; \
+                                else exec unshare -rm \"$@\"; fi";
+    let scratch = Scratch::on_disk();
+    let wrapper = ["sh", "-c", IN_NAMESPACE, "sh"];
+    let output = run("fill the disk", &scratch.0, &wrapper).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("went on."), "{text}{errors}");
+}
+
+fn fill_the_disk(directory: &Path) {
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=4400k", "rialto-test"])
+        .arg(directory)
+        .status()
+        .unwrap();
+    assert!(mounted.success());
+    // Three segments fit, and a fourth when the ballast is gone.
+    let ballast = directory.join("ballast");
+    fs::write(&ballast, vec![1; 1 << 19]).unwrap();
+    let log = directory.join("log");
+    let (mut writer, _) = open(&log).unwrap();
+    let error = loop {
+        let (header, payload) = next_frame(&writer, 100);
+        match writer.append(&header, &payload) {
+            Ok(()) => commit_all(&mut writer),
+            Err(error) => break error,
+        }
+    };
+    let StoreError::NoSpace { path, need, free } = &error else { panic!("{error}") };
+    assert_eq!(*path, log.join("00000003.seg"));
+    assert_eq!(*need, SEGMENT);
+    assert!(*free < SEGMENT);
+    assert!(!path.exists());
+    let end = *writer.chain();
+    let (header, payload) = next_frame(&writer, 100);
+    assert!(matches!(writer.append(&header, &payload), Err(StoreError::NoSpace { .. })));
+    assert_eq!(*writer.chain(), end);
+    assert!(matches!(open(&directory.join("other")), Err(StoreError::NoSpace { .. })));
+
+    fs::remove_dir_all(directory.join("other")).unwrap();
+    fs::remove_file(ballast).unwrap();
+    writer.append(&header, &payload).unwrap();
+    commit_all(&mut writer);
+    let mut reader = writer.reader();
+    let mut records = 0;
+    while let Some(frame) = reader.next_frame().unwrap() {
+        records += u64::from(frame.header.count);
+    }
+    assert_eq!(records, writer.chain().next_sequence - 1);
+    println!("went on.");
+}
