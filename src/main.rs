@@ -23,6 +23,13 @@ enum Command {
     Config(cli::config::Args),
     /// Look into a log.
     Log(cli::log::Args),
+    /// Show it all: a node, brokers that trade on it, and a subscriber that checks its feed.
+    Demo(cli::demo::Args),
+    /// One broker of the demo.
+    #[command(hide = true)]
+    DemoBroker(cli::demo::BrokerArgs),
+    /// Compare two dumps of books.
+    BooksDiff(cli::demo::DiffArgs),
 }
 
 fn main() -> ExitCode {
@@ -47,5 +54,8 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Run(args) => cli::run::run(args),
         Command::Config(args) => Ok(print!("{}", cli::config::run(&args)?)),
         Command::Log(args) => cli::log::run(&args),
+        Command::Demo(args) => Ok(cli::demo::run(&args)?),
+        Command::DemoBroker(args) => Ok(cli::demo::run_broker(&args)?),
+        Command::BooksDiff(args) => cli::demo::run_diff(&args),
     }
 }

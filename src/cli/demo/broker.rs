@@ -10,17 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::link::{Link, LinkError};
 use super::market::DemoMarket;
 use super::report::{self, Counts, Latencies};
 use super::trader::{NewOrder, Trader};
+use crate::client::{ClientError, Credentials, Incoming, SessionClient};
 use crate::config::ConfigError;
 use crate::config::secrets::PortSecrets;
-use crate::types::{Liquidity, OrderState, Quantity, UserRefNum};
-use crate::wire::ouch::{
-    CANCEL_BYTES_MAX, Cancel, ENTER_BYTES_MAX, Enter, Options, OuchError, Outbound,
-};
-use crate::wire::soup::{self, Packet};
+use crate::types::{Liquidity, OrderState, PortName, Quantity, SessionId, UserRefNum};
+use crate::wire::ouch::{Cancel, Enter, Options, OuchError, Outbound};
 
 /// Arguments of `rialto demo-broker`.
 #[derive(Clone, Debug, clap::Args)]
@@ -54,21 +51,26 @@ pub struct Args {
 /// Why a broker gave up.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
-    /// No connection, or no more.
+    /// No session, or no more.
     #[error(transparent)]
-    Link(#[from] LinkError),
+    Client(#[from] ClientError),
     /// The file of secrets is none.
     #[error(transparent)]
     Secrets(#[from] ConfigError),
     /// The file of secrets does not know this broker.
-    #[error("{0}: no secret for {1}", .1.display())]
-    NoSecret(String, PathBuf),
+    #[error("{path}: no secret for {port}", path = .path.display())]
+    NoSecret {
+        /// The file.
+        path: PathBuf,
+        /// The broker's port.
+        port: PortName,
+    },
     /// What came is not OUCH.
     #[error("the exchange sent {0}")]
     Ouch(#[from] OuchError),
-    /// No answer to the login.
-    #[error("no answer to the login within {} s", LOGIN_MAX.as_secs())]
-    NoLogin,
+    /// The exchange has ended its day.
+    #[error("the exchange ended the session")]
+    EndOfSession,
     /// The demo has gone.
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
@@ -79,8 +81,12 @@ pub(super) const READY: &str = "ready";
 
 const LOGIN_MAX: Duration = Duration::from_secs(10);
 const SECOND: Duration = Duration::from_secs(1);
-/// Orders sent between two looks at what came in.
+/// Orders sent between two looks at what came in, and messages taken between two orders.
 const BURST_MAX: u64 = 32;
+const HEARD_MAX: usize = 256;
+/// Orders on their way at a time. More than that would fill the sockets' buffers both ways, and an
+/// exchange that waits for us to read cannot read from us.
+const UNANSWERED_MAX: u64 = 4_096;
 /// What is missed of the schedule is made up for, but no more than so much of it.
 const CATCH_UP_MAX: Duration = Duration::from_millis(500);
 /// After the last order, the time for which nothing must come before we leave, and the most we stay.
@@ -93,33 +99,29 @@ const STAY_MAX: Duration = Duration::from_secs(5);
 /// # Errors
 /// [`BrokerError`].
 pub fn run(args: &Args) -> Result<(), BrokerError> {
-    let name = DemoMarket::port(args.broker);
-    let secrets = PortSecrets::read(&args.secrets)?;
-    let secret = secrets.get(name);
-    let secret =
-        secret.ok_or_else(|| BrokerError::NoSecret(name.to_string(), args.secrets.clone()))?;
-
-    let mut link = Link::connect(args.connect)?;
-    link.log_in(name, secret)?;
-    let asked = Instant::now();
-    while link.login_answer()?.is_none() {
-        if asked.elapsed() > LOGIN_MAX {
-            return Err(BrokerError::NoLogin);
-        }
-        link.wait(SECOND)?;
-    }
+    let credentials = credentials(args)?;
+    let to = args.connect.into();
+    let session = SessionClient::login(to, credentials, SessionId::BLANK, 0, LOGIN_MAX)?;
     say(READY)?;
+    let market = DemoMarket { symbols: args.symbols, brokers: args.brokers };
+    let trader = Trader::new(args.seed, args.broker, market.instruments());
+    let mut broker = Broker::new(session, trader);
     let stop = Arc::new(AtomicBool::new(false));
     let go = listen(&stop);
     while !go.load(Ordering::Relaxed) && !stop.load(Ordering::Relaxed) {
-        link.wait(Duration::from_millis(1))?;
-        Broker::skip(&mut link)?;
+        broker.hear(Duration::from_millis(1))?;
     }
-    let market = DemoMarket { symbols: args.symbols, brokers: args.brokers };
-    let trader = Trader::new(args.seed, args.broker, market.instruments());
-    let mut broker = Broker::new(link, trader);
+    broker.start = Instant::now();
     broker.trade(&Schedule::new(args), &stop)?;
     broker.leave()
+}
+
+fn credentials(args: &Args) -> Result<Credentials, BrokerError> {
+    let port = DemoMarket::port(args.broker);
+    let secrets = PortSecrets::read(&args.secrets)?;
+    let known =
+        secrets.get(port).and_then(|secret| Credentials::new(&port.text(), &secret.reveal()));
+    known.ok_or_else(|| BrokerError::NoSecret { path: args.secrets.clone(), port })
 }
 
 /// When each order is due.
@@ -159,31 +161,22 @@ impl Schedule {
 }
 
 struct Broker {
-    link: Link,
+    session: SessionClient,
     desk: Desk,
     start: Instant,
-    last_sent: Duration,
-    last_received: Duration,
+    last_heard: Duration,
     next_report: Duration,
 }
 
 impl Broker {
-    fn new(link: Link, trader: Trader) -> Self {
+    fn new(session: SessionClient, trader: Trader) -> Self {
         Self {
-            link,
+            session,
             desk: Desk::new(trader),
             start: Instant::now(),
-            last_sent: Duration::ZERO,
-            last_received: Duration::ZERO,
+            last_heard: Duration::ZERO,
             next_report: SECOND,
         }
-    }
-
-    /// Takes what comes before trading began: heartbeats, and the start of the day.
-    fn skip(link: &mut Link) -> Result<(), BrokerError> {
-        link.receive()?;
-        while link.next_packet()?.is_some() {}
-        Ok(())
     }
 
     fn trade(&mut self, schedule: &Schedule, stop: &AtomicBool) -> Result<(), BrokerError> {
@@ -196,103 +189,69 @@ impl Broker {
                 ending = Some(elapsed);
             }
             match ending {
-                None => passed += self.enter_due(schedule, passed, elapsed),
+                None => passed += self.enter_due(schedule, passed, elapsed)?,
                 Some(since) => {
-                    let quiet = elapsed.saturating_sub(self.last_received.max(since)) > QUIET;
-                    if quiet && self.desk.unanswered == 0 || elapsed - since > STAY_MAX {
+                    let quiet = elapsed.saturating_sub(self.last_heard.max(since)) > QUIET;
+                    let answered = self.desk.unanswered == 0;
+                    if (quiet && answered) || elapsed.saturating_sub(since) > STAY_MAX {
                         return Ok(());
                     }
                 }
             }
-            self.beat(elapsed);
-            self.link.flush()?;
-            self.link.receive()?;
-            self.hear()?;
-            self.report(elapsed)?;
-
+            if elapsed >= self.next_report {
+                self.next_report += SECOND;
+                self.report()?;
+            }
             let next = self.next_report.saturating_sub(elapsed);
             let next = match ending {
                 None => next.min(schedule.until(passed, self.start.elapsed())),
                 Some(_) => next.min(QUIET),
             };
-            if !next.is_zero() {
-                self.link.wait(next)?;
-            }
+            self.hear(next)?;
         }
     }
 
     /// Enters what is due and returns by how many orders the schedule has moved.
-    fn enter_due(&mut self, schedule: &Schedule, passed: u64, elapsed: Duration) -> u64 {
-        let due = schedule.due(elapsed) - passed;
+    fn enter_due(
+        &mut self,
+        schedule: &Schedule,
+        passed: u64,
+        elapsed: Duration,
+    ) -> Result<u64, BrokerError> {
+        let due = schedule.due(elapsed).saturating_sub(passed);
         let skipped = due.saturating_sub(schedule.catch_up_max());
         self.desk.counts.skipped += skipped;
-        let mut entered = 0;
-        while entered < (due - skipped).min(BURST_MAX) && self.link.has_room() {
-            let order = self.desk.trader.enter(self.start.elapsed());
-            self.enter(&order);
-            if let Some(canceled) = self.desk.trader.cancel(&order) {
-                self.cancel(canceled);
+        let room = UNANSWERED_MAX.saturating_sub(self.desk.unanswered);
+        let entered = (due - skipped).min(BURST_MAX).min(room);
+        let none = Options::default();
+        for _ in 0..entered {
+            let (order, canceled) = self.desk.enter(self.start.elapsed());
+            self.session.enter(&enter_message(&order), &none)?;
+            if let Some(canceled) = canceled {
+                self.session.cancel(&Cancel::new(canceled, Quantity::ZERO), &none)?;
             }
-            entered += 1;
         }
-        skipped + entered
+        self.session.flush()?;
+        Ok(skipped + entered)
     }
 
-    fn enter(&mut self, order: &NewOrder) {
-        let message = Enter::new(
-            order.user_ref_num,
-            order.side,
-            order.quantity,
-            order.symbol,
-            order.price,
-            order.time_in_force,
-        );
-        let mut bytes = [0; ENTER_BYTES_MAX];
-        let size = message.emit(&Options::default(), &mut bytes);
-        self.link.send(&bytes[..size]);
-        self.last_sent = self.start.elapsed();
-        self.desk.counts.orders += 1;
-        self.desk.unanswered += 1;
-    }
-
-    fn cancel(&mut self, order: UserRefNum) {
-        let mut bytes = [0; CANCEL_BYTES_MAX];
-        let size = Cancel::new(order, Quantity::ZERO).emit(&Options::default(), &mut bytes);
-        self.link.send(&bytes[..size]);
-    }
-
-    /// A heartbeat when nothing was sent for a second.
-    fn beat(&mut self, elapsed: Duration) {
-        if elapsed.saturating_sub(self.last_sent) >= SECOND {
-            self.link.send_packet(soup::CLIENT_HEARTBEAT);
-            self.last_sent = elapsed;
-        }
-    }
-
-    fn hear(&mut self) -> Result<(), BrokerError> {
-        let elapsed = self.start.elapsed();
-        while let Some(packet) = self.link.next_packet()? {
-            match packet {
-                Packet::SequencedData(message) => {
-                    self.last_received = elapsed;
-                    self.desk.take(Outbound::parse(message)?, elapsed);
-                }
-                Packet::EndOfSession => return Err(LinkError::Closed.into()),
-                _ => {}
-            }
+    /// Takes what has come; waits up to `limit` for something to come.
+    fn hear(&mut self, limit: Duration) -> Result<(), BrokerError> {
+        let mut wait = limit;
+        for _ in 0..HEARD_MAX {
+            let Some(incoming) = self.session.receive(wait)? else { break };
+            let Incoming::Message { message, .. } = incoming else {
+                return Err(BrokerError::EndOfSession);
+            };
+            let elapsed = self.start.elapsed();
+            self.desk.take(Outbound::parse(message)?, elapsed);
+            self.last_heard = elapsed;
+            wait = Duration::ZERO;
         }
         Ok(())
     }
 
-    fn report(&mut self, elapsed: Duration) -> Result<(), BrokerError> {
-        if elapsed < self.next_report {
-            return Ok(());
-        }
-        self.next_report += SECOND;
-        self.say_counts()
-    }
-
-    fn say_counts(&mut self) -> Result<(), BrokerError> {
+    fn report(&mut self) -> Result<(), BrokerError> {
         let desk = &mut self.desk;
         say(&report::line(&desk.counts, &desk.latencies))?;
         desk.counts = Counts::default();
@@ -302,20 +261,14 @@ impl Broker {
 
     /// Logs out; the orders that rest stay where they are.
     fn leave(mut self) -> Result<(), BrokerError> {
-        self.say_counts()?;
-        self.link.send_packet(soup::LOGOUT_REQUEST);
-        let since = Instant::now();
-        loop {
-            let closed = self.link.flush().and_then(|()| self.link.receive());
-            match closed {
-                Err(LinkError::Closed | LinkError::Io(_)) => return Ok(()),
-                Err(other) => return Err(other.into()),
-                Ok(()) if since.elapsed() > SECOND => return Ok(()),
-                Ok(()) => self.link.wait(SECOND)?,
-            }
-            while self.link.next_packet()?.is_some() {}
-        }
+        self.report()?;
+        Ok(self.session.logout()?)
     }
+}
+
+fn enter_message(order: &NewOrder) -> Enter {
+    let NewOrder { user_ref_num, symbol, side, quantity, price, time_in_force } = *order;
+    Enter::new(user_ref_num, side, quantity, symbol, price, time_in_force)
 }
 
 /// What the broker knows of its orders, and has not yet reported.
@@ -330,6 +283,14 @@ struct Desk {
 impl Desk {
     fn new(trader: Trader) -> Self {
         Self { trader, counts: Counts::default(), latencies: Latencies::new(), unanswered: 0 }
+    }
+
+    /// The next order, and one to take back.
+    fn enter(&mut self, elapsed: Duration) -> (NewOrder, Option<UserRefNum>) {
+        let order = self.trader.enter(elapsed);
+        self.counts.orders += 1;
+        self.unanswered += 1;
+        (order, self.trader.cancel(&order))
     }
 
     fn take(&mut self, message: Outbound, elapsed: Duration) {

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::DemoError;
+use super::{DemoError, indented};
 use crate::sys::process;
 
 /// A process of the demo, by the order in which they were started.
@@ -54,7 +54,11 @@ impl Children {
     }
 
     /// Starts a process, in a group of its own: an interrupt from the keyboard is ours alone.
-    pub(super) fn start(&mut self, name: &str, mut command: Command) -> Result<ProcessId, DemoError> {
+    pub(super) fn start(
+        &mut self,
+        name: &str,
+        mut command: Command,
+    ) -> Result<ProcessId, DemoError> {
         let log = self.logs.join(format!("{name}.log"));
         let failed = |source: io::Error| DemoError::Start { name: name.to_owned(), source };
         let file = File::create(&log).map_err(failed)?;
@@ -121,10 +125,8 @@ impl Children {
         let process = &mut self.processes[id.0];
         loop {
             let status = process.child.try_wait();
-            let status = status.map_err(|source| DemoError::Start {
-                name: process.name.clone(),
-                source,
-            })?;
+            let status =
+                status.map_err(|source| DemoError::Start { name: process.name.clone(), source })?;
             if status.is_some() || Instant::now() >= deadline {
                 return Ok(status);
             }
@@ -171,7 +173,7 @@ fn tail(log: &Path) -> String {
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<_> = text.lines().collect();
     let last = &lines[lines.len().saturating_sub(TAIL_LINES)..];
-    last.iter().map(|line| format!("\n    {line}")).collect()
+    indented(last)
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use crate::cli::CliError;
+
 /// Arguments of `rialto books-diff`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  \
@@ -27,16 +29,21 @@ pub struct Difference {
 
 impl std::fmt::Display for Difference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let shown = |line: &Option<String>| line.clone().unwrap_or_else(|| "(ends here)".to_owned());
+        let shown =
+            |line: &Option<String>| line.clone().unwrap_or_else(|| "(ends here)".to_owned());
         write!(f, "line {}:\n< {}\n> {}", self.line, shown(&self.left), shown(&self.right))
     }
 }
 
-/// Compares: none if the dumps are equal.
+/// Compares.
 ///
 /// # Errors
-/// When one cannot be read; the message says which.
-pub fn run(args: &Args) -> io::Result<Option<Difference>> {
+/// [`CliError::BooksDiffer`], and when one cannot be read; the message says which.
+pub fn run(args: &Args) -> Result<(), CliError> {
+    difference(args)?.map_or(Ok(()), |difference| Err(CliError::BooksDiffer(difference)))
+}
+
+fn difference(args: &Args) -> io::Result<Option<Difference>> {
     let [mut left, mut right] = [open(&args.left)?, open(&args.right)?];
     let mut line = 0;
     loop {
@@ -51,7 +58,8 @@ pub fn run(args: &Args) -> io::Result<Option<Difference>> {
 }
 
 fn open(path: &Path) -> io::Result<impl Iterator<Item = io::Result<String>>> {
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     Ok(BufReader::new(File::open(path).map_err(named)?).lines())
 }
 
@@ -61,11 +69,12 @@ mod tests {
 
     fn compare(left: &str, right: &str) -> Option<String> {
         let folder = std::env::temp_dir();
-        let name = |side| folder.join(format!("rialto-{}-{side}-{}", std::process::id(), left.len()));
+        let name =
+            |side| folder.join(format!("rialto-{}-{side}-{}", std::process::id(), left.len()));
         let args = Args { left: name("left"), right: name("right") };
         std::fs::write(&args.left, left).unwrap();
         std::fs::write(&args.right, right).unwrap();
-        let difference = run(&args).unwrap();
+        let difference = difference(&args).unwrap();
         std::fs::remove_file(&args.left).unwrap();
         std::fs::remove_file(&args.right).unwrap();
         difference.map(|difference| difference.to_string())
@@ -90,6 +99,6 @@ mod tests {
     #[test]
     fn a_dump_that_is_not_there_is_named() {
         let args = Args { left: "/nowhere/a".into(), right: "/nowhere/b".into() };
-        assert!(run(&args).unwrap_err().to_string().starts_with("/nowhere/a: No such file"));
+        assert!(difference(&args).unwrap_err().to_string().starts_with("/nowhere/a: No such file"));
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::{Args, DemoError};
+use super::{Args, DemoError, indented};
 use crate::sys::file;
 
 /// Makes the network and becomes the command it is given.
@@ -68,7 +68,7 @@ fn try_lab() -> Result<(), DemoError> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&tried.stderr);
-    Err(DemoError::Lab { said: said.trim_end().lines().map(|line| format!("\n    {line}")).collect() })
+    Err(DemoError::Lab { said: indented(&said.lines().collect::<Vec<_>>()) })
 }
 
 fn directory(args: &Args) -> Result<PathBuf, DemoError> {
@@ -81,7 +81,8 @@ fn directory(args: &Args) -> Result<PathBuf, DemoError> {
 }
 
 fn arguments(args: &Args, dir: &Path, logs: &Path) -> Vec<String> {
-    let Args { duration, rate, brokers, symbols, backend, dir: _, seed, inside_with_logs: _ } = args;
+    let Args { duration, rate, brokers, symbols, backend, dir: _, seed, inside_with_logs: _ } =
+        args;
     let numbers = [
         ("--duration", duration.to_string()),
         ("--rate", rate.to_string()),

@@ -17,8 +17,8 @@ mod walk;
 use std::io;
 use std::path::PathBuf;
 
-pub use broker::{Args as BrokerArgs, run as run_broker};
-pub use diff::{Args as DiffArgs, run as run_diff};
+pub use broker::{Args as BrokerArgs, BrokerError, run as run_broker};
+pub use diff::{Args as DiffArgs, Difference, run as run_diff};
 
 use crate::config::ConfigError;
 
@@ -113,9 +113,7 @@ pub enum DemoError {
         path: PathBuf,
     },
     /// The private network cannot be made.
-    #[error(
-        "the private network of the demo could not be made:{said}"
-    )]
+    #[error("the private network of the demo could not be made:{said}")]
     Lab {
         /// What the set-up said.
         said: String,
@@ -185,4 +183,9 @@ pub fn run(args: &Args) -> Result<(), DemoError> {
         None => lab::run(args),
         Some(logs) => show::run(args, logs),
     }
+}
+
+/// Lines to be shown under a sentence.
+fn indented(lines: &[&str]) -> String {
+    lines.iter().flat_map(|line| ["\n    ", line]).collect()
 }

@@ -51,7 +51,7 @@ pub(super) struct Latencies(Histogram<u64>);
 /// Three digits: a microsecond in a millisecond.
 const DIGITS: u8 = 3;
 /// Longer than that is counted as that.
-const LATENCY_MAX: Duration = Duration::from_secs(60);
+const LATENCY_MAX: Duration = Duration::from_mins(1);
 
 impl Latencies {
     pub(super) fn new() -> Self {
@@ -85,6 +85,7 @@ impl Latencies {
     }
 
     /// The latency that `per_mille` of a thousand do not exceed, in whole microseconds.
+    #[expect(clippy::float_arithmetic, reason = "the histogram takes a share of one")]
     pub(super) fn micros(&self, per_mille: u32) -> u64 {
         self.0.value_at_quantile(f64::from(per_mille) / 1_000.0) / 1_000
     }
@@ -168,15 +169,37 @@ impl fmt::Display for Second<'_> {
     }
 }
 
-/// What the feed's subscriber says, each second and at its end. It may say more.
+/// What the feed's subscriber found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct FeedResult {
-    /// The number of the message to come.
-    pub(super) next_sequence: u64,
+    /// The last message that is in its books.
+    pub(super) sequence: u64,
+    #[serde(rename = "feed_messages")]
     pub(super) messages: u64,
+    #[serde(rename = "feed_gaps")]
     pub(super) gaps: u64,
     /// Bytes of its socket's receive buffer, as the kernel granted it.
     pub(super) rcvbuf: u64,
+}
+
+impl FeedResult {
+    /// Takes a line of `rialto feed --quiet --json`: words and numbers each second, a JSON object at
+    /// the end. Other lines tell of single events and change nothing here.
+    pub(super) fn hear(&mut self, line: &str) -> Result<(), serde_json::Error> {
+        if line.starts_with('{') {
+            *self = serde_json::from_str(line)?;
+        } else if line.starts_with("sequence ") {
+            let words: Vec<_> = line.split(' ').collect();
+            for pair in words.chunks_exact(2) {
+                match (pair[0], pair[1].parse()) {
+                    ("sequence", Ok(number)) => self.sequence = number,
+                    ("gaps", Ok(number)) => self.gaps = number,
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The last line of the demo.
@@ -274,7 +297,7 @@ mod tests {
             totals.add(&broker([100; 50], 8)).unwrap();
             totals.end_second(Duration::from_secs(second), 0);
         }
-        let feed = FeedResult { next_sequence: 11, messages: 9, gaps: 1, rcvbuf: 212_992 };
+        let feed = FeedResult { sequence: 10, messages: 9, gaps: 1, rcvbuf: 212_992 };
         let pmd = Some("net_af_packet".to_owned());
         assert_eq!(
             Summary::new(&totals, 8, feed, false, "dpdk", pmd).json(),
@@ -283,6 +306,20 @@ mod tests {
              \"books_equal\":false,\"p50_us\":100,\"p99_us\":100,\"p999_us\":100,\
              \"backend\":\"dpdk\",\"pmd\":\"net_af_packet\"}"
         );
+    }
+
+    #[test]
+    fn the_subscriber_is_understood() {
+        let mut feed = FeedResult::default();
+        feed.hear("joined 239.9.9.9:9100, receive buffer 425984 bytes").unwrap();
+        assert_eq!(feed, FeedResult::default());
+        feed.hear("sequence 17 messages/s 9 gaps 2 missing 3 orders 4").unwrap();
+        assert_eq!((feed.sequence, feed.gaps), (17, 2));
+        let last =
+            "{\"sequence\":20,\"feed_messages\":18,\"feed_gaps\":2,\"rcvbuf\":5,\"orders\":4}";
+        feed.hear(last).unwrap();
+        assert_eq!(feed, FeedResult { sequence: 20, messages: 18, gaps: 2, rcvbuf: 5 });
+        assert!(feed.hear("{\"sequence\":20}").is_err());
     }
 
     #[test]

@@ -29,10 +29,14 @@ const FEED_GROUP: &str = "239.9.9.9:9100";
 const BROKERS_ADDRESS: &str = "10.9.0.2";
 const BROKERS: &str = "brokers";
 
+/// What node and brokers say when they may be used, and what the subscriber's line begins with.
+const READY: &str = broker::READY;
+const FEED_READY: &str = "joined ";
+
 const SECOND: Duration = Duration::from_secs(1);
 /// Patience with a start, with an end, and with brokers that should have ended.
-const START_MAX: Duration = Duration::from_secs(60);
-const END_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_mins(1);
+const END_MAX: Duration = Duration::from_mins(1);
 /// Until the last events have left the node.
 const QUIET: Duration = Duration::from_millis(500);
 /// How often a stop is looked for.
@@ -133,11 +137,13 @@ impl Files {
 
 fn node_toml(args: &Args, logs: &Path, control: &Path) -> String {
     let Args { backend, symbols, brokers, .. } = args;
+    let [logs, control] =
+        [logs, control].map(|path| toml::Value::from(path.to_string_lossy().as_ref()));
     format!(
         "# Made by `rialto demo`.\n\
          [node]\nid = 1\nname = \"demo\"\n\
-         [logs]\ndirectory = {logs:?}\ndurability = \"memory\"\n\
-         [control]\ndirectory = {control:?}\n\
+         [logs]\ndirectory = {logs}\ndurability = \"memory\"\n\
+         [control]\ndirectory = {control}\n\
          [order_entry]\nbackend = \"{}\"\nlisten = \"{ORDER_ENTRY}\"\nprefix = {NODE_PREFIX}\n\
          allow = [\"{BROKERS_ADDRESS}\"]\n\
          [feed]\ngroup = \"{FEED_GROUP}\"\nsource = \"{NODE_ADDRESS}\"\n\
@@ -164,10 +170,19 @@ impl Show {
     fn start(args: &Args, files: &Files) -> Result<Self, DemoError> {
         let mut children = Children::new(&files.dir);
         let mut feed = in_brokers_network()?;
-        feed.args(["feed", "--group", FEED_GROUP, "--interface", BROKERS_ADDRESS, "--quiet", "--json"])
-            .arg("--books-out")
-            .arg(&files.feed_books);
+        feed.args([
+            "feed",
+            "--group",
+            FEED_GROUP,
+            "--interface",
+            BROKERS_ADDRESS,
+            "--quiet",
+            "--json",
+        ])
+        .arg("--books-out")
+        .arg(&files.feed_books);
         let feed_process = children.start("feed", feed)?;
+        await_line(&mut children, feed_process, FEED_READY)?;
         let mut node = Command::new(exe()?);
         node.arg("run")
             .arg("--config")
@@ -188,29 +203,14 @@ impl Show {
             totals: Totals::new(),
             feed: FeedResult::default(),
         };
-        show.await_ready(node)?;
+        await_line(&mut show.children, node, READY)?;
         for number in 0..args.brokers {
             let command = broker_command(args, files, number)?;
             let broker = show.children.start(&format!("broker-{}", number + 1), command)?;
-            show.await_ready(broker)?;
+            await_line(&mut show.children, broker, READY)?;
             show.brokers.push(broker);
         }
         Ok(show)
-    }
-
-    /// Waits for the line with which a process says that it may be used.
-    fn await_ready(&mut self, awaited: ProcessId) -> Result<(), DemoError> {
-        let deadline = Instant::now() + START_MAX;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.children.next_said(left) {
-                None => return Err(self.children.slow(awaited, "become ready", START_MAX)),
-                Some((id, Said::Line(line))) if id == awaited && line == broker::READY => {
-                    return Ok(());
-                }
-                Some((id, said)) => self.hear(id, said)?,
-            }
-        }
     }
 }
 
@@ -266,10 +266,9 @@ impl Show {
         let speech = |name| move |line, source| DemoError::Speech { name, line, source };
         match said {
             Said::End => return Err(self.children.ended(id)),
-            Said::Line(line) if id == self.feed_process => match serde_json::from_str(&line) {
-                Ok(feed) => self.feed = feed,
-                Err(source) => return Err(speech("feed")(line, source)),
-            },
+            Said::Line(line) if id == self.feed_process => {
+                self.feed.hear(&line).map_err(|source| speech("feed")(line, source))?;
+            }
             Said::Line(line) if self.brokers.contains(&id) => {
                 let added = self.totals.add(&line);
                 added.map_err(|source| speech("a broker")(line, source))?;
@@ -285,7 +284,7 @@ impl Show {
         self.children.terminate(self.node)?;
         self.await_end(self.node)?;
         let last = last_sequence(&files.node_books)?;
-        self.listen(FEED_MAX, |show| show.feed.next_sequence > last)?;
+        self.listen(FEED_MAX, |show| show.feed.sequence >= last)?;
         self.children.terminate(self.feed_process)?;
         self.await_end(self.feed_process)?;
         compare(&files.node_books, &files.feed_books)
@@ -318,6 +317,23 @@ impl Show {
             }
         }
         self.children.join(awaited, END_MAX)
+    }
+}
+
+/// Waits for the line with which a process says that it may be used; what else is said meanwhile is
+/// of no interest yet, unless it is an end.
+fn await_line(children: &mut Children, awaited: ProcessId, start: &str) -> Result<(), DemoError> {
+    let deadline = Instant::now() + START_MAX;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match children.next_said(left) {
+            None => return Err(children.slow(awaited, "become ready", START_MAX)),
+            Some((id, Said::End)) => return Err(children.ended(id)),
+            Some((id, Said::Line(line))) if id == awaited && line.starts_with(start) => {
+                return Ok(());
+            }
+            Some(_) => {}
+        }
     }
 }
 
@@ -365,10 +381,9 @@ fn compare(node: &Path, feed: &Path) -> Result<bool, DemoError> {
     let output = command.arg("books-diff").args([node, feed]).output().map_err(start)?;
     if !output.status.success() {
         eprint!(
-            "demo: the books of {} and {} differ; {}{}",
+            "demo: {} and {} are not equal; {}",
             node.display(),
             feed.display(),
-            String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
     }
