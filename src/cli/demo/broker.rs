@@ -374,7 +374,7 @@ mod tests {
         assert_eq!(orders, 60_003);
         let schedule = schedule(0, 20_000, 60);
         assert_eq!(schedule.due(Duration::from_secs(1)), 2_500);
-        assert_eq!(schedule.due(Duration::from_secs(600)), 150_000);
+        assert_eq!(schedule.due(Duration::from_mins(10)), 150_000);
         assert_eq!(schedule.until(2_500, Duration::from_secs(1)), Duration::from_micros(400));
     }
 
