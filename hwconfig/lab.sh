@@ -1,21 +1,53 @@
 #!/bin/sh
-# A private network: the node's interface rialto0 here, and its other end lab0 in the namespace
-# `brokers`. Nothing of it is seen from outside, and it is gone when the command ends.
-#     lab.sh COMMAND...         a client in it: ip netns exec brokers COMMAND...
-set -e
-as_user=
-[ "$(id -u)" -eq 0 ] || as_user="--user --map-root-user"
+# A private network for one command: a veth pair whose one end, rialto0, lies beside the command
+# without an address (a DPDK port takes it), and whose other end, lab0 with 10.9.0.2/24, lies in the
+# network namespace `brokers`. The command reaches that one by: ip netns exec brokers ...
+#
+# usage: lab.sh COMMAND [ARGUMENT...]          (or: sh -c "$(cat lab.sh)" lab COMMAND [ARGUMENT...])
+#
+# Runs as root and as an ordinary user. Nothing is made on the host: everything is in namespaces of
+# its own and goes away with the command, also when this script is killed.
+set -eu
+
+need() {
+    command -v "$1" >/dev/null 2>&1 && return
+    echo "lab: $1 is missing; on Debian or Ubuntu: apt-get install -y $2" >&2
+    exit 69
+}
+
+# What happens inside. /run belongs to the host, and `ip netns` keeps its names there. Without a NIC
+# nobody would do the checksums and the segmentation that the kernel leaves to one.
+SETUP='
+    set -eu
+    mount -t tmpfs -o mode=755 none /run
+    ip netns add brokers
+    ip link add rialto0 type veth peer name lab0 netns brokers
+    ip link set lo up
+    ip link set rialto0 up
+    ip -n brokers link set lo up
+    ip -n brokers addr add 10.9.0.2/24 dev lab0
+    ip -n brokers link set lab0 up
+    ip -n brokers route add 224.0.0.0/4 dev lab0
+    ip netns exec brokers ethtool -K lab0 tx off tso off gso off >/dev/null
+    exec "$@"
+'
+
+[ $# -gt 0 ] || { echo "usage: lab.sh COMMAND [ARGUMENT...]" >&2; exit 64; }
+PATH=$PATH:/usr/sbin:/sbin
+export PATH
+need unshare util-linux
+need ip iproute2
+need ethtool ethtool
+
+user=
+[ "$(id -u)" -eq 0 ] || user='--user --map-root-user'
+# First the namespaces alone, so that a host that forbids them is told from a command that fails.
+# shellcheck disable=SC2086 # no word or two
+unshare $user --net --mount --pid --fork true || {
+    echo "lab: this host lets user $(id -un) make no namespaces; run as root, or allow them" \
+        "(sysctl kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0)" >&2
+    exit 77
+}
 # shellcheck disable=SC2086
-exec unshare $as_user --net --mount --pid --fork --kill-child --mount-proc sh -c '
-set -e
-mount -t tmpfs -o mode=755 none /run
-ip netns add brokers
-ip link add rialto0 type veth peer name lab0 netns brokers
-ip link set lo up
-ip link set rialto0 up
-ip -n brokers link set lo up
-ip -n brokers addr add 10.9.0.2/24 dev lab0
-ip -n brokers link set lab0 up
-ip netns exec brokers ethtool -K lab0 tx off tso off gso off >/dev/null
-exec "$@"
-' lab "$@"
+exec unshare $user --net --mount --pid --fork --kill-child --mount-proc \
+    /bin/sh -c "$SETUP" lab "$@"

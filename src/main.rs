@@ -30,6 +30,8 @@ enum Command {
     DemoBroker(cli::demo::BrokerArgs),
     /// Compare two dumps of books.
     BooksDiff(cli::demo::DiffArgs),
+    /// Start and end trading days.
+    Market(cli::market::Args),
 }
 
 fn main() -> ExitCode {
@@ -57,5 +59,6 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Demo(args) => Ok(cli::demo::run(&args)?),
         Command::DemoBroker(args) => Ok(cli::demo::run_broker(&args)?),
         Command::BooksDiff(args) => cli::demo::run_diff(&args),
+        Command::Market(args) => cli::market::run(&args),
     }
 }

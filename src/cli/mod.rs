@@ -8,6 +8,11 @@ pub mod log;
 pub mod market;
 pub mod run;
 
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::types::{Nanos, Refusal};
+
 /// Why a command failed, in words for whoever ran it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -33,7 +38,56 @@ pub enum CliError {
     /// Two dumps of books are not equal.
     #[error("the books differ at {0}")]
     BooksDiffer(demo::Difference),
+    /// The exchange, as a client sees it.
+    #[error(transparent)]
+    Client(#[from] crate::client::ClientError),
+    /// The node did not carry out the command.
+    #[error("refused: {}", refusal(*.0))]
+    Refused(Option<Refusal>),
+    /// The node did not say what became of the command.
+    #[error(
+        "no answer within {} s; the command may have been carried out: repeat it with the same \
+         --request to be sure", .0.as_secs()
+    )]
+    NoAnswer(Duration),
+    /// The file of secrets has none for the port.
+    #[error("{}: no secret for port {port}", path.display())]
+    NoSecret {
+        /// The port.
+        port: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A name or a secret that no port can have.
+    #[error("a port's name has at most 6 printable characters, its secret at most 10")]
+    Credentials,
     /// The operating system.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+fn refusal(reason: Option<Refusal>) -> &'static str {
+    match reason {
+        Some(Refusal::NotAllowed) => "the port may not give this command",
+        Some(Refusal::RepeatedRequest) => {
+            "a request of this number, or a higher one, was answered already"
+        }
+        Some(Refusal::Unknown) => "something the command names does not exist",
+        Some(Refusal::Exists) => "it exists already",
+        Some(Refusal::Invalid) => "a field is out of range",
+        Some(Refusal::Day) => {
+            "not in this state of the day: a day ends once it has started, and starts once the last \
+             has ended"
+        }
+        Some(Refusal::Balance) => "the balance does not suffice",
+        Some(Refusal::Capacity) => "the node is not made for so many",
+        Some(Refusal::RepeatedReference) => "the external reference was used before",
+        None => "for a reason this version does not know",
+    }
+}
+
+/// The time, as the commands that begin something need it.
+fn now() -> Nanos {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Nanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
 }

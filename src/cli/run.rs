@@ -1,10 +1,9 @@
 //! `rialto run`: a node, from its configuration to its orderly end.
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::{CliError, now};
 use crate::agent::StopFlag;
-use crate::cli::CliError;
 use crate::config::market::Market;
 use crate::config::secrets::{PortSecrets, load_or_create_cluster_key};
 use crate::config::{Config, ConfigError};
@@ -83,9 +82,4 @@ fn commands(
         }
     }
     Ok(market.commands(&key, &secrets, now).concat())
-}
-
-fn now() -> Nanos {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Nanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
 }

@@ -2,6 +2,8 @@
 //!
 //! The driver behind it - `net_af_packet`, a physical NIC - is the choice of EAL's arguments alone.
 
+use std::sync::Arc;
+
 use super::device::{Device, FrameBurst, RX_BURST_MAX};
 use super::ethernet::{EthernetHeader, MacAddress};
 use crate::sys::dpdk::{Burst, DpdkError, Eal, Mempool, Port, PortConfig, PortStats};
@@ -10,6 +12,9 @@ use crate::sys::dpdk::{Burst, DpdkError, Eal, Mempool, Port, PortConfig, PortSta
 #[derive(Debug)]
 pub struct DpdkDevice {
     port: Port,
+    eal: Arc<Eal>,
+    /// Whether the thread that polls has its buffer caches.
+    registered: bool,
 }
 
 /// How to open a port.
@@ -38,20 +43,20 @@ const _: () = assert!(Burst::MAX == RX_BURST_MAX);
 const _: () = assert!(Port::OUTBOX_MAX >= 2 * RX_BURST_MAX);
 
 impl DpdkDevice {
-    /// Starts EAL and the first port it finds. To be called on the thread that will poll the device:
-    /// that thread gets buffer caches.
+    /// Starts EAL and the first port it finds. Any thread may; from the first poll on the device stays
+    /// with the thread that polls it, which gets buffer caches.
     ///
     /// # Errors
     /// What EAL, the pool or the port refused.
     pub fn open(config: &DpdkConfig) -> Result<Self, DpdkError> {
         let eal = Eal::start(&config.eal_arguments)?;
-        eal.register_thread();
         let pool = Mempool::new(&eal, config.mbufs)?;
         let queues = PortConfig {
             rx_descriptors: config.rx_descriptors,
             tx_descriptors: config.tx_descriptors,
         };
-        Ok(Self { port: Port::start(&eal, &pool, queues)? })
+        let port = Port::start(&eal, &pool, queues)?;
+        Ok(Self { port, eal, registered: false })
     }
 
     /// What the driver counted.
@@ -71,6 +76,10 @@ impl Device for DpdkDevice {
     type Burst = Burst;
 
     fn receive(&mut self) -> Option<Burst> {
+        if !self.registered {
+            self.eal.register_thread();
+            self.registered = true;
+        }
         self.port.receive()
     }
 

@@ -8,6 +8,8 @@
 mod clock;
 mod connection;
 mod counters;
+#[cfg(test)]
+mod fuzz;
 mod ingress;
 mod limit;
 mod link;

@@ -13,12 +13,12 @@ use crate::net::behaviour::{Seen, World, behaviours};
 use crate::net::device::{FrameBurst, Lossy};
 use crate::net::ipv4::{PROTOCOL_TCP, checksum, sum};
 
-const OURS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
-const THEIRS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
+pub(super) const OURS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
+pub(super) const THEIRS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
 const PORT: u16 = 7001;
 const STEP: Nanos = Nanos::from_micros(100);
 
-fn config() -> StackConfig {
+pub(super) fn config() -> StackConfig {
     let mut config = StackConfig::new(OURS, 24, PORT);
     config.connections_max = 64;
     config
@@ -279,23 +279,23 @@ fn an_idle_connection_stays() {
 
 // Frames by hand, for what no decent client does.
 
-struct Bench {
-    stack: Stack<MemoryDevice>,
+pub(super) struct Bench {
+    pub(super) stack: Stack<MemoryDevice>,
     far: MemoryDevice,
     now: Nanos,
 }
 
-fn bench(config: StackConfig) -> Bench {
+pub(super) fn bench(config: StackConfig) -> Bench {
     let (near, far) = MemoryDevice::pair(4096);
     Bench { stack: Stack::new(config, near).unwrap(), far, now: Nanos::from_secs(100) }
 }
 
 impl Bench {
-    fn put(&mut self, frame: &[u8]) {
+    pub(super) fn put(&mut self, frame: &[u8]) {
         self.far.transmit(frame.len(), |sent| sent.copy_from_slice(frame)).unwrap();
     }
 
-    fn put_packet(&mut self, source: Ipv4Addr, protocol: u8, payload: &[u8]) {
+    pub(super) fn put_packet(&mut self, source: Ipv4Addr, protocol: u8, payload: &[u8]) {
         let header = EthernetHeader {
             destination: self.stack.mac,
             source: self.far.mac(),
@@ -311,12 +311,12 @@ impl Bench {
         self.put(&[&header.emit()[..], &ip.emit(), payload].concat());
     }
 
-    fn put_segment(&mut self, source: SocketAddrV4, repr: &TcpRepr<'_>) {
+    pub(super) fn put_segment(&mut self, source: SocketAddrV4, repr: &TcpRepr<'_>) {
         let segment = segment(*source.ip(), &TcpRepr { src_port: source.port(), ..repr.clone() });
         self.put_packet(*source.ip(), PROTOCOL_TCP, &segment);
     }
 
-    fn put_arp(&mut self, operation: ArpOperation, sender: Ipv4Addr, target: Ipv4Addr) {
+    pub(super) fn put_arp(&mut self, operation: ArpOperation, sender: Ipv4Addr, target: Ipv4Addr) {
         let header = EthernetHeader {
             destination: MacAddress::BROADCAST,
             source: self.far.mac(),
@@ -333,24 +333,41 @@ impl Bench {
     }
 
     /// Lets the stack take all and returns the frames it sent.
-    fn answers(&mut self, span: Nanos) -> Vec<Vec<u8>> {
+    pub(super) fn answers(&mut self, span: Nanos) -> Vec<Vec<u8>> {
+        self.answers_at(span, STEP)
+    }
+
+    /// The same, with a duty cycle each `step`.
+    pub(super) fn answers_at(&mut self, span: Nanos, step: Nanos) -> Vec<Vec<u8>> {
         self.far.flush();
         let end = self.now.after(span);
         let mut frames = Vec::new();
         while self.now < end {
-            self.now = self.now.after(STEP);
+            self.now = self.now.after(step);
             self.stack.poll(self.now);
-            while let Some(mut burst) = self.far.receive() {
-                while let Some(frame) = burst.next_frame() {
-                    frames.push(frame.to_vec());
-                }
-            }
+            frames.extend(received(&mut self.far));
         }
         frames
     }
+
+    /// What was put and the stack did not take.
+    pub(super) fn sent(mut self) -> Vec<Vec<u8>> {
+        self.far.flush();
+        received(&mut self.stack.device)
+    }
 }
 
-fn syn() -> TcpRepr<'static> {
+fn received(device: &mut MemoryDevice) -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    while let Some(mut burst) = device.receive() {
+        while let Some(frame) = burst.next_frame() {
+            frames.push(frame.to_vec());
+        }
+    }
+    frames
+}
+
+pub(super) fn syn() -> TcpRepr<'static> {
     TcpRepr {
         src_port: 1,
         dst_port: PORT,
@@ -378,14 +395,14 @@ fn segment(source: Ipv4Addr, repr: &TcpRepr<'_>) -> Vec<u8> {
     bytes
 }
 
-fn parsed(frame: &[u8]) -> (Ipv4Header, TcpPacket<&[u8]>) {
+pub(super) fn parsed(frame: &[u8]) -> (Ipv4Header, TcpPacket<&[u8]>) {
     let (_, packet) = EthernetHeader::parse(frame).unwrap();
     let (ip, payload) = Ipv4Header::parse(packet).unwrap();
     assert_eq!(checksum(sum(ip.pseudo_sum(), payload)), 0, "checksum of what we sent");
     (ip, TcpPacket::new_checked(payload).unwrap())
 }
 
-fn peer(host: u8, port: u16) -> SocketAddrV4 {
+pub(super) fn peer(host: u8, port: u16) -> SocketAddrV4 {
     SocketAddrV4::new(Ipv4Addr::new(10, 9, 0, host), port)
 }
 

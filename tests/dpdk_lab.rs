@@ -1,0 +1,225 @@
+//! The stack over a real DPDK port, against kernel clients on the other side of a wire.
+//!
+//! Each test runs this binary again in a process of its own, named by a role: EAL starts once per
+//! process and is no guest in the test harness. Where a lab is impossible the tests fail and say why.
+#![cfg(feature = "dpdk")]
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rialto::net::{ConnectionId, DpdkConfig, DpdkDevice, NetEvent, Stack, StackConfig, Transport};
+use rialto::sys::dpdk::{DpdkError, Eal, Mempool, Port, PortConfig};
+use rialto::types::Nanos;
+
+const ROLE: &str = "RIALTO_LAB_ROLE";
+const LAB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/hwconfig/lab.sh");
+const OURS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
+const THEIRS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
+const PORT: u16 = 7001;
+const GROUP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(239, 9, 0, 1), 26_400);
+/// The longest that any process here may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The same test of this binary, in another role, behind `prefix`.
+fn role(prefix: &[&str], test: &str, role: &str) -> Command {
+    let this = std::env::current_exe().unwrap();
+    let this = this.to_str().unwrap();
+    let words: Vec<&str> = prefix.iter().copied().chain([this, "--exact", test]).collect();
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).args(["--nocapture"]).env(ROLE, role).stdin(Stdio::null());
+    command
+}
+
+/// Runs a role to its good end and returns what it wrote to its standard error.
+fn runs(mut command: Command) -> String {
+    let output = command.output().expect("the command can be started");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && stdout.contains("1 passed"),
+        "{command:?}: {}\n--- its output\n{stdout}\n--- its errors\n{stderr}",
+        output.status,
+    );
+    stderr.into_owned()
+}
+
+fn arguments(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+fn now() -> Nanos {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Nanos(u64::try_from(now.as_nanos()).unwrap())
+}
+
+#[test]
+fn a_kernel_client_is_echoed_over_dpdk_and_a_kernel_member_gets_the_multicast() {
+    const TEST: &str = "a_kernel_client_is_echoed_over_dpdk_and_a_kernel_member_gets_the_multicast";
+    match std::env::var(ROLE).as_deref() {
+        Err(_) => {
+            runs(role(&[LAB], TEST, "server"));
+        }
+        Ok("server") => {
+            let client = role(&["ip", "netns", "exec", "brokers"], TEST, "client");
+            serve(client);
+        }
+        Ok("client") => be_a_client(),
+        Ok(other) => panic!("no role {other}"),
+    }
+}
+
+/// Echoes, and sends a datagram to the group each millisecond, until the client is done.
+fn serve(mut client: Command) {
+    let eal = "--no-pci -l 0 --no-telemetry --no-huge -m 128 --no-shconf \
+               --vdev=net_af_packet0,iface=rialto0";
+    let device = DpdkDevice::open(&DpdkConfig::new(arguments(eal))).unwrap();
+    let mut stack = Stack::new(StackConfig::new(OURS, 24, PORT), device).unwrap();
+    stack.announce();
+    let mut client = client.spawn().unwrap();
+
+    let (start, mut next_datagram) = (Instant::now(), Nanos::ZERO);
+    let status = loop {
+        assert!(start.elapsed() < PATIENCE, "the client takes too long: {:?}", stack.counters());
+        let now = now();
+        stack.poll(now);
+        while let Some(event) = stack.next_event() {
+            if let NetEvent::Readable(id) | NetEvent::Writable(id) = event {
+                echo(&mut stack, id);
+            }
+        }
+        stack.flush(now);
+        if now >= next_datagram {
+            assert!(stack.send_datagram(GROUP, b"prices"));
+            next_datagram = now.after(Nanos::from_millis(1));
+            if let Some(status) = client.try_wait().unwrap() {
+                break status;
+            }
+        }
+    };
+    assert!(status.success(), "the client failed: {status}, {:?}", stack.counters());
+    let counters = *stack.counters();
+    assert_eq!((counters.opened, counters.malformed, counters.denied), (9, 0, 0), "{counters:?}");
+    let stats = stack.device().stats();
+    assert!(stats.rx_packets > 0 && stats.tx_packets > 0, "{stats:?}");
+}
+
+fn echo(stack: &mut impl Transport, id: ConnectionId) {
+    loop {
+        let room = stack.send_room(id);
+        let received = stack.received(id);
+        let bytes = received[..received.len().min(room)].to_vec();
+        if bytes.is_empty() {
+            return;
+        }
+        assert!(stack.send(id, &bytes));
+        stack.consume(id, bytes.len());
+    }
+}
+
+fn be_a_client() {
+    let member = UdpSocket::bind(GROUP).unwrap();
+    member.join_multicast_v4(GROUP.ip(), &THEIRS).unwrap();
+    member.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut datagram = [0; 16];
+    let (count, from) = member.recv_from(&mut datagram).unwrap();
+    assert_eq!((&datagram[..count], from.ip()), (&b"prices"[..], OURS.into()));
+
+    let connect = || {
+        let stream =
+            TcpStream::connect_timeout(&SocketAddrV4::new(OURS, PORT).into(), PATIENCE).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    };
+    // Many small messages on several connections at once.
+    let mut streams: Vec<_> = (0..8).map(|_| connect()).collect();
+    for round in 0..200_u32 {
+        for stream in &mut streams {
+            stream.write_all(&round.to_be_bytes()).unwrap();
+        }
+        for stream in &mut streams {
+            let mut bytes = [0; 4];
+            stream.read_exact(&mut bytes).unwrap();
+            assert_eq!(u32::from_be_bytes(bytes), round);
+        }
+    }
+    drop(streams);
+
+    // Much at once, and an orderly end.
+    let mut stream = connect();
+    let bulk: Vec<u8> = (0..1_000_000_u32).map(|i| (i % 251) as u8).collect();
+    let mut writer = stream.try_clone().unwrap();
+    let sent = bulk.clone();
+    let writing = std::thread::spawn(move || writer.write_all(&sent).unwrap());
+    let mut received = vec![0; bulk.len()];
+    stream.read_exact(&mut received).unwrap();
+    writing.join().unwrap();
+    assert!(received == bulk);
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(stream.read(&mut received).unwrap(), 0);
+}
+
+#[test]
+fn frames_go_through_a_port_and_everything_is_given_back() {
+    const TEST: &str = "frames_go_through_a_port_and_everything_is_given_back";
+    if std::env::var(ROLE).is_err() {
+        runs(role(&[], TEST, "port"));
+        return;
+    }
+    let before = core_affinity::get_core_ids();
+    // A port whose transmit ring is its receive ring.
+    let eal = Eal::start(&arguments(
+        "--no-pci -l 0 --no-telemetry --no-huge -m 64 --no-shconf --vdev=net_ring0",
+    ))
+    .unwrap();
+    assert_eq!(core_affinity::get_core_ids(), before, "EAL moved the thread");
+    eal.register_thread();
+    assert!(matches!(Eal::start(&[]), Err(DpdkError::StartedBefore)));
+
+    let pool = Mempool::new(&eal, 1023).unwrap();
+    let queues = PortConfig { rx_descriptors: 256, tx_descriptors: 256 };
+    let mut port = Port::start(&eal, &pool, queues).unwrap();
+    assert!(port.receive().is_none());
+    for round in 0..100_u8 {
+        assert_eq!(port.room(), Port::OUTBOX_MAX);
+        for number in 0..40_u8 {
+            let written = port.transmit(60, |frame| {
+                frame.fill(round);
+                frame[0] = number;
+                number
+            });
+            assert_eq!(written, Some(number));
+        }
+        assert_eq!((port.flush(), port.flush()), (40, 0));
+        let mut number = 0;
+        while let Some(mut burst) = port.receive() {
+            // The last burst is dropped half read.
+            while let Some(frame) = burst.next_frame().filter(|_| number < 36) {
+                assert_eq!((frame.len(), frame[0], frame[59]), (60, number, round));
+                number += 1;
+            }
+        }
+        assert_eq!(number, 36);
+    }
+    assert!(port.transmit(4000, |_| ()).is_none(), "longer than a buffer");
+    let stats = port.stats();
+    assert_eq!((stats.rx_packets, stats.tx_packets), (4000, 4000));
+    drop(port);
+    assert_eq!(pool.available(), 1023, "buffers are lost");
+}
+
+#[test]
+fn what_eal_refuses_is_said_with_its_arguments_and_eals_own_lines_are_in_the_log() {
+    const TEST: &str =
+        "what_eal_refuses_is_said_with_its_arguments_and_eals_own_lines_are_in_the_log";
+    if std::env::var(ROLE).is_err() {
+        let log = runs(role(&[], TEST, "refused"));
+        assert!(log.contains("ERROR dpdk: EAL: Invalid"), "{log}");
+        return;
+    }
+    tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stderr).init();
+    let error = Eal::start(&arguments("--no-such-option")).unwrap_err().to_string();
+    assert!(error.contains("--no-such-option"), "{error}");
+}
