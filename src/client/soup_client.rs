@@ -326,7 +326,7 @@ mod tests {
         let (mut client, mut exchange) = pair();
         exchange.write_all(b"\0\x02JA").unwrap();
         let error = client.login(&request(), SOON).unwrap_err();
-        assert_eq!(error.to_string(), "login refused: unknown user or wrong secret");
+        assert_eq!(error.to_string(), "login refused: unknown user or wrong secret for it");
     }
 
     #[test]
