@@ -21,6 +21,10 @@ enum Command {
     Run(cli::run::Args),
     /// Prove configuration files.
     Config(cli::config::Args),
+    /// Trade by hand: log in, enter, cancel, see what comes back.
+    Client(cli::client::Args),
+    /// Listen to the market data feed.
+    Feed(cli::feed::Args),
     /// Look into a log.
     Log(cli::log::Args),
     /// Show it all: a node, brokers that trade on it, and a subscriber that checks its feed.
@@ -55,6 +59,8 @@ fn run(command: Command) -> Result<(), CliError> {
     match command {
         Command::Run(args) => cli::run::run(args),
         Command::Config(args) => Ok(print!("{}", cli::config::run(&args)?)),
+        Command::Client(args) => cli::client::run(&args),
+        Command::Feed(args) => cli::feed::run(&args),
         Command::Log(args) => cli::log::run(&args),
         Command::Demo(args) => Ok(cli::demo::run(&args)?),
         Command::DemoBroker(args) => Ok(cli::demo::run_broker(&args)?),

@@ -2,11 +2,14 @@
 //! do is elsewhere.
 #![allow(clippy::print_stdout, reason = "speaking to whoever ran the command is what this is for")]
 
+pub mod client;
 pub mod config;
 pub mod demo;
+pub mod feed;
 pub mod log;
 pub mod market;
 pub mod run;
+mod units;
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
