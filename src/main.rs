@@ -27,6 +27,13 @@ enum Command {
     Feed(cli::feed::Args),
     /// Look into a log.
     Log(cli::log::Args),
+    /// Show it all: a node, brokers that trade on it, and a subscriber that checks its feed.
+    Demo(cli::demo::Args),
+    /// One broker of the demo.
+    #[command(hide = true)]
+    DemoBroker(cli::demo::BrokerArgs),
+    /// Compare two dumps of books.
+    BooksDiff(cli::demo::DiffArgs),
     /// Start and end trading days.
     Market(cli::market::Args),
 }
@@ -55,6 +62,9 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Client(args) => cli::client::run(&args),
         Command::Feed(args) => cli::feed::run(&args),
         Command::Log(args) => cli::log::run(&args),
+        Command::Demo(args) => Ok(cli::demo::run(&args)?),
+        Command::DemoBroker(args) => Ok(cli::demo::run_broker(&args)?),
+        Command::BooksDiff(args) => cli::demo::run_diff(&args),
         Command::Market(args) => cli::market::run(&args),
     }
 }

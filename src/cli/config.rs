@@ -34,13 +34,11 @@ enum Command {
 pub fn run(args: &Args) -> Result<String, ConfigError> {
     let Command::Check { file, market } = &args.command;
     let config = Config::load(file)?;
-    let mut shown = describe(&config);
-    if let Some(path) = market {
-        let market = Market::load(path)?;
-        market.fits(config.capacity())?;
-        shown.push_str(&format!("market       {}\n", market.summary()));
-    }
-    Ok(shown)
+    let shown = describe(&config);
+    let Some(path) = market else { return Ok(shown) };
+    let market = Market::load(path)?;
+    market.fits(config.capacity())?;
+    Ok(format!("{shown}market       {}\n", market.summary()))
 }
 
 fn describe(config: &Config) -> String {

@@ -32,6 +32,15 @@ pub enum CliError {
     /// A record in a log.
     #[error(transparent)]
     Record(#[from] crate::types::RecordError),
+    /// The demo.
+    #[error(transparent)]
+    Demo(#[from] demo::DemoError),
+    /// A broker of the demo.
+    #[error(transparent)]
+    Broker(#[from] demo::BrokerError),
+    /// Two dumps of books are not equal.
+    #[error("the books differ at {0}")]
+    BooksDiffer(demo::Difference),
     /// The exchange, as a client sees it.
     #[error(transparent)]
     Client(#[from] crate::client::ClientError),
