@@ -34,6 +34,9 @@ impl DpdkConfig {
     }
 }
 
+/// Buffers beyond the queues': an outbox, a burst being read, and the caches of two threads.
+const BUFFERS_SPARE: u32 = 1024;
+
 const _: () = assert!(Burst::MAX == RX_BURST_MAX);
 const _: () = assert!(Port::OUTBOX_MAX >= 2 * RX_BURST_MAX);
 
@@ -44,6 +47,11 @@ impl DpdkDevice {
     /// # Errors
     /// What EAL, the pool or the port refused.
     pub fn open(config: &DpdkConfig) -> Result<Self, DpdkError> {
+        let queued = u32::from(config.rx_descriptors) + u32::from(config.tx_descriptors);
+        let least = queued + BUFFERS_SPARE;
+        if config.mbufs < least {
+            return Err(DpdkError::PoolSize { count: config.mbufs, least });
+        }
         let eal = Eal::start(&config.eal_arguments)?;
         eal.register_thread();
         let pool = Mempool::new(&eal, config.mbufs)?;
