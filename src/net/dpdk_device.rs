@@ -47,8 +47,8 @@ impl DpdkDevice {
     /// # Errors
     /// What EAL, the pool or the port refused.
     pub fn open(config: &DpdkConfig) -> Result<Self, DpdkError> {
-        let queued = u32::from(config.rx_descriptors) + u32::from(config.tx_descriptors);
-        let least = queued + BUFFERS_SPARE;
+        let descriptors = u32::from(config.rx_descriptors) + u32::from(config.tx_descriptors);
+        let least = descriptors + BUFFERS_SPARE;
         if config.mbufs < least {
             return Err(DpdkError::PoolSize { count: config.mbufs, least });
         }
