@@ -58,7 +58,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), CliError> {
     match command {
         Command::Run(args) => cli::run::run(args),
-        Command::Config(args) => Ok(print!("{}", cli::config::run(&args)?)),
+        Command::Config(args) => cli::config::run(&args),
         Command::Client(args) => cli::client::run(&args),
         Command::Feed(args) => cli::feed::run(&args),
         Command::Log(args) => cli::log::run(&args),

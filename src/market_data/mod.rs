@@ -3,4 +3,4 @@
 
 mod agent;
 
-pub use agent::{FeedCounters, MarketData, MarketDataConfig};
+pub use agent::{FeedCounters, HEARTBEAT_INTERVAL, MarketData, MarketDataConfig, REPEAT_MAX};

@@ -42,8 +42,8 @@ mod tests {
         assert!(start.elapsed() >= Duration::from_micros(300));
         there.write_all(b"x").unwrap();
         let start = Instant::now();
-        ready(&here, false, Duration::from_secs(60)).unwrap();
-        ready(&there, true, Duration::from_secs(60)).unwrap();
+        ready(&here, false, Duration::from_mins(1)).unwrap();
+        ready(&there, true, Duration::from_mins(1)).unwrap();
         assert!(start.elapsed() < Duration::from_secs(30));
     }
 }
