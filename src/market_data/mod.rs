@@ -4,3 +4,6 @@
 mod agent;
 
 pub use agent::{FeedCounters, HEARTBEAT_INTERVAL, MarketData, MarketDataConfig, REPEAT_MAX};
+
+#[cfg(test)]
+mod tests;
