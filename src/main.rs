@@ -7,9 +7,11 @@ use clap::{Parser, Subcommand};
 use rialto::cli::{self, CliError};
 use tracing_subscriber::EnvFilter;
 
+const LONG_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("RIALTO_BUILD"), ")");
+
 /// Rialto: a kernel-bypass stock exchange.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, arg_required_else_help = true)]
+#[command(version, long_version = LONG_VERSION, arg_required_else_help = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
