@@ -184,7 +184,7 @@ impl Broker {
         let mut ending = None;
         loop {
             let elapsed = self.start.elapsed();
-            let over = passed == schedule.orders || elapsed >= schedule.duration;
+            let over = passed == schedule.orders || elapsed > schedule.duration + CATCH_UP_MAX;
             if ending.is_none() && (over || stop.load(Ordering::Relaxed)) {
                 ending = Some(elapsed);
             }

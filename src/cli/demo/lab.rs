@@ -81,7 +81,7 @@ fn directory(args: &Args) -> Result<PathBuf, DemoError> {
 }
 
 fn arguments(args: &Args, dir: &Path, logs: &Path) -> Vec<String> {
-    let Args { duration, rate, brokers, symbols, backend, dir: _, seed, inside_with_logs: _ } =
+    let Args { duration, rate, brokers, symbols, backend, dir: _, seed, drop, inside_with_logs: _ } =
         args;
     let numbers = [
         ("--duration", duration.to_string()),
@@ -93,7 +93,8 @@ fn arguments(args: &Args, dir: &Path, logs: &Path) -> Vec<String> {
         ("--seed", seed.to_string()),
         ("--inside-with-logs", logs.display().to_string()),
     ];
-    numbers.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
+    let drop = drop.map(|datagram| ("--drop", datagram.to_string()));
+    numbers.into_iter().chain(drop).flat_map(|(name, value)| [name.to_owned(), value]).collect()
 }
 
 /// The directory of the node's logs, removed when the demo is over.

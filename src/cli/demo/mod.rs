@@ -52,6 +52,9 @@ pub struct Args {
     /// Prices and orders are the same for the same seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// The subscriber discards the N-th datagram, as a bad network would: what a gap does.
+    #[arg(long, value_name = "N")]
+    drop: Option<u64>,
     /// Set inside the lab: the directory of the node's logs.
     #[arg(long, hide = true)]
     inside_with_logs: Option<PathBuf>,

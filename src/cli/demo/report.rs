@@ -136,18 +136,16 @@ impl Totals {
         Ok(())
     }
 
-    /// Ends the second: says what it was, if anything was, and begins another.
+    /// Ends the second: says what it was, if orders were entered, and begins another.
     pub(super) fn end_second(&mut self, elapsed: Duration, feed_gaps: u64) -> Option<String> {
-        if self.second == Counts::default() {
-            return None;
-        }
+        let trading = self.second.orders > 0;
         let shown = Second { counts: &self.second, latencies: &self.latencies_of_second };
         let shown = format!("{:>4} s  {shown}  feed gaps {feed_gaps}", elapsed.as_secs());
         self.counts.add(&self.second);
         self.latencies.add(&self.latencies_of_second);
         self.second = Counts::default();
         self.latencies_of_second.clear();
-        Some(shown)
+        trading.then_some(shown)
     }
 }
 

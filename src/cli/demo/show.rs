@@ -39,6 +39,8 @@ const START_MAX: Duration = Duration::from_mins(1);
 const END_MAX: Duration = Duration::from_mins(1);
 /// Until the last events have left the node.
 const QUIET: Duration = Duration::from_millis(500);
+/// Brokers report each second; so long after it, all of them have been heard.
+const HEARING: Duration = Duration::from_millis(150);
 /// How often a stop is looked for.
 const LOOK: Duration = Duration::from_millis(100);
 /// The subscriber's patience for the end of the feed.
@@ -177,10 +179,14 @@ impl Show {
             "--interface",
             BROKERS_ADDRESS,
             "--quiet",
+            "--from-start",
             "--json",
         ])
         .arg("--books-out")
         .arg(&files.feed_books);
+        if let Some(datagram) = args.drop {
+            feed.args(["--drop", &datagram.to_string()]);
+        }
         let feed_process = children.start("feed", feed)?;
         await_line(&mut children, feed_process, FEED_READY)?;
         let mut node = Command::new(exe()?);
@@ -221,7 +227,7 @@ impl Show {
             self.children.tell(broker, "go")?;
         }
         let start = Instant::now();
-        let mut next_line = start + SECOND;
+        let mut next_line = start + SECOND + HEARING;
         let mut deadline = start + self.duration + END_MAX;
         let mut stopping = false;
         let mut trading = self.brokers.clone();
@@ -251,6 +257,7 @@ impl Show {
                 return Err(self.children.slow(trading[0], "end", END_MAX));
             }
         }
+        // What came after the last whole second.
         self.say_second(start);
         Ok(())
     }
@@ -410,6 +417,7 @@ mod tests {
             backend: BackendArg::default(),
             dir: None,
             seed: 1,
+            drop: None,
             inside_with_logs: None,
         };
         let text = node_toml(&args, Path::new("/dev/shm/logs"), Path::new("/var/control"));
