@@ -93,7 +93,7 @@ const CATCH_UP_MAX: Duration = Duration::from_millis(500);
 const QUIET: Duration = Duration::from_millis(300);
 const STAY_MAX: Duration = Duration::from_secs(5);
 
-/// Logs in, says [`READY`], waits for a line on standard input, trades, and logs out. The end of
+/// Logs in, says "ready", waits for a line on standard input, trades, and logs out. The end of
 /// standard input ends it early.
 ///
 /// # Errors

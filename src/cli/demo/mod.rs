@@ -1,8 +1,8 @@
 //! `rialto demo`: a node on a private network, brokers that trade on it as processes of their own, a
 //! subscriber that sees only the feed, and in the end a comparison of what both believe.
 //!
-//! The command runs twice: outside ([`lab`]), where it makes the network and keeps order, and inside
-//! it ([`show`]), where it starts the processes and counts.
+//! The command runs twice: outside (`lab`), where it makes the network and keeps order, and inside
+//! it (`show`), where it starts the processes and counts.
 
 mod broker;
 mod children;
