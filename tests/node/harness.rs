@@ -1,0 +1,330 @@
+//! A node as a process of its own, with its files and addresses; everything is gone when it is dropped.
+//!
+//! It knows how to start, stop and kill a node, never what is said to one.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use rialto::client::Credentials;
+use rialto::config::secrets::PortSecrets;
+use rialto::types::PortName;
+
+/// Longer than anything takes that is going to happen at all.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// Everything in one thread, as a laptop has it.
+pub(crate) const COMPOSITE: &str =
+    r#"{ agents = ["order_entry", "sequencer", "engine", "market_data", "admin"] }"#;
+
+/// What a node is started with.
+pub(crate) struct Setup {
+    /// The threads of its placement.
+    pub(crate) placement: &'static str,
+    /// How long ports may stay away before their orders are canceled.
+    pub(crate) grace_ms: u32,
+    /// Small ones, where a test wants its logs to have several.
+    pub(crate) segment_mib: u32,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { placement: COMPOSITE, grace_ms: 60_000, segment_mib: 4 }
+    }
+}
+
+/// The files and addresses of a node.
+pub(crate) struct Site {
+    pub(crate) logs: PathBuf,
+    /// What must be on a persistent file system, and the files of the test.
+    pub(crate) disk: PathBuf,
+    pub(crate) order_entry: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) feed: SocketAddrV4,
+    /// No other test may have the node's ports as long as these live.
+    _claims: [UdpSocket; 2],
+}
+
+impl Site {
+    /// With the configuration and the market written, and nothing started.
+    pub(crate) fn new(setup: &Setup) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("rialto-node-{}-{number}", std::process::id());
+        let (order_entry, claim) = claim_port();
+        let (admin, admin_claim) = claim_port();
+        // The port alone tells this feed from those of other tests.
+        let feed = SocketAddrV4::new(Ipv4Addr::new(239, 255, 71, 1), order_entry.port());
+        let site = Self {
+            logs: Path::new("/dev/shm").join(&name),
+            disk: Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name),
+            order_entry,
+            admin,
+            feed,
+            _claims: [claim, admin_claim],
+        };
+        fs::create_dir_all(&site.disk).unwrap();
+        fs::write(site.config(), site.config_text(setup)).unwrap();
+        fs::write(site.market(), market_text(setup.grace_ms)).unwrap();
+        site
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.disk.join("node.toml")
+    }
+
+    pub(crate) fn market(&self) -> PathBuf {
+        self.disk.join("market.toml")
+    }
+
+    pub(crate) fn secrets(&self) -> PathBuf {
+        self.disk.join("secrets")
+    }
+
+    pub(crate) fn commands(&self) -> PathBuf {
+        self.logs.join("commands")
+    }
+
+    pub(crate) fn events(&self) -> PathBuf {
+        self.logs.join("events")
+    }
+
+    pub(crate) fn books(&self) -> PathBuf {
+        self.disk.join("books")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.disk.join("log")
+    }
+
+    /// What the node said on its standard error, over all its starts.
+    pub(crate) fn log_text(&self) -> String {
+        fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
+    pub(crate) fn credentials(&self, port: &str) -> Credentials {
+        let secrets = PortSecrets::read(&self.secrets()).unwrap();
+        let secret = secrets.get(PortName::new(port).unwrap()).expect("the market has the port");
+        Credentials::new(port, &secret.reveal()).unwrap()
+    }
+
+    /// The node as a command, with a market if its log is empty.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = rialto();
+        command.arg("run").arg("--config").arg(self.config());
+        command.arg("--books-out").arg(self.books());
+        if !self.commands().exists() {
+            command.arg("--market").arg(self.market()).arg("--secrets").arg(self.secrets());
+        }
+        command
+    }
+
+    fn config_text(&self, setup: &Setup) -> String {
+        let Self { logs, disk, order_entry, admin, feed, .. } = self;
+        let Setup { placement, segment_mib, .. } = setup;
+        format!(
+            r#"
+            [node]
+            id = 1
+            name = "test"
+            [logs]
+            directory = "{}"
+            command_segment_mib = {segment_mib}
+            event_segment_mib = {segment_mib}
+            [control]
+            directory = "{}"
+            [order_entry]
+            backend = "kernel"
+            listen = "{order_entry}"
+            connections_max = 64
+            allow = ["127.0.0.0/8"]
+            [feed]
+            group = "{feed}"
+            source = "127.0.0.1"
+            [admin]
+            listen = "{admin}"
+            [placement]
+            threads = [{placement}]
+            [capacity]
+            orders = 65536
+            ports = 64
+            accounts = 64
+            instruments = 64
+            "#,
+            logs.display(),
+            disk.join("control").display(),
+        )
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.logs);
+        let _ = fs::remove_dir_all(&self.disk);
+    }
+}
+
+/// A running node, or one that was stopped and can run again.
+pub(crate) struct Node {
+    pub(crate) site: Site,
+    process: Option<Process>,
+}
+
+struct Process {
+    child: Child,
+    /// Its standard output, line by line; disconnected when it ends. Locked only so that the threads
+    /// of a test can share the node.
+    said: Mutex<Receiver<String>>,
+}
+
+impl Node {
+    pub(crate) fn start() -> Self {
+        Self::start_with(&Setup::default())
+    }
+
+    pub(crate) fn start_with(setup: &Setup) -> Self {
+        Self::start_at(Site::new(setup))
+    }
+
+    pub(crate) fn start_at(site: Site) -> Self {
+        let mut node = Self { site, process: None };
+        node.start_again();
+        node
+    }
+
+    /// Starts it on what it left behind, and waits until it serves.
+    pub(crate) fn start_again(&mut self) {
+        assert!(self.process.is_none(), "it runs");
+        let log = File::options().create(true).append(true).open(self.site.log()).unwrap();
+        let mut command = self.site.command();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (say, said) = channel();
+        thread::spawn(move || {
+            stdout.lines().map_while(Result::ok).try_for_each(|line| say.send(line)).ok()
+        });
+        let process = self.process.insert(Process { child, said: Mutex::new(said) });
+        match process.said.lock().unwrap().recv_timeout(SOON) {
+            Ok(line) => assert_eq!(line, "ready"),
+            Err(error) => panic!("the node does not start: {error}\n{}", self.site.log_text()),
+        }
+    }
+
+    /// Kills it as the operating system does when memory is short: without a word.
+    pub(crate) fn kill9(&mut self) {
+        let mut process = self.process.take().expect("it runs");
+        process.child.kill().unwrap();
+        process.child.wait().unwrap();
+    }
+
+    /// Stops it as an operator does, and returns its books.
+    pub(crate) fn stop_in_order(&mut self) -> String {
+        let mut process = self.process.take().expect("it runs");
+        terminate(&process.child);
+        let status = process.wait();
+        assert!(status.success(), "{status}");
+        fs::read_to_string(self.site.books()).unwrap()
+    }
+
+    /// A counter of the last gateway or feed of this name that closed, as the node's log has it.
+    pub(crate) fn counter(&self, agent: &str, name: &str) -> u64 {
+        let log = self.site.log_text();
+        let line = log.lines().rfind(|line| line.contains(agent) && line.contains("counters="));
+        let line = line.unwrap_or_else(|| panic!("{agent} did not close:\n{log}"));
+        let (_, rest) = line.split_once(&format!(" {name}: ")).expect("it has such a counter");
+        rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+    }
+}
+
+impl Process {
+    fn wait(&mut self) -> ExitStatus {
+        match self.said.lock().unwrap().recv_timeout(SOON) {
+            Err(RecvTimeoutError::Disconnected) => self.child.wait().unwrap(),
+            other => panic!("the node does not stop: {other:?}"),
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.child.kill();
+            let _ = process.child.wait();
+        }
+        if thread::panicking() {
+            eprintln!("the node's log:\n{}", self.site.log_text());
+        }
+    }
+}
+
+/// The command under test.
+pub(crate) fn rialto() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_rialto"))
+}
+
+fn terminate(child: &Child) {
+    let kill = format!("kill -TERM {}", child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+}
+
+/// A TCP port of loopback that nobody has and no test gets as long as the socket lives. Outside the
+/// range from which the kernel gives ports to clients, so it is still free after a restart.
+fn claim_port() -> (SocketAddr, UdpSocket) {
+    const FIRST: u32 = 20_000;
+    const COUNT: u32 = 10_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..COUNT {
+        let next = std::process::id().wrapping_mul(101) + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = u16::try_from(FIRST + next % COUNT).unwrap();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if let Ok(claim) = UdpSocket::bind(address)
+            && TcpListener::bind(address).is_ok()
+        {
+            return (address, claim);
+        }
+    }
+    panic!("no free port");
+}
+
+/// Two firms with two ports each that trade three instruments, and an operator.
+fn market_text(grace_ms: u32) -> String {
+    let mut text = "[[currency]]\ncode = \"USD\"\ncash_decimals = 4\n".to_owned();
+    for firm in ["ALFA", "BETA", "XRLT"] {
+        writeln!(text, "[[firm]]\ncode = \"{firm}\"").unwrap();
+    }
+    for (symbol, price) in [("ACME", "25.00"), ("GLOBX", "112.50"), ("INITECH", "7.15")] {
+        writeln!(
+            text,
+            "[[instrument]]\nsymbol = \"{symbol}\"\ncurrency = \"USD\"\ntick_size = \"0.01\"\n\
+             reference_price = \"{price}\""
+        )
+        .unwrap();
+    }
+    for (number, firm) in [(1001, "ALFA"), (2001, "BETA")] {
+        writeln!(
+            text,
+            "[[account]]\nnumber = {number}\nfirm = \"{firm}\"\nstatus = \"approved\"\n\
+             cash = {{ USD = \"100000000.00\" }}\n\
+             shares = {{ ACME = 1000000, GLOBX = 1000000, INITECH = 1000000 }}"
+        )
+        .unwrap();
+        for port in ["01", "02"] {
+            writeln!(
+                text,
+                "[[port]]\nname = \"{firm}{port}\"\nfirm = \"{firm}\"\nkind = \"order_entry\"\n\
+                 disconnect = \"cancel\"\ngrace_ms = {grace_ms}\ndefault_account = {number}"
+            )
+            .unwrap();
+        }
+    }
+    text.push_str("[[port]]\nname = \"OPER01\"\nfirm = \"XRLT\"\nkind = \"admin\"\n");
+    text
+}

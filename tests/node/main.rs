@@ -1,0 +1,19 @@
+//! Stories of whole nodes: real `rialto run` processes over kernel sockets on loopback, and clients
+//! that know of them only what a participant, an operator or a reader of the logs may know.
+
+#![allow(clippy::unwrap_used, reason = "this is a test, its helpers too")]
+
+mod bad_input;
+mod broker;
+mod day;
+mod feed;
+mod harness;
+mod operator;
+mod placement;
+mod raw;
+mod recovery;
+mod replay;
+mod sessions;
+mod start;
+mod trading;
+mod traffic;

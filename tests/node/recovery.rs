@@ -1,0 +1,206 @@
+//! A node that is killed without a word, and comes back as if nothing had been: nothing that anybody
+//! was told is lost, nothing happens twice, and every stream goes on without a gap.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+use rialto::client::Incoming;
+use rialto::engine::FrameList;
+use rialto::types::command::{CommandHeader, CommandKind};
+use rialto::types::event::Event;
+use rialto::types::{Epoch, Line};
+use rialto::wire::ouch::Outbound;
+
+use crate::broker::{Broker, said};
+use crate::harness::{Node, SOON, Setup};
+use crate::replay::{Replay, port_stream, read_log, replay, terms};
+use crate::traffic::{Random, Trader, Traffic};
+
+const KILLS: usize = 20;
+
+#[test]
+fn nothing_that_was_told_is_lost_or_happens_twice_when_a_node_is_killed_under_load() {
+    let seed = Random::seed();
+    let mut random = Random(seed);
+    let mut node = Node::start();
+    let traffic = Traffic::start(&node, seed);
+    for kill in 0..KILLS {
+        traffic.wait(200 + random.below(4_000));
+        node.kill9();
+        if kill % 4 == 3 {
+            // Events are derived: without them they are derived again.
+            fs::remove_dir_all(node.site.events()).unwrap();
+        }
+        node.start_again();
+    }
+    traffic.wait(500);
+    let mut traders = traffic.finish();
+
+    let events = read_log(&node.site.events());
+    for trader in &mut traders {
+        let stream = port_stream(&events, trader.port);
+        trader.listen_until(stream.len());
+        assert!(trader.stream == stream, "{} heard something else than its stream", trader.port);
+        assert!(trader.logins > 1, "{} never lost its connection", trader.port);
+    }
+    let books = node.stop_in_order();
+
+    let replay = Replay::equal_to_event_log(&node.site);
+    assert_eq!(replay.books(), books);
+    assert!(books.lines().count() > 3, "the books are not empty");
+    let expected: Vec<u32> = (1..=u32::try_from(KILLS).unwrap() + 1).collect();
+    assert_eq!(terms(&replay.events), expected);
+    for trader in &traders {
+        told_once(trader, &replay.events).unwrap();
+    }
+    // The check would see it if a command were missing.
+    let commands = read_log(&node.site.commands());
+    let poorer = replay_without_an_order(&commands);
+    assert!(traders.iter().any(|trader| told_once(trader, &poorer).is_err()));
+}
+
+/// Every order that a trader was told of is in the log, once.
+fn told_once(trader: &Trader, events: &FrameList) -> Result<(), String> {
+    let mut accepted = BTreeMap::new();
+    for message in port_stream(events, trader.port) {
+        if let Ok(Outbound::Accepted(message, _)) = Outbound::parse(&message) {
+            let entry = accepted.entry(message.user_ref_num.get()).or_insert((0, 0));
+            *entry = (entry.0 + 1, message.order_ref.get());
+        }
+    }
+    for message in &trader.stream {
+        if let Ok(Outbound::Accepted(told, _)) = Outbound::parse(message) {
+            let found = accepted.get(&told.user_ref_num.get());
+            if found != Some(&(1, told.order_ref.get())) {
+                return Err(format!("{}: {}: {found:?}", trader.port, said(message)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The events, had the first order of the log never been.
+fn replay_without_an_order(commands: &FrameList) -> FrameList {
+    let mut commands = commands.clone();
+    let is_order = |(_, record): (u64, &[Line])| record[0].0[0] == CommandKind::NewOrder as u8;
+    let mut records = commands.records();
+    let at: usize =
+        records.by_ref().take_while(|&record| !is_order(record)).map(|r| r.1.len()).sum();
+    drop(records);
+    let mut lines = commands.0.iter_mut().flat_map(|(_, payload)| payload.iter_mut());
+    // From a session that never was: the engine passes over it.
+    CommandHeader::view_mut(std::slice::from_mut(lines.nth(at).unwrap())).unwrap().epoch = Epoch(1);
+    replay(&commands, 4 << 20).events
+}
+
+#[test]
+fn orders_of_a_port_that_stays_away_are_canceled_when_its_grace_is_over() {
+    let mut node = Node::start_with(&Setup { grace_ms: 300, ..Setup::default() });
+    let mut alfa = Broker::login(&node, "ALFA01");
+    let mut beta = Broker::login(&node, "BETA01");
+    for cents in ["01", "02"] {
+        alfa.buys(100, "ACME", &format!("24.{cents}"));
+        beta.buys(100, "GLOBX", &format!("24.{cents}"));
+    }
+    for _ in 0..3 {
+        alfa.hears();
+        beta.hears();
+    }
+
+    // Who comes back in time keeps its orders; who leaves, however politely, does not.
+    drop(alfa);
+    let mut alfa = Broker::login_at(&node, "ALFA01", 4).unwrap();
+    beta.client.logout().unwrap();
+    let watch = |node: &Node| wait_for_event(node, 2, |event| matches!(event, Event::Canceled(_)));
+    watch(&node);
+    let mut beta = Broker::login_at(&node, "BETA01", 4).unwrap();
+    beta.must_hear(&["canceled #1 100 S", "canceled #2 100 S"]);
+    assert!(alfa.client.receive(Duration::from_millis(400)).unwrap().is_none());
+
+    // A killed node loses all its sessions at once; the grace begins when it is back.
+    node.kill9();
+    node.start_again();
+    wait_for_event(&node, 4, |event| matches!(event, Event::Canceled(_)));
+    let mut alfa = Broker::login_at(&node, "ALFA01", 4).unwrap();
+    alfa.must_hear(&["canceled #1 100 S", "canceled #2 100 S"]);
+    assert_eq!(node.stop_in_order().lines().count(), 3, "the books are empty");
+    Replay::equal_to_event_log(&node.site);
+}
+
+/// Waits until the event log of a running node holds `count` such events.
+fn wait_for_event(node: &Node, count: usize, which: impl Fn(&Event<'_>) -> bool) {
+    let deadline = std::time::Instant::now() + SOON;
+    let mut reader = rialto::event_store::Reader::open(&node.site.events()).unwrap();
+    let mut found = 0;
+    while found < count {
+        assert!(std::time::Instant::now() < deadline, "{found} of {count} events");
+        match reader.next_frame().unwrap() {
+            None => std::thread::sleep(Duration::from_millis(2)),
+            Some(frame) => {
+                let records = frame.records().map(Result::unwrap);
+                let events = records.map(|record| Event::parse(record.lines).unwrap());
+                found += events.filter(&which).count();
+            }
+        }
+    }
+}
+
+#[test]
+fn an_orderly_stop_ends_connections_and_keeps_everything() {
+    let mut node = Node::start();
+    let mut alfa = Broker::login(&node, "ALFA01");
+    alfa.buys(100, "ACME", "24.00");
+    alfa.must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
+    let books = node.stop_in_order();
+    alfa.must_be_disconnected();
+    node.start_again();
+    assert_eq!(node.stop_in_order(), books);
+    node.start_again();
+    let mut alfa = Broker::login(&node, "ALFA01");
+    alfa.must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
+    alfa.next_ref = 2;
+    alfa.must_hear_nothing();
+    alfa.cancels(1, 0);
+    alfa.must_hear(&["canceled #1 100 U"]);
+}
+
+#[test]
+fn a_log_of_many_segments_is_recovered() {
+    let mut node = Node::start_with(&Setup { segment_mib: 1, ..Setup::default() });
+    let traffic = Traffic::start(&node, 7);
+    traffic.wait(40_000);
+    node.kill9();
+    node.start_again();
+    traffic.finish();
+    assert!(fs::read_dir(node.site.commands()).unwrap().count() > 4, "few segments");
+    let books = node.stop_in_order();
+    assert_eq!(Replay::equal_to_event_log(&node.site).books(), books);
+}
+
+#[test]
+fn a_session_that_is_asked_for_again_after_every_kill_has_no_gap() {
+    let mut node = Node::start();
+    let mut whole = Vec::new();
+    for round in 1..=3_u32 {
+        let next = whole.len() as u64 + 1;
+        let mut alfa = Broker::login_at(&node, "ALFA01", next).unwrap();
+        alfa.next_ref = round;
+        alfa.buys(100, "ACME", "24.00");
+        let last = format!("accepted #{round} B 100 ACME 24.00");
+        loop {
+            let Some(Incoming::Message { sequence, message }) = alfa.client.receive(SOON).unwrap()
+            else {
+                panic!("nothing comes")
+            };
+            whole.push(message.to_vec());
+            assert_eq!(sequence, whole.len() as u64);
+            if said(whole.last().unwrap()) == last {
+                break;
+            }
+        }
+        node.kill9();
+        node.start_again();
+    }
+    assert_eq!(whole, port_stream(&read_log(&node.site.events()), "ALFA01"));
+}

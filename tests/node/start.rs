@@ -1,0 +1,175 @@
+//! What an operator is told when a node cannot start: the file, the key and the rule, before anything
+//! has begun.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::broker::Broker;
+use crate::harness::{Node, Setup, Site, rialto};
+
+/// Runs a command that ends by itself; its exit code must say that it failed.
+fn fails(command: &mut Command) -> String {
+    let Output { status, stderr, .. } = command.output().unwrap();
+    let said = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(1), "{said}");
+    said
+}
+
+/// Fails, saying all this, and leaves nothing behind.
+#[track_caller]
+fn fails_before_anything_starts(site: &Site, command: &mut Command, words: &[&str]) {
+    let said = fails(command);
+    for word in words {
+        assert!(said.contains(word), "{word:?} is not in: {said}");
+    }
+    assert!(!site.logs.exists() && !site.disk.join("control").exists());
+    assert!(!site.secrets().exists());
+}
+
+#[test]
+fn an_error_in_the_configuration_names_file_key_and_rule() {
+    let site = Site::new(&Setup::default());
+    let good = fs::read_to_string(site.config()).unwrap();
+    let file = site.config().display().to_string();
+    let cases = [
+        ("backend = \"kernel\"", "backend = \"carrier pigeon\"", "order_entry.backend", "must be"),
+        ("id = 1", "id = 0", "node.id", "must be at least 1"),
+        ("command_segment_mib = 4", "command_segment_mib = 3", "logs.command_segment_mib", "power"),
+        ("group = \"239", "group = \"139", "feed.group", "must be a multicast address"),
+        ("orders = 65536", "orders = 1", "capacity.orders", "must be in"),
+        ("\"engine\", ", "", "placement", "engine"),
+        ("name = \"test\"", "name = \"test\"\nnmae = \"tset\"", "nmae", "unknown field"),
+        ("[feed]", "[fede]", "fede", "unknown field"),
+    ];
+    for (what, by, key, rule) in cases {
+        let broken = good.replace(what, by);
+        assert_ne!(broken, good, "{what} is not in the configuration");
+        fs::write(site.config(), broken).unwrap();
+        fails_before_anything_starts(&site, &mut site.command(), &[&file, key, rule]);
+        let mut check = rialto();
+        check.args(["config", "check"]).arg(site.config());
+        fails_before_anything_starts(&site, &mut check, &[&file, key, rule]);
+    }
+    fs::remove_file(site.config()).unwrap();
+    fails_before_anything_starts(&site, &mut site.command(), &[&file, "No such file"]);
+}
+
+#[test]
+fn an_error_in_the_market_file_names_file_key_and_rule() {
+    let site = Site::new(&Setup::default());
+    let good = fs::read_to_string(site.market()).unwrap();
+    let file = site.market().display().to_string();
+    let cases = [
+        ("tick_size = \"0.01\"", "tick_size = \"0\"", "tick_size", "must"),
+        ("currency = \"USD\"", "currency = \"EUR\"", "currency", "EUR"),
+        ("default_account = 1001", "default_account = 9999", "default_account", "9999"),
+        ("name = \"ALFA02\"", "name = \"ALFA01\"", "name", "ALFA01"),
+        ("status = \"approved\"", "status = \"rich\"", "rich", "approved"),
+        ("name = \"ALFA01\"", "name = \"ALFA0001\"", "name", "ALFA0001"),
+    ];
+    for (what, by, key, rule) in cases {
+        let broken = good.replacen(what, by, 1);
+        assert_ne!(broken, good, "{what} is not in the market");
+        fs::write(site.market(), broken).unwrap();
+        fails_before_anything_starts(&site, &mut site.command(), &[&file, key, rule]);
+    }
+}
+
+#[test]
+fn a_market_is_for_an_empty_log_and_an_empty_log_wants_a_market() {
+    let site = Site::new(&Setup::default());
+    let mut without_market = rialto();
+    without_market.arg("run").arg("--config").arg(site.config());
+    let said = fails(&mut without_market);
+    assert!(said.contains("--market FILE"), "{said}");
+    assert!(said.contains(&site.logs.display().to_string()), "{said}");
+    fs::remove_dir_all(&site.logs).unwrap();
+
+    let mut node = Node::start_at(site);
+    node.stop_in_order();
+    let mut with_market = node.site.command();
+    with_market.arg("--market").arg(node.site.market());
+    let said = fails(&mut with_market);
+    assert!(said.contains("holds a market already"), "{said}");
+    assert!(said.contains(&node.site.logs.display().to_string()), "{said}");
+    // It changed nothing.
+    node.start_again();
+    Broker::login(&node, "ALFA01").must_hear(&["system S"]);
+}
+
+#[test]
+fn a_second_node_on_the_same_log_is_refused() {
+    let node = Node::start();
+    let mut alfa = Broker::login(&node, "ALFA01");
+    alfa.must_hear(&["system S"]);
+    let said = fails(&mut node.site.command());
+    assert!(said.contains(&node.site.commands().display().to_string()), "{said}");
+    assert!(said.contains("open in another process"), "{said}");
+    // Nor one with addresses of its own.
+    let other = Site::new(&Setup::default());
+    let config = fs::read_to_string(other.config()).unwrap();
+    let (own, others) = (other.logs.display().to_string(), node.site.logs.display().to_string());
+    fs::write(other.config(), config.replace(&own, &others)).unwrap();
+    let mut command = rialto();
+    let said = fails(command.arg("run").arg("--config").arg(other.config()));
+    assert!(said.contains("open in another process"), "{said}");
+    // The first one did not notice.
+    alfa.must_hear_nothing();
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let site = Site::new(&Setup::default());
+    for (address, what) in [(site.order_entry, "order entry"), (site.admin, "administration")] {
+        let _taken = std::net::TcpListener::bind(address).unwrap();
+        let said = fails(&mut site.command());
+        assert!(said.contains(what) && said.contains(&address.to_string()), "{said}");
+        fs::remove_dir_all(&site.logs).unwrap();
+    }
+}
+
+#[test]
+fn a_file_system_too_small_for_the_logs_is_found_at_the_start_with_the_size_needed() {
+    let site = Site::new(&Setup::default());
+    fs::create_dir_all(&site.logs).unwrap();
+    // In a mount name space of its own, with 6 MiB where the logs go; as root there, if not here.
+    let script = format!("mount -t tmpfs -o size=6m small {} && exec \"$@\"", site.logs.display());
+    let command = site.command();
+    let mut small = Command::new("unshare");
+    small.args(["--mount", "--map-root-user", "sh", "-c", &script, "sh"]);
+    small.arg(command.get_program()).args(command.get_args());
+    let said = fails(&mut small);
+    assert!(said.contains(&site.logs.display().to_string()), "{said}");
+    assert!(said.contains("bytes needed") && said.contains("make room"), "{said}");
+}
+
+#[test]
+fn a_log_that_lost_what_it_held_is_refused_and_left_alone() {
+    let mut node = Node::start();
+    let mut alfa = Broker::login(&node, "ALFA01");
+    alfa.buys(100, "ACME", "24.00");
+    alfa.must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
+    node.stop_in_order();
+    for log in [node.site.commands(), node.site.events()] {
+        let segment = log.join("00000000.seg");
+        let whole = fs::read(&segment).unwrap();
+        let mut damaged = whole.clone();
+        // In the first frame, which is followed by others.
+        damaged[64 + 64 + 40] ^= 1;
+        fs::write(&segment, &damaged).unwrap();
+        let mut start = rialto();
+        let said = fails(start.arg("run").arg("--config").arg(node.site.config()));
+        assert!(said.contains(&log.display().to_string()), "{said}");
+        assert_eq!(first_mib(&segment), damaged[..1 << 20], "it was changed");
+        fs::write(&segment, &whole).unwrap();
+    }
+    // Events that were damaged are derived again, if they are taken away.
+    fs::remove_dir_all(node.site.events()).unwrap();
+    node.start_again();
+    Broker::login(&node, "ALFA01").must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
+}
+
+fn first_mib(path: &Path) -> Vec<u8> {
+    fs::read(path).unwrap()[..1 << 20].to_vec()
+}
