@@ -7,9 +7,11 @@ use clap::{Parser, Subcommand};
 use rialto::cli::{self, CliError};
 use tracing_subscriber::EnvFilter;
 
+const LONG_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("RIALTO_BUILD"), ")");
+
 /// Rialto: a kernel-bypass stock exchange.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, arg_required_else_help = true)]
+#[command(version, long_version = LONG_VERSION, arg_required_else_help = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -21,8 +23,19 @@ enum Command {
     Run(cli::run::Args),
     /// Prove configuration files.
     Config(cli::config::Args),
+    /// Log in as a broker, enter and cancel orders, and print what comes back.
+    Client(cli::client::Args),
+    /// Join the feed, decode and print it.
+    Feed(cli::feed::Args),
     /// Look into a log.
     Log(cli::log::Args),
+    /// Show it all: a node, brokers that trade on it, and a subscriber that checks its feed.
+    Demo(cli::demo::Args),
+    /// One broker of the demo.
+    #[command(hide = true)]
+    DemoBroker(cli::demo::BrokerArgs),
+    /// Compare two dumps of books.
+    BooksDiff(cli::demo::DiffArgs),
     /// Start and end trading days.
     Market(cli::market::Args),
 }
@@ -47,8 +60,13 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), CliError> {
     match command {
         Command::Run(args) => cli::run::run(args),
-        Command::Config(args) => Ok(print!("{}", cli::config::run(&args)?)),
+        Command::Config(args) => cli::config::run(&args),
+        Command::Client(args) => cli::client::run(&args),
+        Command::Feed(args) => cli::feed::run(&args),
         Command::Log(args) => cli::log::run(&args),
+        Command::Demo(args) => Ok(cli::demo::run(&args)?),
+        Command::DemoBroker(args) => Ok(cli::demo::run_broker(&args)?),
+        Command::BooksDiff(args) => cli::demo::run_diff(&args),
         Command::Market(args) => cli::market::run(&args),
     }
 }

@@ -3,8 +3,9 @@
 
 use std::path::PathBuf;
 
+use super::CliError;
 use crate::config::market::Market;
-use crate::config::{Backend, Config, ConfigError, Durability};
+use crate::config::{Backend, Config, Durability};
 
 /// Arguments of `rialto config`.
 #[derive(Debug, clap::Args)]
@@ -27,20 +28,20 @@ enum Command {
     },
 }
 
-/// Runs the command: what was proven, in a few lines.
+/// Runs the command: prints what was proven, in a few lines.
 ///
 /// # Errors
 /// What is wrong: file, key, value and rule.
-pub fn run(args: &Args) -> Result<String, ConfigError> {
+pub fn run(args: &Args) -> Result<(), CliError> {
     let Command::Check { file, market } = &args.command;
     let config = Config::load(file)?;
-    let mut shown = describe(&config);
+    print!("{}", describe(&config));
     if let Some(path) = market {
         let market = Market::load(path)?;
         market.fits(config.capacity())?;
-        shown.push_str(&format!("market       {}\n", market.summary()));
+        println!("market       {}", market.summary());
     }
-    Ok(shown)
+    Ok(())
 }
 
 fn describe(config: &Config) -> String {

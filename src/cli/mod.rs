@@ -2,11 +2,14 @@
 //! do is elsewhere.
 #![allow(clippy::print_stdout, reason = "speaking to whoever ran the command is what this is for")]
 
+pub mod client;
 pub mod config;
 pub mod demo;
+pub mod feed;
 pub mod log;
 pub mod market;
 pub mod run;
+mod units;
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -29,6 +32,15 @@ pub enum CliError {
     /// A record in a log.
     #[error(transparent)]
     Record(#[from] crate::types::RecordError),
+    /// The demo.
+    #[error(transparent)]
+    Demo(#[from] demo::DemoError),
+    /// A broker of the demo.
+    #[error(transparent)]
+    Broker(#[from] demo::BrokerError),
+    /// Two dumps of books are not equal.
+    #[error("the books differ at {0}")]
+    BooksDiffer(demo::Difference),
     /// The exchange, as a client sees it.
     #[error(transparent)]
     Client(#[from] crate::client::ClientError),

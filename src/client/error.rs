@@ -11,7 +11,8 @@ use crate::wire::soup::{LoginReject, SoupError};
 pub enum ClientError {
     /// No connection.
     #[error(
-        "cannot connect to {address}; is the node running, and is this its order-entry address?"
+        "cannot connect to {address}: {source}; is the node running, and is this its order-entry \
+         address?"
     )]
     Connect {
         /// The exchange.
@@ -57,7 +58,7 @@ pub enum ClientError {
 
 fn refusal(reason: LoginReject) -> &'static str {
     match reason {
-        LoginReject::NotAuthorized => "unknown user or wrong secret",
+        LoginReject::NotAuthorized => "unknown user or wrong secret for it",
         LoginReject::SessionNotAvailable => {
             "the exchange has no such session, or has not reached the sequence asked for"
         }

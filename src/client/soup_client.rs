@@ -1,4 +1,4 @@
-//! A SoupBinTCP connection as a client has it: packets over a blocking socket, heartbeats by itself.
+//! A SoupBinTCP connection as a client has it: packets, waiting when asked to, and heartbeats by itself.
 //!
 //! It does not know what the messages say, nor count them.
 
@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::ClientError;
+use crate::sys::wait;
 use crate::types::{PortName, SessionId};
 use crate::wire::soup::{self, LoginAccepted, LoginRequest, Packet};
 
@@ -16,8 +17,6 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 const PEER_TIMEOUT: Duration = Duration::from_secs(15);
 /// An exchange that takes no bytes for this time is gone, too.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long to wait between two tries to send on a full socket.
-const SEND_RETRY: Duration = Duration::from_micros(50);
 /// Room for the longest packet, twice: reading goes on behind an incomplete one.
 const BUFFER_BYTES: usize = 2 * (2 + u16::MAX as usize);
 
@@ -50,8 +49,6 @@ impl std::fmt::Debug for Credentials {
 #[derive(Debug)]
 pub struct SoupClient {
     stream: TcpStream,
-    /// How the stream waits now; setting it again would cost a system call per packet.
-    wait: Option<Duration>,
     buffer: Box<[u8]>,
     /// The bytes of `buffer` that were received and not handed out.
     filled: std::ops::Range<usize>,
@@ -72,11 +69,10 @@ impl SoupClient {
             .map_err(|source| ClientError::Connect { address, source })?;
         let io = |source| ClientError::Io { action: "set up the connection", source };
         stream.set_nodelay(true).map_err(io)?;
-        stream.set_write_timeout(Some(SEND_TIMEOUT)).map_err(io)?;
+        stream.set_nonblocking(true).map_err(io)?;
         let now = Instant::now();
         Ok(Self {
             stream,
-            wait: None,
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
             filled: 0..0,
             unsent: Vec::new(),
@@ -150,12 +146,14 @@ impl SoupClient {
             match self.stream.write(&self.unsent[sent..]) {
                 Ok(count) => sent += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if is_not_ready(&error) && start.elapsed() < SEND_TIMEOUT => {
-                    std::thread::sleep(SEND_RETRY);
-                }
-                Err(error) if is_not_ready(&error) => {
-                    let what = "room to send";
-                    return Err(ClientError::Timeout { what, after: SEND_TIMEOUT });
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let left = SEND_TIMEOUT.saturating_sub(start.elapsed());
+                    if left.is_zero() {
+                        let what = "room to send";
+                        return Err(ClientError::Timeout { what, after: SEND_TIMEOUT });
+                    }
+                    let waited = wait::writable(&self.stream, left);
+                    waited.map_err(|source| ClientError::Io { action: "send", source })?;
                 }
                 Err(source) => return Err(ClientError::Io { action: "send", source }),
             }
@@ -196,16 +194,7 @@ impl SoupClient {
     fn fill(&mut self, deadline: Instant) -> Result<bool, ClientError> {
         self.buffer.copy_within(self.filled.clone(), 0);
         self.filled = 0..self.filled.len();
-        let mut first = true;
         loop {
-            let now = Instant::now();
-            self.keep_alive(now)?;
-            let left = deadline.saturating_duration_since(now);
-            if left.is_zero() && !first {
-                return Ok(false);
-            }
-            first = false;
-            self.set_wait(left.min(HEARTBEAT_INTERVAL))?;
             match self.stream.read(&mut self.buffer[self.filled.end..]) {
                 Ok(0) => return Err(ClientError::Closed),
                 Ok(count) => {
@@ -213,13 +202,21 @@ impl SoupClient {
                     self.last_received = Instant::now();
                     return Ok(true);
                 }
-                Err(error) if is_not_ready(&error) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
                     return Err(ClientError::Closed);
                 }
                 Err(source) => return Err(ClientError::Io { action: "receive", source }),
             }
+            let now = Instant::now();
+            self.keep_alive(now)?;
+            let left = deadline.saturating_duration_since(now);
+            if left.is_zero() {
+                return Ok(false);
+            }
+            let waited = wait::readable(&self.stream, left.min(HEARTBEAT_INTERVAL));
+            waited.map_err(|source| ClientError::Io { action: "receive", source })?;
         }
     }
 
@@ -234,32 +231,10 @@ impl SoupClient {
         }
         Ok(())
     }
-
-    fn set_wait(&mut self, wait: Duration) -> Result<(), ClientError> {
-        if self.wait == Some(wait) {
-            return Ok(());
-        }
-        let io = |source| ClientError::Io { action: "set how long to wait", source };
-        let was_blocking = self.wait.is_none_or(|wait| !wait.is_zero());
-        if wait.is_zero() {
-            self.stream.set_nonblocking(true).map_err(io)?;
-        } else {
-            if !was_blocking {
-                self.stream.set_nonblocking(false).map_err(io)?;
-            }
-            self.stream.set_read_timeout(Some(wait)).map_err(io)?;
-        }
-        self.wait = Some(wait);
-        Ok(())
-    }
 }
 
 fn parse(bytes: &[u8]) -> Result<Option<(Packet<'_>, usize)>, ClientError> {
     Ok(soup::parse(bytes, usize::from(u16::MAX))?)
-}
-
-fn is_not_ready(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 #[cfg(test)]
@@ -326,7 +301,7 @@ mod tests {
         let (mut client, mut exchange) = pair();
         exchange.write_all(b"\0\x02JA").unwrap();
         let error = client.login(&request(), SOON).unwrap_err();
-        assert_eq!(error.to_string(), "login refused: unknown user or wrong secret");
+        assert_eq!(error.to_string(), "login refused: unknown user or wrong secret for it");
     }
 
     #[test]

@@ -7,7 +7,6 @@
 mod decimal;
 mod error;
 pub mod market;
-mod network;
 mod placement;
 pub mod secrets;
 mod table;
@@ -17,8 +16,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
 pub use crate::event_store::Durability;
+use crate::net::ipv4::Ipv4Network;
 pub use error::ConfigError;
-pub use network::Network;
 pub use placement::{Placement, Stage, ThreadPlacement};
 
 use error::Source;
@@ -82,7 +81,7 @@ pub struct OrderEntry {
     /// Connections at a time.
     pub connections_max: u32,
     /// Who may connect; others get no answer.
-    pub allow: Vec<Network>,
+    pub allow: Vec<Ipv4Network>,
 }
 
 /// What carries the bytes of order entry and feed.

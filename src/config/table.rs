@@ -11,10 +11,10 @@ use serde::Deserialize;
 use super::error::{ConfigError, Source};
 use super::placement::{self, Placement, ThreadPlacement};
 use super::{
-    Admin, Backend, Capacity, Config, Control, Dpdk, Durability, Feed, Logs, Network, Node,
-    OrderEntry,
+    Admin, Backend, Capacity, Config, Control, Dpdk, Durability, Feed, Logs, Node, OrderEntry,
 };
 use crate::agent::Idle;
+use crate::net::ipv4::Ipv4Network;
 
 /// Mebibytes of a segment: at least many frames, at most what a file system gives at once.
 const SEGMENT_MIB: RangeInclusive<u64> = 1..=4096;
@@ -294,7 +294,8 @@ impl OrderEntryTable {
             let rule = "must be a definite address and port: with DPDK the node owns them";
             source.rule(whole, "order_entry.listen", listen, rule)?;
         }
-        let network = Network::around(*listen.ip(), prefix).ok_or_else(|| {
+        let network = Ipv4Network::new(*listen.ip(), prefix).map(Ipv4Network::network);
+        let network = network.ok_or_else(|| {
             source.broken("order_entry.prefix", prefix, "must be in 0..=32, the bits of a mask")
         })?;
         let gateway = match gateway {

@@ -25,9 +25,12 @@ impl Engine {
             return Err(Refusal::Day);
         }
         let &DayStart { date, midnight, session, .. } = start;
-        if !is_date(date) || !is_session(session) || midnight > self.now {
+        // Numbers begin anew, so a client that comes back must see that it is another session.
+        let is_new = session != self.session;
+        if !is_date(date) || !is_session(session) || !is_new || midnight > self.now {
             return Err(Refusal::Invalid);
         }
+        self.session = session;
         self.day = Some(Day { date, midnight, session });
         for port in self.manager.ports.rows_mut() {
             port.start_day();

@@ -6,7 +6,7 @@
 use crate::types::event::EventHeader;
 use crate::types::{
     Cause, FRAME_HEADER_BYTES, FRAME_PAYLOAD_BYTES_MAX, FirmId, FrameChain, FrameHeader, FrameKind,
-    FrameSink, LINE_BYTES, Line, PortId, Position, Record,
+    FrameSink, LINE_BYTES, Line, Nanos, PortId, Position, Record,
 };
 
 /// Which streams an event is in.
@@ -105,7 +105,7 @@ impl EventWriter {
             payload: vec![Line::ZERO; FRAME_LINES_MAX].into_boxed_slice(),
             used: 0,
             count: 0,
-            cause: Cause { index: 0, term: 0, time: crate::types::Nanos::ZERO },
+            cause: Cause { index: 0, term: 0, time: Nanos::ZERO },
             ordinal: 0,
             last: None,
             ports: Vec::new(),

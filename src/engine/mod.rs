@@ -28,7 +28,124 @@ use crate::types::{
     SessionId, split_record,
 };
 
-/// The deterministic core of the exchange.
+/// The deterministic core of the exchange: commands in, events out.
+///
+/// It needs no file, device or thread. A market, a day and a trade:
+///
+/// ```
+/// use rialto::engine::{Capacity, CommandFrames, Engine, FrameList, MEMORY_SEGMENT_BYTES};
+/// use rialto::matching::BookSide;
+/// use rialto::types::command::*;
+/// use rialto::types::event::Event;
+/// use rialto::types::*;
+/// use zerocopy::FromZeros;
+///
+/// let usd = CurrencyCode::new("USD").unwrap();
+/// let firm = FirmCode::new("ALFA").unwrap();
+/// let symbol = Symbol::new("ACME").unwrap();
+/// let account = AccountId(1);
+/// let now = Nanos::from_secs(1_772_461_800);
+/// let mut commands = CommandFrames::new();
+///
+/// // The market. What is not said is zero.
+/// commands.push(&CurrencyDefine {
+///     header: CommandHeader::internal::<CurrencyDefine>(now),
+///     code: usd,
+///     cash_decimals: 4,
+///     ..CurrencyDefine::new_zeroed()
+/// });
+/// commands.push(&FirmDefine {
+///     header: CommandHeader::internal::<FirmDefine>(now),
+///     code: firm,
+///     ..FirmDefine::new_zeroed()
+/// });
+/// commands.push(&PortDefine {
+///     header: CommandHeader::internal::<PortDefine>(now),
+///     name: PortName::new("ALFA01").unwrap(),
+///     firm,
+///     kind: PortKind::OrderEntry.byte(),
+///     disconnect: DisconnectPolicy::Keep.byte(),
+///     default_account: account,
+///     ..PortDefine::new_zeroed()
+/// });
+/// commands.push(&AccountOpen {
+///     header: CommandHeader::internal::<AccountOpen>(now),
+///     account,
+///     firm,
+///     status: AccountStatus::Approved.byte(),
+///     ..AccountOpen::new_zeroed()
+/// });
+/// commands.push(&InstrumentDefine {
+///     header: CommandHeader::internal::<InstrumentDefine>(now),
+///     symbol,
+///     currency: usd,
+///     price_decimals: 4,
+///     lot_size: 1,
+///     tick_size: 100,
+///     ..InstrumentDefine::new_zeroed()
+/// });
+/// for (reference, kind, asset, amount) in [
+///     (1, AssetKind::Cash, "USD", 10_000_0000), // 10,000.0000
+///     (2, AssetKind::Shares, "ACME", 500),
+/// ] {
+///     commands.push(&Transfer {
+///         header: CommandHeader::internal::<Transfer>(now),
+///         reference,
+///         amount,
+///         asset: Symbol::new(asset).unwrap(),
+///         account,
+///         asset_kind: kind.byte(),
+///         ..Transfer::new_zeroed()
+///     });
+/// }
+///
+/// // A day, and a session. Numbers are dense from 1, and a session's epoch is its command's sequence.
+/// commands.push(&DayStart {
+///     header: CommandHeader::internal::<DayStart>(now),
+///     date: 20_260_302,
+///     session: SessionId::new("2603020001").unwrap(),
+///     ..DayStart::new_zeroed()
+/// });
+/// let port = PortId(1);
+/// let epoch = Epoch(commands.push(&PortUp {
+///     header: CommandHeader::new::<PortUp>(port, Epoch::NONE, now),
+///     ..PortUp::new_zeroed()
+/// }));
+///
+/// // Two orders that meet.
+/// for (number, side, price) in [(1, Side::Sell, 99_9900), (2, Side::Buy, 100_0000)] {
+///     commands.push(&NewOrder {
+///         header: CommandHeader::new::<NewOrder>(port, epoch, now),
+///         price: Price(price),
+///         symbol,
+///         user_ref_num: UserRefNum(number),
+///         quantity: Quantity(number * 30),
+///         side: side.byte(),
+///         time_in_force: TimeInForce::Day.byte(),
+///         display: b'Y',
+///         capacity: b'A',
+///         intermarket_sweep: b'N',
+///         cross_type: b'N',
+///         ..NewOrder::new_zeroed()
+///     });
+/// }
+///
+/// let mut engine = Engine::new(Capacity::SMALL, MEMORY_SEGMENT_BYTES);
+/// let mut events = FrameList::default();
+/// let (header, payload) = commands.seal(now);
+/// let Ok(()) = engine.apply(&header, &payload, &mut events);
+///
+/// let fills: Vec<_> = events
+///     .records()
+///     .filter_map(|(_, record)| match Event::parse(record) {
+///         Ok(Event::Executed(fill)) => Some((fill.user_ref_num.0, fill.quantity.0, fill.price.0)),
+///         _ => None,
+///     })
+///     .collect();
+/// assert_eq!(fills, [(1, 30, 99_9900), (2, 30, 99_9900)]);
+/// let bid = engine.books().levels(InstrumentId(1), BookSide::Bids).next().unwrap();
+/// assert_eq!((bid.price, bid.quantity), (Price(100_0000), 30));
+/// ```
 #[derive(Debug)]
 pub struct Engine {
     manager: OrderManager,
@@ -37,6 +154,8 @@ pub struct Engine {
     /// Disconnect grace, by port.
     grace: TimerQueue,
     day: Option<Day>,
+    /// The session id of this day or the last.
+    session: SessionId,
     counters: EngineCounters,
     /// The sequence of the next frame's first command.
     next_command: u64,
@@ -90,6 +209,7 @@ impl Engine {
             events: EventWriter::new(event_segment_bytes),
             grace: TimerQueue::new(ports),
             day: None,
+            session: SessionId::BLANK,
             counters: EngineCounters::default(),
             next_command: 1,
             sequence: 0,
@@ -238,3 +358,6 @@ impl Engine {
 fn header_of<R: Record>(instrument: InstrumentId) -> EventHeader {
     EventHeader { instrument, ..EventHeader::new::<R>() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,7 +68,8 @@ impl Engine {
         self.lose_session(id, reason, out);
     }
 
-    /// Ends a session that is on, and begins the grace period of a port whose orders depend on it.
+    /// Ends a session that is on, and begins the grace period of a port whose orders depend on it. A
+    /// grace of nothing is over before the next command.
     fn lose_session(&mut self, id: PortId, reason: DownReason, out: &mut dyn Outlet) {
         if !self.end_session(id, reason, out) {
             return;

@@ -3,4 +3,7 @@
 
 mod agent;
 
-pub use agent::{FeedCounters, MarketData, MarketDataConfig};
+pub use agent::{FeedCounters, HEARTBEAT_INTERVAL, MarketData, MarketDataConfig, REPEAT_MAX};
+
+#[cfg(test)]
+mod tests;

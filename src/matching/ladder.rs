@@ -96,7 +96,7 @@ mod tests {
             }
             let prices: Vec<_> = ladder.iter().map(|(price, _)| price.0).collect();
             assert_eq!(prices, best_first);
-            assert_eq!(ladder.best(), Some((Price(best_first[0]), best_first[0] as u32)));
+            assert_eq!(ladder.best().unwrap().0, Price(best_first[0]));
             assert!(ladder.is_full());
             ladder.remove(Price(20));
             assert_eq!((ladder.find(Price(20)), ladder.find(Price(10))), (None, Some(10)));

@@ -44,6 +44,7 @@ macro_rules! behaviours {
             a_peer_that_does_not_read_fills_the_queue_and_nothing_is_lost
             a_user_that_does_not_read_stops_the_peer_and_nothing_is_lost
             the_number_of_a_closed_connection_is_void_also_when_its_slot_is_used_again
+            a_message_is_always_shown_whole_wherever_the_buffer_ends
         }
     };
     ($world:expr; $($name:ident)*) => { $(
@@ -130,7 +131,7 @@ fn client_finally_sees(world: &mut impl World, client: usize, expected: Seen) {
 
 /// Bytes that show every loss, doubling and change of order.
 fn pattern(length: usize) -> Vec<u8> {
-    (0..length).map(|i| (i % 251) as u8).collect()
+    (0..=250).cycle().take(length).collect()
 }
 
 pub(super) fn what_a_client_sends_comes_back(world: &mut impl World) {
@@ -282,4 +283,23 @@ pub(super) fn the_number_of_a_closed_connection_is_void_also_when_its_slot_is_us
         world.client_abort(client);
         closed(world, id);
     }
+}
+
+/// The user consumes whole messages only, and so never empties a buffer that ends within one.
+pub(super) fn a_message_is_always_shown_whole_wherever_the_buffer_ends(world: &mut impl World) {
+    const MESSAGE: usize = 1_021;
+    const MESSAGES: usize = 200;
+    let (client, id) = connected(world);
+    let all = pattern(MESSAGE * MESSAGES);
+    let (mut sent, mut received) = (0, 0);
+    until(world, |world| {
+        let ahead = all.len().min(received + 3 * MESSAGE + 77);
+        sent += world.client_send(client, &all[sent..ahead.max(sent)]);
+        while world.server().received(id).len() >= MESSAGE {
+            let message = take(world, id, MESSAGE);
+            assert!(message == all[received..received + MESSAGE], "message at {received}");
+            received += MESSAGE;
+        }
+        (received == all.len()).then_some(())
+    });
 }

@@ -39,6 +39,9 @@ impl DpdkConfig {
     }
 }
 
+/// Buffers beyond the queues': an outbox, a burst being read, and the caches of two threads.
+const BUFFERS_SPARE: u32 = 1024;
+
 const _: () = assert!(Burst::MAX == RX_BURST_MAX);
 const _: () = assert!(Port::OUTBOX_MAX >= 2 * RX_BURST_MAX);
 
@@ -49,6 +52,11 @@ impl DpdkDevice {
     /// # Errors
     /// What EAL, the pool or the port refused.
     pub fn open(config: &DpdkConfig) -> Result<Self, DpdkError> {
+        let descriptors = u32::from(config.rx_descriptors) + u32::from(config.tx_descriptors);
+        let least = descriptors + BUFFERS_SPARE;
+        if config.mbufs < least {
+            return Err(DpdkError::PoolSize { count: config.mbufs, least });
+        }
         let eal = Eal::start(&config.eal_arguments)?;
         let pool = Mempool::new(&eal, config.mbufs)?;
         let queues = PortConfig {

@@ -68,7 +68,7 @@ impl Ipv4Header {
     /// (RFC 6864).
     #[must_use]
     pub fn emit(&self) -> [u8; Self::LEN] {
-        let total_len = self.payload_len.saturating_add(Self::LEN as u16);
+        let total_len = self.payload_len.saturating_add(20);
         let mut bytes = [0; Self::LEN];
         bytes[0] = 0x45;
         bytes[2..4].copy_from_slice(&total_len.to_be_bytes());
@@ -101,10 +101,10 @@ pub fn sum(start: u32, bytes: &[u8]) -> u32 {
 
 /// The checksum of a sum; zero over data that already holds a right one.
 #[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "two folds leave 16 bits")]
 pub fn checksum(sum: u32) -> u16 {
     let folded = (sum & 0xffff) + (sum >> 16);
     let folded = (folded & 0xffff) + (folded >> 16);
-    // Two folds leave 16 bits.
     !(folded as u16)
 }
 
@@ -116,9 +116,15 @@ pub struct Ipv4Network {
 }
 
 /// A text that is no network.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a network; write an address and a prefix of 0 to 32, as in 10.9.0.0/24")]
-pub struct NetworkError(String);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NetworkError {
+    /// Not an address, or not a prefix.
+    #[error("must be a network such as 10.9.0.0/24, or a single address")]
+    Form,
+    /// An address within the network, where the network itself is meant.
+    #[error("must have no address bits below its prefix")]
+    HostBits,
+}
 
 impl Ipv4Network {
     /// `None` if the prefix is longer than an address.
@@ -139,14 +145,24 @@ impl Ipv4Network {
         self.prefix
     }
 
+    /// The network alone, as its first address.
+    #[must_use]
+    pub const fn network(self) -> Self {
+        let address = Ipv4Addr::from_bits(self.address.to_bits() & self.mask());
+        Self { address, ..self }
+    }
+
     /// Whether `address` lies in it.
     #[must_use]
     pub const fn contains(self, address: Ipv4Addr) -> bool {
-        let mask = match self.prefix {
+        (self.address.to_bits() ^ address.to_bits()) & self.mask() == 0
+    }
+
+    const fn mask(self) -> u32 {
+        match self.prefix {
             0 => 0,
             bits => u32::MAX << (32 - bits),
-        };
-        (self.address.to_bits() ^ address.to_bits()) & mask == 0
+        }
     }
 }
 
@@ -159,11 +175,16 @@ impl fmt::Display for Ipv4Network {
 impl FromStr for Ipv4Network {
     type Err = NetworkError;
 
+    /// Parses `10.9.0.0/24`, or a single address.
     fn from_str(text: &str) -> Result<Self, NetworkError> {
-        let parsed = text
-            .split_once('/')
-            .and_then(|(address, prefix)| Self::new(address.parse().ok()?, prefix.parse().ok()?));
-        parsed.ok_or_else(|| NetworkError(text.to_owned()))
+        let (address, prefix) = text.split_once('/').unwrap_or((text, "32"));
+        let address = address.parse().map_err(|_| NetworkError::Form)?;
+        let prefix = prefix.parse().map_err(|_| NetworkError::Form)?;
+        let network = Self::new(address, prefix).ok_or(NetworkError::Form)?;
+        if network != network.network() {
+            return Err(NetworkError::HostBits);
+        }
+        Ok(network)
     }
 }
 
@@ -222,11 +243,18 @@ mod tests {
 
     #[test]
     fn a_network_contains_what_shares_its_prefix() {
-        let network: Ipv4Network = "10.9.0.1/24".parse().unwrap();
+        let network: Ipv4Network = "10.9.0.0/24".parse().unwrap();
         assert!(network.contains(Ipv4Addr::new(10, 9, 0, 255)));
         assert!(!network.contains(Ipv4Addr::new(10, 9, 1, 0)));
         assert!("0.0.0.0/0".parse::<Ipv4Network>().unwrap().contains(Ipv4Addr::BROADCAST));
-        assert!("10.9.0.0/33".parse::<Ipv4Network>().is_err());
-        assert!("10.9.0.0".parse::<Ipv4Network>().is_err());
+        assert_eq!("10.9.0.2".parse::<Ipv4Network>().unwrap().to_string(), "10.9.0.2/32");
+    }
+
+    #[test]
+    fn what_is_no_network_is_refused() {
+        for text in ["", "10.9.0.0/33", "10.9.0/24", "10.9.0.0/x"] {
+            assert_eq!(text.parse::<Ipv4Network>(), Err(NetworkError::Form), "{text}");
+        }
+        assert_eq!("10.9.0.1/24".parse::<Ipv4Network>(), Err(NetworkError::HostBits));
     }
 }

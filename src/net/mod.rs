@@ -7,6 +7,7 @@
 pub mod arp;
 #[cfg(test)]
 mod behaviour;
+mod buffer;
 mod datagram;
 pub mod device;
 #[cfg(feature = "dpdk")]
@@ -71,8 +72,8 @@ pub trait Transport: Send {
     /// after each arrival, not for bytes left unread.
     fn next_event(&mut self) -> Option<NetEvent>;
 
-    /// The bytes received and not yet consumed, contiguous from the oldest. May be fewer than all:
-    /// consume, then look again. Empty for a void number.
+    /// The bytes received and not yet consumed, contiguous from the oldest: all, or at least 2 KiB.
+    /// Consume, then look again. Empty for a void number.
     fn received(&mut self, connection: ConnectionId) -> &[u8];
 
     /// Lets go of the `count` oldest received bytes; this is what opens the peer's window again.

@@ -30,7 +30,7 @@ const TURN: u64 = 4096;
 const NONE: u32 = u32::MAX;
 const UNARMED: u64 = u64::MAX;
 
-fn bucket(tick: u64) -> usize {
+const fn bucket(tick: u64) -> usize {
     (tick % TURN) as usize
 }
 
@@ -38,7 +38,7 @@ impl Wheel {
     /// A wheel for `slots` timers, standing at `now`.
     pub(super) fn new(slots: usize, now: Nanos) -> Self {
         Self {
-            heads: vec![NONE; TURN as usize],
+            heads: vec![NONE; bucket(TURN - 1) + 1],
             links: vec![Link { tick: UNARMED, previous: NONE, next: NONE }; slots],
             cursor: now.0 / TICK.0,
         }

@@ -122,7 +122,7 @@ fn capacity(config: &Config) -> Capacity {
     let instruments = u16::try_from(instruments).unwrap_or(u16::MAX);
     let assets = u32::from(instruments) + CURRENCIES;
     let balances = accounts.saturating_mul(assets.min(64)).max(assets.saturating_mul(64));
-    Capacity { orders, ports, accounts, instruments, balances, ..Capacity::default() }
+    Capacity { orders, balances, ports, accounts, instruments, ..Capacity::default() }
 }
 
 const CURRENCIES: u32 = 64;

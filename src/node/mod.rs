@@ -8,6 +8,7 @@ mod boot;
 mod error;
 mod wiring;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Once;
 use std::thread;
@@ -33,6 +34,16 @@ pub struct Start {
     pub market: Option<MakeMarket>,
     /// Where to write the books when the node stops in order.
     pub books_out: Option<PathBuf>,
+}
+
+impl fmt::Debug for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let market = self.market.is_some();
+        f.debug_struct("Start")
+            .field("market", &market)
+            .field("books_out", &self.books_out)
+            .finish()
+    }
 }
 
 /// A running node.

@@ -7,8 +7,6 @@ use crate::config::{Backend, Config, Stage};
 use crate::event_store::Reader;
 use crate::gateway::{Gateway, GatewayConfig};
 use crate::market_data::{MarketData, MarketDataConfig};
-#[cfg(feature = "dpdk")]
-use crate::net::ipv4::Ipv4Network;
 use crate::net::{DATAGRAM_LINES_MAX, KernelConfig, KernelTransport, Transport};
 #[cfg(feature = "dpdk")]
 use crate::net::{DpdkConfig, DpdkDevice, Stack, StackConfig};
@@ -130,11 +128,7 @@ fn dpdk_stack(config: &Config) -> Result<Stack<DpdkDevice>, NodeError> {
     let settings = StackConfig {
         gateway: entry.gateway,
         connections_max: entry.connections_max as usize,
-        allow: entry
-            .allow
-            .iter()
-            .filter_map(|n| Ipv4Network::new(n.address(), n.prefix()))
-            .collect(),
+        allow: entry.allow.clone(),
         multicast_ttl: config.feed().ttl,
         ..StackConfig::new(*entry.listen.ip(), entry.prefix, entry.listen.port())
     };

@@ -43,7 +43,7 @@ impl Capacity {
 }
 
 impl Default for Capacity {
-    /// A million resting orders and ten thousand ports: about 400 MB with a hundred instruments.
+    /// A million resting orders and ten thousand ports: about 260 MB with a hundred instruments.
     fn default() -> Self {
         Self {
             orders: 1 << 20,

@@ -131,3 +131,6 @@ impl Agent for Sequencer {
 fn receive_time(record: &[Line]) -> Nanos {
     CommandHeader::view(record).map_or(Nanos::ZERO, |header| header.receive_time)
 }
+
+#[cfg(test)]
+mod tests;

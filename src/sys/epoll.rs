@@ -10,10 +10,8 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 pub struct Epoll(OwnedFd);
 
 /// What changed on a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Readiness {
-    /// The number that [`Epoll::add`] was given.
-    pub token: u64,
     /// There is something to read: bytes, an end, or an error.
     pub readable: bool,
     /// The peer has sent its last, or the connection is broken.
@@ -22,10 +20,14 @@ pub struct Readiness {
     pub writable: bool,
 }
 
+const EVENTS: libc::c_int = 64;
+
 impl Epoll {
     /// The most changes that one [`Epoll::poll`] tells.
-    pub const EVENTS_MAX: usize = 64;
+    pub const EVENTS_MAX: usize = EVENTS as usize;
 
+    /// An instance that watches nothing yet.
+    ///
     /// # Errors
     /// The operating system's.
     pub fn new() -> io::Result<Self> {
@@ -53,28 +55,22 @@ impl Epoll {
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Tells what changed since the last call, at most [`Epoll::EVENTS_MAX`] changes; does not wait.
-    pub fn poll(&self, mut tell: impl FnMut(Readiness)) {
+    /// Tells what changed since the last call, by the numbers that [`Epoll::add`] was given, at most
+    /// [`Epoll::EVENTS_MAX`] changes. Does not wait.
+    pub fn poll(&self, mut tell: impl FnMut(u64, Readiness)) {
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; Self::EVENTS_MAX];
         // SAFETY: `events` has room for as many events as the call is told.
-        let count = unsafe {
-            libc::epoll_wait(
-                self.0.as_raw_fd(),
-                events.as_mut_ptr(),
-                Self::EVENTS_MAX as libc::c_int,
-                0,
-            )
-        };
+        let count = unsafe { libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), EVENTS, 0) };
         // Less than zero is an interruption by a signal: nothing is lost, the next call tells.
         for event in &events[..usize::try_from(count).unwrap_or(0)] {
             let bits = event.events.cast_signed();
             let failed = bits & (libc::EPOLLERR | libc::EPOLLHUP) != 0;
-            tell(Readiness {
-                token: event.u64,
+            let readiness = Readiness {
                 ending: failed || bits & libc::EPOLLRDHUP != 0,
                 readable: failed || bits & (libc::EPOLLIN | libc::EPOLLRDHUP) != 0,
                 writable: failed || bits & libc::EPOLLOUT != 0,
-            });
+            };
+            tell(event.u64, readiness);
         }
     }
 }

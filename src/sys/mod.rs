@@ -9,3 +9,5 @@ pub mod dpdk;
 pub mod epoll;
 pub mod file;
 pub mod log_memory;
+pub mod process;
+pub mod wait;

@@ -17,6 +17,9 @@ const SECONDS_PER_DAY: u64 = 86_400;
 
 impl Date {
     /// The day that `moment` lies in.
+    ///
+    /// # Panics
+    /// Never: the last moment there is lies in 2554.
     #[must_use]
     pub fn of(moment: Nanos) -> Self {
         let mut days = moment.second() / SECONDS_PER_DAY;
@@ -50,6 +53,9 @@ impl Date {
     }
 
     /// The session id of its `generation`-th session: YYMMDD and four digits.
+    ///
+    /// # Panics
+    /// Never: ten digits are a session id.
     #[must_use]
     pub fn session(self, generation: u16) -> SessionId {
         let text = format!("{:06}{:04}", self.number() % 1_000_000, generation % 10_000);

@@ -65,7 +65,7 @@ impl DemoMarket {
                  [[account]]\nnumber = {account}\nfirm = \"BR{firm:02}\"\nstatus = \"approved\"\n\
                  cash = {{ USD = \"{CASH}\" }}\nshares = {{ {shares} }}\n\
                  [[port]]\nname = \"{port}\"\nfirm = \"BR{firm:02}\"\nkind = \"order_entry\"\n\
-                 default_account = {account}"
+                 disconnect = \"keep\"\ndefault_account = {account}"
             );
         }
         text.push_str("[[port]]\nname = \"OPER01\"\nfirm = \"XRLT\"\nkind = \"admin\"\n");

@@ -51,7 +51,7 @@ pub(super) struct Latencies(Histogram<u64>);
 /// Three digits: a microsecond in a millisecond.
 const DIGITS: u8 = 3;
 /// Longer than that is counted as that.
-const LATENCY_MAX: Duration = Duration::from_secs(60);
+const LATENCY_MAX: Duration = Duration::from_mins(1);
 
 impl Latencies {
     pub(super) fn new() -> Self {
@@ -85,6 +85,7 @@ impl Latencies {
     }
 
     /// The latency that `per_mille` of a thousand do not exceed, in whole microseconds.
+    #[expect(clippy::float_arithmetic, reason = "the histogram takes a share of one")]
     pub(super) fn micros(&self, per_mille: u32) -> u64 {
         self.0.value_at_quantile(f64::from(per_mille) / 1_000.0) / 1_000
     }
@@ -135,15 +136,16 @@ impl Totals {
         Ok(())
     }
 
-    /// Ends the second: says what it was, and begins another.
-    pub(super) fn end_second(&mut self, elapsed: Duration, feed_gaps: u64) -> String {
+    /// Ends the second: says what it was, if orders were entered, and begins another.
+    pub(super) fn end_second(&mut self, elapsed: Duration, feed_gaps: u64) -> Option<String> {
+        let trading = self.second.orders > 0;
         let shown = Second { counts: &self.second, latencies: &self.latencies_of_second };
         let shown = format!("{:>4} s  {shown}  feed gaps {feed_gaps}", elapsed.as_secs());
         self.counts.add(&self.second);
         self.latencies.add(&self.latencies_of_second);
         self.second = Counts::default();
         self.latencies_of_second.clear();
-        shown
+        trading.then_some(shown)
     }
 }
 
@@ -166,12 +168,36 @@ impl fmt::Display for Second<'_> {
 }
 
 /// What the feed's subscriber found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct FeedResult {
+    /// The last message that is in its books.
+    pub(super) sequence: u64,
+    #[serde(rename = "feed_messages")]
     pub(super) messages: u64,
+    #[serde(rename = "feed_gaps")]
     pub(super) gaps: u64,
     /// Bytes of its socket's receive buffer, as the kernel granted it.
     pub(super) rcvbuf: u64,
+}
+
+impl FeedResult {
+    /// Takes a line of `rialto feed --quiet --json`: words and numbers each second, a JSON object at
+    /// the end. Other lines tell of single events and change nothing here.
+    pub(super) fn hear(&mut self, line: &str) -> Result<(), serde_json::Error> {
+        if line.starts_with('{') {
+            *self = serde_json::from_str(line)?;
+        } else if line.starts_with("sequence ") {
+            let words: Vec<_> = line.split(' ').collect();
+            for pair in words.chunks_exact(2) {
+                match (pair[0], pair[1].parse()) {
+                    ("sequence", Ok(number)) => self.sequence = number,
+                    ("gaps", Ok(number)) => self.gaps = number,
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The last line of the demo.
@@ -250,7 +276,7 @@ mod tests {
         let mut totals = Totals::new();
         totals.add(&broker(1..=500, 1)).unwrap();
         totals.add(&broker(501..=1000, 2)).unwrap();
-        let shown = totals.end_second(Duration::from_secs(3), 0);
+        let shown = totals.end_second(Duration::from_secs(3), 0).unwrap();
         assert_eq!(
             shown,
             "   3 s     1000 orders/s        2 fills/s  accepted after p50   500 us  p99    990 us  \
@@ -269,7 +295,7 @@ mod tests {
             totals.add(&broker([100; 50], 8)).unwrap();
             totals.end_second(Duration::from_secs(second), 0);
         }
-        let feed = FeedResult { messages: 9, gaps: 1, rcvbuf: 212_992 };
+        let feed = FeedResult { sequence: 10, messages: 9, gaps: 1, rcvbuf: 212_992 };
         let pmd = Some("net_af_packet".to_owned());
         assert_eq!(
             Summary::new(&totals, 8, feed, false, "dpdk", pmd).json(),
@@ -278,6 +304,20 @@ mod tests {
              \"books_equal\":false,\"p50_us\":100,\"p99_us\":100,\"p999_us\":100,\
              \"backend\":\"dpdk\",\"pmd\":\"net_af_packet\"}"
         );
+    }
+
+    #[test]
+    fn the_subscriber_is_understood() {
+        let mut feed = FeedResult::default();
+        feed.hear("joined 239.9.9.9:9100, receive buffer 425984 bytes").unwrap();
+        assert_eq!(feed, FeedResult::default());
+        feed.hear("sequence 17 messages/s 9 gaps 2 missing 3 orders 4").unwrap();
+        assert_eq!((feed.sequence, feed.gaps), (17, 2));
+        let last =
+            "{\"sequence\":20,\"feed_messages\":18,\"feed_gaps\":2,\"rcvbuf\":5,\"orders\":4}";
+        feed.hear(last).unwrap();
+        assert_eq!(feed, FeedResult { sequence: 20, messages: 18, gaps: 2, rcvbuf: 5 });
+        assert!(feed.hear("{\"sequence\":20}").is_err());
     }
 
     #[test]

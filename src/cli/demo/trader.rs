@@ -51,11 +51,11 @@ struct OwnOrder {
 /// exchange's book and the broker's own tables.
 const RESTING_MAX: usize = 12;
 /// Of a hundred orders, those that cross the spread.
-const CROSSING_PERCENT: u64 = 30;
+const CROSSING_PERCENT: u64 = 15;
 /// Of a hundred crossing orders, those that do not wait for what is left.
 const IMMEDIATE_PERCENT: u64 = 50;
 /// Of a hundred orders, those with which another is taken back.
-const CANCEL_PERCENT: u64 = 25;
+const CANCEL_PERCENT: u64 = 50;
 /// Passive orders lie within so many ticks behind the touch.
 const DEPTH_TICKS: u64 = 8;
 /// Crossing orders reach so many ticks beyond the price.
@@ -182,9 +182,9 @@ mod tests {
         let orders: Vec<_> = (0..1_000).map(|_| trader.enter(Duration::ZERO)).collect();
         let reaches = |order: &&NewOrder| (order.price.0 > 250_000) == order.side.is_buy();
         let crossing = orders.iter().filter(reaches).count();
-        assert!((200..400).contains(&crossing), "{crossing}");
+        assert!((100..200).contains(&crossing), "{crossing}");
         let immediate = |order: &&NewOrder| order.time_in_force == TimeInForce::ImmediateOrCancel;
-        assert!((100..200).contains(&orders.iter().filter(immediate).count()));
+        assert!((50..110).contains(&orders.iter().filter(immediate).count()));
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl Walk {
     }
 
     /// The price of `symbol`, in ticks, `elapsed` after the start; `reference` is where it began.
-    pub(super) fn ticks(&self, symbol: u64, reference: u64, elapsed: Duration) -> u64 {
+    pub(super) fn ticks(self, symbol: u64, reference: u64, elapsed: Duration) -> u64 {
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         let moved: i64 =
             (0..).zip(&SWINGS).map(|(n, swing)| self.swing(symbol, n, swing, elapsed_ms)).sum();
@@ -39,7 +39,7 @@ impl Walk {
     }
 
     /// On a straight line between two turning points.
-    fn swing(&self, symbol: u64, number: u64, swing: &Swing, elapsed_ms: u64) -> i64 {
+    fn swing(self, symbol: u64, number: u64, swing: &Swing, elapsed_ms: u64) -> i64 {
         let turn = elapsed_ms / swing.period_ms;
         let along = (elapsed_ms % swing.period_ms).cast_signed();
         let from = self.turning_point(symbol, number, swing, turn);
@@ -47,7 +47,7 @@ impl Walk {
         from + (to - from) * along / swing.period_ms.cast_signed()
     }
 
-    fn turning_point(&self, symbol: u64, number: u64, swing: &Swing, turn: u64) -> i64 {
+    fn turning_point(self, symbol: u64, number: u64, swing: &Swing, turn: u64) -> i64 {
         if turn == 0 {
             return 0;
         }
@@ -79,7 +79,7 @@ impl Dice {
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// SplitMix64's finalizer over both: every bit of the result hangs on every bit of the two.
+/// The finalizer of `SplitMix64` over both: every bit of the result hangs on every bit of the two.
 fn mix(left: u64, right: u64) -> u64 {
     let mut z = left.wrapping_add(right.wrapping_mul(GOLDEN)).wrapping_add(GOLDEN);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::buffer::Buffer;
+use crate::net::buffer::Buffer;
 use crate::net::{ConnectionId, NetEvent};
 use crate::sys::epoll::Readiness;
 
@@ -20,12 +20,9 @@ pub(super) struct Connection {
     pub(super) generation: u32,
     received: Buffer,
     unsent: Buffer,
-    /// The kernel may have bytes for us, as far as we know.
-    may_read: bool,
-    /// The kernel told of the peer's end: read on until it is found.
-    ending: bool,
-    /// The kernel may have room for bytes.
-    may_write: bool,
+    /// What the kernel told last, less what we found to be over: it may have bytes, it has the
+    /// peer's end (so read on until it is found), it may have room.
+    can: Readiness,
     /// How the peer ended, if it did.
     end: Option<End>,
     /// Whether it waits in the transport's list of those to be served.
@@ -63,9 +60,7 @@ impl Connection {
             generation: 0,
             received: Buffer::new(rx_bytes),
             unsent: Buffer::new(tx_bytes),
-            may_read: false,
-            ending: false,
-            may_write: false,
+            can: Readiness::default(),
             end: None,
             busy: false,
             told_readable: false,
@@ -80,15 +75,14 @@ impl Connection {
     pub(super) fn open(&mut self, stream: TcpStream) {
         self.stream = Some(stream);
         self.phase = Phase::Open;
-        self.may_read = true;
-        self.may_write = true;
+        self.can = Readiness { readable: true, ending: false, writable: true };
     }
 
     /// The kernel told that something changed.
     pub(super) fn ready(&mut self, readiness: Readiness) {
-        self.may_read |= readiness.readable;
-        self.ending |= readiness.ending;
-        self.may_write |= readiness.writable;
+        self.can.readable |= readiness.readable;
+        self.can.ending |= readiness.ending;
+        self.can.writable |= readiness.writable;
     }
 
     /// Reads, writes, tells, and takes leave. `false` if the connection is over and told of.
@@ -134,8 +128,8 @@ impl Connection {
 
     /// Whether it would go on if it were served again.
     pub(super) fn wants_service(&self) -> bool {
-        let can_read = self.may_read && self.end.is_none() && self.received.room() > 0;
-        can_read || (self.may_write && !self.unsent.is_empty())
+        let can_read = self.can.readable && self.end.is_none() && self.received.room() > 0;
+        can_read || (self.can.writable && !self.unsent.is_empty())
     }
 
     pub(super) fn close(&mut self) {
@@ -158,9 +152,7 @@ impl Connection {
         self.generation = self.generation.wrapping_add(1);
         self.received.clear();
         self.unsent.clear();
-        self.may_read = false;
-        self.ending = false;
-        self.may_write = false;
+        self.can = Readiness::default();
         self.end = None;
         self.told_readable = false;
         self.told_writable = false;
@@ -189,7 +181,7 @@ impl Connection {
         let Some(stream) = &mut self.stream else { return 0 };
         let mut total = 0;
         for _ in 0..READS_MAX {
-            if !self.may_read || self.end.is_some() || self.received.room() == 0 {
+            if !self.can.readable || self.end.is_some() || self.received.room() == 0 {
                 break;
             }
             let spare = self.received.spare();
@@ -199,13 +191,13 @@ impl Connection {
                 Ok(count) => {
                     total += count;
                     // A short read took all there was; what comes later is told anew.
-                    self.may_read = count == room || self.ending;
+                    self.can.readable = count == room || self.can.ending;
                     if self.phase == Phase::Open {
                         self.received.filled(count);
                     }
                 }
                 Err(error) => match blocked(&error) {
-                    Some(true) => self.may_read = false,
+                    Some(true) => self.can.readable = false,
                     Some(false) => {}
                     None => self.end = Some(End::Broken),
                 },
@@ -217,14 +209,14 @@ impl Connection {
     fn write(&mut self) -> usize {
         let Some(stream) = &mut self.stream else { return 0 };
         let mut total = 0;
-        while self.may_write && !self.unsent.is_empty() && self.end != Some(End::Broken) {
+        while self.can.writable && !self.unsent.is_empty() && self.end != Some(End::Broken) {
             match stream.write(self.unsent.content()) {
                 Ok(count) => {
                     total += count;
                     self.unsent.consume(count);
                 }
                 Err(error) => match blocked(&error) {
-                    Some(true) => self.may_write = false,
+                    Some(true) => self.can.writable = false,
                     Some(false) => {}
                     None => self.end = Some(End::Broken),
                 },

@@ -3,7 +3,6 @@
 //! One epoll instance says which connections changed, so idle ones cost nothing; only connections with
 //! something to do are served, in turn and by a bound. It never blocks.
 
-mod buffer;
 mod connection;
 #[cfg(test)]
 mod tests;
@@ -188,12 +187,12 @@ impl KernelTransport {
     fn learn(&mut self) {
         let (connections, busy) = (&mut self.connections, &mut self.busy);
         let may_accept = &mut self.may_accept;
-        self.epoll.poll(|readiness| {
-            if readiness.token == LISTENER {
+        self.epoll.poll(|token, readiness| {
+            if token == LISTENER {
                 *may_accept = true;
                 return;
             }
-            let slot = readiness.token as u32;
+            let slot = u32::try_from(token).expect("tokens are slots");
             let connection = &mut connections[slot as usize];
             connection.ready(readiness);
             mark_busy(connection, slot, busy);

@@ -11,9 +11,13 @@ use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::wire::IpListenEndpoint;
 
 use super::clock::ACK_DELAY;
+use crate::net::buffer::Buffer;
 use crate::net::ethernet::MacAddress;
 use crate::net::{ConnectionId, NetEvent};
 use crate::types::Nanos;
+
+/// As much as this is always shown in one piece: twice the longest packet of a participant.
+pub(super) const CONTIGUOUS_BYTES: usize = 2048;
 
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -32,6 +36,8 @@ pub(super) struct Connection {
     /// Whether a `Readable`, or a `Writable`, waits to be taken.
     pub(super) told_readable: bool,
     pub(super) told_writable: bool,
+    /// The oldest received bytes, while those in the engine's ring wrap around its end.
+    straddling: Buffer,
     /// Bytes in the buffers at the last look.
     unread: usize,
     unsent: usize,
@@ -68,9 +74,15 @@ impl Connection {
             dirty: false,
             told_readable: false,
             told_writable: false,
+            straddling: Buffer::new(CONTIGUOUS_BYTES),
             unread: 0,
             unsent: 0,
         }
+    }
+
+    /// Bytes received and not consumed.
+    fn unread(&self) -> usize {
+        self.straddling.content().len() + self.socket().recv_queue()
     }
 
     pub(super) fn id(&self, slot: u32) -> ConnectionId {
@@ -127,7 +139,7 @@ impl Connection {
             return false;
         }
 
-        let (unread, unsent) = (self.socket().recv_queue(), self.socket().send_queue());
+        let (unread, unsent) = (self.unread(), self.socket().send_queue());
         if unread > self.unread && !self.told_readable {
             self.told_readable = true;
             events.push_back(NetEvent::Readable(id));
@@ -168,6 +180,7 @@ impl Connection {
         self.deadline = Nanos::MAX;
         self.told_readable = false;
         self.told_writable = false;
+        self.straddling.consume(usize::MAX);
         (self.unread, self.unsent) = (0, 0);
     }
 
@@ -189,13 +202,36 @@ impl Connection {
         }
     }
 
+    /// The oldest bytes in one piece: all, or at least [`CONTIGUOUS_BYTES`].
+    ///
+    /// The engine's ring shows what lies before its end first. A message across that end would never
+    /// be seen whole, so from there on the oldest bytes are copied out, until all were consumed.
     pub(super) fn received(&mut self) -> &[u8] {
-        self.socket_mut().peek(usize::MAX).unwrap_or(&[])
+        let Self { sockets, handle, straddling, .. } = self;
+        let socket = sockets.get_mut::<Socket<'_>>(*handle);
+        let queued = socket.recv_queue();
+        let in_one_piece = socket.peek(usize::MAX).unwrap_or(&[]).len();
+        if straddling.is_empty() && (in_one_piece == queued || in_one_piece >= CONTIGUOUS_BYTES) {
+            return socket.peek(usize::MAX).unwrap_or(&[]);
+        }
+        while straddling.room() > 0 && socket.recv_queue() > 0 {
+            let moved = socket.recv(|bytes| {
+                let count = bytes.len().min(straddling.room());
+                (count, straddling.push(&bytes[..count]))
+            });
+            if moved != Ok(true) {
+                break;
+            }
+        }
+        straddling.content()
     }
 
     pub(super) fn consume(&mut self, count: usize) {
         let mut left = count;
-        // Twice, because the bytes may wrap around the end of the buffer.
+        let copied = left.min(self.straddling.content().len());
+        self.straddling.consume(copied);
+        left -= copied;
+        // Twice, because the bytes may wrap around the end of the ring.
         for _ in 0..2 {
             let taken = self.socket_mut().recv(|bytes| {
                 let taken = left.min(bytes.len());
@@ -203,7 +239,7 @@ impl Connection {
             });
             left -= taken.unwrap_or(0);
         }
-        self.unread = self.socket().recv_queue();
+        self.unread = self.unread();
     }
 
     fn discard_received(&mut self) {

@@ -1,6 +1,7 @@
 //! Whatever bytes arrive, nothing panics, and when it is over nothing is left behind.
 //!
 //! Seeded: a failure prints its seed, and `RIALTO_SEED=n` plays it again.
+#![expect(clippy::cast_possible_truncation, reason = "random numbers are cut to what is needed")]
 
 use smoltcp::wire::{TcpControl, TcpRepr, TcpSeqNumber};
 

@@ -45,7 +45,7 @@ impl<D: Device> phy::Device for Link<'_, D> {
 
     fn transmit(&mut self, _now: Instant) -> Option<Outgoing<'_, D>> {
         let room = self.device.room() > 0;
-        room.then(|| Outgoing { device: self.device, neighbour: self.neighbour })
+        room.then_some(Outgoing { device: self.device, neighbour: self.neighbour })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {

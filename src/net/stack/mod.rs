@@ -173,7 +173,6 @@ impl<D: Device> Stack<D> {
         let mac = device.mac();
         let engine = engine(&mut device, network, 0, clock.now());
         let slots = config.connections_max;
-        let slot_count = u32::try_from(slots).expect("checked against CONNECTIONS_MAX");
         let connection = |_| Connection::new(config.rx_buffer_bytes, config.tx_buffer_bytes);
         Ok(Self {
             mac,
@@ -184,7 +183,7 @@ impl<D: Device> Stack<D> {
             connections: (0..slots).map(connection).collect(),
             // Twice the bound, so that removals never make the map grow.
             by_peer: HashMap::with_capacity(2 * slots),
-            free: (0..slot_count).rev().collect(),
+            free: free_slots(slots),
             dirty: VecDeque::with_capacity(slots),
             timers: Wheel::new(slots, clock.now()),
             half_open: 0,
@@ -347,6 +346,12 @@ impl<D: Device> Stack<D> {
         }
         known
     }
+}
+
+/// All slots, the lowest on top.
+fn free_slots(slots: usize) -> Vec<u32> {
+    let count = u32::try_from(slots).expect("checked against CONNECTIONS_MAX");
+    (0..count).rev().collect()
 }
 
 /// Events that may wait before frames are left waiting.

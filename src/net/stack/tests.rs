@@ -312,7 +312,7 @@ impl Bench {
     }
 
     pub(super) fn put_segment(&mut self, source: SocketAddrV4, repr: &TcpRepr<'_>) {
-        let segment = segment(*source.ip(), &TcpRepr { src_port: source.port(), ..repr.clone() });
+        let segment = segment(*source.ip(), &TcpRepr { src_port: source.port(), ..*repr });
         self.put_packet(*source.ip(), PROTOCOL_TCP, &segment);
     }
 
@@ -457,7 +457,7 @@ fn a_segment_of_no_connection_is_answered_with_a_reset_within_the_limit() {
     let answers = bench.answers(SHORT);
     let (ip, reset) = parsed(&answers[0]);
     assert!(reset.rst() && reset.seq_number().0 == 77 && *peer(2, 0).ip() == ip.destination);
-    bench.put_segment(peer(2, 5000), &TcpRepr { control: TcpControl::Rst, ..stray.clone() });
+    bench.put_segment(peer(2, 5000), &TcpRepr { control: TcpControl::Rst, ..stray });
     assert!(bench.answers(SHORT).is_empty(), "a reset is never answered");
     for _ in 0..4000 {
         bench.put_segment(peer(2, 5000), &stray);
@@ -498,8 +498,8 @@ fn a_ping_is_answered() {
     bench.put_packet(THEIRS, 1, &ping);
     let answers = bench.answers(SHORT);
     let (_, packet) = EthernetHeader::parse(&answers[0]).unwrap();
-    let (ip, pong) = Ipv4Header::parse(packet).unwrap();
-    assert_eq!((ip.destination, pong[0], &pong[4..]), (THEIRS, 0, &ping[4..]));
+    let (ip, echo) = Ipv4Header::parse(packet).unwrap();
+    assert_eq!((ip.destination, echo[0], &echo[4..]), (THEIRS, 0, &ping[4..]));
     assert_eq!(bench.stack.counters.echo_replies, 1);
 }
 

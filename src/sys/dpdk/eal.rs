@@ -26,6 +26,9 @@ impl Eal {
     ///
     /// # Errors
     /// [`DpdkError::StartedBefore`], [`DpdkError::Argument`], [`DpdkError::Eal`].
+    ///
+    /// # Panics
+    /// With more arguments than C can count.
     pub fn start(arguments: &[String]) -> Result<Arc<Self>, DpdkError> {
         let owned = std::iter::once("rialto")
             .chain(arguments.iter().map(String::as_str))
@@ -43,15 +46,15 @@ impl Eal {
             return Err(failed(result));
         }
 
-        let mut argv: Vec<*mut c_char> =
+        let mut pointers: Vec<*mut c_char> =
             owned.iter().map(|text| text.as_ptr().cast_mut()).collect();
-        argv.push(std::ptr::null_mut());
-        let argc = c_int::try_from(owned.len()).expect("fewer than two billion arguments");
-        // SAFETY: `argv` holds `argc` pointers to zero-terminated strings and a null, as for main().
+        pointers.push(std::ptr::null_mut());
+        let count = c_int::try_from(owned.len()).expect("fewer than two billion arguments");
+        // SAFETY: `pointers` holds `count` pointers to zero-terminated strings and a null, as for main().
         // getopt reorders the array, which is ours, and writes at most within the strings, which
         // nobody else reads and which live until EAL has ended. The swap above makes this the only
         // call in the process.
-        let result = unsafe { dpdk_sys::rialto_eal_init(argc, argv.as_mut_ptr()) };
+        let result = unsafe { dpdk_sys::rialto_eal_init(count, pointers.as_mut_ptr()) };
         if result < 0 {
             return Err(failed(result));
         }

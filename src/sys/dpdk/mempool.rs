@@ -25,8 +25,6 @@ unsafe impl Send for Mempool {}
 // SAFETY: as above; `&Mempool` allows nothing but those thread-safe operations.
 unsafe impl Sync for Mempool {}
 
-static POOLS: AtomicU32 = AtomicU32::new(0);
-
 impl Mempool {
     /// The longest frame that every driver of DPDK can be given to receive into.
     pub const FRAME_BYTES: u16 = 2048;
@@ -36,8 +34,7 @@ impl Mempool {
     /// # Errors
     /// [`DpdkError::Pool`].
     pub fn new(eal: &Arc<Eal>, count: u32) -> Result<Arc<Self>, DpdkError> {
-        let name = format!("rialto_{}", POOLS.fetch_add(1, Ordering::Relaxed));
-        let name = CString::new(name).expect("digits and letters hold no zero byte");
+        let name = pool_name();
         let mut error = 0;
         // SAFETY: EAL runs, since `eal` exists. The name is zero-terminated and is copied; `error` is
         // a live integer.
@@ -60,6 +57,13 @@ impl Mempool {
     pub(super) fn as_ptr(&self) -> *mut rialto_pool {
         self.pool.as_ptr()
     }
+}
+
+/// A name no other pool of the process has.
+fn pool_name() -> CString {
+    static POOLS: AtomicU32 = AtomicU32::new(0);
+    let number = POOLS.fetch_add(1, Ordering::Relaxed);
+    CString::new(format!("rialto_{number}")).expect("letters and digits hold no zero byte")
 }
 
 impl Drop for Mempool {

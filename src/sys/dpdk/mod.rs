@@ -42,6 +42,14 @@ pub enum DpdkError {
         /// DPDK's text.
         reason: String,
     },
+    /// Too few packet buffers to fill the queues and still send.
+    #[error("{count} packet buffers are too few for these queues; use {least} or more")]
+    PoolSize {
+        /// How many were asked for.
+        count: u32,
+        /// How many it takes.
+        least: u32,
+    },
     /// EAL found no device.
     #[error(
         "EAL found no port; name one, as in --vdev=net_af_packet0,iface=eth1 or -a 0000:03:00.0"

@@ -18,8 +18,8 @@ pub struct Port {
     /// `outbox[..queued]` are frames to send, oldest first; `outbox[queued..ready]` are empty buffers
     /// for the next ones. All belong to this value.
     outbox: [*mut rialto_mbuf; Port::OUTBOX_MAX],
-    queued: usize,
-    ready: usize,
+    queued: u16,
+    ready: u16,
     pool: Arc<Mempool>,
     eal: Arc<Eal>,
 }
@@ -53,6 +53,9 @@ pub struct PortStats {
     /// Frames lost because the pool was empty.
     pub rx_no_mbuf: u64,
 }
+
+const RX_BURST: u16 = 32;
+const _: () = assert!(RX_BURST as usize == Burst::MAX);
 
 // SAFETY: DPDK allows a queue to be used from any thread, one at a time, and `&mut self` on receive,
 // transmit and flush makes it one at a time. The buffers in `outbox` are reached through `self` alone.
@@ -164,27 +167,25 @@ impl Port {
         let mut mbufs = [std::ptr::null_mut(); Burst::MAX];
         // SAFETY: the port is open and its queue 0 set up; `mbufs` has room for MAX pointers, and what
         // the driver writes there belongs to us.
-        let count = unsafe {
-            dpdk_sys::rialto_rx_burst(self.number, mbufs.as_mut_ptr(), Burst::MAX as u16)
-        };
+        let count = unsafe { dpdk_sys::rialto_rx_burst(self.number, mbufs.as_mut_ptr(), RX_BURST) };
         (count > 0).then(|| Burst::new(mbufs, usize::from(count), &self.pool))
     }
 
     /// Frames that [`Port::transmit`] is sure to take now.
     pub fn room(&mut self) -> usize {
-        if self.queued == Self::OUTBOX_MAX {
+        if usize::from(self.queued) == Self::OUTBOX_MAX {
             self.flush();
         }
-        while self.ready < Self::OUTBOX_MAX {
+        while usize::from(self.ready) < Self::OUTBOX_MAX {
             // SAFETY: the pool is alive, since `self` holds it.
             let mbuf = unsafe { dpdk_sys::rialto_mbuf_alloc(self.pool.as_ptr()) };
             if mbuf.is_null() {
                 break;
             }
-            self.outbox[self.ready] = mbuf;
+            self.outbox[usize::from(self.ready)] = mbuf;
             self.ready += 1;
         }
-        self.ready - self.queued
+        usize::from(self.ready - self.queued)
     }
 
     /// Queues a frame of `length` bytes that `write` fills in. It leaves with the next flush. `None`,
@@ -197,7 +198,8 @@ impl Port {
         }
         let length = u16::try_from(length).ok()?;
         // SAFETY: `outbox[queued]` is an empty buffer of ours, since `queued < ready`.
-        let data = unsafe { dpdk_sys::rialto_mbuf_append(self.outbox[self.queued], length) };
+        let data =
+            unsafe { dpdk_sys::rialto_mbuf_append(self.outbox[usize::from(self.queued)], length) };
         if data.is_null() {
             return None;
         }
@@ -216,19 +218,18 @@ impl Port {
         // SAFETY: the port is open and its queue 0 set up; `outbox[..queued]` are frames of ours, and
         // those taken are forgotten below.
         let taken = unsafe {
-            dpdk_sys::rialto_tx_burst(self.number, self.outbox.as_mut_ptr(), self.queued as u16)
+            dpdk_sys::rialto_tx_burst(self.number, self.outbox.as_mut_ptr(), self.queued)
         };
-        let taken = usize::from(taken);
-        self.outbox.copy_within(taken..self.ready, 0);
+        self.outbox.copy_within(usize::from(taken)..usize::from(self.ready), 0);
         self.queued -= taken;
         self.ready -= taken;
-        taken
+        usize::from(taken)
     }
 }
 
 impl Drop for Port {
     fn drop(&mut self) {
-        for mbuf in &self.outbox[..self.ready] {
+        for mbuf in &self.outbox[..usize::from(self.ready)] {
             // SAFETY: `outbox[..ready]` are ours, and are not looked at again.
             unsafe { dpdk_sys::rialto_mbuf_free(*mbuf) };
         }

@@ -4,33 +4,33 @@
 
 /// Bytes in, bytes out, in order.
 #[derive(Debug)]
-pub(super) struct Buffer {
+pub(crate) struct Buffer {
     bytes: Box<[u8]>,
     start: usize,
     end: usize,
 }
 
 impl Buffer {
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         Self { bytes: vec![0; capacity].into_boxed_slice(), start: 0, end: 0 }
     }
 
     /// What was put in and not taken out.
-    pub(super) fn content(&self) -> &[u8] {
+    pub(crate) fn content(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
     /// Bytes that can be put in.
-    pub(super) fn room(&self) -> usize {
+    pub(crate) fn room(&self) -> usize {
         self.bytes.len() - (self.end - self.start)
     }
 
     /// Takes out the `count` oldest bytes, or all if there are fewer.
-    pub(super) fn consume(&mut self, count: usize) {
+    pub(crate) fn consume(&mut self, count: usize) {
         self.start = self.end.min(self.start.saturating_add(count));
         if self.start == self.end {
             self.clear();
@@ -38,7 +38,7 @@ impl Buffer {
     }
 
     /// Puts `bytes` in, all or none.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> bool {
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> bool {
         if bytes.len() > self.room() {
             return false;
         }
@@ -51,7 +51,7 @@ impl Buffer {
     }
 
     /// All the room in one piece, to be filled from its start; then tell how far with `filled`.
-    pub(super) fn spare(&mut self) -> &mut [u8] {
+    pub(crate) fn spare(&mut self) -> &mut [u8] {
         // Not for every few bytes: only when the piece at the end is the smaller part of the room.
         if self.bytes.len() - self.end < self.start {
             self.compact();
@@ -59,12 +59,12 @@ impl Buffer {
         &mut self.bytes[self.end..]
     }
 
-    pub(super) fn filled(&mut self, count: usize) {
+    pub(crate) fn filled(&mut self, count: usize) {
         self.end += count;
         assert!(self.end <= self.bytes.len());
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         (self.start, self.end) = (0, 0);
     }
 
@@ -82,23 +82,23 @@ mod tests {
     #[test]
     fn bytes_leave_in_the_order_they_came_however_they_are_cut() {
         let mut buffer = Buffer::new(7);
-        let (mut put, mut taken) = (0_u8, 0_u8);
+        let mut source = (0..=250_u8).cycle();
+        let mut expected = source.clone();
         for round in 0..500 {
             let count = round % 4;
-            let bytes: Vec<u8> = (0..count).map(|i| put.wrapping_add(i as u8)).collect();
+            let bytes: Vec<u8> = source.clone().take(count).collect();
             if round % 3 == 0 && buffer.spare().len() >= count {
                 buffer.spare()[..count].copy_from_slice(&bytes);
                 buffer.filled(count);
-                put = put.wrapping_add(count as u8);
+                source.by_ref().take(count).for_each(drop);
             } else if buffer.push(&bytes) {
-                put = put.wrapping_add(count as u8);
+                source.by_ref().take(count).for_each(drop);
             } else {
                 assert!(buffer.room() < count);
             }
             let out = buffer.content().len().min(round % 5);
             for &byte in &buffer.content()[..out] {
-                assert_eq!(byte, taken);
-                taken = taken.wrapping_add(1);
+                assert_eq!(Some(byte), expected.next());
             }
             buffer.consume(out);
         }

@@ -1,0 +1,376 @@
+//! `rialto client`: a broker's side of an order-entry port, for people and scripts.
+
+mod action;
+mod show;
+
+use std::io::{self, BufRead as _, Write};
+use std::net::SocketAddr;
+use std::sync::mpsc::{self, Receiver, TryRecvError};
+use std::thread;
+use std::time::Duration;
+
+use self::action::{Action, Order};
+use crate::agent::StopFlag;
+use crate::cli::{CliError, units};
+use crate::client::{Credentials, Incoming, SessionClient};
+use crate::types::{SessionId, UserRefNum};
+use crate::wire::ouch::{Cancel, Enter, Options, Outbound};
+
+/// How long to wait for a connection and for the answer to the login.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the stream must be quiet before what was replayed counts as all.
+const REPLAY_QUIET: Duration = Duration::from_millis(300);
+/// How long to wait for a message before looking at the keyboard again.
+const TURN: Duration = Duration::from_millis(20);
+/// The variable that may hold the secret: other users cannot see it among the processes.
+const SECRET_VARIABLE: &str = "RIALTO_SECRET";
+
+/// Arguments of `rialto client`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = format!("Orders:\n  {}\n\n{EXAMPLES}", action::GRAMMAR))]
+pub struct Args {
+    /// The exchange's order-entry address.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    connect: SocketAddr,
+    /// The port to log in as.
+    #[arg(long, value_name = "NAME")]
+    user: String,
+    /// Its secret; without it, the variable `RIALTO_SECRET` is read.
+    #[arg(long)]
+    secret: Option<String>,
+    /// The session to log in to; without it, the current one.
+    #[arg(long, value_name = "ID", value_parser = parse_session)]
+    session: Option<SessionId>,
+    /// The first message wanted again, 0 = none. From 1 on, the next free reference is known.
+    #[arg(long, default_value_t = 1)]
+    sequence: u64,
+    /// The reference of the first new order; without it, the one behind the highest that was replayed.
+    #[arg(long, value_name = "NUMBER")]
+    first_ref: Option<u32>,
+    /// Decimals of prices.
+    #[arg(long, default_value_t = 4, value_parser = units::decimals())]
+    decimals: u8,
+    /// With orders as arguments: how long the stream must be quiet before the client leaves.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 500)]
+    wait_ms: u64,
+    /// Print each message as a JSON object; prices are then integers.
+    #[arg(long)]
+    json: bool,
+    /// Orders, each an argument; without any, they are read from standard input, one a line.
+    #[arg(value_name = "ORDER")]
+    orders: Vec<String>,
+}
+
+const EXAMPLES: &str = "\
+Examples:\n  \
+    export RIALTO_SECRET=K2M5Q8T0XZ\n  \
+    rialto client --connect 10.9.0.1:9001 --user BRKR01 \"buy 100 ACME 10.50\" \"cancel 1\"\n  \
+    rialto client --connect 10.9.0.1:9001 --user BRKR01 sell 100 ACME market\n  \
+    rialto client --connect 10.9.0.1:9001 --user BRKR01          then type orders, end with quit\n\n\
+A client that was cut off goes on with the session and the sequence it printed last:\n  \
+    rialto client --connect 10.9.0.1:9001 --user BRKR01 --session 2611220001 --sequence 17";
+
+fn parse_session(text: &str) -> Result<SessionId, String> {
+    SessionId::new(text).ok_or_else(|| "is up to ten letters or digits".to_owned())
+}
+
+/// Runs the client until its orders are done, its input ends, or it is told to stop.
+///
+/// # Errors
+/// What the exchange or the operating system refused, or an order that cannot be read.
+pub fn run(args: &Args) -> Result<(), CliError> {
+    let stop = StopFlag::default();
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, stop.shared())?;
+    }
+    let given = given_actions(args)?;
+    let credentials = credentials(args)?;
+    let session = args.session.unwrap_or(SessionId::BLANK);
+    let client =
+        SessionClient::login(args.connect, credentials, session, args.sequence, LOGIN_TIMEOUT)?;
+    let next_ref = UserRefNum(args.first_ref.unwrap_or(1));
+    let out = io::stdout();
+    let terminal = Terminal { client, args, next_ref, ended: false, out };
+    match terminal.run(&given, &stop) {
+        Err(CliError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+fn credentials(args: &Args) -> Result<Credentials, CliError> {
+    let from_environment = || std::env::var(SECRET_VARIABLE).ok();
+    let secret = args.secret.clone().or_else(from_environment).ok_or_else(|| {
+        invalid(format!("no secret: give --secret, or set the variable {SECRET_VARIABLE}"))
+    })?;
+    Credentials::new(&args.user, &secret).ok_or_else(|| {
+        invalid("--user has at most 6 characters and the secret 10, all plain ASCII".to_owned())
+    })
+}
+
+/// The orders on the command line, read before anything is sent. One order may be given without
+/// quotes.
+fn given_actions(args: &Args) -> Result<Vec<Action>, CliError> {
+    let quoted = args.orders.iter().any(|order| order.contains(' '));
+    let joined = [args.orders.join(" ")];
+    let orders = if quoted || args.orders.is_empty() { args.orders.as_slice() } else { &joined };
+    let parse = |order: &String| {
+        action::parse(order, args.decimals).map_err(|error| invalid(error.to_string()))
+    };
+    orders.iter().map(parse).collect()
+}
+
+fn invalid(message: String) -> CliError {
+    CliError::Io(io::Error::new(io::ErrorKind::InvalidInput, message))
+}
+
+/// A session with somebody in front of it.
+struct Terminal<'a, W> {
+    client: SessionClient,
+    args: &'a Args,
+    next_ref: UserRefNum,
+    ended: bool,
+    out: W,
+}
+
+impl<W: Write> Terminal<'_, W> {
+    fn run(mut self, given: &[Action], stop: &StopFlag) -> Result<(), CliError> {
+        self.note(&format!(
+            "logged in to session {}, next message {}",
+            self.client.session(),
+            self.client.next_sequence()
+        ))?;
+        self.listen(REPLAY_QUIET, stop)?;
+        if given.is_empty() {
+            self.converse(&keyboard(), stop)?;
+        } else {
+            for &action in given {
+                self.act(action)?;
+            }
+        }
+        self.listen(Duration::from_millis(self.args.wait_ms), stop)?;
+        let session = self.client.session();
+        let next = self.client.next_sequence();
+        self.note(&format!("logged out of session {session}, next message {next}"))?;
+        if self.ended { Ok(()) } else { Ok(self.client.logout()?) }
+    }
+
+    /// Takes lines as they are typed and messages as they come.
+    fn converse(&mut self, lines: &Receiver<String>, stop: &StopFlag) -> Result<(), CliError> {
+        while !stop.is_set() && !self.ended {
+            match lines.try_recv() {
+                Ok(line) if line.trim().is_empty() => {}
+                Ok(line) => match action::parse(&line, self.args.decimals) {
+                    Ok(Action::Quit) => break,
+                    Ok(action) => self.act(action)?,
+                    Err(error) => self.note(&error.to_string())?,
+                },
+                Err(TryRecvError::Disconnected) => break,
+                Err(TryRecvError::Empty) => {
+                    self.hear(TURN)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints what comes until nothing came for `quiet`.
+    fn listen(&mut self, quiet: Duration, stop: &StopFlag) -> Result<(), CliError> {
+        while !stop.is_set() && !self.ended && self.hear(quiet)? {}
+        Ok(())
+    }
+
+    /// Prints the next message; false if none came within `wait`.
+    fn hear(&mut self, wait: Duration) -> Result<bool, CliError> {
+        match self.client.receive(wait)? {
+            None => return Ok(false),
+            Some(Incoming::EndOfSession) => {
+                self.ended = true;
+                self.note("end of session")?;
+            }
+            Some(Incoming::Message { sequence, message }) => {
+                let line = match Outbound::parse(message) {
+                    Ok(message) if self.args.json => show::json(sequence, &message).to_string(),
+                    Ok(message) => show::text(sequence, &message, self.args.decimals),
+                    Err(error) => format!("{sequence} {error}"),
+                };
+                if let Some(used) = user_ref_num(message) {
+                    let given = self.args.first_ref.is_some();
+                    let behind = UserRefNum(used.0.saturating_add(1));
+                    self.next_ref = if given { self.next_ref } else { self.next_ref.max(behind) };
+                }
+                writeln!(self.out, "{line}")?;
+                self.out.flush()?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn act(&mut self, action: Action) -> Result<(), CliError> {
+        match action {
+            Action::Quit => {}
+            Action::Cancel { order, quantity } => {
+                self.note(&format!("cancel ref {order} down to {quantity}"))?;
+                self.client.cancel(&Cancel::new(order, quantity), &Options::default())?;
+            }
+            Action::Enter(order) => {
+                let Order { side, quantity, symbol, price, time_in_force, fill_or_kill } = order;
+                let reference = self.next_ref;
+                self.next_ref.0 = self.next_ref.0.saturating_add(1);
+                let min_quantity = if fill_or_kill { quantity.0 } else { 0 };
+                let options = Options { min_quantity, ..Options::default() };
+                self.note(&format!("enter ref {reference}"))?;
+                let order = Enter::new(reference, side, quantity, symbol, price, time_in_force);
+                self.client.enter(&order, &options)?;
+            }
+        }
+        Ok(self.client.flush()?)
+    }
+
+    /// What the client itself has to say: not mixed with what comes from the exchange if a program
+    /// reads that.
+    fn note(&mut self, text: &str) -> Result<(), CliError> {
+        if self.args.json {
+            writeln!(io::stderr(), "{text}")?;
+        } else {
+            writeln!(self.out, "{text}")?;
+            self.out.flush()?;
+        }
+        Ok(())
+    }
+}
+
+/// The number that a message says was used.
+fn user_ref_num(message: &[u8]) -> Option<UserRefNum> {
+    match Outbound::parse(message).ok()? {
+        Outbound::Accepted(m, _) => Some(UserRefNum(m.user_ref_num.get())),
+        Outbound::Rejected(m, _) => Some(UserRefNum(m.user_ref_num.get())),
+        _ => None,
+    }
+}
+
+/// The lines of standard input, until it ends. The thread that reads them ends with the process.
+fn keyboard() -> Receiver<String> {
+    let (sender, receiver) = mpsc::sync_channel(64);
+    thread::spawn(move || {
+        for line in io::stdin().lock().lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::net::{TcpListener, TcpStream};
+
+    use clap::Parser;
+    use zerocopy::IntoBytes as _;
+
+    use super::*;
+    use crate::types::{ClOrdId, Symbol};
+    use crate::wire::ouch::{Inbound, Rejected};
+    use crate::wire::soup::{self, LoginAccepted, Packet};
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn args(address: SocketAddr, more: &[&str]) -> Args {
+        let address = address.to_string();
+        let first =
+            ["client", "--connect", &address, "--user", "BRKR01", "--secret", "S", "--wait-ms=50"];
+        Command::try_parse_from(first.iter().chain(more)).unwrap().args
+    }
+
+    /// The next message that is no heartbeat.
+    fn next_message(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Vec<u8> {
+        loop {
+            if let Some((packet, size)) = soup::parse(buffer, 1_000).unwrap() {
+                let message = match packet {
+                    Packet::UnsequencedData(message) => Some(message.to_vec()),
+                    _ => None,
+                };
+                buffer.drain(..size);
+                if let Some(message) = message {
+                    return message;
+                }
+                continue;
+            }
+            let mut bytes = [0; 500];
+            let count = stream.read(&mut bytes).unwrap();
+            assert_ne!(count, 0);
+            buffer.extend_from_slice(&bytes[..count]);
+        }
+    }
+
+    fn rejected(user_ref_num: u32) -> Vec<u8> {
+        let rejected = Rejected {
+            kind: Rejected::KIND,
+            timestamp: 0.into(),
+            user_ref_num: user_ref_num.into(),
+            reason: 0x17.into(),
+            cl_ord_id: ClOrdId::BLANK,
+        };
+        let mut packet = [0; 100];
+        let size = Packet::SequencedData(rejected.as_bytes()).emit(&mut packet).unwrap();
+        packet[..size].to_vec()
+    }
+
+    #[test]
+    fn orders_go_on_behind_those_of_the_stream_and_answers_are_printed() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let exchange = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut login = [0; 49];
+            stream.read_exact(&mut login).unwrap();
+            let session = SessionId::new("2611220001").unwrap();
+            stream.write_all(&LoginAccepted { session, sequence: 1 }.emit()).unwrap();
+            stream.write_all(&rejected(41)).unwrap();
+
+            let mut buffer = Vec::new();
+            let enter = next_message(&mut stream, &mut buffer);
+            let Ok(Inbound::Enter(enter, _)) = Inbound::parse(&enter) else { panic!("no order") };
+            assert_eq!((enter.user_ref_num.get(), enter.quantity.get()), (42, 100));
+            assert_eq!(enter.symbol, Symbol::new("ACME").unwrap());
+            stream.write_all(&rejected(42)).unwrap();
+            let cancel = next_message(&mut stream, &mut buffer);
+            assert!(matches!(Inbound::parse(&cancel), Ok(Inbound::Cancel(..))));
+        });
+
+        let args = args(address, &["buy 100 ACME 10.50", "cancel 42"]);
+        let given = given_actions(&args).unwrap();
+        let credentials = credentials(&args).unwrap();
+        let blank = SessionId::BLANK;
+        let client = SessionClient::login(address, credentials, blank, 1, LOGIN_TIMEOUT).unwrap();
+        let mut out = Vec::new();
+        let next_ref = UserRefNum(1);
+        let terminal = Terminal { client, args: &args, next_ref, ended: false, out: &mut out };
+        // The exchange closes the connection, perhaps before the client has said goodbye.
+        let _ = terminal.run(&given, &StopFlag::default());
+        exchange.join().unwrap();
+        let out = String::from_utf8(out).unwrap();
+        let expected = "logged in to session 2611220001, next message 1\n\
+                        1 00:00:00.000000000 rejected  ref 41 (0x17 InvalidSymbol)\n\
+                        enter ref 42\n\
+                        cancel ref 42 down to 0\n\
+                        2 00:00:00.000000000 rejected  ref 42 (0x17 InvalidSymbol)\n";
+        assert!(out.starts_with(expected), "{out}");
+    }
+
+    #[test]
+    fn one_order_needs_no_quotes_and_several_do() {
+        let address = "127.0.0.1:1".parse().unwrap();
+        let one = given_actions(&args(address, &["sell", "5", "ACME", "market"])).unwrap();
+        assert_eq!(one.len(), 1);
+        let two = given_actions(&args(address, &["sell 5 ACME 1", "cancel 1"])).unwrap();
+        assert_eq!(two.len(), 2);
+        let error = given_actions(&args(address, &["hold"])).unwrap_err();
+        assert!(error.to_string().contains("cancel REF"));
+    }
+}

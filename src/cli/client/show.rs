@@ -1,0 +1,222 @@
+//! OUCH messages for people, and for programs as JSON. It only words what it is given.
+
+use serde_json::{Value, json};
+
+use crate::cli::units::{show_price, show_time};
+use crate::types::{RejectReason, Side};
+use crate::wire::ouch::Outbound;
+
+/// One line for a person.
+pub(super) fn text(sequence: u64, message: &Outbound<'_>, decimals: u8) -> String {
+    let (timestamp, what) = match message {
+        Outbound::SystemEvent(m) => (m.timestamp, format!("system    {}", system_event(m.code))),
+        Outbound::Accepted(m, _) => (
+            m.timestamp,
+            format!(
+                "accepted  ref {} {} {} {} at {} as order {}{}",
+                m.user_ref_num,
+                side(m.side),
+                m.quantity,
+                m.symbol,
+                show_price(m.price.get(), decimals),
+                m.order_ref,
+                if m.order_state == b'D' { ", dead" } else { "" },
+            ),
+        ),
+        Outbound::Executed(m, _) => (
+            m.timestamp,
+            format!(
+                "executed  ref {} {} at {} match {} ({})",
+                m.user_ref_num,
+                m.quantity,
+                show_price(m.price.get(), decimals),
+                m.match_number,
+                liquidity(m.liquidity),
+            ),
+        ),
+        Outbound::Canceled(m, _) => (
+            m.timestamp,
+            format!(
+                "canceled  ref {} {} ({})",
+                m.user_ref_num,
+                m.quantity,
+                cancel_reason(m.reason)
+            ),
+        ),
+        Outbound::Rejected(m, _) => (
+            m.timestamp,
+            format!("rejected  ref {} ({})", m.user_ref_num, reject_reason(m.reason.get())),
+        ),
+        Outbound::NotBuilt(kind) => return format!("{sequence} message of type {kind:#04x}"),
+    };
+    format!("{sequence} {} {what}", show_time(timestamp.get()))
+}
+
+/// One object for a program. Prices are integers, as on the wire.
+pub(super) fn json(sequence: u64, message: &Outbound<'_>) -> Value {
+    match message {
+        Outbound::SystemEvent(m) => json!({
+            "sequence": sequence, "type": "system_event", "timestamp": m.timestamp.get(),
+            "code": char::from(m.code).to_string(),
+        }),
+        Outbound::Accepted(m, _) => json!({
+            "sequence": sequence, "type": "accepted", "timestamp": m.timestamp.get(),
+            "user_ref_num": m.user_ref_num.get(), "side": char::from(m.side).to_string(),
+            "quantity": m.quantity.get(), "symbol": m.symbol.text(), "price": m.price.get(),
+            "time_in_force": char::from(m.time_in_force).to_string(),
+            "order_ref": m.order_ref.get(),
+            "order_state": char::from(m.order_state).to_string(),
+            "cl_ord_id": m.cl_ord_id.text(),
+        }),
+        Outbound::Executed(m, _) => json!({
+            "sequence": sequence, "type": "executed", "timestamp": m.timestamp.get(),
+            "user_ref_num": m.user_ref_num.get(), "quantity": m.quantity.get(),
+            "price": m.price.get(), "liquidity": char::from(m.liquidity).to_string(),
+            "match_number": m.match_number.get(),
+        }),
+        Outbound::Canceled(m, _) => json!({
+            "sequence": sequence, "type": "canceled", "timestamp": m.timestamp.get(),
+            "user_ref_num": m.user_ref_num.get(), "quantity": m.quantity.get(),
+            "reason": char::from(m.reason).to_string(),
+        }),
+        Outbound::Rejected(m, _) => json!({
+            "sequence": sequence, "type": "rejected", "timestamp": m.timestamp.get(),
+            "user_ref_num": m.user_ref_num.get(), "reason": m.reason.get(),
+            "cl_ord_id": m.cl_ord_id.text(),
+        }),
+        Outbound::NotBuilt(kind) => {
+            json!({ "sequence": sequence, "type": char::from(*kind).to_string() })
+        }
+    }
+}
+
+fn side(side: u8) -> &'static str {
+    match Side::from_byte(side) {
+        Some(Side::Buy) => "buy",
+        Some(Side::Sell) => "sell",
+        Some(Side::SellShort) => "short",
+        Some(Side::SellShortExempt) => "short exempt",
+        None => "?",
+    }
+}
+
+fn system_event(code: u8) -> &'static str {
+    match code {
+        b'S' => "start of day",
+        b'E' => "end of day",
+        _ => "?",
+    }
+}
+
+fn liquidity(flag: u8) -> &'static str {
+    match flag {
+        b'A' => "added",
+        b'R' => "removed",
+        _ => "?",
+    }
+}
+
+fn cancel_reason(reason: u8) -> &'static str {
+    match reason {
+        b'U' => "asked for",
+        b'I' => "immediate or cancel",
+        b'T' => "time over",
+        b'S' => "supervisory",
+        b'Q' => "self-match prevention",
+        b'Z' => "system",
+        b'E' => "market closed",
+        b'H' => "halted",
+        _ => "?",
+    }
+}
+
+fn reject_reason(code: u16) -> String {
+    const NAMED: &[RejectReason] = &[
+        RejectReason::InvalidDisplay,
+        RejectReason::InvalidMaxFloor,
+        RejectReason::Halted,
+        RejectReason::IsoNotAllowed,
+        RejectReason::InvalidSide,
+        RejectReason::ProcessingError,
+        RejectReason::FirmNotAuthorized,
+        RejectReason::InvalidMinQuantity,
+        RejectReason::Other,
+        RejectReason::PeggingNotAllowed,
+        RejectReason::InvalidQuantity,
+        RejectReason::InvalidCross,
+        RejectReason::RoutingNotAllowed,
+        RejectReason::InvalidSymbol,
+        RejectReason::InvalidPrice,
+        RejectReason::ExceedsMaxNotional,
+        RejectReason::AggregateExposure,
+        RejectReason::ShortSellRestricted,
+        RejectReason::PortMessageRate,
+        RejectReason::MarketOrderNotAllowed,
+        RejectReason::PostMarket,
+        RejectReason::InvalidSelfMatch,
+    ];
+    match NAMED.iter().find(|reason| reason.code() == code) {
+        Some(reason) => format!("{code:#04x} {reason:?}"),
+        None => format!("{code:#04x}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::IntoBytes as _;
+
+    use super::*;
+    use crate::types::{ClOrdId, Symbol};
+    use crate::wire::ouch::{Accepted, Executed, Rejected};
+
+    #[test]
+    fn messages_are_worded_for_people() {
+        let accepted = Accepted {
+            kind: Accepted::KIND,
+            timestamp: 34_200_000_000_001.into(),
+            user_ref_num: 7.into(),
+            side: b'B',
+            quantity: 100.into(),
+            symbol: Symbol::new("ACME").unwrap(),
+            price: 105_000.into(),
+            time_in_force: b'0',
+            display: b'Y',
+            order_ref: 42.into(),
+            capacity: b'A',
+            intermarket_sweep: b'N',
+            cross_type: b'N',
+            order_state: b'L',
+            cl_ord_id: ClOrdId::BLANK,
+        };
+        assert_eq!(
+            text(1, &Outbound::Accepted(&accepted, &[]), 4),
+            "1 09:30:00.000000001 accepted  ref 7 buy 100 ACME at 10.5000 as order 42"
+        );
+        let bytes = [&b"E\0\0\0\0\0\0\0\0\0\0\0\x07\0\0\0\x64"[..], &[0; 17]].concat();
+        let mut executed = bytes;
+        executed[25] = b'R';
+        assert_eq!(
+            text(2, &Outbound::parse(&executed).unwrap(), 2),
+            "2 00:00:00.000000000 executed  ref 7 100 at 0.00 match 0 (removed)"
+        );
+        assert_eq!(executed.len(), size_of::<Executed>());
+    }
+
+    #[test]
+    fn a_reject_names_its_reason() {
+        let rejected = Rejected {
+            kind: Rejected::KIND,
+            timestamp: 0.into(),
+            user_ref_num: 7.into(),
+            reason: 0x17.into(),
+            cl_ord_id: ClOrdId::BLANK,
+        };
+        let bytes = rejected.as_bytes();
+        let message = Outbound::parse(bytes).unwrap();
+        assert_eq!(
+            text(3, &message, 4),
+            "3 00:00:00.000000000 rejected  ref 7 (0x17 InvalidSymbol)"
+        );
+        assert_eq!(json(3, &message)["reason"], 0x17);
+    }
+}

@@ -1,0 +1,105 @@
+//! What an engine is made for, and what it says beyond that.
+
+use super::super::{Capacity, Engine};
+use super::script;
+use super::world::{SEGMENT_BYTES, World};
+
+fn tell(capacity: Capacity, lines: &str) -> Vec<String> {
+    let mut world = World::empty();
+    world.engine = Engine::new(capacity, SEGMENT_BYTES);
+    script::lines(lines).flat_map(|line| script::run(&mut world, line)).collect()
+}
+
+const MARKET: &str = "
+    currency USD 4
+    firm ALFA
+    port A1 ALFA orders account=1
+    account 1 ALFA
+    account 2 ALFA
+    instrument ACME USD 4 tick=100
+    deposit 1 1,000,000.00 USD
+    deposit 2 1,000,000.00 USD
+    deposit 2 1,000 ACME
+    day start 20260302
+    up A1
+";
+
+#[test]
+fn an_order_that_would_rest_where_no_room_is_left_is_rejected() {
+    let orders = "
+        A1 buy 1 10 ACME @10.00
+        A1 buy 2 10 ACME @10.00
+        A1 buy 3 10 ACME @10.00
+        A1 buy 4 10 ACME @10.00 ioc
+        A1 sell 5 10 ACME @10.00 ioc account=2
+        A1 buy 6 10 ACME @10.00
+    ";
+    let capacity = Capacity { orders: 2, ..Capacity::SMALL };
+    let said = tell(capacity, &[MARKET, orders].concat());
+    assert_eq!(
+        said[said.len() - 8..],
+        [
+            "accepted A1.1 buy 10 ACME @10.00 *",
+            "accepted A1.2 buy 10 ACME @10.00 *",
+            "rejected A1.3 Other",
+            "accepted A1.4 buy 10 ACME @10.00 dead",
+            "accepted A1.5 sell 10 ACME @10.00",
+            "executed A1.1 10 ACME @10.00 Added, 0 left *",
+            "executed A1.5 10 ACME @10.00 Removed, 0 left",
+            "accepted A1.6 buy 10 ACME @10.00 *",
+        ]
+    );
+}
+
+#[test]
+fn a_price_beyond_the_ladder_is_rejected_and_the_others_are_not() {
+    let orders = "
+        A1 buy 1 10 ACME @10.00
+        A1 buy 2 10 ACME @10.01
+        A1 buy 3 10 ACME @10.02
+        A1 buy 4 10 ACME @10.01
+    ";
+    let capacity = Capacity { levels_per_side: 2, ..Capacity::SMALL };
+    let said = tell(capacity, &[MARKET, orders].concat());
+    assert_eq!(
+        said[said.len() - 2..],
+        ["rejected A1.3 Other", "accepted A1.4 buy 10 ACME @10.01 *"]
+    );
+}
+
+#[test]
+fn an_order_whose_fill_would_have_no_balance_to_go_to_is_rejected() {
+    let capacity = Capacity { balances: 3, ..Capacity::SMALL };
+    let said = tell(capacity, &[MARKET, "A1 buy 1 10 ACME @10.00"].concat());
+    assert_eq!(said.last().unwrap(), "rejected A1.1 Other");
+}
+
+#[test]
+fn definitions_beyond_their_number_are_refused() {
+    let capacity = Capacity {
+        currencies: 1,
+        firms: 1,
+        ports: 1,
+        accounts: 2,
+        instruments: 1,
+        ..Capacity::SMALL
+    };
+    let more = "
+        currency EUR 2
+        firm BETA
+        port A2 ALFA orders
+        account 3 ALFA
+        instrument BOLT USD 2
+    ";
+    let said = tell(capacity, &[MARKET, more].concat());
+    assert_eq!(
+        said[said.len() - 5..],
+        [
+            "refused CurrencyDefine, Capacity",
+            "refused FirmDefine, Capacity",
+            "refused PortDefine, Capacity",
+            "refused AccountOpen, Capacity",
+            "refused InstrumentDefine, Capacity",
+        ]
+    );
+}

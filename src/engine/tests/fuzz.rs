@@ -1,0 +1,120 @@
+//! Commands with bytes changed at random: never a panic, never a broken invariant.
+
+use proptest::prelude::*;
+use zerocopy::FromBytes;
+
+use super::world::World;
+use super::{invariants, script};
+use crate::types::command::{Cancel, CommandHeader, NewOrder};
+use crate::types::{Line, Record, UserRefNum};
+
+/// A command of the corpus, and what is done to it.
+#[derive(Clone, Debug)]
+struct Mutant {
+    command: prop::sample::Index,
+    /// Whether it is of the port's current session.
+    fenced: bool,
+    /// Words of eight bytes that are replaced.
+    words: Vec<(prop::sample::Index, u64)>,
+    /// Bytes that are replaced.
+    bytes: Vec<(prop::sample::Index, u8)>,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_break_the_engine(mutants in prop::collection::vec(mutant(), 1..80)) {
+        let mut world = World::open();
+        let corpus = corpus();
+        for (number, mutant) in (1..).zip(mutants) {
+            let command = mutant.of(&corpus, &world, number);
+            world.apply_lines(&command);
+            invariants::hold(&world);
+        }
+    }
+}
+
+/// At least one command of every kind, most of them orders.
+fn corpus() -> Vec<Vec<Line>> {
+    let mut world = World::open();
+    for line in [
+        "A1 sell 1 100 ACME @10.00",
+        "A2 buy 1 60 ACME @10.00 ioc",
+        "B1 buy 1 60 ACME @10.01",
+        "A1 sell 2 100 BOLT @10.00",
+        "B1 buy 2 200 BOLT @10.00",
+        "A1 short 3 50 CHIP @10.00 account=5",
+        "B1 buy 3 50 CHIP @10.00",
+        "A1 cancel 1",
+        "B1 cancel 2 to 100",
+        "status 3 approved short",
+        "withdraw 1 10.00 USD",
+        "wait 1s",
+        "down A2",
+        "up A2",
+        "as OPS #1 deposit 1 10.00 USD",
+        "as OPS #2 firm GAMA",
+        "term 2",
+        "day end",
+    ] {
+        script::run(&mut world, line);
+    }
+    let commands = world.command_log.0.into_iter().map(|(_, payload)| payload);
+    let (orders, others): (Vec<_>, Vec<_>) =
+        commands.partition(|command| command[0].0[0] == NewOrder::KIND);
+    // The market's definition is long; orders are what matters most.
+    others.into_iter().chain(orders.into_iter().cycle().take(40)).collect()
+}
+
+fn mutant() -> impl Strategy<Value = Mutant> {
+    let word = prop_oneof![
+        Just(0),
+        Just(1),
+        Just(u64::MAX),
+        Just(i64::MAX as u64),
+        Just(1 << 63),
+        Just(u64::from(u32::MAX)),
+        any::<u64>(),
+    ];
+    let byte = prop_oneof![Just(0), Just(1), Just(0x7F), Just(0xFF), 0_u8..10, any::<u8>()];
+    (
+        any::<prop::sample::Index>(),
+        prop::bool::weighted(0.95),
+        prop::collection::vec((any::<prop::sample::Index>(), word), 0..2),
+        prop::collection::vec((any::<prop::sample::Index>(), byte), 0..4),
+    )
+        .prop_map(|(command, fenced, words, bytes)| Mutant { command, fenced, words, bytes })
+}
+
+impl Mutant {
+    fn of(&self, corpus: &[Vec<Line>], world: &World, number: u32) -> Vec<Line> {
+        let mut command = self.command.get(corpus).clone();
+        let header = CommandHeader::view_mut(&mut command).unwrap();
+        if let Some(port) = world.engine.order_manager().ports.get(header.port.0)
+            && self.fenced
+        {
+            header.epoch = port.epoch;
+        }
+        match header.kind {
+            NewOrder::KIND => {
+                let order = NewOrder::mut_from_bytes(Line::bytes_mut(&mut command)).unwrap();
+                order.user_ref_num = UserRefNum(number);
+            }
+            Cancel::KIND => {
+                let cancel = Cancel::mut_from_bytes(Line::bytes_mut(&mut command)).unwrap();
+                cancel.user_ref_num = UserRefNum(number - number % 3);
+            }
+            _ => {}
+        }
+        let bytes = Line::bytes_mut(&mut command);
+        for &(at, word) in &self.words {
+            let (words, _) = bytes.as_chunks_mut::<8>();
+            words[at.index(words.len())] = word.to_le_bytes();
+        }
+        for &(at, byte) in &self.bytes {
+            bytes[at.index(bytes.len())] = byte;
+        }
+        command
+    }
+}

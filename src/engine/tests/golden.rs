@@ -1,0 +1,83 @@
+//! The stories of `tests/golden`: each begins in the market of `market.txt`, gives commands, and says
+//! under each, indented, what must come of it.
+//!
+//! After a change that is meant, `RIALTO_GOLDEN=write cargo test golden` writes what comes of them now;
+//! the difference is then read like any other.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::{env, fs};
+
+use super::script;
+use super::world::World;
+
+#[test]
+fn limit_orders_match_by_price_then_time() {
+    tell("matching");
+}
+
+#[test]
+fn cancels_take_what_is_left_or_reduce() {
+    tell("cancel");
+}
+
+#[test]
+fn orders_that_break_a_rule_are_rejected_with_its_reason() {
+    tell("rejects");
+}
+
+#[test]
+fn accounts_pay_and_deliver_what_they_have() {
+    tell("wallet");
+}
+
+#[test]
+fn sessions_are_fenced_and_lost_orders_are_canceled() {
+    tell("sessions");
+}
+
+#[test]
+fn days_begin_with_the_definition_and_end_with_empty_books() {
+    tell("days");
+}
+
+#[test]
+fn operators_define_the_market_and_are_told_why_not() {
+    tell("administration");
+}
+
+/// Plays every story of a file and compares all that was said with the file itself.
+fn tell(name: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.txt"));
+    let written = fs::read_to_string(&path).unwrap();
+    let mut told = String::new();
+    let mut world = World::open();
+    for line in written.lines() {
+        if line.starts_with("    ") {
+            continue; // What was expected.
+        }
+        writeln!(told, "{line}").unwrap();
+        if line.starts_with("# ") {
+            world = World::open();
+        }
+        for command in script::lines(line) {
+            for event in script::run(&mut world, command) {
+                writeln!(told, "    {event}").unwrap();
+            }
+        }
+    }
+    if env::var_os("RIALTO_GOLDEN").is_some_and(|value| value == "write") {
+        fs::write(&path, told).unwrap();
+        return;
+    }
+    let (mut title, mut command) = ("", "");
+    for (number, (was, is)) in (1..).zip(written.lines().zip(told.lines())) {
+        if is.starts_with("# ") {
+            title = is;
+        } else if !is.starts_with("    ") {
+            command = is;
+        }
+        assert_eq!(is, was, "\n{name}.txt:{number}: {title}\nafter: {command}\n");
+    }
+    assert_eq!(told, written);
+}

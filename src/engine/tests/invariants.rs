@@ -1,0 +1,85 @@
+//! What is true of an engine after every command, whatever it was.
+
+use std::collections::BTreeMap;
+
+use super::world::World;
+use crate::matching::BookSide;
+use crate::order_manager::Asset;
+use crate::types::{InstrumentId, notional};
+
+/// # Panics
+/// If anything below does not hold.
+pub(super) fn hold(world: &World) {
+    let manager = world.engine.order_manager();
+    let books = world.engine.books();
+    let mut held = BTreeMap::new();
+    let mut of_port = BTreeMap::new();
+    let mut of_firm = BTreeMap::new();
+    let mut orders = 0;
+    for instrument in manager.instruments.rows() {
+        let best = |side| books.levels(instrument.id, side).next().map(|level| level.price);
+        if let (Some(bid), Some(ask)) = (best(BookSide::Bids), best(BookSide::Asks)) {
+            assert!(bid < ask, "{} is crossed: {bid} {ask}", instrument.symbol);
+        }
+        for side in [BookSide::Bids, BookSide::Asks] {
+            let mut at_price: BTreeMap<_, (u64, u32)> = BTreeMap::new();
+            let mut last = None;
+            for order in books.orders(instrument.id, side) {
+                orders += 1;
+                let owner = manager.orders.get(order.handle);
+                assert_eq!((owner.order, owner.instrument), (order.order, instrument.id));
+                assert_eq!(
+                    manager.orders.find(owner.port, owner.user_ref_idx, owner.user_ref_num),
+                    Some(order.handle)
+                );
+                assert!(order.open.0.is_multiple_of(instrument.lot_size) && order.open.0 > 0);
+                if let Some((price, older)) = last {
+                    assert!(price != order.price || older < order.order, "time priority");
+                }
+                last = Some((order.price, order.order));
+                let level = at_price.entry(order.price).or_default();
+                *level = (level.0 + u64::from(order.open.0), level.1 + 1);
+                *of_port.entry(owner.port).or_insert(0) += 1;
+                *of_firm.entry(owner.firm).or_insert(0) += 1;
+                let account = manager.account(owner.account).unwrap();
+                let (asset, amount) = if owner.side.is_buy() {
+                    let value = notional(order.price, order.open, instrument.scale).unwrap();
+                    (Asset::Cash(instrument.currency), value)
+                } else {
+                    (Asset::Shares(instrument.id), i64::from(order.open.0))
+                };
+                *held.entry((account, format!("{asset:?}"))).or_insert(0) += amount;
+            }
+            for level in books.levels(instrument.id, side) {
+                assert_eq!(at_price.remove(&level.price), Some((level.quantity, level.orders)));
+            }
+            assert!(at_price.is_empty());
+        }
+    }
+    assert_eq!(orders, books.order_count());
+    for port in manager.ports.rows() {
+        assert_eq!(port.open_orders, of_port.get(&port.id).copied().unwrap_or(0));
+    }
+    for firm in manager.firms.rows() {
+        assert_eq!(firm.open_orders, of_firm.get(&firm.id).copied().unwrap_or(0));
+    }
+
+    let mut sums: BTreeMap<String, (Asset, i128)> = BTreeMap::new();
+    for balance in manager.wallet.balances() {
+        let asset = format!("{:?}", balance.asset);
+        let expected = held.remove(&(balance.account, asset.clone())).unwrap_or(0);
+        assert_eq!(balance.held, expected, "{balance:?}");
+        let short = matches!(balance.asset, Asset::Shares(id) if sells_short(world, id));
+        assert!(short || balance.available() >= 0, "{balance:?}");
+        sums.entry(asset).or_insert((balance.asset, 0)).1 += i128::from(balance.total);
+    }
+    assert!(held.is_empty(), "held of no balance: {held:?}");
+    for (asset, sum) in sums.values() {
+        assert_eq!(*sum, i128::from(manager.wallet.supply(*asset)), "{asset:?}");
+    }
+}
+
+fn sells_short(world: &World, instrument: InstrumentId) -> bool {
+    let instruments = &world.engine.order_manager().instruments;
+    instruments.get(instrument.0.into()).unwrap().short_allowed
+}

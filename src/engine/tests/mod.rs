@@ -1,0 +1,16 @@
+//! Tests of the engine as a whole: stories in the notation of `tests/golden`, a naive oracle, and the
+//! rules of the event log.
+//!
+//! Nothing here knows how the engine does it; it sees commands, events and views only.
+
+mod capacity;
+mod fuzz;
+mod golden;
+mod invariants;
+mod log;
+mod naive;
+mod oracle;
+mod render;
+mod replay;
+mod script;
+mod world;

@@ -1,0 +1,373 @@
+//! The naive exchange: the same rules in the simplest words, slow and obvious. The oracle.
+//!
+//! One list of orders in the order of entry; nothing is held, what is available is counted from the
+//! list each time. It shares the notation with the engine and nothing else.
+
+use std::collections::BTreeMap;
+
+use super::render::decimal;
+use crate::types::Nanos;
+
+/// An instrument of `market.txt` as the oracle knows it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Listing {
+    pub(super) symbol: &'static str,
+    pub(super) decimals: u8,
+    pub(super) scale: i64,
+    pub(super) tick: u64,
+    pub(super) lot: u32,
+    pub(super) short: bool,
+}
+
+pub(super) const LISTINGS: [Listing; 3] = [
+    Listing { symbol: "ACME", decimals: 4, scale: 1, tick: 100, lot: 1, short: false },
+    Listing { symbol: "BOLT", decimals: 2, scale: 100, tick: 5, lot: 100, short: false },
+    Listing { symbol: "CHIP", decimals: 4, scale: 1, tick: 1, lot: 1, short: true },
+];
+
+/// A port of `market.txt`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Login {
+    pub(super) name: &'static str,
+    firm: &'static str,
+    account: u32,
+    open_max: usize,
+    firm_open_max: usize,
+    rate: usize,
+    grace: Option<Nanos>,
+}
+
+pub(super) const LOGINS: [Login; 3] = [
+    Login {
+        name: "A1",
+        firm: "ALFA",
+        account: 1,
+        open_max: usize::MAX,
+        firm_open_max: 100_000,
+        rate: usize::MAX,
+        grace: Some(Nanos::from_secs(10)),
+    },
+    Login {
+        name: "A2",
+        firm: "ALFA",
+        account: 1,
+        open_max: 2,
+        firm_open_max: 100_000,
+        rate: 3,
+        grace: None,
+    },
+    Login {
+        name: "B1",
+        firm: "BETA",
+        account: 2,
+        open_max: usize::MAX,
+        firm_open_max: 3,
+        rate: usize::MAX,
+        grace: Some(Nanos::from_secs(5)),
+    },
+];
+
+/// A new order in the participant's words.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ticket {
+    pub(super) login: usize,
+    pub(super) number: u32,
+    /// buy, sell or short.
+    pub(super) side: &'static str,
+    pub(super) quantity: u32,
+    pub(super) listing: usize,
+    pub(super) price: u64,
+    pub(super) immediate: bool,
+    /// 0 = the port's own.
+    pub(super) account: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Order {
+    ticket: Ticket,
+    account: u32,
+    open: u32,
+    executed: u32,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Naive {
+    orders: Vec<Order>,
+    cash: BTreeMap<u32, i64>,
+    shares: BTreeMap<(u32, usize), i64>,
+    last_number: [u32; LOGINS.len()],
+    down_until: [Option<Nanos>; LOGINS.len()],
+    down: [bool; LOGINS.len()],
+    messages: BTreeMap<(usize, u64), usize>,
+    now: Nanos,
+}
+
+impl Naive {
+    /// With the balances of `market.txt`.
+    pub(super) fn new(now: Nanos) -> Self {
+        let mut naive = Self { now, ..Self::default() };
+        naive.cash.extend([(1, 10_000_000_000), (2, 10_000_000_000), (3, 10_000_000)]);
+        naive.cash.insert(5, 100_000_000);
+        for account in [1, 2] {
+            naive.shares.extend([((account, 0), 10_000), ((account, 1), 10_000)]);
+        }
+        naive
+    }
+
+    /// Moves time; what a command says before anything of its own.
+    pub(super) fn advance(&mut self, now: Nanos) -> Vec<String> {
+        let mut said = Vec::new();
+        if now.second() != self.now.second() {
+            said.push(format!("second {}", now.second()));
+        }
+        self.now = now;
+        let mut due: Vec<_> = (0..LOGINS.len())
+            .filter_map(|login| Some((self.down_until[login].filter(|&at| at <= now)?, login)))
+            .collect();
+        due.sort_unstable();
+        for (_, login) in due {
+            self.down_until[login] = None;
+            while let Some(at) = self.orders.iter().position(|order| order.ticket.login == login) {
+                said.push(self.take(at, self.orders[at].open, "Supervisory"));
+            }
+        }
+        said
+    }
+
+    pub(super) fn log_out(&mut self, login: usize) -> Vec<String> {
+        if self.down[login] {
+            return Vec::new();
+        }
+        self.down[login] = true;
+        self.down_until[login] = LOGINS[login].grace.map(|grace| self.now.after(grace));
+        vec![format!("{} down, Lost", LOGINS[login].name)]
+    }
+
+    /// What the login says but for the number of the next message, which the oracle does not count.
+    pub(super) fn log_in(&mut self, login: usize) -> Vec<String> {
+        let name = LOGINS[login].name;
+        let replaced = (!self.down[login]).then(|| format!("{name} down, Replaced"));
+        self.down[login] = false;
+        self.down_until[login] = None;
+        replaced.into_iter().chain([format!("{name} up")]).collect()
+    }
+
+    pub(super) fn enter(&mut self, ticket: &Ticket) -> Vec<String> {
+        let login = ticket.login;
+        if self.down[login] || ticket.number <= self.last_number[login] {
+            return Vec::new();
+        }
+        self.last_number[login] = ticket.number;
+        if let Some(reason) = self.refuse(ticket) {
+            return vec![format!("rejected {} {reason}", name(ticket))];
+        }
+        let listing = &LISTINGS[ticket.listing];
+        let crosses = self.opposite(ticket).is_some();
+        let mut said = vec![format!(
+            "accepted {} {} {} {} @{}{}",
+            name(ticket),
+            ticket.side,
+            ticket.quantity,
+            listing.symbol,
+            decimal(ticket.price.try_into().unwrap(), listing.decimals),
+            match (crosses, ticket.immediate) {
+                (true, _) => "",
+                (false, true) => " dead",
+                (false, false) => " *",
+            }
+        )];
+        let account = account_of(ticket);
+        let mut open = ticket.quantity;
+        while open > 0
+            && let Some(at) = self.opposite(ticket)
+        {
+            let quantity = open.min(self.orders[at].open);
+            open -= quantity;
+            let resting = &mut self.orders[at];
+            resting.open -= quantity;
+            resting.executed += quantity;
+            let resting = *resting;
+            if resting.open == 0 {
+                self.orders.remove(at);
+            }
+            let price = resting.ticket.price;
+            let paid = worth(price, quantity, ticket.listing);
+            let (buyer, seller) = if ticket.side == "buy" {
+                (account, resting.account)
+            } else {
+                (resting.account, account)
+            };
+            *self.cash.entry(buyer).or_default() -= paid;
+            *self.cash.entry(seller).or_default() += paid;
+            *self.shares.entry((buyer, ticket.listing)).or_default() += i64::from(quantity);
+            *self.shares.entry((seller, ticket.listing)).or_default() -= i64::from(quantity);
+            let price = decimal(price.try_into().unwrap(), listing.decimals);
+            let fill = format!("{quantity} {} @{price}", listing.symbol);
+            let first =
+                format!("executed {} {fill} Added, {} left *", name(&resting.ticket), resting.open);
+            said.extend([first, format!("executed {} {fill} Removed, {open} left", name(ticket))]);
+        }
+        if open == 0 || (ticket.immediate && !crosses) {
+            return said;
+        }
+        if ticket.immediate {
+            said.push(format!("canceled {} {open} ImmediateOrCancel, 0 left", name(ticket)));
+            return said;
+        }
+        if crosses {
+            let price = decimal(ticket.price.try_into().unwrap(), listing.decimals);
+            said.push(format!("rested {} {open} {} @{price} *", name(ticket), listing.symbol));
+        }
+        let executed = ticket.quantity - open;
+        self.orders.push(Order { ticket: *ticket, account, open, executed });
+        said
+    }
+
+    pub(super) fn cancel(&mut self, login: usize, number: u32, intended: u32) -> Vec<String> {
+        let found = self
+            .orders
+            .iter()
+            .position(|order| order.ticket.login == login && order.ticket.number == number);
+        let Some(at) = found.filter(|_| !self.down[login]) else { return Vec::new() };
+        let Order { open, executed, ref ticket, .. } = self.orders[at];
+        let leaves = intended.saturating_sub(executed);
+        if leaves >= open || !leaves.is_multiple_of(LISTINGS[ticket.listing].lot) {
+            return Vec::new();
+        }
+        vec![self.take(at, open - leaves, "User")]
+    }
+
+    /// A book in the notation of "show book".
+    pub(super) fn book(&self, listing: usize) -> String {
+        let side = |buys: bool| {
+            let mut orders: Vec<_> = self
+                .orders
+                .iter()
+                .filter(|order| order.ticket.listing == listing)
+                .filter(|order| (order.ticket.side == "buy") == buys)
+                .collect();
+            // Stable: orders of one price stay in the order of entry.
+            orders.sort_by_key(|order| {
+                if buys { u64::MAX - order.ticket.price } else { order.ticket.price }
+            });
+            let orders = orders.iter().map(|order| {
+                let price = order.ticket.price.try_into().unwrap();
+                let price = decimal(price, LISTINGS[listing].decimals);
+                format!("{} {}@{price}", name(&order.ticket), order.open)
+            });
+            orders.collect::<Vec<_>>().join(", ")
+        };
+        format!("bids [{}] asks [{}]", side(true), side(false))
+    }
+
+    /// Cash and what is held of it, in the notation of "show balance".
+    pub(super) fn cash(&self, account: u32) -> String {
+        let total = self.cash[&account];
+        format!("{} USD, {} held", decimal(total, 4), decimal(self.cash_held(account), 4))
+    }
+
+    pub(super) fn shares(&self, account: u32, listing: usize) -> String {
+        let total = self.shares.get(&(account, listing)).copied().unwrap_or(0);
+        let held = self.shares_held(account, listing);
+        format!("{total} {}, {held} held", LISTINGS[listing].symbol)
+    }
+
+    fn refuse(&mut self, ticket: &Ticket) -> Option<&'static str> {
+        let (listing, login) = (&LISTINGS[ticket.listing], &LOGINS[ticket.login]);
+        let messages = self.messages.entry((ticket.login, self.now.second())).or_default();
+        *messages += 1;
+        if *messages > login.rate {
+            return Some("PortMessageRate");
+        }
+        if ticket.side == "short" && !listing.short {
+            return Some("ShortSellRestricted");
+        }
+        if ticket.price == 0 || !ticket.price.is_multiple_of(listing.tick) {
+            return Some("InvalidPrice");
+        }
+        if ticket.quantity == 0 || !ticket.quantity.is_multiple_of(listing.lot) {
+            return Some("InvalidQuantity");
+        }
+        let account = account_of(ticket);
+        let accounts: &[u32] = if login.firm == "ALFA" { &[1, 5] } else { &[2, 3] };
+        if !accounts.contains(&account) {
+            return Some("FirmNotAuthorized");
+        }
+        if ticket.side == "short" && account != 5 {
+            return Some("ShortSellRestricted");
+        }
+        let of_port = self.orders.iter().filter(|order| order.ticket.login == ticket.login).count();
+        let of_firm = self
+            .orders
+            .iter()
+            .filter(|order| LOGINS[order.ticket.login].firm == login.firm)
+            .count();
+        if !ticket.immediate && (of_port >= login.open_max || of_firm >= login.firm_open_max) {
+            return Some("Other");
+        }
+        let enough = match ticket.side {
+            "buy" => {
+                let available = self.cash[&account] - self.cash_held(account);
+                available >= worth(ticket.price, ticket.quantity, ticket.listing)
+            }
+            "sell" => {
+                let total = self.shares.get(&(account, ticket.listing)).copied().unwrap_or(0);
+                let available = total - self.shares_held(account, ticket.listing);
+                available >= i64::from(ticket.quantity)
+            }
+            _ => true,
+        };
+        (!enough).then_some("AggregateExposure")
+    }
+
+    fn cash_held(&self, account: u32) -> i64 {
+        let buys = self.orders.iter().filter(|o| o.account == account && o.ticket.side == "buy");
+        buys.map(|order| worth(order.ticket.price, order.open, order.ticket.listing)).sum()
+    }
+
+    fn shares_held(&self, account: u32, listing: usize) -> i64 {
+        let sells = self.orders.iter().filter(|order| {
+            order.account == account
+                && order.ticket.listing == listing
+                && order.ticket.side != "buy"
+        });
+        sells.map(|order| i64::from(order.open)).sum()
+    }
+
+    /// The order that trades first against a ticket: the best price, the oldest of it.
+    fn opposite(&self, ticket: &Ticket) -> Option<usize> {
+        let buys = ticket.side == "buy";
+        let crossed = self.orders.iter().enumerate().filter(|(_, order)| {
+            let price = order.ticket.price;
+            order.ticket.listing == ticket.listing
+                && (order.ticket.side == "buy") != buys
+                && if buys { price <= ticket.price } else { price >= ticket.price }
+        });
+        let best = crossed.min_by_key(|(_, order)| {
+            if buys { order.ticket.price } else { u64::MAX - order.ticket.price }
+        });
+        best.map(|(at, _)| at)
+    }
+
+    fn take(&mut self, at: usize, quantity: u32, reason: &str) -> String {
+        self.orders[at].open -= quantity;
+        let leaves = self.orders[at].open;
+        let name = name(&self.orders[at].ticket);
+        if leaves == 0 {
+            self.orders.remove(at);
+        }
+        format!("canceled {name} {quantity} {reason}, {leaves} left *")
+    }
+}
+
+fn name(ticket: &Ticket) -> String {
+    format!("{}.{}", LOGINS[ticket.login].name, ticket.number)
+}
+
+fn account_of(ticket: &Ticket) -> u32 {
+    if ticket.account == 0 { LOGINS[ticket.login].account } else { ticket.account }
+}
+
+fn worth(price: u64, quantity: u32, listing: usize) -> i64 {
+    i64::try_from(price).unwrap() * i64::from(quantity) * LISTINGS[listing].scale
+}

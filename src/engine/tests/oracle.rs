@@ -1,0 +1,124 @@
+//! The engine against the naive exchange: the same commands must come to the same events, books and
+//! balances.
+
+use proptest::prelude::*;
+
+use super::invariants;
+use super::naive::{LISTINGS, LOGINS, Naive, Ticket};
+use super::render::decimal;
+use super::script;
+use super::world::World;
+
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    Enter(Ticket),
+    Cancel { login: usize, number: u32, intended: u32 },
+    LogOut(usize),
+    LogIn(usize),
+    Wait { seconds: u64 },
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_engine_says_what_the_naive_exchange_says(
+        steps in prop::collection::vec(step(), 1..150),
+    ) {
+        let mut world = World::open();
+        let mut naive = Naive::new(world.now);
+        for (number, step) in (1..).zip(steps) {
+            let line = line(&step, number);
+            let said = script::run(&mut world, &line);
+            let mut expected = naive.advance(world.now);
+            expected.extend(match step {
+                Step::Enter(ticket) => naive.enter(&numbered(ticket, number)),
+                Step::Cancel { login, number, intended } => naive.cancel(login, number, intended),
+                Step::LogOut(login) => naive.log_out(login),
+                Step::LogIn(login) => naive.log_in(login),
+                Step::Wait { .. } => Vec::new(),
+            });
+            let said: Vec<_> =
+                said.iter().map(|event| event.split(", next").next().unwrap().to_owned()).collect();
+            prop_assert_eq!(said, expected, "{}", line);
+            invariants::hold(&world);
+        }
+        for (listing, row) in LISTINGS.iter().enumerate() {
+            let symbol = row.symbol;
+            let book = script::run(&mut world, &format!("show book {symbol}"));
+            prop_assert_eq!(book, [naive.book(listing)]);
+            for account in [1, 2, 3, 5] {
+                let shares = script::run(&mut world, &format!("show balance {account} {symbol}"));
+                prop_assert_eq!(shares, [naive.shares(account, listing)]);
+                let cash = script::run(&mut world, &format!("show balance {account} USD"));
+                prop_assert_eq!(cash, [naive.cash(account)]);
+            }
+        }
+    }
+}
+
+pub(super) fn step() -> impl Strategy<Value = Step> {
+    let login = 0..LOGINS.len();
+    prop_oneof![
+        12 => ticket().prop_map(Step::Enter),
+        4 => (login.clone(), 1_u32..60, prop_oneof![Just(0), 1_u32..900])
+            .prop_map(|(login, number, intended)| Step::Cancel { login, number, intended }),
+        1 => login.clone().prop_map(Step::LogOut),
+        1 => login.prop_map(Step::LogIn),
+        2 => (1_u64..8).prop_map(|seconds| Step::Wait { seconds }),
+    ]
+}
+
+/// Prices near each other and values near what the accounts have, so that orders meet and funds end.
+fn ticket() -> impl Strategy<Value = Ticket> {
+    let terms = (0_usize..3, 0_u64..6, 1_u32..10).prop_flat_map(|(listing, ticks, lots)| {
+        let row = &LISTINGS[listing];
+        let price = 100_000_000 / u64::try_from(row.scale).unwrap() / u64::from(row.lot);
+        let price = price - price % row.tick + ticks * row.tick;
+        let quantity = lots * row.lot * if row.lot == 1 { 10 } else { 1 };
+        let off_tick = if row.tick > 1 { price + 1 } else { 0 };
+        let odd = if row.lot > 1 { quantity + 1 } else { 0 };
+        (
+            Just(listing),
+            prop_oneof![30 => Just(price), 1 => Just(off_tick)],
+            prop_oneof![30 => Just(quantity), 1 => Just(odd)],
+        )
+    });
+    let side = prop_oneof![8 => Just("buy"), 7 => Just("sell"), 1 => Just("short")];
+    let account = prop_oneof![20 => Just(0), 1 => 1_u32..7];
+    (0..LOGINS.len(), side, terms, prop::bool::weighted(0.2), account).prop_map(
+        |(login, side, (listing, price, quantity), immediate, account)| {
+            let account = if side == "short" { 5 } else { account };
+            Ticket { login, number: 0, side, quantity, listing, price, immediate, account }
+        },
+    )
+}
+
+/// The number of a ticket is its step's, but that each ninth repeats an older one.
+fn numbered(ticket: Ticket, step: u32) -> Ticket {
+    let number = if step.is_multiple_of(9) { step / 2 } else { step };
+    Ticket { number, ..ticket }
+}
+
+/// The step in the notation.
+pub(super) fn line(step: &Step, number: u32) -> String {
+    match step {
+        Step::Enter(ticket) => {
+            let Ticket { login, number, side, quantity, listing, price, immediate, account } =
+                numbered(*ticket, number);
+            let (symbol, decimals) = (LISTINGS[listing].symbol, LISTINGS[listing].decimals);
+            let price = decimal(price.try_into().unwrap(), decimals);
+            let port = LOGINS[login].name;
+            let immediate = if immediate { "ioc" } else { "" };
+            format!(
+                "{port} {side} {number} {quantity} {symbol} @{price} {immediate} account={account}"
+            )
+        }
+        Step::Cancel { login, number, intended } => {
+            format!("{} cancel {number} to {intended}", LOGINS[*login].name)
+        }
+        Step::LogOut(login) => format!("down {}", LOGINS[*login].name),
+        Step::LogIn(login) => format!("up {}", LOGINS[*login].name),
+        Step::Wait { seconds } => format!("wait {seconds}s"),
+    }
+}

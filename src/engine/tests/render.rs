@@ -1,0 +1,214 @@
+//! The notation of events and views. A star says that the feed shows it.
+
+use std::collections::BTreeMap;
+
+use super::world::World;
+use crate::matching::BookSide;
+use crate::order_manager::OrderManager;
+use crate::types::command::CommandKind;
+use crate::types::event::{Event, EventHeader};
+use crate::types::{
+    AccountStatus, AssetKind, CancelReason, CurrencyId, DownReason, InstrumentId, Line, Liquidity,
+    OrderRef, OrderState, PortId, Price, Refusal, RejectReason, Side, Symbol, SystemCode,
+    TradingState, UserRefNum,
+};
+
+/// One event in a line.
+pub(super) fn render(
+    sequence: u64,
+    record: &[Line],
+    manager: &OrderManager,
+    orders: &mut BTreeMap<OrderRef, String>,
+) -> String {
+    let header = EventHeader::view(record).unwrap();
+    let words = Words { manager, instrument: header.instrument };
+    let port = words.port(header.port);
+    let line = match Event::parse(record).unwrap() {
+        Event::TermStarted(e) => format!("term {} started by node {}", e.term, e.node),
+        Event::DayStarted(e) => format!("day {} started, session {}", e.date, e.session),
+        Event::DayEnded(_) => "day ended".to_owned(),
+        Event::TimePassed(e) => format!("second {}", e.second),
+        Event::SystemMessage(e) => {
+            format!("system {:?}", SystemCode::from_byte(e.code).unwrap())
+        }
+        Event::Refused(e) => format!(
+            "refused {:?}, {:?}",
+            CommandKind::from_number(e.command).unwrap(),
+            Refusal::from_byte(e.reason).unwrap()
+        ),
+        Event::CurrencyDefined(e) => format!("currency {} is {}", e.code, e.currency),
+        Event::FirmDefined(e) => format!("firm {} is {}", e.code, e.firm),
+        Event::PortDefined(e) => format!("port {} is {}", e.name, e.port),
+        Event::AccountDefined(e) => format!(
+            "account {} of {} {:?}{}",
+            e.account,
+            e.firm,
+            AccountStatus::from_byte(e.status).unwrap(),
+            if e.short_allowed == 1 { " short" } else { "" }
+        ),
+        Event::BalanceChanged(e) => {
+            let (asset, decimals) = match AssetKind::from_byte(e.asset_kind).unwrap() {
+                AssetKind::Cash => words.currency(e.currency),
+                AssetKind::Shares => (words.symbol(), 0),
+            };
+            format!(
+                "balance of {} is {} {asset}, {} held",
+                e.account,
+                decimal(e.balance, decimals),
+                decimal(e.held, decimals)
+            )
+        }
+        Event::InstrumentDefined(e) => {
+            format!("instrument {} is {}", e.symbol, e.header.instrument)
+        }
+        Event::TradingAction(e) => {
+            format!("{} {:?}", e.symbol, TradingState::from_byte(e.state).unwrap())
+        }
+        Event::PortWentUp(e) => format!("{port} up, next {}", e.next_sequence),
+        Event::PortWentDown(e) => {
+            format!("{port} down, {:?}", DownReason::from_byte(e.reason).unwrap())
+        }
+        Event::Accepted(e) => {
+            let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
+            orders.insert(OrderRef(sequence), name.clone());
+            format!(
+                "accepted {name} {} {} {} @{}{}",
+                side(e.side),
+                e.quantity,
+                e.symbol,
+                words.price(e.price),
+                if e.order_state == OrderState::Dead.byte() { " dead" } else { "" }
+            )
+        }
+        Event::Rested(e) => format!(
+            "rested {} {} {} @{}",
+            orders[&e.order],
+            e.quantity,
+            words.symbol(),
+            words.price(e.price)
+        ),
+        Event::Executed(e) => {
+            let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
+            assert_eq!(name, orders[&e.order]);
+            format!(
+                "executed {name} {} {} @{} {:?}, {} left",
+                e.quantity,
+                words.symbol(),
+                words.price(e.price),
+                Liquidity::from_byte(e.liquidity).unwrap(),
+                e.leaves
+            )
+        }
+        Event::Canceled(e) => {
+            let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
+            assert_eq!(name, orders[&e.order]);
+            let reason = CancelReason::from_byte(e.reason).unwrap();
+            format!("canceled {name} {} {reason:?}, {} left", e.decrement, e.leaves)
+        }
+        Event::Rejected(e) => {
+            let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
+            format!("rejected {name} {}", reject_reason(e.reason))
+        }
+    };
+    // Whose stream a message is in is said where the line does not say it.
+    let operator = (header.port_sequence > 0 && header.firm_sequence == 0)
+        .then(|| format!(" -> {port} #{}", header.port_sequence));
+    let broker = matches!(Event::parse(record), Ok(Event::SystemMessage(_)))
+        .then(|| if header.port.is_none() { String::new() } else { format!(" -> {port}") });
+    let feed = if header.feed_sequence > 0 { " *" } else { "" };
+    line + &operator.or(broker).unwrap_or_default() + feed
+}
+
+/// Both sides of a book in a line, each in the order it would trade.
+pub(super) fn book(world: &World, symbol: &str) -> String {
+    let manager = world.engine.order_manager();
+    let instrument = manager.instrument(Symbol::new(symbol).unwrap()).unwrap();
+    let words = Words { manager, instrument };
+    let side = |side: BookSide| {
+        let orders = world.engine.books().orders(instrument, side).map(|order| {
+            format!("{} {}@{}", world.orders[&order.order], order.open, words.price(order.price))
+        });
+        orders.collect::<Vec<_>>().join(", ")
+    };
+    format!("bids [{}] asks [{}]", side(BookSide::Bids), side(BookSide::Asks))
+}
+
+/// An amount with its decimals.
+pub(super) fn decimal(amount: i64, decimals: u8) -> String {
+    let unit = 10_u64.pow(decimals.into());
+    let sign = if amount < 0 { "-" } else { "" };
+    let (whole, part) = (amount.unsigned_abs() / unit, amount.unsigned_abs() % unit);
+    if decimals == 0 {
+        return format!("{sign}{whole}");
+    }
+    let part = format!("{part:0width$}", width = usize::from(decimals));
+    let cents = part.trim_end_matches('0').len().max(2).min(part.len());
+    format!("{sign}{whole}.{}", &part[..cents])
+}
+
+pub(super) fn reject_reason(code: u16) -> String {
+    use RejectReason as R;
+    let known = [
+        R::InvalidDisplay,
+        R::InvalidMaxFloor,
+        R::Halted,
+        R::IsoNotAllowed,
+        R::InvalidSide,
+        R::FirmNotAuthorized,
+        R::InvalidMinQuantity,
+        R::Other,
+        R::PeggingNotAllowed,
+        R::InvalidQuantity,
+        R::InvalidCross,
+        R::RoutingNotAllowed,
+        R::InvalidSymbol,
+        R::InvalidPrice,
+        R::ExceedsMaxNotional,
+        R::AggregateExposure,
+        R::ShortSellRestricted,
+        R::PortMessageRate,
+        R::MarketOrderNotAllowed,
+        R::InvalidSelfMatch,
+    ];
+    let reason = known.iter().find(|reason| reason.code() == code);
+    reason.map_or(format!("{code:#04x}"), |reason| format!("{reason:?}"))
+}
+
+struct Words<'a> {
+    manager: &'a OrderManager,
+    instrument: InstrumentId,
+}
+
+impl Words<'_> {
+    fn port(&self, port: PortId) -> String {
+        self.manager.ports.get(port.0).map_or(String::new(), |port| port.name.text())
+    }
+
+    fn name(&self, port: PortId, channel: u8, number: UserRefNum) -> String {
+        let port = self.port(port);
+        if channel == 0 { format!("{port}.{number}") } else { format!("{port}.{channel}/{number}") }
+    }
+
+    fn symbol(&self) -> String {
+        self.manager.instruments.get(self.instrument.0.into()).unwrap().symbol.text()
+    }
+
+    fn price(&self, price: Price) -> String {
+        let instrument = self.manager.instruments.get(self.instrument.0.into()).unwrap();
+        decimal(price.0.try_into().unwrap(), instrument.price_decimals)
+    }
+
+    fn currency(&self, currency: CurrencyId) -> (String, u8) {
+        let currency = self.manager.currencies.get(currency.0.into()).unwrap();
+        (currency.code.text(), currency.cash_decimals)
+    }
+}
+
+fn side(side: u8) -> &'static str {
+    match Side::from_byte(side).unwrap() {
+        Side::Buy => "buy",
+        Side::Sell => "sell",
+        Side::SellShort => "short",
+        Side::SellShortExempt => "exempt",
+    }
+}
