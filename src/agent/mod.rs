@@ -25,7 +25,12 @@ pub trait Agent: Send {
     fn do_work(&mut self, now: Nanos) -> WorkResult;
 
     /// Called once on the agent's thread after the last duty cycle.
-    fn on_close(&mut self) {}
+    ///
+    /// # Errors
+    /// What could not be put in order.
+    fn on_close(&mut self) -> Result<(), AgentError> {
+        Ok(())
+    }
 }
 
 /// Work done in a duty cycle, or why the node must stop.

@@ -46,10 +46,10 @@ impl Agent for Composite {
         Ok(work)
     }
 
-    fn on_close(&mut self) {
-        for agent in &mut self.agents {
-            agent.on_close();
-        }
+    fn on_close(&mut self) -> Result<(), AgentError> {
+        // All of them, whatever one says; then the first that failed.
+        let closed: Vec<_> = self.agents.iter_mut().map(|agent| agent.on_close()).collect();
+        closed.into_iter().collect()
     }
 }
 
@@ -133,8 +133,8 @@ impl AgentThread {
             let result = build().and_then(|mut agents| {
                 info!(thread = name, ?agents, "running");
                 let result = run(&mut agents, idle, &stop);
-                agents.on_close();
-                result
+                let closed = agents.on_close();
+                result.and(closed)
             });
             if let Err(error) = &result {
                 error!(thread = name, %error, "stopped");

@@ -32,6 +32,10 @@ pub struct Args {
     /// Where to write every book when the node stops.
     #[arg(long, value_name = "FILE")]
     books_out: Option<PathBuf>,
+    /// Start although the log or the control file is gone. What they held is lost: the day goes on
+    /// under a new session id, or a new exchange begins.
+    #[arg(long)]
+    new_incarnation: bool,
 }
 
 /// Runs the node until it is told to stop.
@@ -56,7 +60,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
             Some(make)
         }
     };
-    let start = Start { market, books_out: args.books_out };
+    let start = Start { market, books_out: args.books_out, new_incarnation: args.new_incarnation };
     let mut node = Node::start(&config, start, &stop, now)?;
     if node.wait_ready(&stop)? {
         println!("ready");

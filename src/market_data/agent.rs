@@ -8,7 +8,7 @@ use std::net::SocketAddrV4;
 
 use tracing::info;
 
-use crate::agent::{Agent, WorkResult};
+use crate::agent::{Agent, AgentError, WorkResult};
 use crate::event_store::{Frame, Reader};
 use crate::net::Datagram;
 use crate::ring::Producer;
@@ -151,8 +151,9 @@ impl Agent for MarketData {
         Ok(work)
     }
 
-    fn on_close(&mut self) {
+    fn on_close(&mut self) -> Result<(), AgentError> {
         info!(counters = ?self.feed.counters, "feed closed");
+        Ok(())
     }
 }
 

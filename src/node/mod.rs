@@ -6,6 +6,7 @@
 mod books;
 mod boot;
 mod error;
+mod past;
 mod wiring;
 
 use std::fmt;
@@ -20,9 +21,10 @@ pub use error::NodeError;
 
 use crate::agent::{Agent as _, AgentThread, Composite, StopFlag};
 use crate::config::{Config, ConfigError};
-use crate::event_store::{Control, ControlFile, Durability, Reader};
+use crate::event_store::{Control, ControlFile, Reader};
+use crate::sys::file::is_volatile;
 use crate::types::event::Event;
-use crate::types::{Line, Nanos};
+use crate::types::{LINE_BYTES, Line, Nanos, Position};
 
 /// Makes the definition commands of a market; called once it is known that the log is empty.
 pub type MakeMarket = Box<dyn FnOnce() -> Result<Vec<Line>, ConfigError>>;
@@ -34,6 +36,8 @@ pub struct Start {
     pub market: Option<MakeMarket>,
     /// Where to write the books when the node stops in order.
     pub books_out: Option<PathBuf>,
+    /// Start although the log or the control file, which vouch for each other, is gone.
+    pub new_incarnation: bool,
 }
 
 impl fmt::Debug for Start {
@@ -42,6 +46,7 @@ impl fmt::Debug for Start {
         f.debug_struct("Start")
             .field("market", &market)
             .field("books_out", &self.books_out)
+            .field("new_incarnation", &self.new_incarnation)
             .finish()
     }
 }
@@ -54,7 +59,8 @@ pub struct Node {
     commands: Reader,
     events: Reader,
     term: u32,
-    durability: Durability,
+    /// Whether the logs lie in memory only.
+    volatile: bool,
 }
 
 impl Node {
@@ -75,7 +81,8 @@ impl Node {
         let (booted, control) = boot::boot(config, start, now)?;
         let (commands, mut events) = (booted.commands.reader(), booted.events.clone());
         events.seek(events.committed())?;
-        let (term, durability) = (booted.term, booted.durability);
+        let term = booted.term;
+        let volatile = is_volatile(&config.logs().directory).map_err(NodeError::BootId)?;
         let mut stages = wiring::wire(config, booted)?;
         let placement = config.placement();
         let mut threads = Vec::new();
@@ -88,7 +95,7 @@ impl Node {
             let thread = AgentThread::spawn(name, core, idle, stop, build);
             threads.push(thread.map_err(NodeError::Thread)?);
         }
-        Ok(Self { threads, control, commands, events, term, durability })
+        Ok(Self { threads, control, commands, events, term, volatile })
     }
 
     /// Waits until the start of this term is in the event log, which is when gateways begin to serve.
@@ -117,19 +124,26 @@ impl Node {
     /// # Errors
     /// What the first stage failed with.
     pub fn join(mut self) -> Result<(), NodeError> {
-        let results: Vec<_> = self.threads.into_iter().map(AgentThread::join).collect();
+        let results: Vec<_> = self.threads.drain(..).map(AgentThread::join).collect();
         for result in results {
             result.map_err(NodeError::Stage)?;
         }
         let state = self.control.state().copied().unwrap_or_default();
-        // In memory mode nothing is known to be durable, not even after an orderly stop.
-        let durable = match self.durability {
-            Durability::Disk => self.commands.committed(),
-            Durability::Memory => state.durable,
-        };
-        self.control.store(Control { clean: true, durable, ..state })?;
+        let (durable, durable_sequence) = self.durable_end()?;
+        self.control.store(Control { clean: true, durable, durable_sequence, ..state })?;
         info!("stopped in order");
         Ok(())
+    }
+
+    /// Where the command log, which the sequencer made durable at its end, ends: position, and
+    /// sequence of the next command. A log in memory is never durable.
+    fn durable_end(&mut self) -> Result<(Position, u64), NodeError> {
+        let end = self.commands.committed();
+        if self.volatile || end == Position::FIRST {
+            return Ok((Position::FIRST, 1));
+        }
+        let last = self.commands.frame_containing(Position(end.0 - LINE_BYTES as u64))?.header;
+        Ok((end, last.first_sequence + u64::from(last.count)))
     }
 }
 
