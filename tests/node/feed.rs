@@ -8,7 +8,7 @@ use rialto::types::{BookDumpHeader, SessionId};
 use rialto::wire::mold::{Body, Packet};
 
 use crate::broker::Broker;
-use crate::harness::{Node, SOON, Setup, Site};
+use crate::harness::{Node, SOON, Setup, Site, eventually};
 use crate::operator::{Operator, today};
 use crate::replay::{last_feed_sequence, read_log};
 use crate::traffic::Traffic;
@@ -44,11 +44,12 @@ impl Subscriber {
 
     /// Takes what comes until the feed has reached `sequence`.
     fn listen_until(&mut self, sequence: u64) {
-        let deadline = Instant::now() + SOON;
-        while self.order.next_sequence() <= sequence {
-            assert!(Instant::now() < deadline, "the feed stops at {}", self.order.next_sequence());
-            self.listen(Duration::from_millis(100));
-        }
+        eventually(&format!("message {sequence}"), || {
+            self.order.next_sequence() > sequence || {
+                self.listen(Duration::from_millis(100));
+                false
+            }
+        });
     }
 
     /// The books in the form of `--books-out`.
@@ -174,20 +175,19 @@ fn a_silent_feed_sends_heartbeats_and_a_day_that_is_over_its_end() {
     alfa.must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
     let mut operator = Operator::login(&node);
     operator.ends_the_day();
-    let deadline = Instant::now() + SOON;
-    while !subscriber.ended {
-        assert!(Instant::now() < deadline, "no end of session");
+    eventually("end of session", || {
         subscriber.listen(Duration::from_millis(100));
-    }
+        subscriber.ended
+    });
     assert_eq!(subscriber.books.orders(), 0);
     assert!(subscriber.order.is_complete());
 
     let last: SessionId = today().session(2);
     operator.starts_the_day(2);
-    while subscriber.order.session() != Some(last) {
-        assert!(Instant::now() < deadline, "no new session");
+    eventually("new session", || {
         subscriber.listen(Duration::from_millis(100));
-    }
+        subscriber.order.session() == Some(last)
+    });
     subscriber.listen_until(9);
     assert!(subscriber.order.is_complete() && !subscriber.ended);
     assert_eq!(subscriber.books.instruments(), 3);

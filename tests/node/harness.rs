@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rialto::client::Credentials;
 use rialto::config::secrets::PortSecrets;
@@ -265,6 +265,16 @@ impl Drop for Node {
         if thread::panicking() {
             eprintln!("the node's log:\n{}", self.site.log_text());
         }
+    }
+}
+
+/// Waits until what must happen has happened.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut has_happened: impl FnMut() -> bool) {
+    let deadline = Instant::now() + SOON;
+    while !has_happened() {
+        assert!(Instant::now() < deadline, "{what}: never");
+        thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod broker;
+mod commands;
 mod day;
 mod feed;
 mod harness;

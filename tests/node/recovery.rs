@@ -13,7 +13,7 @@ use rialto::types::{Epoch, Line};
 use rialto::wire::ouch::Outbound;
 
 use crate::broker::{Broker, said};
-use crate::harness::{Node, SOON, Setup};
+use crate::harness::{Node, SOON, Setup, eventually};
 use crate::replay::{Replay, port_stream, read_log, replay, terms};
 use crate::traffic::{Random, Trader, Traffic};
 
@@ -112,8 +112,7 @@ fn orders_of_a_port_that_stays_away_are_canceled_when_its_grace_is_over() {
     drop(alfa);
     let mut alfa = Broker::login_at(&node, "ALFA01", 4).unwrap();
     beta.client.logout().unwrap();
-    let watch = |node: &Node| wait_for_event(node, 2, |event| matches!(event, Event::Canceled(_)));
-    watch(&node);
+    wait_for_cancels(&node, 2);
     let mut beta = Broker::login_at(&node, "BETA01", 4).unwrap();
     beta.must_hear(&["canceled #1 100 S", "canceled #2 100 S"]);
     assert!(alfa.client.receive(Duration::from_millis(400)).unwrap().is_none());
@@ -121,29 +120,20 @@ fn orders_of_a_port_that_stays_away_are_canceled_when_its_grace_is_over() {
     // A killed node loses all its sessions at once; the grace begins when it is back.
     node.kill9();
     node.start_again();
-    wait_for_event(&node, 4, |event| matches!(event, Event::Canceled(_)));
+    wait_for_cancels(&node, 4);
     let mut alfa = Broker::login_at(&node, "ALFA01", 4).unwrap();
     alfa.must_hear(&["canceled #1 100 S", "canceled #2 100 S"]);
     assert_eq!(node.stop_in_order().lines().count(), 3, "the books are empty");
     Replay::equal_to_event_log(&node.site);
 }
 
-/// Waits until the event log of a running node holds `count` such events.
-fn wait_for_event(node: &Node, count: usize, which: impl Fn(&Event<'_>) -> bool) {
-    let deadline = std::time::Instant::now() + SOON;
-    let mut reader = rialto::event_store::Reader::open(&node.site.events()).unwrap();
-    let mut found = 0;
-    while found < count {
-        assert!(std::time::Instant::now() < deadline, "{found} of {count} events");
-        match reader.next_frame().unwrap() {
-            None => std::thread::sleep(Duration::from_millis(2)),
-            Some(frame) => {
-                let records = frame.records().map(Result::unwrap);
-                let events = records.map(|record| Event::parse(record.lines).unwrap());
-                found += events.filter(&which).count();
-            }
-        }
-    }
+/// Waits until the event log holds so many canceled orders.
+fn wait_for_cancels(node: &Node, count: usize) {
+    eventually("cancels", || {
+        let events = read_log(&node.site.events());
+        let events = events.records().map(|(_, record)| Event::parse(record).unwrap());
+        events.filter(|event| matches!(event, Event::Canceled(_))).count() == count
+    });
 }
 
 #[test]
