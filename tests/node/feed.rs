@@ -8,7 +8,7 @@ use rialto::types::{BookDumpHeader, SessionId};
 use rialto::wire::mold::{Body, Packet};
 
 use crate::broker::Broker;
-use crate::harness::{Node, SOON, Setup, Site, eventually};
+use crate::harness::{Node, PLACEMENTS, SOON, Setup, Site, eventually};
 use crate::operator::{Operator, today};
 use crate::replay::{last_feed_sequence, read_log};
 use crate::traffic::Traffic;
@@ -65,7 +65,13 @@ impl Subscriber {
 
 #[test]
 fn a_subscriber_rebuilds_every_book_across_kills_without_a_gap() {
-    let site = Site::new(&Setup::default());
+    for placement in PLACEMENTS {
+        rebuild_every_book(&Setup { placement, ..Setup::default() });
+    }
+}
+
+fn rebuild_every_book(setup: &Setup) {
+    let site = Site::new(setup);
     let mut subscriber = Subscriber::join(&site);
     let (stop, stopped) = std::sync::mpsc::channel();
     let listening = std::thread::spawn(move || {

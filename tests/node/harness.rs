@@ -28,6 +28,19 @@ pub(crate) const CONNECTIONS_MAX: usize = 64;
 pub(crate) const COMPOSITE: &str =
     r#"{ agents = ["order_entry", "sequencer", "engine", "market_data", "admin"] }"#;
 
+/// The network on one thread, the pipeline on another.
+const TWO_THREADS: &str = r#"
+    { agents = ["order_entry", "admin"] },
+    { agents = ["sequencer", "engine", "market_data"] },
+"#;
+/// Every stage on its own.
+const FIVE_THREADS: &str = r#"
+    { agents = ["order_entry"] }, { agents = ["sequencer"] }, { agents = ["engine"] },
+    { agents = ["market_data"] }, { agents = ["admin"] },
+"#;
+/// All of them.
+pub(crate) const PLACEMENTS: [&str; 3] = [COMPOSITE, TWO_THREADS, FIVE_THREADS];
+
 /// What a node is started with.
 pub(crate) struct Setup {
     /// The threads of its placement.
@@ -36,11 +49,13 @@ pub(crate) struct Setup {
     pub(crate) grace_ms: u32,
     /// Small ones, where a test wants its logs to have several.
     pub(crate) segment_mib: u32,
+    /// The size of the file system that its logs are on, if that is to be one of its own.
+    pub(crate) logs_mib: Option<u32>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { placement: COMPOSITE, grace_ms: 60_000, segment_mib: 4 }
+        Self { placement: COMPOSITE, grace_ms: 60_000, segment_mib: 4, logs_mib: None }
     }
 }
 
@@ -52,6 +67,7 @@ pub(crate) struct Site {
     pub(crate) order_entry: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) feed: SocketAddrV4,
+    logs_mib: Option<u32>,
     /// No other test may have the node's ports as long as these live.
     _claims: [UdpSocket; 2],
 }
@@ -72,6 +88,7 @@ impl Site {
             order_entry,
             admin,
             feed,
+            logs_mib: setup.logs_mib,
             _claims: [claim, admin_claim],
         };
         fs::create_dir_all(&site.disk).unwrap();
@@ -121,12 +138,26 @@ impl Site {
 
     /// The node as a command, with a market if its log is empty.
     pub(crate) fn command(&self) -> Command {
-        let mut command = rialto();
+        let mut command = match self.logs_mib {
+            None => rialto(),
+            Some(mib) => self.on_small_file_system(mib),
+        };
         command.arg("run").arg("--config").arg(self.config());
         command.arg("--books-out").arg(self.books());
         if !self.commands().exists() {
             command.arg("--market").arg(self.market()).arg("--secrets").arg(self.secrets());
         }
+        command
+    }
+
+    /// In a mount name space of its own, as root there if not here, with so much room for the logs.
+    fn on_small_file_system(&self, mib: u32) -> Command {
+        fs::create_dir_all(&self.logs).unwrap();
+        let logs = self.logs.display();
+        let script = format!("mount -t tmpfs -o size={mib}m small {logs} && exec \"$@\"");
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--map-root-user", "sh", "-c", &script, "sh"]);
+        command.arg(rialto().get_program());
         command
     }
 
@@ -235,6 +266,16 @@ impl Node {
         let status = process.wait();
         assert!(status.success(), "{status}");
         fs::read_to_string(self.site.books()).unwrap()
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.process.as_mut().is_some_and(|process| process.child.try_wait().unwrap().is_none())
+    }
+
+    /// Waits until it stops by itself, which is a failure.
+    pub(crate) fn must_fail(&mut self) {
+        let status = self.process.take().expect("it runs").wait();
+        assert_eq!(status.code(), Some(1), "{}", self.site.log_text());
     }
 
     /// A counter of the last gateway or feed of this name that closed, as the node's log has it.

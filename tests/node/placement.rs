@@ -16,25 +16,13 @@ use rialto::types::{FrameSink as _, Nanos};
 use rialto::wire::mold::{Body, Packet};
 
 use crate::broker::Broker;
-use crate::harness::{COMPOSITE, Node, SOON, Setup, Site, eventually};
+use crate::harness::{COMPOSITE, Node, PLACEMENTS, SOON, Setup, Site, eventually};
 use crate::replay::{
     Replay, assert_same_frames, last_feed_sequence, new_engine, port_stream, read_log,
 };
 use crate::traffic::Traffic;
 
 const SEGMENT_BYTES: u64 = 4 << 20;
-
-/// The network on one thread, the pipeline on another.
-const TWO_THREADS: &str = r#"
-    { agents = ["order_entry", "admin"] },
-    { agents = ["sequencer", "engine", "market_data"] },
-"#;
-/// Every stage on its own.
-const FIVE_THREADS: &str = r#"
-    { agents = ["order_entry"] }, { agents = ["sequencer"] }, { agents = ["engine"] },
-    { agents = ["market_data"] }, { agents = ["admin"] },
-"#;
-const PLACEMENTS: [&str; 3] = [COMPOSITE, TWO_THREADS, FIVE_THREADS];
 
 /// A node that has traded, been killed and traded on.
 fn after_some_trade(placement: &'static str) -> Node {
