@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdout, Stdio};
 
 use serde_json::Value;
 
-use crate::harness::{Node, Setup, Site, rialto};
+use crate::harness::{Node, Setup, Site, eventually, rialto};
 
 /// Runs a command that ends by itself, and returns the lines it printed.
 fn lines(arguments: &[&str]) -> Vec<String> {
@@ -96,6 +96,8 @@ fn both_logs_are_read_while_the_node_writes_them_and_after() {
         let directory = log.display().to_string();
         lines(&["log", "dump", &directory, "--quiet"]).join("\n")
     };
+    let says = |word: &str| dump(node.site.commands()).contains(word);
+    eventually("the client's logout", || says("PortDown {"));
     for running in [true, false] {
         let (commands, events) = (dump(node.site.commands()), dump(node.site.events()));
         for word in ["TermStart {", "DayStart {", "PortUp {", "NewOrder {", "PortDown {"] {

@@ -10,7 +10,7 @@ use rialto::wire::mold::{Body, Packet};
 use crate::broker::Broker;
 use crate::harness::{Node, PLACEMENTS, SOON, Setup, Site, eventually};
 use crate::operator::{Operator, today};
-use crate::replay::{last_feed_sequence, read_log};
+use crate::replay::{Replay, last_feed_sequence, read_log};
 use crate::traffic::Traffic;
 
 /// A subscriber that keeps the books of the day.
@@ -100,6 +100,24 @@ fn rebuild_every_book(setup: &Setup) {
     // What may have been lost with the killed node was said again.
     assert!(counters.duplicates > 0);
     assert_eq!(subscriber.books.instruments(), 3);
+}
+
+#[test]
+fn a_node_that_is_stopped_under_load_leaves_nothing_half_done() {
+    for placement in PLACEMENTS {
+        let site = Site::new(&Setup { placement, ..Setup::default() });
+        let mut subscriber = Subscriber::join(&site);
+        let mut node = Node::start_at(site);
+        let traffic = Traffic::start(&node, 12);
+        traffic.wait(2_000);
+        let books = node.stop_in_order();
+        // All that was sequenced was applied, and all that was applied was published.
+        assert_eq!(Replay::equal_to_event_log(&node.site).books(), books);
+        subscriber.listen_until(last_feed_sequence(&read_log(&node.site.events())));
+        assert_eq!(subscriber.books(), books);
+        node.start_again();
+        traffic.finish();
+    }
 }
 
 #[test]
