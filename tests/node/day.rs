@@ -276,7 +276,8 @@ fn the_secrets_of_a_market_are_shown_once_and_kept_nowhere() {
     node.stop_in_order();
     let log = node.site.log_text();
     let segments = [node.site.commands(), node.site.events()].map(|log| log.join("00000000.seg"));
-    let stored = segments.map(|segment| fs::read(segment).unwrap());
+    // All that so short a log holds.
+    let stored = segments.map(|segment| fs::read(segment).unwrap()[..1 << 16].to_vec());
     for line in secrets.lines() {
         let (name, secret) = line.split_once(' ').unwrap();
         assert!(!log.contains(secret), "{name}");

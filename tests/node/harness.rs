@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -51,11 +51,14 @@ pub(crate) struct Setup {
     pub(crate) segment_mib: u32,
     /// The size of the file system that its logs are on, if that is to be one of its own.
     pub(crate) logs_mib: Option<u32>,
+    /// Whether an append counts when the disk has it, and the logs are on one.
+    pub(crate) on_disk: bool,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { placement: COMPOSITE, grace_ms: 60_000, segment_mib: 4, logs_mib: None }
+        let (grace_ms, segment_mib) = (60_000, 4);
+        Self { placement: COMPOSITE, grace_ms, segment_mib, logs_mib: None, on_disk: false }
     }
 }
 
@@ -82,9 +85,11 @@ impl Site {
         let (admin, admin_claim) = claim_port();
         // The port alone tells this feed from those of other tests.
         let feed = SocketAddrV4::new(Ipv4Addr::new(239, 255, 71, 1), order_entry.port());
+        let disk = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name);
+        let memory = Path::new("/dev/shm").join(&name);
         let site = Self {
-            logs: Path::new("/dev/shm").join(&name),
-            disk: Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name),
+            logs: if setup.on_disk { disk.join("logs") } else { memory },
+            disk,
             order_entry,
             admin,
             feed,
@@ -163,7 +168,8 @@ impl Site {
 
     fn config_text(&self, setup: &Setup) -> String {
         let Self { logs, disk, order_entry, admin, feed, .. } = self;
-        let Setup { placement, segment_mib, .. } = setup;
+        let Setup { placement, segment_mib, on_disk, .. } = setup;
+        let durability = if *on_disk { "disk" } else { "memory" };
         format!(
             r#"
             [node]
@@ -173,6 +179,7 @@ impl Site {
             directory = "{}"
             command_segment_mib = {segment_mib}
             event_segment_mib = {segment_mib}
+            durability = "{durability}"
             [control]
             directory = "{}"
             [order_entry]
@@ -252,6 +259,13 @@ impl Node {
         }
     }
 
+    /// Tries to start it on what it left behind, and returns why it does not.
+    #[track_caller]
+    pub(crate) fn fails_to_start(&self) -> String {
+        assert!(self.process.is_none(), "it runs");
+        fails(&mut self.site.command())
+    }
+
     /// Kills it as the operating system does when memory is short: without a word.
     pub(crate) fn kill9(&mut self) {
         let mut process = self.process.take().expect("it runs");
@@ -317,6 +331,15 @@ pub(crate) fn eventually(what: &str, mut has_happened: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "{what}: never");
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Runs a command that ends by itself, and must fail, and returns what it says.
+#[track_caller]
+pub(crate) fn fails(command: &mut Command) -> String {
+    let Output { status, stderr, .. } = command.output().unwrap();
+    let said = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(1), "{said}");
+    said
 }
 
 /// The command under test.

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use rialto::client::Incoming;
 use rialto::engine::FrameList;
 use rialto::types::command::{CommandHeader, CommandKind};
 use rialto::types::event::Event;
-use rialto::types::{Epoch, Line};
+use rialto::types::{Epoch, FrameHeader, Line, Position};
 use rialto::wire::ouch::Outbound;
 
 use crate::broker::{Broker, said};
@@ -193,4 +194,54 @@ fn a_session_that_is_asked_for_again_after_every_kill_has_no_gap() {
         node.start_again();
     }
     assert_eq!(whole, port_stream(&read_log(&node.site.events()), "ALFA01"));
+}
+
+#[test]
+fn a_log_on_disk_is_recovered_and_refused_when_it_ends_before_what_was_durable() {
+    let mut node = Node::start_with(&Setup { on_disk: true, ..Setup::default() });
+    let traffic = Traffic::start(&node, 5);
+    traffic.wait(1_000);
+    node.kill9();
+    node.start_again();
+    traffic.finish();
+    let books = node.stop_in_order();
+    assert_eq!(Replay::equal_to_event_log(&node.site).books(), books);
+
+    let last = read_log(&node.site.commands()).0.last().unwrap().0.start;
+    lose_from(last, &node.site.commands());
+    let said = node.fails_to_start();
+    assert!(said.contains(&format!("position {last}")) && said.contains("damaged"), "{said}");
+}
+
+#[test]
+fn commands_lost_from_memory_are_missed_as_long_as_their_events_are_there() {
+    let mut node = Node::start();
+    let mut alfa = Broker::login(&node, "ALFA01");
+    alfa.buys(100, "ACME", "24.00");
+    alfa.must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
+    node.stop_in_order();
+    let commands = read_log(&node.site.commands());
+    let holds_order = |(header, payload): &(FrameHeader, Vec<Line>)| {
+        let frame = FrameList(vec![(*header, payload.clone())]);
+        frame.records().any(|(_, record)| record[0].0[0] == CommandKind::NewOrder as u8)
+    };
+    let order = commands.0.iter().find(|frame| holds_order(frame)).unwrap().0.start;
+    lose_from(order, &node.site.commands());
+    let said = node.fails_to_start();
+    assert!(said.contains("commands were lost"), "{said}");
+    // Who takes the events away as well has a market in which the order never was.
+    fs::remove_dir_all(node.site.events()).unwrap();
+    node.start_again();
+    let mut alfa = Broker::login(&node, "ALFA01");
+    alfa.must_hear(&["system S"]);
+    alfa.must_hear_nothing();
+}
+
+/// Leaves of a log of one segment what a reboot may leave that comes before its pages are on disk.
+fn lose_from(position: Position, log: &Path) {
+    fs::remove_file(log.join("positions")).unwrap();
+    let segment = log.join("00000000.seg");
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[usize::try_from(position.0).unwrap()..].fill(0);
+    fs::write(&segment, bytes).unwrap();
 }

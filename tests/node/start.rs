@@ -3,23 +3,15 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use rialto::event_store::{LogKind, Options, Writer};
 use rialto::types::command::{CommandHeader, TermStart};
 use rialto::types::{Cause, FrameKind, Nanos, Record as _, Side};
 
 use crate::broker::{Broker, order};
-use crate::harness::{Node, Setup, Site, rialto};
+use crate::harness::{Node, Setup, Site, fails, rialto};
 use crate::raw::{Raw, enter_packet};
-
-/// Runs a command that ends by itself; its exit code must say that it failed.
-fn fails(command: &mut Command) -> String {
-    let Output { status, stderr, .. } = command.output().unwrap();
-    let said = String::from_utf8(stderr).unwrap();
-    assert_eq!(status.code(), Some(1), "{said}");
-    said
-}
 
 /// Fails, saying all this, and leaves nothing behind.
 #[track_caller]
