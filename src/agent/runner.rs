@@ -65,6 +65,8 @@ pub enum Idle {
     },
 }
 
+/// Duty cycles after the stop, unless one finds no work: others may never stop asking.
+const LAST_CYCLES_MAX: u32 = 10_000;
 const SPINS: u32 = 64;
 const YIELDS: u32 = 16;
 
@@ -111,7 +113,8 @@ pub struct AgentThread {
 
 impl AgentThread {
     /// Starts a thread, pinned to `core` if one is given, that builds its agents and runs them until
-    /// `stop` is set or one fails; a failure sets `stop` for all.
+    /// `stop` is set or one fails; a failure sets `stop` for all that share it. Told to stop, it first
+    /// brings what is under way to its end, as long as that takes few cycles.
     ///
     /// The agents are built on their thread, because a device may belong to the thread that made it.
     ///
@@ -145,6 +148,12 @@ impl AgentThread {
         Ok(Self { name, handle })
     }
 
+    /// Whether the thread is done, by failure or because it was told to stop.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.handle.is_finished()
+    }
+
     /// Waits until the thread is done.
     ///
     /// # Errors
@@ -168,6 +177,11 @@ fn run(agents: &mut Composite, idle: Idle, stop: &StopFlag) -> Result<(), AgentE
         } else {
             idle.wait(idle_cycles);
             idle_cycles = idle_cycles.saturating_add(1);
+        }
+    }
+    for _ in 0..LAST_CYCLES_MAX {
+        if agents.do_work(now())? == 0 {
+            break;
         }
     }
     Ok(())

@@ -61,11 +61,11 @@ pub fn run(args: Args) -> Result<(), CliError> {
         }
     };
     let start = Start { market, books_out: args.books_out, new_incarnation: args.new_incarnation };
-    let mut node = Node::start(&config, start, &stop, now)?;
+    let mut node = Node::start(&config, start, now)?;
     if node.wait_ready(&stop)? {
         println!("ready");
     }
-    Ok(node.join()?)
+    Ok(node.join(&stop)?)
 }
 
 /// The market's commands with fresh secrets, which their owner gets before anything depends on them.

@@ -3,29 +3,15 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use crate::broker::Broker;
-use crate::harness::{Node, Setup, Site, rialto};
+use rialto::event_store::{LogKind, Options, Writer};
+use rialto::types::command::{CommandHeader, TermStart};
+use rialto::types::{Cause, FrameKind, Nanos, Record as _, Side};
 
-/// Runs a command that ends by itself; its exit code must say that it failed.
-fn fails(command: &mut Command) -> String {
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let given_up = Instant::now() + Duration::from_secs(20);
-    while child.try_wait().unwrap().is_none() {
-        if Instant::now() > given_up {
-            child.kill().unwrap();
-            panic!("it did not fail, it runs");
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    let Output { status, stderr, .. } = child.wait_with_output().unwrap();
-    let said = String::from_utf8(stderr).unwrap();
-    assert_eq!(status.code(), Some(1), "{said}");
-    said
-}
+use crate::broker::{Broker, order};
+use crate::harness::{Node, Setup, Site, fails, rialto};
+use crate::raw::{Raw, enter_packet};
 
 /// Fails, saying all this, and leaves nothing behind.
 #[track_caller]
@@ -142,17 +128,60 @@ fn an_address_that_is_taken_is_named() {
 
 #[test]
 fn a_file_system_too_small_for_the_logs_is_found_at_the_start_with_the_size_needed() {
-    let site = Site::new(&Setup::default());
-    fs::create_dir_all(&site.logs).unwrap();
-    // In a mount name space of its own, with 6 MiB where the logs go; as root there, if not here.
-    let script = format!("mount -t tmpfs -o size=6m small {} && exec \"$@\"", site.logs.display());
-    let command = site.command();
-    let mut small = Command::new("unshare");
-    small.args(["--mount", "--map-root-user", "sh", "-c", &script, "sh"]);
-    small.arg(command.get_program()).args(command.get_args());
-    let said = fails(&mut small);
-    assert!(said.contains(&site.logs.display().to_string()), "{said}");
-    assert!(said.contains("bytes needed") && said.contains("make room"), "{said}");
+    // Two segments of each log are made at the start.
+    for mib in [1, 6, 10] {
+        let site = Site::new(&Setup { logs_mib: Some(mib), ..Setup::default() });
+        let said = fails(&mut site.command());
+        assert!(said.contains(&site.logs.display().to_string()), "{said}");
+        assert!(said.contains("bytes needed") && said.contains("make room"), "{said}");
+    }
+}
+
+#[test]
+fn a_node_that_has_no_room_left_stops_and_says_so() {
+    let setup = Setup { logs_mib: Some(6), segment_mib: 1, ..Setup::default() };
+    let mut node = Node::start_with(&setup);
+    let mut raw = Raw::login(&node, "ALFA01", 0);
+    let mut number = 0;
+    while node.is_running() {
+        number += 1;
+        assert!(number < 1_000_000, "there is room for everything");
+        raw.sends(&enter_packet(number, order(Side::Buy, 1, "NOSUCH", "1.00")));
+    }
+    node.must_fail();
+    let log = node.site.log_text();
+    assert!(log.contains("bytes needed") && !log.contains("panic"), "{log}");
+}
+
+#[test]
+fn a_market_that_was_not_applied_to_its_end_is_named() {
+    let mut node = Node::start();
+    node.stop_in_order();
+    fs::remove_dir_all(&node.site.logs).unwrap();
+    let options = Options::new(LogKind::Commands, 4 << 20);
+    let (mut log, recovered) = Writer::open(&node.site.commands(), options).unwrap();
+    let mut chain = recovered.chain;
+    let header = CommandHeader::internal::<TermStart>(Nanos(1));
+    let start = TermStart { header, term: 1, node: 1, reserved: [0; 32] };
+    let cause = Cause { index: 1, term: 1, time: Nanos(1) };
+    let header = chain.seal(FrameKind::Normal, cause, 1, start.lines());
+    log.append(&header, start.lines()).unwrap();
+    log.commit(chain.end);
+    drop(log);
+    let said = fails(rialto().arg("run").arg("--config").arg(node.site.config()));
+    assert!(said.contains("ends before its first day"), "{said}");
+    assert!(said.contains(&node.site.logs.display().to_string()), "{said}");
+}
+
+#[test]
+fn a_cluster_key_that_is_gone_is_named() {
+    let mut node = Node::start();
+    node.stop_in_order();
+    let key = node.site.disk.join("control/cluster.key");
+    fs::remove_file(&key).unwrap();
+    let said = fails(&mut node.site.command());
+    assert!(said.contains(&key.display().to_string()), "{said}");
+    assert!(said.contains("No such file"), "{said}");
 }
 
 #[test]
