@@ -3,6 +3,7 @@
 //! An agent does a bounded amount of work per duty cycle and never blocks. The agents of one core run
 //! as a [`Composite`], in pipeline order, on one thread with one clock reading per cycle.
 
+mod clock;
 mod runner;
 
 use std::error::Error;

@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tracing::{error, info, warn};
 
+use super::clock::Clock;
 use super::{Agent, AgentError, WorkResult};
 use crate::types::Nanos;
 
@@ -112,11 +113,9 @@ pub struct AgentThread {
 }
 
 impl AgentThread {
-    /// Starts a thread, pinned to `core` if one is given, that builds its agents and runs them until
-    /// `stop` is set or one fails; a failure sets `stop` for all that share it. Told to stop, it first
-    /// brings what is under way to its end, as long as that takes few cycles.
-    ///
-    /// The agents are built on their thread, because a device may belong to the thread that made it.
+    /// Starts a thread, pinned to `core` if one is given, that runs `agents` until `stop` is set or
+    /// one fails; a failure sets `stop` for all that share it. Told to stop, it first brings what is
+    /// under way to its end, as long as that takes few cycles.
     ///
     /// # Errors
     /// The operating system's, when it gives no thread.
@@ -125,7 +124,7 @@ impl AgentThread {
         core: Option<usize>,
         idle: Idle,
         stop: StopFlag,
-        build: impl FnOnce() -> Result<Composite, AgentError> + Send + 'static,
+        mut agents: Composite,
     ) -> std::io::Result<Self> {
         let handle = thread::Builder::new().name(name.to_owned()).spawn(move || {
             if let Some(id) = core
@@ -133,12 +132,10 @@ impl AgentThread {
             {
                 warn!(thread = name, core = id, "could not pin to the core");
             }
-            let result = build().and_then(|mut agents| {
-                info!(thread = name, ?agents, "running");
-                let result = run(&mut agents, idle, &stop);
-                let closed = agents.on_close();
-                result.and(closed)
-            });
+            info!(thread = name, ?agents, "running");
+            let result = run(&mut agents, idle, &stop);
+            let closed = agents.on_close();
+            let result = result.and(closed);
             if let Err(error) = &result {
                 error!(thread = name, %error, "stopped");
                 stop.stop();
@@ -170,9 +167,10 @@ impl AgentThread {
 }
 
 fn run(agents: &mut Composite, idle: Idle, stop: &StopFlag) -> Result<(), AgentError> {
+    let mut clock = Clock::new();
     let mut idle_cycles = 0_u32;
     while !stop.is_set() {
-        if agents.do_work(now())? > 0 {
+        if agents.do_work(clock.now())? > 0 {
             idle_cycles = 0;
         } else {
             idle.wait(idle_cycles);
@@ -180,15 +178,9 @@ fn run(agents: &mut Composite, idle: Idle, stop: &StopFlag) -> Result<(), AgentE
         }
     }
     for _ in 0..LAST_CYCLES_MAX {
-        if agents.do_work(now())? == 0 {
+        if agents.do_work(clock.now())? == 0 {
             break;
         }
     }
     Ok(())
-}
-
-/// Now, by the system's real-time clock. It may step back; log time never does (the sequencer).
-fn now() -> Nanos {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Nanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
 }

@@ -16,8 +16,8 @@ use crate::types::event::{Event, EventHeader};
 use crate::types::{Nanos, Position, SessionId, Symbol};
 use crate::wire::{itch, mold};
 
-/// Feed messages repeated after a start.
-pub const REPEAT_MAX: u64 = 4096;
+/// Feed messages repeated after a start: more than can wait in the ring and the device together.
+pub const REPEAT_MAX: u64 = 32 * 1024;
 /// A heartbeat, or the end of the session, is sent after this much silence.
 pub const HEARTBEAT_INTERVAL: Nanos = Nanos::SECOND;
 /// How often the end of a session is told.
@@ -196,7 +196,10 @@ impl Feed {
     /// Forgets what is about to be read again: a heartbeat must not tell of messages, nor of the
     /// session's end, before they were repeated.
     fn go_back(&mut self, next: u64) {
-        if let Some(day) = &mut self.day {
+        if next == 1 {
+            // The day begins in the frame that is read again, perhaps behind another day's end.
+            self.day = None;
+        } else if let Some(day) = &mut self.day {
             day.next = next;
             day.ending = None;
         }

@@ -95,9 +95,8 @@ impl Node {
             let agents = placed.stages.iter().map(|&stage| stages.take(stage)).collect();
             let composite = Composite::new(agents);
             let name = composite.name();
-            let build = move || Ok(composite);
             let (core, idle, stop) = (placed.core, placement.idle, StopFlag::default());
-            let thread = AgentThread::spawn(name, core, idle, stop.clone(), build);
+            let thread = AgentThread::spawn(name, core, idle, stop.clone(), composite);
             threads.push(Running { thread: thread.map_err(NodeError::Thread)?, stop });
         }
         Ok(Self { threads, control, commands, events, term, volatile })

@@ -111,8 +111,8 @@ fn run_pipeline(
     let running: Vec<_> = threads
         .into_values()
         .map(|agents| {
-            let build = move || Ok(Composite::new(agents));
-            AgentThread::spawn("pipeline", None, idle, stop.clone(), build).unwrap()
+            let agents = Composite::new(agents);
+            AgentThread::spawn("pipeline", None, idle, stop.clone(), agents).unwrap()
         })
         .collect();
     let messages = is_done.recv_timeout(SOON).expect("the feed reaches its end");
