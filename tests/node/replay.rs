@@ -129,7 +129,8 @@ pub(crate) fn port_stream(events: &FrameList, name: &str) -> Vec<Vec<u8>> {
 
 /// The number of the latest message of the feed.
 pub(crate) fn last_feed_sequence(events: &FrameList) -> u64 {
-    let numbers = events.records().map(|(_, record)| EventHeader::view(record).unwrap().feed_sequence);
+    let numbers =
+        events.records().map(|(_, record)| EventHeader::view(record).unwrap().feed_sequence);
     numbers.filter(|&number| number > 0).last().unwrap()
 }
 
