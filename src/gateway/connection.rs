@@ -20,6 +20,8 @@ pub(super) struct Connection {
     pub(super) outbound: Outbound,
     /// Its session id is over: it is closed once the rest of its stream was sent.
     pub(super) ending: bool,
+    /// The participant has sent its last.
+    pub(super) ended: bool,
     /// It stands in the queue of connections with unread input.
     pub(super) queued: bool,
     /// It stands in the queue of sessions that are not live.
@@ -75,6 +77,7 @@ impl Connection {
             login: LoginState::None,
             outbound: Outbound::default(),
             ending: false,
+            ended: false,
             queued: false,
             lagging: false,
         }

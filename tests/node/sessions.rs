@@ -2,7 +2,7 @@
 //! once, from any number, however the bytes travel.
 
 use std::io::Write as _;
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -48,6 +48,29 @@ fn a_replay_from_any_number_gives_the_rest_of_the_stream() {
         let again = Broker::login_at(&node, "ALFA01", 0).unwrap();
         assert_eq!(again.client.next_sequence(), stream.len() as u64 + 1);
     }
+}
+
+#[test]
+fn who_ends_within_a_packet_is_let_go_at_once_and_the_whole_ones_before_it_count() {
+    let node = Node::start();
+    let buy = |number| enter_packet(number, order(Side::Buy, 100, "ACME", "25.00"));
+    let part = buy(2)[..10].to_vec();
+    let start = Instant::now();
+    for part in [&login_packet(&node, "ALFA01", 0)[..20], b"\0", b""] {
+        let mut raw = Raw::connect(node.site.order_entry);
+        raw.sends(part);
+        raw.stream.shutdown(Shutdown::Write).unwrap();
+        raw.must_be_closed();
+    }
+    let mut raw = Raw::login(&node, "ALFA01", 0);
+    raw.sends(&[buy(1), part].concat());
+    raw.stream.shutdown(Shutdown::Write).unwrap();
+    while raw.hears().is_some() {}
+    assert!(start.elapsed() < Duration::from_secs(10), "it was their silence that ended them");
+    let mut again = Broker::login(&node, "ALFA01");
+    again.must_hear(&["system S", "accepted #1 B 100 ACME 25.00"]);
+    again.next_ref = 2;
+    again.must_hear_nothing();
 }
 
 #[test]
