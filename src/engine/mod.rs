@@ -187,6 +187,8 @@ pub struct EngineCounters {
     pub duplicate_orders: u64,
     /// Cancels of what is not open, or that would take nothing.
     pub idle_cancels: u64,
+    /// Cancels whose form is wrong.
+    pub malformed_cancels: u64,
     /// Logins to ports that do not exist, or that need an open day.
     pub refused_logins: u64,
     /// Commands of a port that may not give them.
