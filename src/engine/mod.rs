@@ -19,8 +19,8 @@ pub use memory::{CommandFrames, FrameList, MEMORY_SEGMENT_BYTES};
 use self::events::{EventWriter, FirstError, Outlet, Route};
 use self::timers::TimerQueue;
 use crate::matching::Books;
-pub use crate::order_manager::Capacity;
 use crate::order_manager::OrderManager;
+pub use crate::order_manager::{Capacity, IndexSeed};
 use crate::types::command::Command;
 use crate::types::event::{EventHeader, TimePassed};
 use crate::types::{
@@ -33,7 +33,7 @@ use crate::types::{
 /// It needs no file, device or thread. A market, a day and a trade:
 ///
 /// ```
-/// use rialto::engine::{Capacity, CommandFrames, Engine, FrameList, MEMORY_SEGMENT_BYTES};
+/// use rialto::engine::{Capacity, CommandFrames, Engine, FrameList, IndexSeed, MEMORY_SEGMENT_BYTES};
 /// use rialto::matching::BookSide;
 /// use rialto::types::command::*;
 /// use rialto::types::event::Event;
@@ -130,7 +130,8 @@ use crate::types::{
 ///     });
 /// }
 ///
-/// let mut engine = Engine::new(Capacity::SMALL, MEMORY_SEGMENT_BYTES);
+/// let seed = IndexSeed::new([0; 16]); // A node draws it at random; no outcome depends on it.
+/// let mut engine = Engine::new(Capacity::SMALL, MEMORY_SEGMENT_BYTES, seed);
 /// let mut events = FrameList::default();
 /// let (header, payload) = commands.seal(now);
 /// let Ok(()) = engine.apply(&header, &payload, &mut events);
@@ -201,12 +202,12 @@ pub struct EngineCounters {
 
 impl Engine {
     /// An engine at the start of an empty command log, whose event log has segments of
-    /// `event_segment_bytes`.
+    /// `event_segment_bytes`. Its indexes are keyed with `seed`, on which no outcome depends.
     #[must_use]
-    pub fn new(capacity: Capacity, event_segment_bytes: u64) -> Self {
+    pub fn new(capacity: Capacity, event_segment_bytes: u64, seed: IndexSeed) -> Self {
         let Capacity { orders, levels_per_side, instruments, ports, .. } = capacity;
         Self {
-            manager: OrderManager::new(&capacity),
+            manager: OrderManager::new(&capacity, seed),
             books: Books::new(orders, levels_per_side, instruments),
             events: EventWriter::new(event_segment_bytes),
             grace: TimerQueue::new(ports),

@@ -5,7 +5,7 @@ use zerocopy::FromZeros as _;
 
 use super::{NodeError, Start, books};
 use crate::config::{self, Config, secrets};
-use crate::engine::{Capacity, Engine, EngineAgent};
+use crate::engine::{Capacity, Engine, EngineAgent, IndexSeed};
 use crate::event_store::{
     Control, ControlFile, Durability, LogKind, Options, Reader, Recovered, Writer,
 };
@@ -62,7 +62,10 @@ pub(super) fn boot(
     // is answered from it.
     commands.commit(recovered.chain.end);
     events.commit(existing.chain.end);
-    let engine = Engine::new(capacity(config), config.logs().event_segment_bytes);
+    let mut seed = [0; IndexSeed::BYTES];
+    secrets::random(&mut seed)?;
+    let seed = IndexSeed::new(seed);
+    let engine = Engine::new(capacity(config), config.logs().event_segment_bytes, seed);
     let reader = events.reader();
     let (mut engine, replayed) =
         EngineAgent::recover(engine, commands.reader(), reader.clone(), events)?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rialto::engine::{Capacity, Engine, FrameList};
+use rialto::engine::{Capacity, Engine, FrameList, IndexSeed};
 use rialto::event_store::Reader;
 use rialto::matching::BookSide;
 use rialto::types::event::{Event, EventHeader};
@@ -39,7 +39,8 @@ pub(crate) fn replay(commands: &FrameList, event_segment_bytes: u64) -> Replay {
         instruments: 64,
         ..Capacity::default()
     };
-    let mut engine = Engine::new(capacity, event_segment_bytes);
+    let seed = IndexSeed::new([0; IndexSeed::BYTES]);
+    let mut engine = Engine::new(capacity, event_segment_bytes, seed);
     let mut events = FrameList::default();
     for (header, payload) in &commands.0 {
         let Ok(()) = engine.apply(header, payload, &mut events);

@@ -2,11 +2,11 @@
 
 use super::super::{Capacity, Engine};
 use super::script;
-use super::world::{SEGMENT_BYTES, World};
+use super::world::{SEED, SEGMENT_BYTES, World};
 
 fn tell(capacity: Capacity, lines: &str) -> Vec<String> {
     let mut world = World::empty();
-    world.engine = Engine::new(capacity, SEGMENT_BYTES);
+    world.engine = Engine::new(capacity, SEGMENT_BYTES, SEED);
     script::lines(lines).flat_map(|line| script::run(&mut world, line)).collect()
 }
 

@@ -6,7 +6,7 @@ use zerocopy::FromZeros;
 
 use super::super::{Capacity, CommandFrames, Engine, FrameList};
 use super::script;
-use super::world::{OPENING, SEGMENT_BYTES, World};
+use super::world::{OPENING, SEED, SEGMENT_BYTES, World};
 use crate::types::command::{AccountOpen, Cancel, CommandHeader, CommandKind, TermStart};
 use crate::types::event::{Event, EventHeader};
 use crate::types::{
@@ -269,7 +269,7 @@ fn the_sinks_first_error_is_returned_and_it_gets_no_frame_after_it() {
             Err("full")
         }
     }
-    let mut engine = Engine::new(Capacity::SMALL, SEGMENT_BYTES);
+    let mut engine = Engine::new(Capacity::SMALL, SEGMENT_BYTES, SEED);
     let mut commands = CommandFrames::new();
     let header = CommandHeader::internal::<TermStart>(Nanos::ZERO);
     for term in 0..64 {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Capacity, CommandFrames, Engine, FrameList};
+use super::super::{Capacity, CommandFrames, Engine, FrameList, IndexSeed};
 use super::render::render;
 use super::script;
 use crate::types::command::CommandHeader;
@@ -12,6 +12,9 @@ use crate::types::{Epoch, Line, Nanos, OrderRef, PortId, PortName, Record};
 pub(super) const OPENING: Nanos = Nanos(1_772_461_800_000_000_000);
 /// Segments so small that a test sees several.
 pub(super) const SEGMENT_BYTES: u64 = 1 << 20;
+
+/// Any will do.
+pub(super) const SEED: IndexSeed = IndexSeed::new([7; IndexSeed::BYTES]);
 
 pub(super) struct World {
     pub(super) engine: Engine,
@@ -31,7 +34,7 @@ impl World {
     /// With nothing defined.
     pub(super) fn empty() -> Self {
         Self {
-            engine: Engine::new(Capacity::SMALL, SEGMENT_BYTES),
+            engine: Engine::new(Capacity::SMALL, SEGMENT_BYTES, SEED),
             commands: CommandFrames::new(),
             command_log: FrameList::default(),
             events: FrameList::default(),
