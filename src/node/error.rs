@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::agent::AgentError;
-use crate::engine::RecoveryError;
+use crate::engine::{CommandError, RecoveryError};
 use crate::event_store::{ControlError, StoreError};
 
 /// Why a node does not start, or stopped.
@@ -20,6 +20,9 @@ pub enum NodeError {
     /// The engine cannot be brought back to where it was.
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
+    /// A command that the node itself makes cannot be applied.
+    #[error(transparent)]
+    Command(#[from] CommandError),
     /// A file of the configuration cannot be used.
     #[error(transparent)]
     Config(#[from] crate::config::ConfigError),
@@ -48,6 +51,15 @@ pub enum NodeError {
     MarketIncomplete {
         /// The logs' directory.
         directory: PathBuf,
+    },
+    /// The engine would not carry out what the market file asks for.
+    #[error(
+        "the market cannot be applied: {refused}; correct the market file or the node's capacity and \
+         start again: nothing was written"
+    )]
+    MarketRefused {
+        /// Each definition that is refused, and why.
+        refused: String,
     },
     /// The operating system does not say which boot this is.
     #[error("cannot read the boot id: {0}")]

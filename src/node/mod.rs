@@ -6,6 +6,7 @@
 mod books;
 mod boot;
 mod error;
+mod rehearsal;
 mod wiring;
 
 use std::fmt;

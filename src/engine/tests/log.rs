@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use zerocopy::FromZeros;
 
-use super::super::{Capacity, CommandFrames, Engine, FrameList};
+use super::super::{ApplyError, Capacity, CommandError, CommandFrames, Engine, FrameList};
 use super::script;
 use super::world::{OPENING, SEED, SEGMENT_BYTES, World};
 use crate::types::command::{AccountOpen, Cancel, CommandHeader, CommandKind, TermStart};
@@ -269,7 +269,7 @@ fn the_sinks_first_error_is_returned_and_it_gets_no_frame_after_it() {
             Err("full")
         }
     }
-    let mut engine = Engine::new(Capacity::SMALL, SEGMENT_BYTES, SEED);
+    let mut engine = Engine::new(&Capacity::SMALL.limits(SEGMENT_BYTES), SEED);
     let mut commands = CommandFrames::new();
     let header = CommandHeader::internal::<TermStart>(Nanos::ZERO);
     for term in 0..64 {
@@ -277,6 +277,29 @@ fn the_sinks_first_error_is_returned_and_it_gets_no_frame_after_it() {
     }
     let (header, payload) = commands.seal(OPENING);
     let mut sink = Full(0);
-    assert_eq!(engine.apply(&header, &payload, &mut sink), Err("full"));
+    assert_eq!(engine.apply(&header, &payload, &mut sink), Err(ApplyError::Sink("full")));
     assert_eq!(sink.0, 1);
+}
+
+#[test]
+fn a_log_begins_with_the_venues_limits() {
+    let mut engine = Engine::new(&Capacity::SMALL.limits(SEGMENT_BYTES), SEED);
+    let mut commands = CommandFrames::new();
+    let header = CommandHeader::internal::<TermStart>(Nanos::ZERO);
+    commands.push(&TermStart { header, term: 1, node: 1, reserved: [0; 32] });
+    let header = CommandHeader::internal::<Cancel>(Nanos::ZERO);
+    commands.push(&Cancel { header, ..Cancel::new_zeroed() });
+    let (header, payload) = commands.seal(OPENING);
+    let error = engine.apply(&header, &payload, &mut FrameList::default());
+    assert_eq!(error, Err(CommandError::BeforeLimits { sequence: 2 }.into()));
+}
+
+#[test]
+#[should_panic(expected = "made for other limits")]
+fn an_engine_made_for_other_limits_than_the_logs_stops() {
+    let mut world = World::empty();
+    let other = Capacity { orders: 1, ..Capacity::SMALL }.limits(SEGMENT_BYTES);
+    world.engine = Engine::new(&other, SEED);
+    let (header, payload) = world.command_log.0[0].clone();
+    let _ = world.engine.apply(&header, &payload, &mut world.events);
 }

@@ -47,7 +47,7 @@ fn played(steps: &[super::oracle::Step], pace: Nanos) -> World {
 fn replay(commands: &FrameList) -> (FrameList, Engine) {
     // Another seed than the world's: no outcome depends on it.
     let seed = IndexSeed::new([9; IndexSeed::BYTES]);
-    let mut engine = Engine::new(Capacity::SMALL, SEGMENT_BYTES, seed);
+    let mut engine = Engine::new(&Capacity::SMALL.limits(SEGMENT_BYTES), seed);
     let mut events = FrameList::default();
     for (header, payload) in &commands.0 {
         engine.apply(header, payload, &mut events).unwrap();

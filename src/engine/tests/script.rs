@@ -59,6 +59,12 @@ impl<'a> Speaker<'a> {
                 let term = term.parse().unwrap();
                 self.world.apply(&TermStart { header, term, node: 1, reserved: [0; 32] })
             }
+            ["limits", ref options @ ..] => {
+                let usual = super::super::Capacity::SMALL;
+                let orders = option(options, "orders").unwrap_or(usual.orders);
+                let capacity = super::super::Capacity { orders, ..usual };
+                self.world.apply(&capacity.limits(super::world::SEGMENT_BYTES))
+            }
             ["wait", time] => {
                 self.world.now = self.world.now.after(span(time));
                 let header = CommandHeader::internal::<Tick>(Nanos::ZERO);

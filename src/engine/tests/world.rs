@@ -33,8 +33,14 @@ pub(super) struct World {
 impl World {
     /// With nothing defined.
     pub(super) fn empty() -> Self {
-        Self {
-            engine: Engine::new(Capacity::SMALL, SEGMENT_BYTES, SEED),
+        Self::with(Capacity::SMALL)
+    }
+
+    /// With nothing defined, and room for so much.
+    pub(super) fn with(capacity: Capacity) -> Self {
+        let limits = capacity.limits(SEGMENT_BYTES);
+        let mut world = Self {
+            engine: Engine::new(&limits, SEED),
             commands: CommandFrames::new(),
             command_log: FrameList::default(),
             events: FrameList::default(),
@@ -42,7 +48,9 @@ impl World {
             orders: BTreeMap::new(),
             reference: 1_000,
             pace: Nanos::from_micros(1),
-        }
+        };
+        world.apply(&limits);
+        world
     }
 
     /// With the market of `tests/golden/market.txt`, and its day open.
