@@ -267,7 +267,7 @@ impl Engine {
             self.sequence = header.first_sequence + u64::from(ordinal);
             self.counters.commands += 1;
             self.events.begin_command(ordinal);
-            self.advance_time(header.time, &mut out);
+            self.advance_time(header.time, command, &mut out);
             self.apply_command(command, &mut out)?;
             self.manager.wallet.end_command();
             self.events.end_command();
@@ -330,8 +330,8 @@ impl Engine {
         self.events.firm_sequence(firm)
     }
 
-    /// Moves log time, which says when another second began and fires what is due.
-    fn advance_time(&mut self, time: Nanos, out: &mut dyn Outlet) {
+    /// Moves log time to that of `command`, which says when another second began and fires what is due.
+    fn advance_time(&mut self, time: Nanos, command: &[Line], out: &mut dyn Outlet) {
         let is_first = self.now == Nanos::ZERO;
         let second = time.second();
         if second != self.now.second() && !is_first {
@@ -340,6 +340,11 @@ impl Engine {
             self.events.emit(Route::NONE, &passed, out);
         }
         self.now = time;
+        if let Ok(Command::TermStart(start)) = Command::parse(command)
+            && start.header.port.is_none()
+        {
+            self.postpone_graces(start);
+        }
         while let Some(port) = self.grace.pop_due(time) {
             self.end_grace(PortId(port), out);
         }

@@ -11,7 +11,7 @@ use crate::event_store::{
     Control, ControlFile, Durability, LogKind, Options, Reader, Recovered, Writer,
 };
 use crate::sys::file::boot_id;
-use crate::types::command::{Command, CommandHeader, DayStart, VenueLimits};
+use crate::types::command::{Command, CommandHeader, DayStart, TermStart, VenueLimits};
 use crate::types::{ClusterKey, Date, Line, Nanos, Position, Record};
 
 /// What the stages are made of.
@@ -21,11 +21,15 @@ pub(super) struct Booted {
     /// A reader before the first event, to be cloned.
     pub(super) events: Reader,
     pub(super) durability: Durability,
-    pub(super) term: u32,
-    /// What the sequencer proposes behind the start of the term.
+    /// The start of the term it leads.
+    pub(super) start: TermStart,
+    /// What the sequencer proposes behind it.
     pub(super) proposals: Vec<Line>,
     pub(super) cluster_key: ClusterKey,
 }
+
+/// How long every port may take to find this node, at least.
+const TERM_GRACE_MS: u32 = 10_000;
 
 /// The directories of the two logs, below the configured one.
 const COMMANDS: &str = "commands";
@@ -102,7 +106,14 @@ pub(super) fn boot(
     }
     let durability = config.logs().durability;
     let events = reader;
-    Ok((Booted { engine, commands, events, durability, term, proposals, cluster_key }, control))
+    let start = TermStart {
+        header: CommandHeader::internal::<TermStart>(now),
+        term,
+        node,
+        term_grace_ms: TERM_GRACE_MS,
+        ..TermStart::new_zeroed()
+    };
+    Ok((Booted { engine, commands, events, durability, start, proposals, cluster_key }, control))
 }
 
 fn open_log(

@@ -76,7 +76,7 @@ impl Node {
         let (booted, control) = boot::boot(config, start, now)?;
         let (commands, mut events) = (booted.commands.reader(), booted.events.clone());
         events.seek(events.committed())?;
-        let (term, durability) = (booted.term, booted.durability);
+        let (term, durability) = (booted.start.term, booted.durability);
         let mut stages = wiring::wire(config, booted)?;
         let placement = config.placement();
         let mut threads = Vec::new();

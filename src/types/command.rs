@@ -87,7 +87,8 @@ impl CommandHeader {
     }
 }
 
-/// The first command after every start or election. Ports that were up enter their grace period.
+/// The first command after every start or election. Ports that were up enter their grace period, and
+/// one that had begun begins anew.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C, align(64))]
 pub struct TermStart {
@@ -97,8 +98,11 @@ pub struct TermStart {
     pub term: u32,
     /// The node that leads it.
     pub node: u32,
+    /// The least that a port's lost session may stay away from now on, in milliseconds: time to find
+    /// the new leader.
+    pub term_grace_ms: u32,
     /// Zero.
-    pub reserved: [u8; 32],
+    pub reserved: [u8; 28],
 }
 
 /// Begins a trading day: resets sequences and user reference numbers, and re-emits every definition.

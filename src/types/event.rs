@@ -112,8 +112,10 @@ pub struct TermStarted {
     pub term: u32,
     /// The node that leads it.
     pub node: u32,
+    /// The least that a port's lost session may stay away from now on, in milliseconds.
+    pub term_grace_ms: u32,
     /// Zero.
-    pub reserved: [u8; 16],
+    pub reserved: [u8; 12],
 }
 
 /// A day began; the definitions follow. First message of the day's feed.

@@ -57,7 +57,17 @@ impl<'a> Speaker<'a> {
             ["term", term] => {
                 let header = CommandHeader::internal::<TermStart>(Nanos::ZERO);
                 let term = term.parse().unwrap();
-                self.world.apply(&TermStart { header, term, node: 1, reserved: [0; 32] })
+                self.world.apply(&TermStart {
+                    header,
+                    term,
+                    node: 1,
+                    term_grace_ms: 10_000,
+                    ..FromZeros::new_zeroed()
+                })
+            }
+            ["away", time] => {
+                self.world.now = self.world.now.after(span(time));
+                Vec::new()
             }
             ["limits", ref options @ ..] => {
                 let usual = super::super::Capacity::SMALL;
