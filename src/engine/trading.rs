@@ -40,9 +40,13 @@ impl Engine {
     }
 
     /// Cancels an order or takes shares from it. Superfluous cancels are met with silence, and so is
-    /// one that would leave part of a lot.
+    /// one that would leave part of a lot, or whose form is wrong: what it asks for is not known.
     pub(super) fn cancel(&mut self, cancel: &Cancel, out: &mut dyn Outlet) {
         if !self.may_trade(&cancel.header) {
+            return;
+        }
+        if cancel.header.form_error != 0 {
+            self.counters.malformed_cancels += 1;
             return;
         }
         let found =

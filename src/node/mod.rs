@@ -7,6 +7,7 @@ mod books;
 mod boot;
 mod error;
 mod past;
+mod rehearsal;
 mod wiring;
 
 use std::fmt;
@@ -84,7 +85,7 @@ impl Node {
         let (booted, control) = boot::boot(config, start, now)?;
         let (commands, mut events) = (booted.commands.reader(), booted.events.clone());
         events.seek(events.committed())?;
-        let term = booted.term;
+        let term = booted.start.term;
         let volatile = is_volatile(&config.logs().directory).map_err(NodeError::BootId)?;
         let mut stages = wiring::wire(config, booted)?;
         let placement = config.placement();

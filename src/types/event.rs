@@ -26,6 +26,7 @@ records! {
     4 TimePassed [1]
     5 SystemMessage [1]
     6 Refused [1]
+    7 VenueLimitsSet [2]
     10 CurrencyDefined [1]
     11 FirmDefined [1]
     12 PortDefined [2]
@@ -111,8 +112,10 @@ pub struct TermStarted {
     pub term: u32,
     /// The node that leads it.
     pub node: u32,
+    /// The least that a port's lost session may stay away from now on, in milliseconds.
+    pub term_grace_ms: u32,
     /// Zero.
-    pub reserved: [u8; 16],
+    pub reserved: [u8; 12],
 }
 
 /// A day began; the definitions follow. First message of the day's feed.
@@ -183,6 +186,35 @@ pub struct Refused {
     pub reason: u8,
     /// Zero.
     pub reserved: [u8; 14],
+}
+
+/// How much of everything the venue is made for; see
+/// [`VenueLimits`](super::command::VenueLimits).
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct VenueLimitsSet {
+    /// Common fields.
+    pub header: EventHeader,
+    /// Bytes in a segment of the event log.
+    pub event_segment_bytes: u64,
+    /// Resting orders in all books.
+    pub orders: u32,
+    /// Different prices on one side of one book.
+    pub levels_per_side: u32,
+    /// Balances: pairs of an account and a currency or instrument.
+    pub balances: u32,
+    /// Ports.
+    pub ports: u32,
+    /// Accounts.
+    pub accounts: u32,
+    /// Currencies.
+    pub currencies: u16,
+    /// Firms.
+    pub firms: u16,
+    /// Instruments.
+    pub instruments: u16,
+    /// Zero.
+    pub reserved: [u8; 54],
 }
 
 /// A currency exists.

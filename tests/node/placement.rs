@@ -88,7 +88,7 @@ fn run_pipeline(
     };
     let (to_feed, events) = (open("commands", LogKind::Commands), open("events", LogKind::Events));
     let reader = events.reader();
-    let engine = new_engine(SEGMENT_BYTES);
+    let engine = new_engine(commands);
     let (engine, _) =
         EngineAgent::recover(engine, to_feed.reader(), reader.clone(), events).unwrap();
     let (datagrams_in, datagrams) = ring(16 * 1024, DATAGRAM_LINES_MAX);

@@ -6,6 +6,7 @@
 mod capacity;
 mod fuzz;
 mod golden;
+mod hostile;
 mod invariants;
 mod log;
 mod naive;
