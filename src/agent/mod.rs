@@ -4,11 +4,13 @@
 //! as a [`Composite`], in pipeline order, on one thread with one clock reading per cycle.
 
 mod runner;
+mod spans;
 
 use std::error::Error;
 use std::fmt;
 
 pub use runner::{AgentThread, Composite, Idle, StopFlag};
+pub use spans::{Span, Spanned, Spans};
 
 use crate::types::Nanos;
 

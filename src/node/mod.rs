@@ -9,6 +9,7 @@ mod error;
 mod wiring;
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Once;
 use std::thread;
@@ -18,7 +19,7 @@ use tracing::{error, info};
 
 pub use error::NodeError;
 
-use crate::agent::{Agent as _, AgentThread, Composite, StopFlag};
+use crate::agent::{Agent as _, AgentThread, Composite, Spans, StopFlag};
 use crate::config::{Config, ConfigError};
 use crate::event_store::{Control, ControlFile, Durability, Reader};
 use crate::types::event::Event;
@@ -34,6 +35,17 @@ pub struct Start {
     pub market: Option<MakeMarket>,
     /// Where to write the books when the node stops in order.
     pub books_out: Option<PathBuf>,
+    /// What a benchmark of this node asks.
+    pub bench: Option<Bench>,
+}
+
+/// What a benchmark asks of a node. Without one nothing of it exists.
+#[derive(Clone, Debug)]
+pub struct Bench {
+    /// Order entry echoes connections from these ports.
+    pub echo_ports: RangeInclusive<u16>,
+    /// Where the steps of the pipeline are recorded.
+    pub spans: Option<Spans>,
 }
 
 impl fmt::Debug for Start {
@@ -42,6 +54,7 @@ impl fmt::Debug for Start {
         f.debug_struct("Start")
             .field("market", &market)
             .field("books_out", &self.books_out)
+            .field("bench", &self.bench)
             .finish()
     }
 }
@@ -72,11 +85,12 @@ impl Node {
         now: Nanos,
     ) -> Result<Self, NodeError> {
         abort_on_panic();
+        let bench = start.bench.clone();
         let (booted, control) = boot::boot(config, start, now)?;
         let (commands, mut events) = (booted.commands.reader(), booted.events.clone());
         events.seek(events.committed())?;
         let (term, durability) = (booted.term, booted.durability);
-        let mut stages = wiring::wire(config, booted)?;
+        let mut stages = wiring::wire(config, booted, bench.as_ref())?;
         let placement = config.placement();
         let mut threads = Vec::new();
         for placed in &placement.threads {
