@@ -18,9 +18,10 @@ use std::time::Duration;
 use tracing::{error, info};
 
 pub use error::NodeError;
+use wiring::Stages;
 
 use crate::agent::{Agent as _, AgentThread, Composite, Spans, StopFlag};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Stage};
 use crate::event_store::{Control, ControlFile, Durability, Reader};
 use crate::types::event::Event;
 use crate::types::{Line, Nanos};
@@ -94,8 +95,7 @@ impl Node {
         let placement = config.placement();
         let mut threads = Vec::new();
         for placed in &placement.threads {
-            let agents = placed.stages.iter().map(|&stage| stages.take(stage)).collect();
-            let composite = Composite::new(agents);
+            let composite = compose(&placed.stages, &mut stages);
             let name = composite.name();
             let build = move || Ok(composite);
             let (core, idle, stop) = (placed.core, placement.idle, stop.clone());
@@ -144,6 +144,17 @@ impl Node {
         self.control.store(Control { clean: true, durable, ..state })?;
         info!("stopped in order");
         Ok(())
+    }
+}
+
+/// The stages of one thread. Order entry answers what the engine did: behind it, it has its turn again
+/// before the feed and the operators have theirs.
+fn compose(placed: &[Stage], stages: &mut Stages) -> Composite {
+    let composite = Composite::new(placed.iter().map(|&stage| stages.take(stage)).collect());
+    let place = |wanted| placed.iter().position(|&stage| stage == wanted);
+    match (place(Stage::OrderEntry), place(Stage::Engine)) {
+        (Some(order_entry), Some(engine)) => composite.revisiting(order_entry, engine),
+        _ => composite,
     }
 }
 

@@ -12,12 +12,15 @@ use crate::net::{self, DATAGRAM_LINES_MAX, KernelConfig, KernelTransport, Transp
 use crate::net::{DpdkConfig, DpdkDevice, Stack, StackConfig};
 use crate::ring::{Consumer, Producer, ring};
 use crate::sequencer::Sequencer;
-use crate::types::{PortKind, RECORD_LINES_MAX};
+use crate::types::{Nanos, PortKind, RECORD_LINES_MAX};
 
 /// Lines of a gateway's command ring: at least 4,096 orders on their way to the sequencer.
 const COMMAND_RING_LINES: usize = 16 * 1024;
 /// Lines of the ring that takes the feed's datagrams to the device: 1 MiB.
 const DATAGRAM_RING_LINES: usize = 16 * 1024;
+/// How often operators are looked after: a look is a system call, which orders on the same core would
+/// have to wait for in every duty cycle.
+const OPERATORS_LOOK_INTERVAL: Nanos = Nanos::from_micros(100);
 /// Operators at a time.
 const OPERATORS_MAX: usize = 16;
 
@@ -66,8 +69,11 @@ pub(super) fn wire(
         datagrams: None,
         events: events.clone(),
     };
-    let loopback =
-        KernelConfig { connections_max: OPERATORS_MAX, ..KernelConfig::new(config.admin().listen) };
+    let loopback = KernelConfig {
+        connections_max: OPERATORS_MAX,
+        look_interval: OPERATORS_LOOK_INTERVAL,
+        ..KernelConfig::new(config.admin().listen)
+    };
     let operators_transport = KernelTransport::new(&loopback).map_err(NodeError::admin)?;
     let inputs = vec![orders, operators];
     let node = config.node().id;

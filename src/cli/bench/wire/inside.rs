@@ -86,8 +86,7 @@ impl<'a> Run<'a> {
         // Another for each backend: the kernel keeps the last one's for a while.
         let port = FIRST_ECHO_PORT + self.backend as u16;
         let node = self.start_node(None)?;
-        let measured =
-            self.run_client(rounds, samples, &["--echo-port", &port.to_string()])?;
+        let measured = self.run_client(rounds, samples, &["--echo-port", &port.to_string()])?;
         self.stop(node)?;
         Ok(measured)
     }
