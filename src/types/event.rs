@@ -40,6 +40,7 @@ records! {
     42 Executed [2]
     43 Canceled [1]
     44 Rejected [1]
+    45 Replaced [2]
 }
 
 /// What every event begins with: where it stands in the streams it belongs to.
@@ -552,4 +553,71 @@ pub struct Rejected {
     pub cl_ord_id: ClOrdId,
     /// Zero.
     pub reserved2: [u8; 2],
+}
+
+/// An order took the place of another; its sequence is the new order's reference. Everything after it
+/// is said under the new number.
+///
+/// It is one message of the feed whatever becomes of the new order. If that rests as it is, the feed
+/// replaces the one by the other. If it trades at once, or is immediate and cannot, the feed deletes
+/// the original here; the fills follow, and then [`Rested`] for what rests of it.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct Replaced {
+    /// Common fields.
+    pub header: EventHeader,
+    /// The order that is gone.
+    pub original: OrderRef,
+    /// The price of the new order.
+    pub price: Price,
+    /// The instrument's symbol.
+    pub symbol: Symbol,
+    /// The participant's number for the order that is gone.
+    pub orig_user_ref_num: UserRefNum,
+    /// The participant's number for the new order.
+    pub user_ref_num: UserRefNum,
+    /// Shares that the new order begins with: none of them is executed.
+    pub quantity: Quantity,
+    /// Shares that were executed of all the orders it replaces, one after another.
+    pub executed: Quantity,
+    /// As entered.
+    pub min_quantity: Quantity,
+    /// As entered.
+    pub max_floor: Quantity,
+    /// As entered.
+    pub expire_time_s: u32,
+    /// The account that answers for it, the original's.
+    pub account: AccountId,
+    /// The participant's text.
+    pub cl_ord_id: ClOrdId,
+    /// Sub-account, the original's.
+    pub group_id: u16,
+    /// Channel.
+    pub user_ref_idx: u8,
+    /// A [`Side`](super::Side), the original's.
+    pub side: u8,
+    /// A [`TimeInForce`](super::TimeInForce).
+    pub time_in_force: u8,
+    /// OUCH display.
+    pub display: u8,
+    /// OUCH capacity, the original's.
+    pub capacity: u8,
+    /// `Y` or `N`.
+    pub intermarket_sweep: u8,
+    /// OUCH cross type, the original's.
+    pub cross_type: u8,
+    /// An [`OrderState`](super::OrderState).
+    pub order_state: u8,
+    /// As entered.
+    pub post_only: u8,
+    /// As entered.
+    pub handling: u8,
+    /// As entered.
+    pub price_type: u8,
+    /// As entered.
+    pub shares_located: u8,
+    /// Whether the new order rests as it is: 0 no, 1 yes.
+    pub rests: u8,
+    /// Zero.
+    pub reserved: [u8; 3],
 }

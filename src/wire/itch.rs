@@ -1,6 +1,6 @@
 //! TotalView-ITCH 5.0: the market as everyone may see it, order by order.
 //!
-//! It writes S R H A E X D and reads them; the other types are known by length, to step over.
+//! It writes S R H A E X D U and reads them; the other types are known by length, to step over.
 
 use zerocopy::byteorder::big_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -28,6 +28,8 @@ pub enum Message<'a> {
     OrderCancel(&'a OrderCancel),
     /// `D`: a resting order is gone.
     OrderDelete(&'a OrderDelete),
+    /// `U`: a resting order is gone, and another rests in its stead, behind all of its price.
+    OrderReplace(&'a OrderReplace),
     /// A sound message of a type of the specification that this exchange never sends.
     Other(u8),
 }
@@ -178,6 +180,24 @@ pub struct OrderDelete {
     pub order_ref: U64,
 }
 
+/// Order Replace. Side and instrument are the original's.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
+#[repr(C)]
+pub struct OrderReplace {
+    /// Common fields.
+    pub header: Header,
+    /// The order that is gone.
+    pub original: U64,
+    /// The order that rests.
+    pub order_ref: U64,
+    /// Shares that rest.
+    pub shares: U32,
+    /// Its price.
+    pub price: U32,
+}
+
 const _: () = assert!(size_of::<Header>() == 11);
 const _: () = assert!(size_of::<SystemEvent>() == 12);
 const _: () = assert!(size_of::<StockDirectory>() == 39);
@@ -186,6 +206,7 @@ const _: () = assert!(size_of::<AddOrder>() == 36);
 const _: () = assert!(size_of::<OrderExecuted>() == 31);
 const _: () = assert!(size_of::<OrderCancel>() == 23);
 const _: () = assert!(size_of::<OrderDelete>() == 19);
+const _: () = assert!(size_of::<OrderReplace>() == 35);
 
 /// Why bytes are not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -249,6 +270,7 @@ impl<'a> Message<'a> {
             b'E' => Self::OrderExecuted(view(message)?),
             b'X' => Self::OrderCancel(view(message)?),
             b'D' => Self::OrderDelete(view(message)?),
+            b'U' => Self::OrderReplace(view(message)?),
             other => Self::Other(other),
         })
     }
@@ -325,6 +347,17 @@ pub fn emit(
                 price: price(e.price),
             };
             put(&add, out)
+        }
+        Event::Replaced(e) if e.rests == 1 => {
+            let header = header(b'U', &e.header)?;
+            let (original, order_ref) = (e.original.0.into(), sequence.into());
+            let (shares, price) = (e.quantity.0.into(), price(e.price));
+            put(&OrderReplace { header, original, order_ref, shares, price }, out)
+        }
+        // What trades first is added when it rests: to show it as it came would cross the book.
+        Event::Replaced(e) => {
+            let header = header(b'D', &e.header)?;
+            put(&OrderDelete { header, order_ref: e.original.0.into() }, out)
         }
         Event::Executed(e) => {
             let header = header(b'E', &e.header)?;
@@ -481,6 +514,24 @@ mod tests {
     }
 
     #[test]
+    fn a_replaced_order_is_replaced_if_the_new_one_rests_and_else_deleted() {
+        let mut event = event::Replaced {
+            header: shown::<event::Replaced>(),
+            original: OrderRef(70),
+            price: Price(105_000),
+            quantity: Quantity(40),
+            rests: 1,
+            ..event::Replaced::new_zeroed()
+        };
+        let expected = b"U\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46\0\0\0\0\0\0\0\x4D\
+                         \0\0\0\x28\0\x01\x9A\x28";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+        event.rests = 0;
+        let expected = b"D\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+    }
+
+    #[test]
     fn the_days_events_are_system_events() {
         let mut header = shown::<event::DayStarted>();
         header.instrument = InstrumentId::NONE;
@@ -520,7 +571,7 @@ mod tests {
 
     #[test]
     fn types_never_sent_are_stepped_over_by_their_length() {
-        for kind in *b"YLVWKJhFCUPQBINO" {
+        for kind in *b"YLVWKJhFCPQBINO" {
             let mut message = vec![0; message_length(kind).unwrap()];
             message[0] = kind;
             assert!(matches!(Message::parse(&message), Ok(Message::Other(k)) if k == kind));
@@ -542,7 +593,7 @@ mod tests {
 
         #[test]
         fn what_is_laid_over_bytes_is_those_bytes(bytes: [u8; 39]) {
-            for kind in *b"SRHAEXD" {
+            for kind in *b"SRHAEXDU" {
                 let mut message = bytes[..message_length(kind).unwrap()].to_vec();
                 message[0] = kind;
                 let again = match Message::parse(&message).unwrap() {
@@ -553,6 +604,7 @@ mod tests {
                     Message::OrderExecuted(m) => m.as_bytes(),
                     Message::OrderCancel(m) => m.as_bytes(),
                     Message::OrderDelete(m) => m.as_bytes(),
+                    Message::OrderReplace(m) => m.as_bytes(),
                     Message::Other(_) => panic!("a type that is sent"),
                 };
                 prop_assert_eq!(again, message.as_slice());
@@ -563,7 +615,7 @@ mod tests {
     #[test]
     fn no_bytes_make_the_parser_panic() {
         let delete = hex(DELETE);
-        crate::wire::tests::each_damaged(&[&delete, &[b'A'; 36], &[b'R'; 39]], |bytes| {
+        crate::wire::tests::each_damaged(&[&delete, &[b'A'; 36], &[b'U'; 35], &[b'R'; 39]], |bytes| {
             let _ = Message::parse(bytes);
         });
     }

@@ -8,7 +8,7 @@ use super::world::World;
 use crate::order_manager::Asset;
 use crate::types::command::{
     AccountOpen, AccountUpdate, Cancel, CommandHeader, CurrencyDefine, DayEnd, DayStart,
-    FirmDefine, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, TermStart, Tick,
+    FirmDefine, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, Replace, TermStart, Tick,
     Transfer,
 };
 use crate::types::{
@@ -101,6 +101,13 @@ impl<'a> Speaker<'a> {
                     user_ref_idx,
                     ..FromZeros::new_zeroed()
                 })
+            }
+            [port, "replace", original, "by", number, quantity, price, ref options @ ..] => {
+                self.port = Some(port);
+                let header = self.header::<Replace>();
+                let replace =
+                    self.replacement(header, (original, number), (quantity, price), options);
+                self.world.apply(&replace)
             }
             [port, side, number, quantity, symbol, price, ref options @ ..]
                 if price.starts_with('@') =>
@@ -337,12 +344,59 @@ impl<'a> Speaker<'a> {
         }
     }
 
+    /// The price has the decimals of the original's instrument.
+    fn replacement(
+        &self,
+        header: CommandHeader,
+        (original, number): (&str, &str),
+        (quantity, price): (&str, &str),
+        options: &[&str],
+    ) -> Replace {
+        let (user_ref_idx, orig_user_ref_num) = number_of(original);
+        let manager = self.world.engine.order_manager();
+        let instrument = manager
+            .orders
+            .find(header.port, user_ref_idx, orig_user_ref_num)
+            .map(|handle| manager.orders.get(handle).instrument);
+        let decimals = instrument
+            .map_or(4, |id| manager.instruments.get(u32::from(id.0)).unwrap().price_decimals);
+        let price = match price.strip_prefix('@').unwrap() {
+            "market" => Price::MARKET,
+            price => Price(parse_decimal(price, decimals).try_into().unwrap()),
+        };
+        let user_ref_num = UserRefNum(number.parse().unwrap());
+        let byte = |name, usual| option::<char>(options, name).map_or(usual, |c| c as u8);
+        let immediate = options.contains(&"ioc");
+        let usual = if immediate { TimeInForce::ImmediateOrCancel } else { TimeInForce::Day };
+        Replace {
+            header,
+            price,
+            discretion_price: Price(option(options, "discretion").unwrap_or(0)),
+            orig_user_ref_num,
+            user_ref_num,
+            quantity: Quantity(quantity.parse().unwrap()),
+            min_quantity: Quantity(option(options, "min").unwrap_or(0)),
+            max_floor: Quantity(option(options, "floor").unwrap_or(0)),
+            cl_ord_id: ClOrdId::new(&format!("id{}", user_ref_num.0)).unwrap(),
+            user_ref_idx,
+            side: byte("side", 0),
+            time_in_force: byte("tif", usual.byte()),
+            display: byte("display", b'Y'),
+            intermarket_sweep: byte("iso", b'N'),
+            price_type: byte("pricetype", 0),
+            post_only: byte("postonly", 0),
+            handling: byte("handling", 0),
+            ..FromZeros::new_zeroed()
+        }
+    }
+
     fn ignored(&self) -> String {
         let EngineCounters {
             commands: _,
             stale_epochs,
             duplicate_orders,
             idle_cancels,
+            idle_replaces,
             refused_logins,
             not_allowed,
             unknown_commands,
@@ -352,6 +406,7 @@ impl<'a> Speaker<'a> {
             (stale_epochs, "of an old session"),
             (duplicate_orders, "sent again"),
             (idle_cancels, "with nothing to cancel"),
+            (idle_replaces, "with nothing to replace"),
             (refused_logins, "to log in"),
             (not_allowed, "not allowed"),
             (unknown_commands, "unknown"),
