@@ -615,8 +615,11 @@ mod tests {
     #[test]
     fn no_bytes_make_the_parser_panic() {
         let delete = hex(DELETE);
-        crate::wire::tests::each_damaged(&[&delete, &[b'A'; 36], &[b'U'; 35], &[b'R'; 39]], |bytes| {
-            let _ = Message::parse(bytes);
-        });
+        crate::wire::tests::each_damaged(
+            &[&delete, &[b'A'; 36], &[b'U'; 35], &[b'R'; 39]],
+            |bytes| {
+                let _ = Message::parse(bytes);
+            },
+        );
     }
 }

@@ -371,7 +371,8 @@ mod tests {
             assert!(matches!(Inbound::parse(&cancel), Ok(Inbound::Cancel(..))));
         });
 
-        let args = args(address, &["buy 100 ACME 10.50", "replace 7 60", "replace 42 60", "cancel 42"]);
+        let args =
+            args(address, &["buy 100 ACME 10.50", "replace 7 60", "replace 42 60", "cancel 42"]);
         let given = given_actions(&args).unwrap();
         let credentials = credentials(&args).unwrap();
         let blank = SessionId::BLANK;

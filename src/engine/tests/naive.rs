@@ -90,9 +90,8 @@ pub(super) struct Change {
     pub(super) number: u32,
     /// In all, what was executed included.
     pub(super) quantity: u32,
-    /// In ticks above or below the original's price.
-    pub(super) ticks: i64,
-    pub(super) off_tick: bool,
+    /// How many ticks above or below the original's price; `None` is one price unit above it.
+    pub(super) ticks: Option<i64>,
     pub(super) immediate: bool,
 }
 
@@ -237,22 +236,16 @@ impl Naive {
         said
     }
 
-    /// The price that a change asks for, if the original is open.
-    pub(super) fn price(&self, change: &Change) -> Option<(u64, usize)> {
-        let ticket = &self.orders[self.find(change.login, change.original)?].ticket;
-        let tick = LISTINGS[ticket.listing].tick;
-        let price = ticket.price.checked_add_signed(change.ticks * tick.cast_signed()).unwrap();
-        Some((price + u64::from(change.off_tick && tick > 1), ticket.listing))
-    }
-
     pub(super) fn replace(&mut self, change: &Change) -> Vec<String> {
-        let Change { login, original, number, quantity, immediate, .. } = *change;
-        let Some((price, _)) = self.price(change) else { return Vec::new() };
+        let Change { login, original, number, quantity, ticks, immediate } = *change;
+        let Some(at) = self.find(login, original) else { return Vec::new() };
         if self.down[login] || number <= self.last_number[login] {
             return Vec::new();
         }
-        let at = self.find(login, original).unwrap();
         let order = self.orders[at];
+        let tick = LISTINGS[order.ticket.listing].tick.cast_signed();
+        let shift = ticks.map_or(1, |ticks| ticks * tick);
+        let price = order.ticket.price.checked_add_signed(shift).unwrap();
         let quantity = quantity.saturating_sub(order.executed);
         let ticket =
             Ticket { number, quantity, price, immediate, account: order.account, ..order.ticket };

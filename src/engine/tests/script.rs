@@ -344,7 +344,8 @@ impl<'a> Speaker<'a> {
         }
     }
 
-    /// The price has the decimals of the original's instrument.
+    /// The price has the decimals of the original's instrument. "@+2t" is two ticks above the original's
+    /// price, "@off" one unit.
     fn replacement(
         &self,
         header: CommandHeader,
@@ -353,16 +354,22 @@ impl<'a> Speaker<'a> {
         options: &[&str],
     ) -> Replace {
         let (user_ref_idx, orig_user_ref_num) = number_of(original);
-        let manager = self.world.engine.order_manager();
-        let instrument = manager
-            .orders
-            .find(header.port, user_ref_idx, orig_user_ref_num)
-            .map(|handle| manager.orders.get(handle).instrument);
-        let decimals = instrument
-            .map_or(4, |id| manager.instruments.get(u32::from(id.0)).unwrap().price_decimals);
-        let price = match price.strip_prefix('@').unwrap() {
-            "market" => Price::MARKET,
-            price => Price(parse_decimal(price, decimals).try_into().unwrap()),
+        let (books, manager) = (self.world.engine.books(), self.world.engine.order_manager());
+        let found = manager.orders.find(header.port, user_ref_idx, orig_user_ref_num);
+        let (current, tick, decimals) = found.map_or((Price(1_000_000), 1, 4), |handle| {
+            let order = books.order(handle);
+            let instrument = manager.instruments.get(order.instrument.0.into()).unwrap();
+            (order.price, instrument.tick_size, instrument.price_decimals)
+        });
+        let price = price.strip_prefix('@').unwrap();
+        let price = match (price, price.strip_suffix('t')) {
+            ("market", _) => Price::MARKET,
+            ("off", _) => Price(current.0 + 1),
+            (_, Some(ticks)) => {
+                let shift = ticks.parse::<i64>().unwrap() * tick.cast_signed();
+                Price(current.0.checked_add_signed(shift).unwrap())
+            }
+            (price, None) => Price(parse_decimal(price, decimals).try_into().unwrap()),
         };
         let user_ref_num = UserRefNum(number.parse().unwrap());
         let byte = |name, usual| option::<char>(options, name).map_or(usual, |c| c as u8);

@@ -350,7 +350,8 @@ mod tests {
 
     #[test]
     fn a_replace_becomes_a_command_with_its_options_and_no_others() {
-        let elements = b"\x05\x02LIME\x05\x03\0\0\0\x0A\x09\x09\0\0\0\0\0\0\0\x05\x05\x80\0\0\x12\x34\
+        let elements =
+            b"\x05\x02LIME\x05\x03\0\0\0\x0A\x09\x09\0\0\0\0\0\0\0\x05\x05\x80\0\0\x12\x34\
                          \x02\x1BE\x02\x1C\x03";
         let command = replacement().to_command(elements, PortId(3), Epoch(9), Nanos(5));
         assert_eq!((command.header.kind, command.header.lines), (42, 2));

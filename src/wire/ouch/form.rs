@@ -123,8 +123,7 @@ mod tests {
     }
 
     fn error_of_replace(change: impl FnOnce(&mut Replace, &mut Options)) -> Option<RejectReason> {
-        let mut replace =
-            Replace::new(UserRefNum(7), UserRefNum(8), Quantity(100), Price(105_000));
+        let mut replace = Replace::new(UserRefNum(7), UserRefNum(8), Quantity(100), Price(105_000));
         let mut options = Options::default();
         change(&mut replace, &mut options);
         replace_form_error(&replace, Some(&options))

@@ -317,7 +317,10 @@ mod tests {
         }
         for length in [1, 38, 39, 41] {
             let wrong = OuchError::Length { kind: b'U', length };
-            assert_eq!(Inbound::parse(&[&b"U"[..], &[0; 40]].concat()[..length]).unwrap_err(), wrong);
+            assert_eq!(
+                Inbound::parse(&[&b"U"[..], &[0; 40]].concat()[..length]).unwrap_err(),
+                wrong
+            );
         }
         for length in [1, 8, 10, 12] {
             let wrong = OuchError::Length { kind: b'X', length };

@@ -217,7 +217,9 @@ impl<'a> Outbound<'a> {
                 let (fields, elements) = view(message, Appendage::Optional)?;
                 Self::Rejected(fields, elements)
             }
-            b'D' | b'B' | b'F' | b'P' | b'I' | b'T' | b'M' | b'R' | b'X' | b'G' | b'K' | b'Q' => Self::NotBuilt(kind),
+            b'D' | b'B' | b'F' | b'P' | b'I' | b'T' | b'M' | b'R' | b'X' | b'G' | b'K' | b'Q' => {
+                Self::NotBuilt(kind)
+            }
             unknown => return Err(OuchError::UnknownType(unknown)),
         })
     }
