@@ -51,14 +51,17 @@ impl Engine {
     }
 
     /// Cancels an order or takes shares from it. Superfluous cancels are met with silence, and so is
-    /// one that would leave part of a lot.
+    /// one that would leave part of a lot, or whose form is wrong: what it asks for is not known.
     pub(super) fn cancel(&mut self, cancel: &Cancel, out: &mut dyn Outlet) {
         if !self.may_trade(&cancel.header) {
             return;
         }
+        if cancel.header.form_error != 0 {
+            self.counters.malformed_cancels += 1;
+            return;
+        }
         let found =
             self.manager.orders.find(cancel.header.port, cancel.user_ref_idx, cancel.user_ref_num);
-        let found = found.filter(|_| cancel.header.form_error == 0);
         let decrement = found.and_then(|handle| self.decrement(handle, cancel.quantity));
         let (Some(handle), Some(decrement)) = (found, decrement) else {
             self.counters.idle_cancels += 1;

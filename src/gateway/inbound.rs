@@ -84,6 +84,7 @@ const fn is_administrative(kind: CommandKind) -> bool {
         | CommandKind::Transfer
         | CommandKind::InstrumentDefine => true,
         CommandKind::TermStart
+        | CommandKind::VenueLimits
         | CommandKind::Tick
         | CommandKind::PortUp
         | CommandKind::PortDown

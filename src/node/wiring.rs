@@ -46,7 +46,8 @@ pub(super) fn wire(config: &Config, booted: Booted) -> Result<Stages, NodeError>
     let (orders_in, orders) = ring(COMMAND_RING_LINES, RECORD_LINES_MAX);
     let (operators_in, operators) = ring(COMMAND_RING_LINES, RECORD_LINES_MAX);
     let (datagrams_in, datagrams) = ring(DATAGRAM_RING_LINES, DATAGRAM_LINES_MAX);
-    let Booted { engine, commands, events, durability, term, proposals, cluster_key } = booted;
+    let Booted { engine, commands, events, durability, start, proposals, cluster_key } = booted;
+    let term = start.term;
 
     let gateway =
         |serves, shard| GatewayConfig { serves, shard, term, cluster_key: cluster_key.clone() };
@@ -66,13 +67,12 @@ pub(super) fn wire(config: &Config, booted: Booted) -> Result<Stages, NodeError>
         KernelConfig { connections_max: OPERATORS_MAX, ..KernelConfig::new(config.admin().listen) };
     let operators_transport = KernelTransport::new(&loopback).map_err(NodeError::admin)?;
     let inputs = vec![orders, operators];
-    let node = config.node().id;
     let feed = MarketDataConfig { group: config.feed().group, term };
     Ok(Stages(vec![
         (Stage::OrderEntry, front.over_configured_transport(config)?),
         (
             Stage::Sequencer,
-            Box::new(Sequencer::new(commands, durability, term, node, &proposals, inputs)),
+            Box::new(Sequencer::new(commands, durability, &start, &proposals, inputs)),
         ),
         (Stage::Engine, Box::new(engine)),
         (Stage::MarketData, Box::new(MarketData::new(feed, events, datagrams_in))),

@@ -27,6 +27,7 @@ records! {
     2 DayStart [2]
     3 DayEnd [1]
     4 Tick [1]
+    7 VenueLimits [2]
     10 CurrencyDefine [1]
     11 FirmDefine [1]
     12 PortDefine [2]
@@ -87,7 +88,8 @@ impl CommandHeader {
     }
 }
 
-/// The first command after every start or election. Ports that were up enter their grace period.
+/// The first command after every start or election. Ports that were up enter their grace period, and
+/// one that had begun begins anew.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C, align(64))]
 pub struct TermStart {
@@ -97,8 +99,11 @@ pub struct TermStart {
     pub term: u32,
     /// The node that leads it.
     pub node: u32,
+    /// The least that a port's lost session may stay away from now on, in milliseconds: time to find
+    /// the new leader.
+    pub term_grace_ms: u32,
     /// Zero.
-    pub reserved: [u8; 32],
+    pub reserved: [u8; 28],
 }
 
 /// Begins a trading day: resets sequences and user reference numbers, and re-emits every definition.
@@ -139,6 +144,45 @@ pub struct Tick {
     pub header: CommandHeader,
     /// Zero.
     pub reserved: [u8; 40],
+}
+
+/// How much of everything the venue is made for. What does not fit is refused, and a refusal is an
+/// outcome, so the limits are the log's first command behind the start of its first term, and no
+/// node's own affair.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct VenueLimits {
+    /// Common fields.
+    pub header: CommandHeader,
+    /// Bytes in a segment of the event log.
+    pub event_segment_bytes: u64,
+    /// Resting orders in all books.
+    pub orders: u32,
+    /// Different prices on one side of one book.
+    pub levels_per_side: u32,
+    /// Balances: pairs of an account and a currency or instrument.
+    pub balances: u32,
+    /// Ports.
+    pub ports: u32,
+    /// Accounts.
+    pub accounts: u32,
+    /// Currencies.
+    pub currencies: u16,
+    /// Firms.
+    pub firms: u16,
+    /// Instruments.
+    pub instruments: u16,
+    /// Zero.
+    pub reserved: [u8; 70],
+}
+
+impl VenueLimits {
+    /// Whether both set the same limits, whoever asked for them.
+    #[must_use]
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        const HEADER_BYTES: usize = size_of::<CommandHeader>();
+        self.as_bytes()[HEADER_BYTES..] == other.as_bytes()[HEADER_BYTES..]
+    }
 }
 
 /// Defines a currency.

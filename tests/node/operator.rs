@@ -134,7 +134,11 @@ pub(crate) fn said(event: &Event<'_>) -> String {
             format!("{}: account {} {status:?}", account.request, account.account)
         }
         Event::Refused(refused) => {
-            format!("{}: refused {:?}", refused.request, Refusal::from_byte(refused.reason).unwrap())
+            format!(
+                "{}: refused {:?}",
+                refused.request,
+                Refusal::from_byte(refused.reason).unwrap()
+            )
         }
         other => panic!("no operator is told of {other:?}"),
     }

@@ -1,12 +1,11 @@
 //! What an engine is made for, and what it says beyond that.
 
-use super::super::{Capacity, Engine};
+use super::super::Capacity;
 use super::script;
-use super::world::{SEGMENT_BYTES, World};
+use super::world::World;
 
 fn tell(capacity: Capacity, lines: &str) -> Vec<String> {
-    let mut world = World::empty();
-    world.engine = Engine::new(capacity, SEGMENT_BYTES);
+    let mut world = World::with(capacity);
     script::lines(lines).flat_map(|line| script::run(&mut world, line)).collect()
 }
 

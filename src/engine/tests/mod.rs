@@ -7,6 +7,7 @@ mod capacity;
 mod feed;
 mod fuzz;
 mod golden;
+mod hostile;
 mod invariants;
 mod log;
 mod naive;

@@ -36,6 +36,7 @@ pub(super) fn render(
             CommandKind::from_number(e.command).unwrap(),
             Refusal::from_byte(e.reason).unwrap()
         ),
+        Event::VenueLimitsSet(e) => format!("limits set, {} orders", e.orders),
         Event::CurrencyDefined(e) => format!("currency {} is {}", e.code, e.currency),
         Event::FirmDefined(e) => format!("firm {} is {}", e.code, e.firm),
         Event::PortDefined(e) => format!("port {} is {}", e.name, e.port),

@@ -57,7 +57,23 @@ impl<'a> Speaker<'a> {
             ["term", term] => {
                 let header = CommandHeader::internal::<TermStart>(Nanos::ZERO);
                 let term = term.parse().unwrap();
-                self.world.apply(&TermStart { header, term, node: 1, reserved: [0; 32] })
+                self.world.apply(&TermStart {
+                    header,
+                    term,
+                    node: 1,
+                    term_grace_ms: 10_000,
+                    ..FromZeros::new_zeroed()
+                })
+            }
+            ["away", time] => {
+                self.world.now = self.world.now.after(span(time));
+                Vec::new()
+            }
+            ["limits", ref options @ ..] => {
+                let usual = super::super::Capacity::SMALL;
+                let orders = option(options, "orders").unwrap_or(usual.orders);
+                let capacity = super::super::Capacity { orders, ..usual };
+                self.world.apply(&capacity.limits(super::world::SEGMENT_BYTES))
             }
             ["wait", time] => {
                 self.world.now = self.world.now.after(span(time));
@@ -403,6 +419,7 @@ impl<'a> Speaker<'a> {
             stale_epochs,
             duplicate_orders,
             idle_cancels,
+            malformed_cancels,
             idle_replaces,
             refused_logins,
             not_allowed,
@@ -413,6 +430,7 @@ impl<'a> Speaker<'a> {
             (stale_epochs, "of an old session"),
             (duplicate_orders, "sent again"),
             (idle_cancels, "with nothing to cancel"),
+            (malformed_cancels, "cancels out of form"),
             (idle_replaces, "with nothing to replace"),
             (refused_logins, "to log in"),
             (not_allowed, "not allowed"),

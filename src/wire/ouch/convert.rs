@@ -5,8 +5,8 @@
 use zerocopy::FromZeros;
 
 use super::{
-    Accepted, Cancel, Canceled, Enter, Executed, OUT_MAX, Options, Rejected, Replace, Replaced,
-    SystemEvent, form_error, replace_form_error,
+    Accepted, Cancel, Canceled, Enter, Executed, MalformedAppendage, OUT_MAX, Options, Rejected,
+    Replace, Replaced, SystemEvent, form_error, replace_form_error,
 };
 use crate::types::command::{self, CommandHeader};
 use crate::types::event::{self, Event};
@@ -27,7 +27,7 @@ impl Enter {
     ) -> command::NewOrder {
         let parsed = Options::parse(elements);
         let error = form_error(self, parsed.as_ref().ok());
-        let options = parsed.unwrap_or_default();
+        let options = parsed.unwrap_or_else(of_channel);
         let mut header = CommandHeader::new::<command::NewOrder>(port, epoch, receive_time);
         header.form_error = error.map_or(0, RejectReason::code);
         command::NewOrder {
@@ -80,7 +80,7 @@ impl Replace {
     ) -> command::Replace {
         let parsed = Options::parse(elements);
         let error = replace_form_error(self, parsed.as_ref().ok());
-        let options = parsed.unwrap_or_default();
+        let options = parsed.unwrap_or_else(of_channel);
         let mut header = CommandHeader::new::<command::Replace>(port, epoch, receive_time);
         header.form_error = error.map_or(0, RejectReason::code);
         command::Replace {
@@ -132,10 +132,16 @@ impl Cancel {
             header,
             user_ref_num: UserRefNum(self.user_ref_num.get()),
             quantity: Quantity(self.quantity.get()),
-            user_ref_idx: parsed.unwrap_or_default().user_ref_idx,
+            user_ref_idx: parsed.unwrap_or_else(of_channel).user_ref_idx,
             ..command::Cancel::new_zeroed()
         }
     }
+}
+
+/// What is known of a malformed appendage: the channel, or [`Inbound::parse`](super::Inbound::parse)
+/// would have refused the message.
+fn of_channel(malformed: MalformedAppendage) -> Options {
+    channel(malformed.user_ref_idx.unwrap_or_default())
 }
 
 /// Writes the message that `event` is in its port's stream to the front of `out` and returns its
@@ -333,15 +339,18 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_appendage_is_a_form_error_of_the_command() {
-        let enter = sound().to_command(b"\x05\x02", PortId(3), Epoch(9), Nanos(5));
+    fn a_malformed_appendage_is_a_form_error_of_the_command_and_keeps_its_channel() {
+        let elements = b"\x02\x1C\x03\x05\x02";
+        let enter = sound().to_command(elements, PortId(3), Epoch(9), Nanos(5));
         assert_eq!(enter.header.form_error, RejectReason::Other.code());
-        assert_eq!(enter.user_ref_num, UserRefNum(7));
-        let replace = replacement().to_command(b"\x05\x02", PortId(3), Epoch(9), Nanos(5));
+        assert_eq!((enter.user_ref_num, enter.user_ref_idx), (UserRefNum(7), 3));
+        let replace = replacement().to_command(elements, PortId(3), Epoch(9), Nanos(5));
         assert_eq!(replace.header.form_error, RejectReason::Other.code());
+        assert_eq!(replace.user_ref_idx, 3);
         let cancel = Cancel::new(UserRefNum(7), Quantity(1));
-        let command = cancel.to_command(b"\x05\x02", PortId(3), Epoch(9), Nanos(5));
+        let command = cancel.to_command(elements, PortId(3), Epoch(9), Nanos(5));
         assert_eq!(command.header.form_error, RejectReason::Other.code());
+        assert_eq!(command.user_ref_idx, 3);
     }
 
     fn replacement() -> Replace {

@@ -5,8 +5,8 @@
 use zerocopy::byteorder::big_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::{APPENDAGE_LENGTH_BYTES, Appendage, OPTIONS_BYTES_MAX, Options, OuchError};
-use super::{join, split};
+use super::{APPENDAGE_LENGTH_BYTES, Appendage, MalformedAppendage, OPTIONS_BYTES_MAX};
+use super::{Options, OuchError, join, split};
 use crate::types::{ClOrdId, Price, Quantity, Side, Symbol, TimeInForce, UserRefNum};
 
 /// The most bytes of an Enter Order that this codec writes.
@@ -109,7 +109,8 @@ impl<'a> Inbound<'a> {
     /// Parses one whole message.
     ///
     /// # Errors
-    /// [`OuchError`]; a malformed appendage of the right length is not one.
+    /// [`OuchError`]. An appendage of the right length that is malformed behind its channel is not
+    /// one: the exchange can still answer.
     pub fn parse(message: &'a [u8]) -> Result<Self, OuchError> {
         let &[kind, ..] = message else { return Err(OuchError::Empty) };
         let (fixed, appendage) = match kind {
@@ -123,6 +124,10 @@ impl<'a> Inbound<'a> {
             unknown => return Err(OuchError::UnknownType(unknown)),
         };
         let (fields, elements) = split(message, fixed, appendage)?;
+        // Read again when the message becomes a command: most appendages are empty.
+        if let Err(MalformedAppendage { user_ref_idx: None }) = Options::parse(elements) {
+            return Err(OuchError::Appendage(kind));
+        }
         let wrong = OuchError::Length { kind, length: message.len() };
         Ok(match kind {
             Enter::KIND => Self::Enter(Enter::ref_from_bytes(fields).map_err(|_| wrong)?, elements),
@@ -327,6 +332,26 @@ mod tests {
             assert_eq!(Inbound::parse(&b"X00000000000"[..length]).unwrap_err(), wrong);
         }
         assert_eq!(Inbound::parse(b"").unwrap_err(), OuchError::Empty);
+    }
+
+    #[test]
+    fn an_appendage_that_hides_the_channel_is_refused_like_a_wrong_length() {
+        let appended = |fixed: &[u8], elements: &[u8]| {
+            let length = u16::try_from(elements.len()).unwrap().to_be_bytes();
+            [fixed, &length, elements].concat()
+        };
+        let packet = hex(ENTER);
+        let enter =
+            Enter { kind: b'O', ..*Enter::ref_from_prefix(unsequenced(&packet)).unwrap().0 };
+        let cancel = Cancel::new(UserRefNum(7), Quantity(5));
+        let replace = Replace::new(UserRefNum(7), UserRefNum(8), Quantity(5), Price(1));
+        let (o, u, x) = (enter.as_bytes(), replace.as_bytes(), cancel.as_bytes());
+        for (kind, fixed) in [(b'O', o), (b'U', u), (b'X', x)] {
+            let hidden = appended(fixed, b"\x05\x02\x02\x1C\x03");
+            assert_eq!(Inbound::parse(&hidden).unwrap_err(), OuchError::Appendage(kind));
+            let known = appended(fixed, b"\x02\x1C\x03\x05\x02");
+            assert!(Inbound::parse(&known).is_ok());
+        }
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub enum OuchError {
         /// The whole message's bytes.
         length: usize,
     },
+    /// Its appendage is malformed before it says which channel's number the message carries.
+    #[error("message of type {0:#04x} with an appendage that cannot be read")]
+    Appendage(u8),
 }
 
 /// Bytes of the appendage length.

@@ -89,7 +89,11 @@ pub struct Options {
 /// The elements do not fill the appendage, or a known tag has a value of another size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("malformed appendage")]
-pub struct MalformedAppendage;
+pub struct MalformedAppendage {
+    /// The channel, if it was read before the error. Without it nobody knows whose number the message
+    /// carries: to take it for channel 0 would use up, or cancel, another order's.
+    pub user_ref_idx: Option<u8>,
+}
 
 impl Options {
     /// Parses the elements of an appendage.
@@ -98,14 +102,25 @@ impl Options {
     /// [`MalformedAppendage`].
     pub fn parse(mut elements: &[u8]) -> Result<Self, MalformedAppendage> {
         let mut options = Self::default();
-        while let Some((&length, rest)) = elements.split_first() {
-            let (element, rest) =
-                rest.split_at_checked(usize::from(length)).ok_or(MalformedAppendage)?;
-            let (&tag, value) = element.split_first().ok_or(MalformedAppendage)?;
-            options.set(tag, value).ok_or(MalformedAppendage)?;
+        let mut user_ref_idx = None;
+        while !elements.is_empty() {
+            let malformed = MalformedAppendage { user_ref_idx };
+            let (tag, rest) = options.take(elements).ok_or(malformed)?;
+            if tag == tag::USER_REF_IDX {
+                user_ref_idx = Some(options.user_ref_idx);
+            }
             elements = rest;
         }
         Ok(options)
+    }
+
+    /// Takes the first of `elements`: its tag, and the elements behind it.
+    fn take<'a>(&mut self, elements: &'a [u8]) -> Option<(u8, &'a [u8])> {
+        let (&length, rest) = elements.split_first()?;
+        let (element, rest) = rest.split_at_checked(usize::from(length))?;
+        let (&tag, value) = element.split_first()?;
+        self.set(tag, value)?;
+        Some((tag, rest))
     }
 
     fn set(&mut self, tag: u8, value: &[u8]) -> Option<()> {
@@ -228,14 +243,25 @@ pub(super) mod tests {
     #[test]
     fn elements_that_do_not_fill_the_appendage_are_malformed() {
         for elements in [&b"\x00"[..], b"\x05\x02MLR", b"\x02", b"\x05\x02MLRO\x01"] {
-            assert_eq!(Options::parse(elements), Err(MalformedAppendage), "{elements:?}");
+            let malformed = MalformedAppendage { user_ref_idx: None };
+            assert_eq!(Options::parse(elements), Err(malformed), "{elements:?}");
         }
     }
 
     #[test]
     fn a_known_tag_with_a_value_of_another_size_is_malformed() {
-        assert_eq!(Options::parse(b"\x03\x03\x00\x01"), Err(MalformedAppendage));
-        assert_eq!(Options::parse(b"\x03\x0CPP"), Err(MalformedAppendage));
+        let malformed = MalformedAppendage { user_ref_idx: None };
+        assert_eq!(Options::parse(b"\x03\x03\x00\x01"), Err(malformed));
+        assert_eq!(Options::parse(b"\x03\x0CPP"), Err(malformed));
+        assert_eq!(Options::parse(b"\x03\x1C\x01\x02"), Err(malformed));
+    }
+
+    #[test]
+    fn the_channel_read_before_an_error_is_known() {
+        let malformed = |user_ref_idx| Err(MalformedAppendage { user_ref_idx });
+        assert_eq!(Options::parse(b"\x02\x1C\x03\x05\x02"), malformed(Some(3)));
+        assert_eq!(Options::parse(b"\x02\x1C\x03\x02\x1C\x04\x00"), malformed(Some(4)));
+        assert_eq!(Options::parse(b"\x05\x02\x02\x1C\x03"), malformed(None));
     }
 
     #[test]
