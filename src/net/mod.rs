@@ -18,6 +18,7 @@ mod events;
 pub mod ipv4;
 pub mod kernel;
 mod memory_device;
+mod sources;
 pub mod stack;
 pub mod tcp;
 pub mod udp;

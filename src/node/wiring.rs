@@ -62,8 +62,12 @@ pub(super) fn wire(config: &Config, booted: Booted) -> Result<Stages, NodeError>
         datagrams: None,
         events: events.clone(),
     };
-    let loopback =
-        KernelConfig { connections_max: OPERATORS_MAX, ..KernelConfig::new(config.admin().listen) };
+    let loopback = KernelConfig {
+        connections_max: OPERATORS_MAX,
+        // They all come from loopback.
+        connections_per_source_max: OPERATORS_MAX,
+        ..KernelConfig::new(config.admin().listen)
+    };
     let operators_transport = KernelTransport::new(&loopback).map_err(NodeError::admin)?;
     let inputs = vec![orders, operators];
     let node = config.node().id;
@@ -103,6 +107,7 @@ impl Front {
                     multicast_interface: config.feed().source,
                     multicast_ttl: config.feed().ttl,
                     connections_max: entry.connections_max as usize,
+                    connections_per_source_max: entry.connections_per_source_max as usize,
                     ..KernelConfig::new(entry.listen)
                 };
                 Ok(self.over(KernelTransport::new(&settings).map_err(NodeError::front)?))
@@ -128,6 +133,8 @@ fn dpdk_stack(config: &Config) -> Result<Stack<DpdkDevice>, NodeError> {
     let settings = StackConfig {
         gateway: entry.gateway,
         connections_max: entry.connections_max as usize,
+        connections_per_source_max: entry.connections_per_source_max as usize,
+        datagram_port: config.feed().group.port(),
         allow: entry.allow.clone(),
         multicast_ttl: config.feed().ttl,
         ..StackConfig::new(*entry.listen.ip(), entry.prefix, entry.listen.port())
