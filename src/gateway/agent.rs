@@ -98,6 +98,7 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
         }
         self.relay_datagrams();
         self.transport.flush(self.core.timers_at);
+        info!(gateway = self.name(), transport = ?self.transport, "its network");
         info!(gateway = self.name(), counters = ?self.core.counters, "closed");
         Ok(())
     }

@@ -49,6 +49,8 @@ pub struct GatewayCounters {
     pub messages_out: u64,
     /// Messages sent from the log.
     pub messages_replayed: u64,
+    /// Messages that found no room in the connection, and were sent from the log later.
+    pub messages_refused: u64,
     /// Sessions ended for breaking the protocol.
     pub violations: u64,
     /// Sessions ended for their silence.

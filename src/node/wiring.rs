@@ -73,6 +73,8 @@ pub(super) fn wire(
     let loopback = KernelConfig {
         connections_max: OPERATORS_MAX,
         look_interval: OPERATORS_LOOK_INTERVAL,
+        // They all come from loopback.
+        connections_per_source_max: OPERATORS_MAX,
         ..KernelConfig::new(config.admin().listen)
     };
     let operators_transport = KernelTransport::new(&loopback).map_err(NodeError::admin)?;
@@ -137,6 +139,7 @@ impl Front {
                     multicast_interface: config.feed().source,
                     multicast_ttl: config.feed().ttl,
                     connections_max: entry.connections_max as usize,
+                    connections_per_source_max: entry.connections_per_source_max as usize,
                     ..KernelConfig::new(entry.listen)
                 };
                 let transport = KernelTransport::new(&settings).map_err(NodeError::front)?;
@@ -163,6 +166,8 @@ fn dpdk_stack(config: &Config) -> Result<Stack<DpdkDevice>, NodeError> {
     let settings = StackConfig {
         gateway: entry.gateway,
         connections_max: entry.connections_max as usize,
+        connections_per_source_max: entry.connections_per_source_max as usize,
+        datagram_port: config.feed().group.port(),
         allow: entry.allow.clone(),
         multicast_ttl: config.feed().ttl,
         ..StackConfig::new(*entry.listen.ip(), entry.prefix, entry.listen.port())

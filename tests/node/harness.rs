@@ -186,6 +186,7 @@ impl Site {
             backend = "kernel"
             listen = "{order_entry}"
             connections_max = {CONNECTIONS_MAX}
+            connections_per_source_max = {CONNECTIONS_MAX}
             allow = ["127.0.0.0/8"]
             [feed]
             group = "{feed}"
