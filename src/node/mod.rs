@@ -85,7 +85,9 @@ impl Node {
         let (commands, mut events) = (booted.commands.reader(), booted.events.clone());
         events.seek(events.committed())?;
         let term = booted.term;
-        let volatile = is_volatile(&config.logs().directory).map_err(NodeError::BootId)?;
+        let directory = &config.logs().directory;
+        let volatile = is_volatile(directory)
+            .map_err(|source| NodeError::Examine { directory: directory.clone(), source })?;
         let mut stages = wiring::wire(config, booted)?;
         let placement = config.placement();
         let mut placed_threads: Vec<_> = placement.threads.iter().collect();
