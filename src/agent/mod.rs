@@ -8,7 +8,7 @@ mod runner;
 use std::error::Error;
 use std::fmt;
 
-pub use runner::{AgentThread, Composite, Idle, StopFlag};
+pub use runner::{AgentThread, Composite, Idle, ReadyFlag, StopFlag};
 
 use crate::types::Nanos;
 

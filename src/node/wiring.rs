@@ -2,7 +2,7 @@
 
 use super::NodeError;
 use super::boot::Booted;
-use crate::agent::Agent;
+use crate::agent::{Agent, ReadyFlag};
 use crate::config::{Backend, Config, Stage};
 use crate::event_store::Reader;
 use crate::gateway::{Gateway, GatewayConfig};
@@ -22,7 +22,11 @@ const DATAGRAM_RING_LINES: usize = 16 * 1024;
 const OPERATORS_MAX: usize = 16;
 
 /// The stages of a node, each to be taken once by its thread.
-pub(super) struct Stages(Vec<(Stage, Box<dyn Agent>)>);
+pub(super) struct Stages {
+    agents: Vec<(Stage, Box<dyn Agent>)>,
+    /// Of every stage that reads the past before it serves.
+    pub(super) ready: [ReadyFlag; 3],
+}
 
 impl Stages {
     /// The agent of `stage`.
@@ -30,8 +34,8 @@ impl Stages {
     /// # Panics
     /// If it was taken before: a placement names each stage once.
     pub(super) fn take(&mut self, stage: Stage) -> Box<dyn Agent> {
-        let place = self.0.iter().position(|(placed, _)| *placed == stage);
-        self.0.swap_remove(place.expect("a placement names each stage once")).1
+        let place = self.agents.iter().position(|(placed, _)| *placed == stage);
+        self.agents.swap_remove(place.expect("a placement names each stage once")).1
     }
 }
 
@@ -48,16 +52,22 @@ pub(super) fn wire(config: &Config, booted: Booted) -> Result<Stages, NodeError>
     let (datagrams_in, datagrams) = ring(DATAGRAM_RING_LINES, DATAGRAM_LINES_MAX);
     let Booted { engine, commands, events, durability, term, proposals, cluster_key } = booted;
 
-    let gateway =
-        |serves, shard| GatewayConfig { serves, shard, term, cluster_key: cluster_key.clone() };
+    let ready: [ReadyFlag; 3] = Default::default();
+    let gateway = |serves, shard, ready: &ReadyFlag| GatewayConfig {
+        serves,
+        shard,
+        term,
+        cluster_key: cluster_key.clone(),
+        ready: ready.clone(),
+    };
     let front = Front {
-        config: gateway(PortKind::OrderEntry, 0),
+        config: gateway(PortKind::OrderEntry, 0, &ready[0]),
         commands: orders_in,
         datagrams: Some(datagrams),
         events: events.clone(),
     };
     let back = Front {
-        config: gateway(PortKind::Admin, 1),
+        config: gateway(PortKind::Admin, 1, &ready[1]),
         commands: operators_in,
         datagrams: None,
         events: events.clone(),
@@ -67,8 +77,8 @@ pub(super) fn wire(config: &Config, booted: Booted) -> Result<Stages, NodeError>
     let operators_transport = KernelTransport::new(&loopback).map_err(NodeError::admin)?;
     let inputs = vec![orders, operators];
     let node = config.node().id;
-    let feed = MarketDataConfig { group: config.feed().group, term };
-    Ok(Stages(vec![
+    let feed = MarketDataConfig { group: config.feed().group, term, ready: ready[2].clone() };
+    let agents = vec![
         (Stage::OrderEntry, front.over_configured_transport(config)?),
         (
             Stage::Sequencer,
@@ -77,7 +87,8 @@ pub(super) fn wire(config: &Config, booted: Booted) -> Result<Stages, NodeError>
         (Stage::Engine, Box::new(engine)),
         (Stage::MarketData, Box::new(MarketData::new(feed, events, datagrams_in))),
         (Stage::Admin, back.over(operators_transport)),
-    ]))
+    ];
+    Ok(Stages { agents, ready })
 }
 
 /// A gateway that lacks only its transport.
