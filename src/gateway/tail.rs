@@ -46,6 +46,7 @@ impl Core {
             Event::TermStarted(started) => {
                 self.ready = started.term == self.config.term;
                 if self.ready {
+                    self.config.ready.set();
                     info!(term = started.term, serves = ?self.config.serves, "gateway ready");
                 }
             }
