@@ -154,7 +154,7 @@ fn open_commands(
     let unsynced = unsynced(evidence(false));
     let (writer, recovered) = open_log(config, LogKind::Commands, durable, unsynced)?;
     let past = judged(recovered.frames == 0)?;
-    Ok((past, Control { durable, incarnation, ..was }, writer, recovered))
+    Ok((past, Control { incarnation, durable, ..was }, writer, recovered))
 }
 
 /// Whether the log holds the start of a day: the market lies before it, and is applied to its end.
