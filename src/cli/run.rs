@@ -100,18 +100,21 @@ fn commands(
 ) -> Result<Vec<Line>, ConfigError> {
     let key = load_or_create_cluster_key(key_file)?;
     let secrets = PortSecrets::generate(market.port_names())?;
-    match secrets_file {
-        Some(path) => secrets.write(&path)?,
-        None => {
-            let mut out = io::stdout().lock();
-            let shown = secrets.iter().try_for_each(|(name, secret)| {
-                writeln!(out, "port {name} secret {}", secret.reveal())
-            });
-            let path = || PathBuf::from("standard output");
-            shown
-                .and_then(|()| out.flush())
-                .map_err(|source| ConfigError::Write { path: path(), source })?;
-        }
+    if let Some(path) = secrets_file {
+        secrets.write(&path)?;
+    } else {
+        show(&secrets).map_err(|source| ConfigError::Write {
+            path: PathBuf::from("standard output"),
+            source,
+        })?;
     }
     Ok(market.commands(&key, &secrets, now).concat())
+}
+
+fn show(secrets: &PortSecrets) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for (name, secret) in secrets.iter() {
+        writeln!(out, "port {name} secret {}", secret.reveal())?;
+    }
+    out.flush()
 }

@@ -209,7 +209,7 @@ fn begins_with_frame(lines: &[Line], at: Position, chain: &FrameChain) -> bool {
 pub(super) fn keep_behind(log: &Log, end: Position) -> Result<PathBuf, StoreError> {
     let directory = log.memory.directory();
     let name = |copy: u32| directory.join(format!("cut-at-{end}.{copy}"));
-    let kept = (1..).map(name).find(|path| !path.exists()).expect("few have such a name");
+    let kept = (1..=u32::MAX).map(name).find(|path| !path.exists()).expect("few have such a name");
     let numbers = segments_behind(log, end)?;
     let copied = File::create_new(&kept).and_then(|file| {
         for &number in &numbers {

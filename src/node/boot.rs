@@ -189,7 +189,7 @@ fn open_commands(
         config.logs().command_segment_bytes,
     )?;
     let past = judged(recovered.frames == 0)?;
-    Ok((past, Control { durable, incarnation, ..was }, writer, recovered))
+    Ok((past, Control { incarnation, durable, ..was }, writer, recovered))
 }
 
 /// Whether the log holds the start of a day: the market lies before it, and is applied to its end.
