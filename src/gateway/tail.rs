@@ -95,6 +95,7 @@ impl Core {
         let Some(port) = self.ports.get_mut(up.header.port) else { return };
         port.epoch = up.epoch;
         port.up_at = now;
+        port.stream.prepare();
         let (shard, slot) = shard_and_slot(up.connection);
         if shard != self.config.shard {
             return;
