@@ -178,8 +178,8 @@ impl<W: Wire> Client<W> {
         let (number, quantity) = (UserRefNum(number), Quantity(100));
         let order = Enter::new(number, side, quantity, symbol, price, TimeInForce::Day);
         let mut message = [0; ENTER_BYTES_MAX];
-        let size = order.emit(&Options::default(), &mut message);
-        self.says(&message[..size]);
+        let length = order.emit(&Options::default(), &mut message);
+        self.says(&message[..length]);
     }
 
     fn cancels(&mut self, number: u32) {
