@@ -8,7 +8,7 @@ use crate::net::DATAGRAM_BYTES_MAX;
 use crate::net::ipv4::{Ipv4Header, Ipv4Network};
 use crate::net::udp::UdpHeader;
 
-/// Settings of a [`Stack`].
+/// Settings of a [`Stack`](super::Stack).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackConfig {
     /// Our address. The kernel must not have it.
