@@ -13,11 +13,12 @@ mod sessions;
 mod timers;
 mod trading;
 
-pub use agent::{EngineAgent, OnClose, RecoveryError, Replayed};
+pub use agent::{EngineAgent, EngineGauges, OnClose, RecoveryError, Replayed};
 pub use memory::{CommandFrames, FrameList, MEMORY_SEGMENT_BYTES};
 
 use self::events::{EventWriter, FirstError, Outlet, Route};
 use self::timers::TimerQueue;
+use crate::counters::counter_set;
 use crate::matching::Books;
 pub use crate::order_manager::Capacity;
 use crate::order_manager::OrderManager;
@@ -176,25 +177,26 @@ pub struct Day {
     pub session: SessionId,
 }
 
-/// What the engine passed over in silence. Nothing here decides an outcome.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EngineCounters {
-    /// Commands taken, whatever became of them.
-    pub commands: u64,
-    /// Commands of a session that is over.
-    pub stale_epochs: u64,
-    /// Orders whose user reference number was used before: retransmissions.
-    pub duplicate_orders: u64,
-    /// Cancels of what is not open, or that would take nothing.
-    pub idle_cancels: u64,
-    /// Logins to ports that do not exist, or that need an open day.
-    pub refused_logins: u64,
-    /// Commands of a port that may not give them.
-    pub not_allowed: u64,
-    /// Commands of a kind this version does not know, or shorter than their kind.
-    pub unknown_commands: u64,
-    /// Commands that could not be told from one another because a size was out of range.
-    pub malformed_commands: u64,
+counter_set! {
+    /// What the engine passed over in silence. Nothing here decides an outcome.
+    pub struct EngineCounters {
+        /// Commands taken, whatever became of them.
+        commands,
+        /// Commands of a session that is over.
+        stale_epochs,
+        /// Orders whose user reference number was used before: retransmissions.
+        duplicate_orders,
+        /// Cancels of what is not open, or that would take nothing.
+        idle_cancels,
+        /// Logins to ports that do not exist, or that need an open day.
+        refused_logins,
+        /// Commands of a port that may not give them.
+        not_allowed,
+        /// Commands of a kind this version does not know, or shorter than their kind.
+        unknown_commands,
+        /// Commands that could not be told from one another because a size was out of range.
+        malformed_commands,
+    }
 }
 
 impl Engine {

@@ -16,6 +16,7 @@ use super::ports::Ports;
 use super::session::{Due, Received, Request, Violation};
 use super::{GatewayConfig, GatewayCounters, inbound};
 use crate::agent::{Agent, WorkResult};
+use crate::counters::{CounterBlock, CounterSet as _};
 use crate::event_store::{Frame, LogRecord, Reader};
 use crate::net::{ConnectionId, Datagram, NetEvent, Transport};
 use crate::ring;
@@ -53,6 +54,7 @@ pub struct Gateway<T: Transport> {
     datagrams: Option<ring::Consumer>,
     tail: Reader,
     core: Core,
+    published: CounterBlock,
 }
 
 /// Everything but the transport and the tail, so that both can be read while this changes.
@@ -94,6 +96,7 @@ impl<T: Transport> Gateway<T> {
         datagrams: Option<ring::Consumer>,
         tail: Reader,
         history: Reader,
+        published: CounterBlock,
     ) -> Self {
         let core = Core {
             config,
@@ -111,7 +114,15 @@ impl<T: Transport> Gateway<T> {
             command: [Line::ZERO; RECORD_LINES_MAX],
             counters: GatewayCounters::default(),
         };
-        Self { transport, datagrams, tail, core }
+        Self { transport, datagrams, tail, core, published }
+    }
+
+    fn publish(&mut self, now: Nanos) {
+        self.transport.publish(now);
+        if self.published.is_due(now) {
+            self.core.counters.ring_lines = self.core.commands.waiting() as u64;
+            self.core.counters.publish(&mut self.published);
+        }
     }
 
     fn relay_datagrams(&mut self) -> usize {
@@ -155,6 +166,7 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
         work += self.relay_datagrams();
         self.core.scan_timers(&mut self.transport, now);
         work += self.transport.flush(now);
+        self.publish(now);
         Ok(work)
     }
 
@@ -164,6 +176,7 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
         }
         self.relay_datagrams();
         self.transport.flush(self.core.timers_at);
+        self.publish(Nanos::MAX);
         info!(gateway = self.name(), counters = ?self.core.counters, "closed");
     }
 }

@@ -5,7 +5,8 @@ use zerocopy::FromZeros as _;
 
 use super::{NodeError, Start, books};
 use crate::config::{self, Config, secrets};
-use crate::engine::{Capacity, Engine, EngineAgent};
+use crate::counters::{COUNTERS_FILE, CounterFile, CounterSet as _};
+use crate::engine::{Capacity, Engine, EngineAgent, EngineCounters, EngineGauges};
 use crate::event_store::{
     Control, ControlFile, Durability, LogKind, Options, Reader, Recovered, Writer,
 };
@@ -24,6 +25,7 @@ pub(super) struct Booted {
     /// What the sequencer proposes behind the start of the term.
     pub(super) proposals: Vec<Line>,
     pub(super) cluster_key: ClusterKey,
+    pub(super) counters: CounterFile,
 }
 
 /// The directories of the two logs, below the configured one.
@@ -58,6 +60,13 @@ pub(super) fn boot(
     let boot_id = boot_id().map_err(NodeError::BootId)?;
     control.store(Control { term, node, boot_id, clean: false, ..known })?;
 
+    // The logs are this process's now, so the counters are too.
+    let path = directory.join(COUNTERS_FILE);
+    let mut counters = CounterFile::create(&path, node, now)
+        .map_err(|source| NodeError::Counters { path, source })?;
+    let published =
+        counters.block("engine", &[EngineCounters::NAMES, EngineGauges::NAMES].concat());
+
     // Alone, what was appended is committed. What the event log holds is compared before anybody
     // is answered from it.
     commands.commit(recovered.chain.end);
@@ -65,7 +74,7 @@ pub(super) fn boot(
     let engine = Engine::new(capacity(config), config.logs().event_segment_bytes);
     let reader = events.reader();
     let (mut engine, replayed) =
-        EngineAgent::recover(engine, commands.reader(), reader.clone(), events)?;
+        EngineAgent::recover(engine, commands.reader(), reader.clone(), events, published)?;
     info!(?replayed, term, "recovered");
     if !is_empty && engine.engine().feed_sequence() == 0 {
         return Err(NodeError::MarketIncomplete { directory: directory.clone() });
@@ -79,7 +88,9 @@ pub(super) fn boot(
     }
     let durability = config.logs().durability;
     let events = reader;
-    Ok((Booted { engine, commands, events, durability, term, proposals, cluster_key }, control))
+    let booted =
+        Booted { engine, commands, events, durability, term, proposals, cluster_key, counters };
+    Ok((booted, control))
 }
 
 fn open_log(

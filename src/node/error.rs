@@ -49,6 +49,14 @@ pub enum NodeError {
         /// The logs' directory.
         directory: PathBuf,
     },
+    /// The counters file cannot be made.
+    #[error("{}: cannot make the file of counters: {source}", path.display())]
+    Counters {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// The operating system does not say which boot this is.
     #[error("cannot read the boot id: {0}")]
     BootId(#[source] io::Error),

@@ -5,6 +5,7 @@
 //! frame to the command log. Alone, the append is the commit. Its only state is the log's end.
 
 use crate::agent::{Agent, WorkResult};
+use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::event_store::{Durability, Writer};
 use crate::ring::Consumer;
 use crate::types::command::{CommandHeader, TermStart, Tick};
@@ -30,6 +31,30 @@ pub struct Sequencer {
     first_taken: usize,
     inputs: Vec<Consumer>,
     batch: Vec<Line>,
+    counters: SequencerCounters,
+    published: CounterBlock,
+}
+
+counter_set! {
+    /// What the sequencer wrote, and where it stands.
+    pub struct SequencerCounters {
+        /// Commands, ticks included.
+        commands,
+        /// Ticks.
+        ticks,
+        /// Frames.
+        frames,
+        /// Bytes of frames.
+        bytes,
+        /// Segments that were not ready in time, so that an append had to wait.
+        segments_late,
+        /// The term it leads, now.
+        term,
+        /// Log time of the last frame, in nanoseconds since the UNIX epoch.
+        log_time_ns,
+        /// The commit position now.
+        commit_position,
+    }
 }
 
 impl Sequencer {
@@ -45,6 +70,7 @@ impl Sequencer {
         node: u32,
         proposals: &[Line],
         inputs: Vec<Consumer>,
+        published: CounterBlock,
     ) -> Self {
         let start = TermStart {
             header: CommandHeader::internal::<TermStart>(Nanos::ZERO),
@@ -61,6 +87,17 @@ impl Sequencer {
             first_taken: 0,
             inputs,
             batch: Vec::with_capacity(FRAME_COMMANDS_MAX * RECORD_LINES_MAX),
+            counters: SequencerCounters { term: term.into(), ..SequencerCounters::default() },
+            published,
+        }
+    }
+
+    fn publish(&mut self, now: Nanos) {
+        if self.published.is_due(now) {
+            self.counters.segments_late = self.log.segments_late();
+            self.counters.log_time_ns = self.chain.time.0;
+            self.counters.commit_position = self.log.committed().0;
+            self.counters.publish(&mut self.published);
         }
     }
 
@@ -101,6 +138,9 @@ impl Sequencer {
             self.log.sync()?;
         }
         self.log.commit(self.chain.end);
+        self.counters.commands += u64::from(count);
+        self.counters.frames += 1;
+        self.counters.bytes += header.frame_bytes();
         Ok(usize::from(count))
     }
 }
@@ -123,8 +163,14 @@ impl Agent for Sequencer {
             let header = CommandHeader::internal::<Tick>(now);
             self.batch.extend_from_slice(Tick { header, reserved: [0; 40] }.lines());
             self.append(1, now)?;
+            self.counters.ticks += 1;
         }
+        self.publish(now);
         Ok(work)
+    }
+
+    fn on_close(&mut self) {
+        self.publish(Nanos::MAX);
     }
 }
 

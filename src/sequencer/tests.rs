@@ -32,7 +32,8 @@ fn stage(proposals: &[Line], inputs: Vec<Consumer>) -> Stage {
     let options = Options::new(LogKind::Commands, 1 << 20);
     let (writer, _) = Writer::open(&directory, options).unwrap();
     let log = writer.reader();
-    let sequencer = Sequencer::new(writer, Durability::Memory, 7, 1, proposals, inputs);
+    let sequencer =
+        Sequencer::new(writer, Durability::Memory, 7, 1, proposals, inputs, CounterBlock::none());
     Stage { sequencer, log, directory }
 }
 

@@ -5,9 +5,7 @@
 use std::net::SocketAddr;
 
 use rialto::client::{ClientError, Credentials, Incoming, SessionClient};
-use rialto::types::{
-    Price, Quantity, SessionId, Side, Symbol, TimeInForce, UserRefNum,
-};
+use rialto::types::{Price, Quantity, SessionId, Side, Symbol, TimeInForce, UserRefNum};
 use rialto::wire::ouch::{Cancel, Enter, Options, Outbound};
 
 use crate::harness::{Node, SOON};
@@ -147,7 +145,10 @@ pub(crate) fn said(message: &[u8]) -> String {
         Outbound::Accepted(m, _) => {
             let state = if m.order_state == b'D' { " dead" } else { "" };
             let (side, price) = (char::from(m.side), shown(m.price.get()));
-            format!("accepted #{} {side} {} {} {price}{state}", m.user_ref_num, m.quantity, m.symbol)
+            format!(
+                "accepted #{} {side} {} {} {price}{state}",
+                m.user_ref_num, m.quantity, m.symbol
+            )
         }
         Outbound::Executed(m, _) => {
             let (price, liquidity) = (shown(m.price.get()), char::from(m.liquidity));

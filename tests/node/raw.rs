@@ -46,7 +46,8 @@ impl Raw {
     /// The next packet in words, heartbeats included; `None` when the connection is closed.
     pub(crate) fn hears_all(&mut self) -> Option<String> {
         loop {
-            if let Some((packet, size)) = soup::parse(&self.unread, usize::from(u16::MAX)).unwrap() {
+            if let Some((packet, size)) = soup::parse(&self.unread, usize::from(u16::MAX)).unwrap()
+            {
                 let words = match packet {
                     Packet::LoginAccepted(login) => {
                         format!("login accepted {} {}", login.session, login.sequence)

@@ -85,7 +85,8 @@ fn replay_without_an_order(commands: &FrameList) -> FrameList {
     let mut commands = commands.clone();
     let is_order = |(_, record): (u64, &[Line])| record[0].0[0] == CommandKind::NewOrder as u8;
     let mut records = commands.records();
-    let at: usize = records.by_ref().take_while(|&record| !is_order(record)).map(|r| r.1.len()).sum();
+    let at: usize =
+        records.by_ref().take_while(|&record| !is_order(record)).map(|r| r.1.len()).sum();
     drop(records);
     let mut lines = commands.0.iter_mut().flat_map(|(_, payload)| payload.iter_mut());
     // From a session that never was: the engine passes over it.

@@ -154,12 +154,8 @@ fn any_split_of_the_bytes_means_the_same() {
     let mut node = Node::start();
     let seed = Random::seed();
     let mut random = Random(seed);
-    let pieces: [Box<dyn FnMut() -> usize>; 4] = [
-        Box::new(|| 1),
-        Box::new(|| 2),
-        Box::new(|| 7),
-        Box::new(|| 1 + random.below(60)),
-    ];
+    let pieces: [Box<dyn FnMut() -> usize>; 4] =
+        [Box::new(|| 1), Box::new(|| 2), Box::new(|| 7), Box::new(|| 1 + random.below(60))];
     for ((port, mut piece), number) in crate::traffic::PORTS.into_iter().zip(pieces).zip(0..) {
         let mut stream = login_packet(&node, port, 1);
         for number in 1..=3 {

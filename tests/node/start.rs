@@ -134,10 +134,7 @@ fn a_file_system_too_small_for_the_logs_is_found_at_the_start_with_the_size_need
     let site = Site::new(&Setup::default());
     fs::create_dir_all(&site.logs).unwrap();
     // In a mount name space of its own, with 6 MiB where the logs go; as root there, if not here.
-    let script = format!(
-        "mount -t tmpfs -o size=6m small {} && exec \"$@\"",
-        site.logs.display()
-    );
+    let script = format!("mount -t tmpfs -o size=6m small {} && exec \"$@\"", site.logs.display());
     let command = site.command();
     let mut small = Command::new("unshare");
     small.args(["--mount", "--map-root-user", "sh", "-c", &script, "sh"]);

@@ -34,7 +34,9 @@ fn the_first_trade_is_told_to_both_sides() {
     // The rest of the order is in the book, and nothing else.
     let books = node.stop_in_order();
     let order: Vec<_> = books.lines().skip(3).collect();
-    assert!(matches!(order.as_slice(), [one] if one.starts_with("ACME S 250000 ") && one.ends_with(" 40")));
+    assert!(
+        matches!(order.as_slice(), [one] if one.starts_with("ACME S 250000 ") && one.ends_with(" 40"))
+    );
 }
 
 #[test]
@@ -56,7 +58,11 @@ fn orders_trade_by_price_then_time() {
         "executed #1 100 25.01 R",
         "executed #1 50 25.02 R",
     ]);
-    alfa.must_hear(&["executed #2 100 25.01 A", "executed #3 100 25.01 A", "executed #1 50 25.02 A"]);
+    alfa.must_hear(&[
+        "executed #2 100 25.01 A",
+        "executed #3 100 25.01 A",
+        "executed #1 50 25.02 A",
+    ]);
     alfa.must_hear_nothing();
     beta.must_hear_nothing();
 }
@@ -183,6 +189,7 @@ fn each_instrument_has_a_book_of_its_own() {
     beta.must_hear(&["system S", "accepted #1 B 100 GLOBX 50.00", "executed #1 100 50.00 R"]);
     alfa.must_hear(&["executed #2 100 50.00 A"]);
     let books = node.stop_in_order();
-    let symbols: Vec<_> = books.lines().skip(3).map(|line| line.split_once(' ').unwrap().0).collect();
+    let symbols: Vec<_> =
+        books.lines().skip(3).map(|line| line.split_once(' ').unwrap().0).collect();
     assert_eq!(symbols, ["ACME", "INITECH"]);
 }

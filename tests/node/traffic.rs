@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rialto::client::{ClientError, Credentials, Incoming, SessionClient};
-use rialto::types::{SessionId, Side, UserRefNum, Quantity};
+use rialto::types::{Quantity, SessionId, Side, UserRefNum};
 use rialto::wire::ouch::{Cancel, Enter, Options, Outbound};
 
 use crate::broker::order;
@@ -80,7 +80,12 @@ pub(crate) struct Trader {
 }
 
 impl Trader {
-    fn new(port: &'static str, address: SocketAddr, credentials: Credentials, random: Random) -> Self {
+    fn new(
+        port: &'static str,
+        address: SocketAddr,
+        credentials: Credentials,
+        random: Random,
+    ) -> Self {
         Self {
             port,
             address,
@@ -217,8 +222,14 @@ impl Random {
     /// The seed of this run, which is printed: `RIALTO_SEED`, or chosen by the clock.
     pub(crate) fn seed() -> u64 {
         let given = std::env::var("RIALTO_SEED").ok().and_then(|text| text.parse().ok());
-        let clock = || u64::from(std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH).unwrap().subsec_micros());
+        let clock = || {
+            u64::from(
+                std::time::SystemTime::now()
+                    .duration_since(std::time::UNIX_EPOCH)
+                    .unwrap()
+                    .subsec_micros(),
+            )
+        };
         let seed = given.unwrap_or_else(clock);
         println!("RIALTO_SEED={seed}");
         seed

@@ -17,6 +17,7 @@ use self::connection::{Connection, Phase};
 use super::elapsed::Elapsed;
 use super::wheel::Wheel;
 use super::{ConnectionId, NetEvent, Transport};
+use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::sys::epoll::Epoll;
 use crate::types::Nanos;
 
@@ -79,19 +80,22 @@ pub enum KernelError {
     Epoll(#[source] io::Error),
 }
 
-/// What the transport counted, for operators.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KernelCounters {
-    /// Connections that peers opened.
-    pub opened: u64,
-    /// Connections refused because all slots are taken.
-    pub refused: u64,
-    /// Closed connections whose peer did not part in time.
-    pub linger_expired: u64,
-    /// Datagrams sent.
-    pub datagrams: u64,
-    /// Datagrams that the kernel would never take.
-    pub datagram_errors: u64,
+counter_set! {
+    /// What the transport counted, for operators.
+    pub struct KernelCounters {
+        /// Connections that peers opened.
+        opened,
+        /// Connections refused because all slots are taken.
+        refused,
+        /// Closed connections whose peer did not part in time.
+        linger_expired,
+        /// Datagrams sent.
+        datagrams,
+        /// Datagrams that the kernel would never take.
+        datagram_errors,
+        /// Connections now, those still parting included.
+        connections,
+    }
 }
 
 /// Connections accepted in one duty cycle.
@@ -120,14 +124,15 @@ pub struct KernelTransport {
     clock: Elapsed,
     events: VecDeque<NetEvent>,
     counters: KernelCounters,
+    published: CounterBlock,
 }
 
 impl KernelTransport {
-    /// Listens as `config` says.
+    /// Listens as `config` says, and counts in `published`.
     ///
     /// # Errors
     /// The first socket that the operating system refuses.
-    pub fn new(config: &KernelConfig) -> Result<Self, KernelError> {
+    pub fn new(config: &KernelConfig, published: CounterBlock) -> Result<Self, KernelError> {
         let slots = config.connections_max;
         let slot_count = u32::try_from(slots).ok().filter(|&count| count > 0);
         let slot_count = slot_count.ok_or(KernelError::Sizes)?;
@@ -155,6 +160,7 @@ impl KernelTransport {
             clock,
             events: VecDeque::with_capacity(2 * events_room(slots)),
             counters: KernelCounters::default(),
+            published,
         })
     }
 
@@ -380,6 +386,13 @@ impl Transport for KernelTransport {
     fn flush(&mut self, now: Nanos) -> usize {
         self.clock.advance(now);
         self.serve()
+    }
+
+    fn publish(&mut self, now: Nanos) {
+        if self.published.is_due(now) {
+            self.counters.connections = self.connection_count() as u64;
+            self.counters.publish(&mut self.published);
+        }
     }
 
     fn send_datagram(&mut self, to: SocketAddrV4, payload: &[u8]) -> bool {

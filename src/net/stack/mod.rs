@@ -37,6 +37,7 @@ use super::ipv4::{Ipv4Header, Ipv4Network, PROTOCOL_UDP};
 use super::udp::UdpHeader;
 use super::wheel::Wheel;
 use super::{ConnectionId, NetEvent, Transport};
+use crate::counters::{CounterBlock, CounterSet as _};
 use crate::types::Nanos;
 
 /// Settings of a [`Stack`].
@@ -160,14 +161,19 @@ pub struct Stack<D> {
     answers: RateLimit,
     events: VecDeque<NetEvent>,
     counters: Counters,
+    published: CounterBlock,
 }
 
 impl<D: Device> Stack<D> {
-    /// A stack over `device`.
+    /// A stack over `device`, which counts in `published`.
     ///
     /// # Errors
     /// The first setting that cannot be used.
-    pub fn new(config: StackConfig, mut device: D) -> Result<Self, StackError> {
+    pub fn new(
+        config: StackConfig,
+        mut device: D,
+        published: CounterBlock,
+    ) -> Result<Self, StackError> {
         let network = check(&config, device.mtu())?;
         let clock = Elapsed::new();
         let mac = device.mac();
@@ -192,6 +198,7 @@ impl<D: Device> Stack<D> {
             answers: RateLimit::new(ANSWERS_PER_SECOND_MAX, ANSWERS_BURST_MAX),
             events: VecDeque::with_capacity(2 * events_room(slots + RX_BURST_MAX)),
             counters: Counters::default(),
+            published,
             config,
             device,
         })
@@ -475,6 +482,14 @@ impl<D: Device> Transport for Stack<D> {
         let work = self.egress();
         self.flush_device();
         work
+    }
+
+    fn publish(&mut self, now: Nanos) {
+        self.device.publish(now);
+        if self.published.is_due(now) {
+            self.counters.connections = self.connection_count() as u64;
+            self.counters.publish(&mut self.published);
+        }
     }
 
     fn send_datagram(&mut self, to: SocketAddrV4, payload: &[u8]) -> bool {
