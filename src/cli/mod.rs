@@ -9,6 +9,7 @@ pub mod feed;
 pub mod log;
 pub mod market;
 pub mod run;
+pub mod stat;
 mod units;
 
 use std::path::PathBuf;
@@ -29,6 +30,9 @@ pub enum CliError {
     /// A log.
     #[error(transparent)]
     Store(#[from] crate::event_store::StoreError),
+    /// The counters.
+    #[error(transparent)]
+    Counters(#[from] crate::counters::CountersError),
     /// A record in a log.
     #[error(transparent)]
     Record(#[from] crate::types::RecordError),
@@ -86,6 +90,14 @@ fn refusal(reason: Option<Refusal>) -> &'static str {
         Some(Refusal::Capacity) => "the node is not made for so many",
         Some(Refusal::RepeatedReference) => "the external reference was used before",
         None => "for a reason this version does not know",
+    }
+}
+
+/// The same result, but that a reader of standard output went away is no failure.
+fn quiet_end(result: Result<(), CliError>) -> Result<(), CliError> {
+    match result {
+        Err(CliError::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
     }
 }
 

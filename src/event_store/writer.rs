@@ -94,7 +94,8 @@ impl Writer {
             frozen_end: Position::FIRST,
             index: Arc::new(FrameIndex::new(segment_bytes)),
         };
-        let recovered = recover(&frozen, durable.max(committed.unwrap_or(Position::FIRST)))?;
+        let recovered =
+            recover(&frozen, durable.max(committed.unwrap_or(Position::FIRST)), &mut |_| ())?;
         let (lock, index) = unfreeze(frozen);
         let end = recovered.chain.end;
         let mut memory = LogWriter::start(lock, segment_bytes, end)
