@@ -1,6 +1,10 @@
 //! What the binary says of its own making: the commit, whether DPDK is in it and which.
 
+use std::path::Path;
 use std::process::Command;
+
+/// Grows with every commit and checkout.
+const HEAD_LOG: &str = ".git/logs/HEAD";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -14,7 +18,10 @@ fn main() {
 
 /// Only for release builds: it changes with every commit, and a change builds the crate anew.
 fn commit() -> String {
-    println!("cargo::rerun-if-changed=.git/logs/HEAD");
+    // Cargo takes a file that is not there, as in a worktree or an archive, for one that changed.
+    if Path::new(HEAD_LOG).exists() {
+        println!("cargo::rerun-if-changed={HEAD_LOG}");
+    }
     let commit = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
     let changes = git(&["status", "--porcelain", "--untracked-files=no"]);
     if changes.is_some_and(|changes| !changes.is_empty()) { commit + "+changes" } else { commit }

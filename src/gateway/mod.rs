@@ -5,10 +5,13 @@
 
 mod agent;
 mod connection;
+mod core;
 mod inbound;
+mod intake;
 mod outbound;
 mod ports;
 pub mod session;
+mod tail;
 
 pub use agent::Gateway;
 

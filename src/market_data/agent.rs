@@ -152,8 +152,9 @@ impl Agent for MarketData {
                 Stage::CatchingUp { recent } => {
                     if self.feed.catch_up(&frame, recent, self.term) {
                         let next = self.feed.day.map_or(1, |day| day.next);
-                        if let Some(&(position, _)) = recent.front() {
+                        if let Some(&(position, first)) = recent.front() {
                             self.events.seek(position)?;
+                            self.feed.go_back(first);
                         }
                         self.stage = Stage::Publishing { from: next.saturating_sub(REPEAT_MAX) };
                     }
@@ -208,6 +209,15 @@ impl Feed {
             }
         }
         reached
+    }
+
+    /// Forgets what is about to be read again: a heartbeat must not tell of messages, nor of the
+    /// session's end, before they were repeated.
+    fn go_back(&mut self, next: u64) {
+        if let Some(day) = &mut self.day {
+            day.next = next;
+            day.ending = None;
+        }
     }
 
     fn publish(&mut self, frame: &Frame<'_>, from: u64, now: Nanos) {

@@ -21,6 +21,9 @@ use rialto::types::PortName;
 /// Longer than anything takes that is going to happen at all.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
+/// Brokers at a time.
+pub(crate) const CONNECTIONS_MAX: usize = 64;
+
 /// Everything in one thread, as a laptop has it.
 pub(crate) const COMPOSITE: &str =
     r#"{ agents = ["order_entry", "sequencer", "engine", "market_data", "admin"] }"#;
@@ -144,7 +147,7 @@ impl Site {
             [order_entry]
             backend = "kernel"
             listen = "{order_entry}"
-            connections_max = 64
+            connections_max = {CONNECTIONS_MAX}
             allow = ["127.0.0.0/8"]
             [feed]
             group = "{feed}"

@@ -127,6 +127,13 @@ pub(crate) fn port_stream(events: &FrameList, name: &str) -> Vec<Vec<u8>> {
     stream
 }
 
+/// The number of the latest message of the feed.
+pub(crate) fn last_feed_sequence(events: &FrameList) -> u64 {
+    let numbers =
+        events.records().map(|(_, record)| EventHeader::view(record).unwrap().feed_sequence);
+    numbers.filter(|&number| number > 0).last().unwrap()
+}
+
 /// The terms that began, in their order.
 pub(crate) fn terms(events: &FrameList) -> Vec<u32> {
     let terms = events.records().filter_map(|(_, record)| match Event::parse(record) {

@@ -1,0 +1,163 @@
+//! What a gateway keeps, and how its sessions end.
+//!
+//! `tail` changes it by what the event log says, `intake` by what participants say.
+
+use std::collections::VecDeque;
+
+use tracing::info;
+
+use super::connection::{Connection, LoginState};
+use super::outbound::Outgoing;
+use super::ports::Ports;
+use super::session::Due;
+use super::{GatewayConfig, GatewayCounters};
+use crate::event_store::Reader;
+use crate::net::{ConnectionId, Transport};
+use crate::ring;
+use crate::types::command::{CommandHeader, PortDown};
+use crate::types::{DownReason, Epoch, Line, Nanos, PortId, RECORD_LINES_MAX, Record, SessionId};
+use crate::wire::soup;
+
+/// Sessions that have their turn in a duty cycle, in each direction.
+pub(super) const TURNS_PER_CYCLE_MAX: usize = 64;
+/// How often the sessions' timers are looked at.
+const TIMER_SCAN_INTERVAL: Nanos = Nanos::from_millis(50);
+
+/// All that a gateway keeps but the transport and the tail, so that both can be read while it changes.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) config: GatewayConfig,
+    pub(super) commands: ring::Producer,
+    pub(super) history: Reader,
+    pub(super) ports: Ports,
+    pub(super) day: Option<Day>,
+    pub(super) connections: Vec<Option<Connection>>,
+    /// Slots with unread input, each once.
+    pub(super) waiting: VecDeque<u32>,
+    /// Slots of sessions that read the log to catch up, or that end when they have; each once.
+    pub(super) lagging: VecDeque<u32>,
+    /// Sessions whose end the log does not know yet.
+    pub(super) departures: VecDeque<(PortId, Epoch, DownReason)>,
+    pub(super) ready: bool,
+    pub(super) timers_at: Nanos,
+    pub(super) out: Outgoing,
+    pub(super) command: [Line; RECORD_LINES_MAX],
+    pub(super) counters: GatewayCounters,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Day {
+    pub(super) session: SessionId,
+    pub(super) midnight: Nanos,
+    pub(super) open: bool,
+}
+
+impl Core {
+    pub(super) fn new(config: GatewayConfig, commands: ring::Producer, history: Reader) -> Self {
+        Self {
+            config,
+            commands,
+            history,
+            ports: Ports::default(),
+            day: None,
+            connections: Vec::new(),
+            waiting: VecDeque::new(),
+            lagging: VecDeque::new(),
+            departures: VecDeque::new(),
+            ready: false,
+            timers_at: Nanos::ZERO,
+            out: Outgoing::new(),
+            command: [Line::ZERO; RECORD_LINES_MAX],
+            counters: GatewayCounters::default(),
+        }
+    }
+
+    pub(super) fn disconnect<T: Transport>(
+        &mut self,
+        slot: u32,
+        reason: DownReason,
+        transport: &mut T,
+    ) {
+        if let Some(connection) = &self.connections[slot as usize] {
+            transport.close(connection.id);
+        }
+        self.depart(slot, reason);
+    }
+
+    /// Forgets a connection, and lets the log know if a session was up on it.
+    pub(super) fn depart(&mut self, slot: u32, reason: DownReason) {
+        let Some(connection) = self.take_connection(slot) else { return };
+        let LoginState::Up { port, epoch } = connection.login else { return };
+        if let Some(port) = self.ports.get_mut(port)
+            && port.slot == Some(slot)
+        {
+            port.slot = None;
+        }
+        info!(peer = %connection.peer, %port, ?reason, "session ended");
+        self.departures.push_back((port, epoch, reason));
+    }
+
+    pub(super) fn report_departures(&mut self, now: Nanos) -> usize {
+        let mut work = 0;
+        while let Some(&(port, epoch, reason)) = self.departures.front() {
+            let header = CommandHeader::new::<PortDown>(port, epoch, now);
+            let down = PortDown { header, reason: reason.byte(), reserved: [0; 39] };
+            if self.commands.push(down.lines()).is_err() {
+                break;
+            }
+            self.departures.pop_front();
+            work += 1;
+        }
+        work
+    }
+
+    pub(super) fn scan_timers<T: Transport>(&mut self, transport: &mut T, now: Nanos) {
+        if now < self.timers_at {
+            return;
+        }
+        self.timers_at = now.after(TIMER_SCAN_INTERVAL);
+        for slot in self.slots() {
+            let Some(connection) = &mut self.connections[slot as usize] else { continue };
+            match connection.session.due(now) {
+                None => {}
+                Some(Due::Heartbeat) => {
+                    transport.send(connection.id, &soup::SERVER_HEARTBEAT);
+                    connection.session.note_sent(now);
+                }
+                Some(Due::Dead) => {
+                    self.counters.silent += 1;
+                    self.disconnect(slot, DownReason::Lost, transport);
+                }
+            }
+        }
+    }
+
+    pub(super) fn current(&self, id: ConnectionId) -> Option<&Connection> {
+        let connection = self.connections.get(id.slot as usize)?.as_ref()?;
+        (connection.id == id).then_some(connection)
+    }
+
+    pub(super) fn take_connection(&mut self, slot: u32) -> Option<Connection> {
+        self.connections.get_mut(slot as usize)?.take()
+    }
+
+    pub(super) fn queue(&mut self, slot: u32) {
+        let Some(connection) = &mut self.connections[slot as usize] else { return };
+        if !connection.queued {
+            connection.queued = true;
+            self.waiting.push_back(slot);
+        }
+    }
+
+    pub(super) fn lag(&mut self, slot: u32) {
+        let Some(connection) = &mut self.connections[slot as usize] else { return };
+        if !connection.lagging {
+            connection.lagging = true;
+            self.lagging.push_back(slot);
+        }
+    }
+
+    pub(super) fn slots(&self) -> std::ops::Range<u32> {
+        0..u32::try_from(self.connections.len()).expect("slots are numbered in 32 bits")
+    }
+}

@@ -1,0 +1,220 @@
+//! From the sessions to the command ring: connections, logins and messages.
+//!
+//! Nothing is taken from a session that the ring has no room for; what a participant sends behind a
+//! login that is not decided stays unread.
+
+use std::net::SocketAddrV4;
+
+use tracing::{debug, info, warn};
+use zerocopy::FromZeros as _;
+
+use super::connection::{Connection, LoginState};
+use super::core::{Core, TURNS_PER_CYCLE_MAX};
+use super::inbound;
+use super::session::{Received, Request, Violation};
+use crate::net::{ConnectionId, NetEvent, Transport};
+use crate::types::command::{CommandHeader, PortUp};
+use crate::types::{
+    self as types, DownReason, Epoch, Nanos, PortKind, PortSecret, RECORD_LINES_MAX, Record,
+    SessionId,
+};
+use crate::wire::soup;
+
+/// Network events taken in a duty cycle.
+const NET_EVENTS_PER_CYCLE_MAX: usize = 64;
+/// Messages taken from one session before the next has its turn.
+const MESSAGES_PER_TURN_MAX: usize = 16;
+/// A port that is up is taken over at most this often, so that two clients that both want it do not
+/// fill the log with their quarrel.
+const TAKEOVER_INTERVAL: Nanos = Nanos::from_millis(250);
+
+impl Core {
+    pub(super) fn take_net_events<T: Transport>(&mut self, transport: &mut T, now: Nanos) -> usize {
+        for taken in 0..NET_EVENTS_PER_CYCLE_MAX {
+            let Some(event) = transport.next_event() else { return taken };
+            match event {
+                NetEvent::Opened { connection, peer } => self.opened(connection, peer, now),
+                NetEvent::Readable(id) => {
+                    if self.current(id).is_some() {
+                        self.queue(id.slot);
+                    }
+                }
+                NetEvent::Writable(_) => {}
+                NetEvent::Closed(id) => {
+                    if self.current(id).is_some() {
+                        self.depart(id.slot, DownReason::Lost);
+                    }
+                }
+            }
+        }
+        NET_EVENTS_PER_CYCLE_MAX
+    }
+
+    fn opened(&mut self, id: ConnectionId, peer: SocketAddrV4, now: Nanos) {
+        let slot = id.slot as usize;
+        if self.connections.len() <= slot {
+            self.connections.resize_with(slot + 1, || None);
+        }
+        self.connections[slot] = Some(Connection::new(id, peer, now));
+        self.counters.connections += 1;
+        debug!(%peer, "connected");
+    }
+
+    pub(super) fn serve_waiting<T: Transport>(&mut self, transport: &mut T, now: Nanos) -> usize {
+        let mut work = 0;
+        for _ in 0..self.waiting.len().min(TURNS_PER_CYCLE_MAX) {
+            let Some(slot) = self.waiting.pop_front() else { break };
+            if let Some(connection) = &mut self.connections[slot as usize] {
+                connection.queued = false;
+                work += self.serve(slot, transport, now);
+            }
+        }
+        work
+    }
+
+    /// One session's turn.
+    fn serve<T: Transport>(&mut self, slot: u32, transport: &mut T, now: Nanos) -> usize {
+        for taken in 0..MESSAGES_PER_TURN_MAX {
+            let Some(connection) = &mut self.connections[slot as usize] else { return taken };
+            if let LoginState::Sequencing { .. } = connection.login {
+                return taken; // what follows stays unread until the login is decided
+            }
+            if let LoginState::Held { login, not_before } = connection.login {
+                if now >= not_before {
+                    self.decide_login(slot, &login, transport, now);
+                } else {
+                    self.queue(slot);
+                }
+                return taken;
+            }
+            if self.commands.room() < RECORD_LINES_MAX {
+                self.counters.ring_full += 1;
+                self.queue(slot);
+                return taken;
+            }
+            let bytes = transport.received(connection.id);
+            let Received { consumed, request } = match connection.session.receive(now, bytes) {
+                Ok(received) => received,
+                Err(violation) => {
+                    self.violated(slot, violation, transport);
+                    return taken;
+                }
+            };
+            let id = connection.id;
+            match request {
+                None if consumed == 0 => return taken,
+                None => transport.consume(id, consumed),
+                Some(Request::Login(login)) => {
+                    transport.consume(id, consumed);
+                    self.decide_login(slot, &login, transport, now);
+                }
+                Some(Request::Logout) => {
+                    self.disconnect(slot, DownReason::Logout, transport);
+                    return taken;
+                }
+                Some(Request::Message(message)) => {
+                    let LoginState::Up { port, epoch } = connection.login else { return taken };
+                    let (serves, lines) = (self.config.serves, &mut self.command);
+                    match inbound::command(serves, message, port, epoch, now, lines) {
+                        Ok(Some(count)) => {
+                            let pushed = self.commands.push(&self.command[..count]);
+                            pushed.expect("room was checked above");
+                            self.counters.messages_in += 1;
+                        }
+                        Ok(None) => self.counters.messages_ignored += 1,
+                        Err(violation) => {
+                            self.violated(slot, violation, transport);
+                            return taken;
+                        }
+                    }
+                    transport.consume(id, consumed);
+                }
+            }
+        }
+        self.queue(slot);
+        MESSAGES_PER_TURN_MAX
+    }
+
+    fn decide_login<T: Transport>(
+        &mut self,
+        slot: u32,
+        login: &soup::LoginRequest,
+        transport: &mut T,
+        now: Nanos,
+    ) {
+        let Some(connection) = &mut self.connections[slot as usize] else { return };
+        let (serves, key) = (self.config.serves, &self.config.cluster_key);
+        let known = self.ports.named(login.name).filter(|port| {
+            let secret = PortSecret::from_wire(login.secret);
+            port.kind == serves && key.verify(login.name, &secret, &port.verifier)
+        });
+        let Some(port) = known else {
+            info!(peer = %connection.peer, name = %login.name, "login refused: not authorized");
+            return self.reject_login(slot, soup::LoginReject::NotAuthorized, transport);
+        };
+        let session = self.day.map_or(SessionId::BLANK, |day| day.session);
+        let open = self.day.is_some_and(|day| day.open) || serves == PortKind::Admin;
+        let ahead = login.sequence > u64::from(port.stream.last_sequence()) + 1;
+        if ahead {
+            warn!(peer = %connection.peer, name = %login.name, sequence = login.sequence,
+                last = port.stream.last_sequence(), "login asks for what was never sent");
+            self.counters.sequence_alarms += 1;
+        }
+        if !open || ahead || (login.session != SessionId::BLANK && login.session != session) {
+            return self.reject_login(slot, soup::LoginReject::SessionNotAvailable, transport);
+        }
+        let not_before = port.up_at.after(TAKEOVER_INTERVAL);
+        if !port.epoch.is_none() && now < not_before {
+            connection.login = LoginState::Held { login: *login, not_before };
+            return self.queue(slot);
+        }
+        let up = PortUp {
+            header: CommandHeader::new::<PortUp>(port.id, Epoch::NONE, now),
+            connection: connection_token(self.config.shard, connection.id),
+            source_address: connection.peer.ip().octets(),
+            source_port: connection.peer.port(),
+            transport: b'T',
+            ..PortUp::new_zeroed()
+        };
+        if self.commands.push(up.lines()).is_ok() {
+            connection.login = LoginState::Sequencing { port: port.id, sequence: login.sequence };
+        } else {
+            connection.login = LoginState::Held { login: *login, not_before: now };
+            self.queue(slot);
+        }
+    }
+
+    pub(super) fn reject_login<T: Transport>(
+        &mut self,
+        slot: u32,
+        reason: soup::LoginReject,
+        transport: &mut T,
+    ) {
+        let Some(connection) = self.take_connection(slot) else { return };
+        self.counters.logins_rejected += 1;
+        transport.send(connection.id, &reason.emit());
+        transport.close(connection.id);
+    }
+
+    fn violated<T: Transport>(&mut self, slot: u32, violation: Violation, transport: &mut T) {
+        if let Some(connection) = &self.connections[slot as usize] {
+            warn!(peer = %connection.peer, %violation, "disconnected");
+        }
+        self.counters.violations += 1;
+        self.disconnect(slot, DownReason::Violation, transport);
+    }
+}
+
+/// A connection as the log carries it: shard in the top byte, then 24 bits of the slot's generation,
+/// then the slot.
+pub(super) fn connection_token(shard: u8, id: ConnectionId) -> types::Connection {
+    let generation = u64::from(id.generation & GENERATION_MASK);
+    types::Connection(u64::from(shard) << 56 | generation << 32 | u64::from(id.slot))
+}
+
+pub(super) fn shard_and_slot(token: types::Connection) -> (u8, u32) {
+    let bytes = token.0.to_be_bytes();
+    (bytes[0], u32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]))
+}
+
+const GENERATION_MASK: u32 = 0x00FF_FFFF;

@@ -1,0 +1,226 @@
+//! From the event log to the sessions: what a gateway learns, and what it sends.
+//!
+//! The log is the only buffer. A session that cannot take its next message now reads it from the log
+//! later; one that has caught up takes messages as they come.
+
+use tracing::{debug, info};
+
+use super::connection::LoginState;
+use super::core::{Core, Day, TURNS_PER_CYCLE_MAX};
+use super::intake::{connection_token, shard_and_slot};
+use crate::agent::WorkResult;
+use crate::event_store::{Frame, LogRecord};
+use crate::net::Transport;
+use crate::types::event::{Event, EventHeader, PortWentUp};
+use crate::types::{DownReason, Epoch, Nanos, PortId, PortKind, SessionId};
+use crate::wire::soup;
+
+/// Messages read from the log for one session that is behind before the next has its turn.
+const CATCH_UP_PER_TURN_MAX: usize = 64;
+
+impl Core {
+    pub(super) fn take_frame<T: Transport>(
+        &mut self,
+        frame: &Frame<'_>,
+        transport: &mut T,
+        now: Nanos,
+    ) {
+        for record in frame.records().map_while(Result::ok) {
+            // A kind of a later version is none of this gateway's business.
+            let Ok(event) = Event::parse(record.lines) else { continue };
+            self.learn(&event, transport, now);
+            let Some(header) = EventHeader::view(record.lines) else { continue };
+            if header.port_sequence == 0 {
+                continue;
+            }
+            let Some(port) = self.ports.get_mut(header.port) else { continue };
+            port.stream.note(header.port_sequence, record.position, header.port_distance);
+            if let Some(slot) = port.slot {
+                self.send_live(slot, &record, &event, transport, now);
+            }
+        }
+    }
+
+    fn learn<T: Transport>(&mut self, event: &Event<'_>, transport: &mut T, now: Nanos) {
+        match event {
+            Event::TermStarted(started) => {
+                self.ready = started.term == self.config.term;
+                if self.ready {
+                    info!(term = started.term, serves = ?self.config.serves, "gateway ready");
+                }
+            }
+            Event::DayStarted(started) => {
+                let (session, midnight) = (started.session, started.midnight);
+                self.day = Some(Day { session, midnight, open: true });
+                for slot in self.slots() {
+                    self.begin_end(slot, transport);
+                    self.end_session(slot, transport);
+                }
+                self.ports.start_day();
+            }
+            Event::DayEnded(_) => {
+                if let Some(day) = &mut self.day {
+                    day.open = false;
+                }
+                if self.config.serves != PortKind::Admin {
+                    for slot in self.slots() {
+                        self.begin_end(slot, transport);
+                    }
+                }
+            }
+            Event::PortDefined(defined) => self.ports.define(defined),
+            Event::PortWentUp(up) => self.port_went_up(up, transport, now),
+            Event::PortWentDown(down) => {
+                let Some(port) = self.ports.get_mut(down.header.port) else { return };
+                if port.epoch != down.epoch {
+                    return;
+                }
+                port.epoch = Epoch::NONE;
+                let Some(slot) =
+                    port.slot.take_if(|_| down.reason != DownReason::EndOfSession.byte())
+                else {
+                    return;
+                };
+                if let Some(connection) = self.take_connection(slot) {
+                    debug!(peer = %connection.peer, reason = down.reason, "session fenced");
+                    transport.close(connection.id);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn port_went_up<T: Transport>(&mut self, up: &PortWentUp, transport: &mut T, now: Nanos) {
+        let Some(port) = self.ports.get_mut(up.header.port) else { return };
+        port.epoch = up.epoch;
+        port.up_at = now;
+        let (shard, slot) = shard_and_slot(up.connection);
+        if shard != self.config.shard {
+            return;
+        }
+        let connection = self.connections.get_mut(slot as usize).and_then(Option::as_mut);
+        let expected =
+            connection.filter(|connection| connection_token(shard, connection.id) == up.connection);
+        let Some((connection, sequence)) = expected.and_then(|connection| match connection.login {
+            LoginState::Sequencing { port, sequence } if port == up.header.port => {
+                Some((connection, sequence))
+            }
+            _ => None,
+        }) else {
+            // The participant left while its login was in the log.
+            if self.ready {
+                self.departures.push_back((up.header.port, up.epoch, DownReason::Lost));
+            }
+            return;
+        };
+        let next = match u32::try_from(sequence) {
+            Ok(0) | Err(_) => up.next_sequence,
+            Ok(asked) => asked,
+        };
+        connection.login = LoginState::Up { port: up.header.port, epoch: up.epoch };
+        connection.outbound.start(next, &port.stream);
+        port.slot = Some(slot);
+        let session = self.day.map_or(SessionId::BLANK, |day| day.session);
+        let accepted = soup::LoginAccepted { session, sequence: u64::from(next) };
+        transport.send(connection.id, &accepted.emit());
+        connection.session.accept(now);
+        self.counters.logins += 1;
+        info!(peer = %connection.peer, port = %up.header.port, next, "login accepted");
+        self.lag(slot);
+        self.queue(slot);
+    }
+
+    fn send_live<T: Transport>(
+        &mut self,
+        slot: u32,
+        record: &LogRecord<'_>,
+        event: &Event<'_>,
+        transport: &mut T,
+        now: Nanos,
+    ) {
+        let Some(connection) = &mut self.connections[slot as usize] else { return };
+        if !connection.outbound.live {
+            return;
+        }
+        let midnight = self.day.map_or(Nanos::ZERO, |day| day.midnight);
+        let packet = self.out.event(self.config.serves, record, event, midnight);
+        if transport.send(connection.id, packet) {
+            connection.outbound.sent();
+            connection.session.note_sent(now);
+            self.counters.messages_out += 1;
+        } else {
+            connection.outbound.live = false;
+            self.lag(slot);
+        }
+    }
+
+    pub(super) fn catch_up<T: Transport>(&mut self, transport: &mut T, now: Nanos) -> WorkResult {
+        let mut work = 0;
+        for _ in 0..self.lagging.len().min(TURNS_PER_CYCLE_MAX) {
+            let Some(slot) = self.lagging.pop_front() else { break };
+            let Some(connection) = &mut self.connections[slot as usize] else { continue };
+            connection.lagging = false;
+            let LoginState::Up { port, .. } = connection.login else { continue };
+            work += self.catch_up_session(slot, port, transport, now)?;
+            let Some(connection) = &self.connections[slot as usize] else { continue };
+            if connection.outbound.live {
+                self.end_session(slot, transport);
+            } else {
+                self.lag(slot);
+            }
+        }
+        Ok(work)
+    }
+
+    fn catch_up_session<T: Transport>(
+        &mut self,
+        slot: u32,
+        port: PortId,
+        transport: &mut T,
+        now: Nanos,
+    ) -> WorkResult {
+        let Some(connection) = &mut self.connections[slot as usize] else { return Ok(0) };
+        let Some(port) = self.ports.get(port) else { return Ok(0) };
+        let midnight = self.day.map_or(Nanos::ZERO, |day| day.midnight);
+        for sent in 0..CATCH_UP_PER_TURN_MAX {
+            let next = connection.outbound.next_position(&port.stream, &mut self.history)?;
+            let Some(position) = next else { return Ok(sent) };
+            let record = self.history.record_at(position)?;
+            let event = Event::parse(record.lines)?;
+            let packet = self.out.event(self.config.serves, &record, &event, midnight);
+            if !transport.send(connection.id, packet) {
+                return Ok(sent);
+            }
+            connection.outbound.sent();
+            connection.session.note_sent(now);
+            self.counters.messages_replayed += 1;
+        }
+        Ok(CATCH_UP_PER_TURN_MAX)
+    }
+
+    /// The day is over: sessions end once the rest of their stream was sent, and logins that are
+    /// being decided are refused.
+    fn begin_end<T: Transport>(&mut self, slot: u32, transport: &mut T) {
+        let Some(connection) = &mut self.connections[slot as usize] else { return };
+        match connection.login {
+            LoginState::None => {}
+            LoginState::Held { .. } | LoginState::Sequencing { .. } => {
+                self.reject_login(slot, soup::LoginReject::SessionNotAvailable, transport);
+            }
+            LoginState::Up { .. } => {
+                connection.ending = true;
+                self.lag(slot);
+            }
+        }
+    }
+
+    /// Tells a participant whose session id is over so, and closes. Others go on.
+    fn end_session<T: Transport>(&mut self, slot: u32, transport: &mut T) {
+        let Some(connection) = &self.connections[slot as usize] else { return };
+        if !connection.ending {
+            return;
+        }
+        transport.send(connection.id, &soup::END_OF_SESSION);
+        self.disconnect(slot, DownReason::EndOfSession, transport);
+    }
+}
