@@ -51,10 +51,16 @@ pub enum CliError {
     /// The node did not carry out the command.
     #[error("refused: {}", refusal(*.0))]
     Refused(Option<Refusal>),
+    /// The market file asks for what no command does.
+    #[error("{}", lines(.0))]
+    CannotChange(Vec<crate::config::ConfigError>),
+    /// The operator's session ended under the commands.
+    #[error("the day ended or began meanwhile; apply again, which does what is left")]
+    DayRolled,
     /// The node did not say what became of the command.
     #[error(
-        "no answer within {} s; the command may have been carried out: repeat it with the same \
-         --request to be sure", .0.as_secs()
+        "no answer within {} s; the command may have been carried out: to be sure, repeat it with the \
+         same --request, or, if it was part of a plan, apply again", .0.as_secs()
     )]
     NoAnswer(Duration),
     /// The file of secrets has none for the port.
@@ -71,6 +77,10 @@ pub enum CliError {
     /// The operating system.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+fn lines(errors: &[crate::config::ConfigError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 fn refusal(reason: Option<Refusal>) -> &'static str {

@@ -1,29 +1,12 @@
 //! Prices and times as people write them. Never through a float.
 
+pub(super) use crate::config::decimal::show as show_price;
+use crate::config::decimal::{self, DECIMALS_MAX};
 use crate::types::{Date, Nanos};
-
-/// The most decimals a price may have.
-const DECIMALS_MAX: u8 = 8;
 
 /// `text` in units of 10^-`decimals`; `None` if it is no such number.
 pub(super) fn parse_price(text: &str, decimals: u8) -> Option<u64> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(fraction) {
-        return None;
-    }
-    let fraction = fraction.trim_end_matches('0');
-    let missing = usize::from(decimals).checked_sub(fraction.len())?;
-    format!("{whole}{fraction}{}", "0".repeat(missing)).parse().ok()
-}
-
-/// `price`, in units of 10^-`decimals`, with all its decimals.
-pub(super) fn show_price(price: u64, decimals: u8) -> String {
-    if decimals == 0 {
-        return price.to_string();
-    }
-    let unit = 10_u64.pow(u32::from(decimals.min(DECIMALS_MAX)));
-    format!("{}.{:0width$}", price / unit, price % unit, width = usize::from(decimals))
+    decimal::parse(text, decimals).ok()
 }
 
 /// Nanoseconds since midnight as a time of day.

@@ -5,7 +5,7 @@ use zerocopy::FromZeros as _;
 
 use super::{NodeError, Start, books};
 use crate::config::{self, Config, secrets};
-use crate::counters::{COUNTERS_FILE, CounterFile, CounterSet as _};
+use crate::counters::{CounterFile, CounterSet as _};
 use crate::engine::{Capacity, Engine, EngineAgent, EngineCounters, EngineGauges};
 use crate::event_store::{
     Control, ControlFile, Durability, LogKind, Options, Reader, Recovered, Writer,
@@ -27,10 +27,6 @@ pub(super) struct Booted {
     pub(super) cluster_key: ClusterKey,
     pub(super) counters: CounterFile,
 }
-
-/// The directories of the two logs, below the configured one.
-const COMMANDS: &str = "commands";
-const EVENTS: &str = "events";
 
 /// Opens everything and leads a new term. The term is on disk before anything can carry it.
 pub(super) fn boot(
@@ -61,7 +57,7 @@ pub(super) fn boot(
     control.store(Control { term, node, boot_id, clean: false, ..known })?;
 
     // The logs are this process's now, so the counters are too.
-    let path = directory.join(COUNTERS_FILE);
+    let path = config.logs().counters();
     let mut counters = CounterFile::create(&path, node, now)
         .map_err(|source| NodeError::Counters { path, source })?;
     let published =
@@ -99,16 +95,16 @@ fn open_log(
     durable: Position,
 ) -> Result<(Writer, Recovered), NodeError> {
     let logs = config.logs();
-    let (name, segment_bytes) = match kind {
-        LogKind::Commands => (COMMANDS, logs.command_segment_bytes),
-        LogKind::Events => (EVENTS, logs.event_segment_bytes),
+    let (directory, segment_bytes) = match kind {
+        LogKind::Commands => (logs.commands(), logs.command_segment_bytes),
+        LogKind::Events => (logs.events(), logs.event_segment_bytes),
     };
     let options = Options { durable, ..Options::new(kind, segment_bytes) };
-    let (writer, recovered) = Writer::open(&logs.directory.join(name), options)?;
+    let (writer, recovered) = Writer::open(&directory, options)?;
     if let Some(torn) = &recovered.torn {
-        warn!(log = name, ?torn, "cut what was left of a write that did not finish");
+        warn!(log = %kind, ?torn, "cut what was left of a write that did not finish");
     }
-    info!(log = name, frames = recovered.frames, records = recovered.records, "opened");
+    info!(log = %kind, frames = recovered.frames, records = recovered.records, "opened");
     Ok((writer, recovered))
 }
 

@@ -32,7 +32,7 @@ pub enum NodeError {
     /// The log holds a market already.
     #[error(
         "the log in {} holds a market already, and a market file is applied to an empty log only: \
-         start without --market",
+         start without --market, then change it with `rialto market apply`",
         directory.display()
     )]
     MarketNotWanted {

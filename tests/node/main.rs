@@ -15,5 +15,6 @@ mod recovery;
 mod replay;
 mod sessions;
 mod start;
+mod tools;
 mod trading;
 mod traffic;

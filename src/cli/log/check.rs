@@ -18,7 +18,7 @@ use crate::types::FrameHeader;
     rialto log info /dev/shm/rialto/events --json | jq .records\n\n\
     It reads all of the log, as verify does. Of a running node it sees what is committed; a stopped one \
     cannot start meanwhile.")]
-pub struct InfoArgs {
+pub(super) struct InfoArgs {
     /// The log's directory: the one that holds its segments.
     directory: PathBuf,
     /// Print JSON.
@@ -31,7 +31,7 @@ pub struct InfoArgs {
 #[command(after_help = "Example:\n  rialto log verify /var/lib/rialto/commands\n\n\
     Exit status 1 says that something is damaged; what a write that did not finish left at the end is \
     not. Of a running node it sees what is committed; a stopped one cannot start meanwhile.")]
-pub struct VerifyArgs {
+pub(super) struct VerifyArgs {
     /// The log's directory: the one that holds its segments.
     directory: PathBuf,
 }

@@ -13,7 +13,7 @@ use crate::types::event::Event;
 #[command(after_help = "Examples:\n  \
     rialto log dump /var/lib/rialto/commands\n  \
     rialto log dump /var/lib/rialto/events --from 1000 | grep Executed")]
-pub struct Args {
+pub(super) struct Args {
     /// The log's directory: the one that holds its segments.
     directory: PathBuf,
     /// Begin with the record of this sequence.

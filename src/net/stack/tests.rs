@@ -95,13 +95,13 @@ struct StackWorld<D> {
     now: Nanos,
 }
 
+fn stack<D: Device>(config: StackConfig, device: D) -> Result<Stack<D>, StackError> {
+    Stack::new(config, device, CounterBlock::none())
+}
+
 fn world_of<D: Device>(config: StackConfig, near: D, far: MemoryDevice) -> StackWorld<D> {
     let clients = Clients::new(far, near.mac());
-    StackWorld {
-        stack: Stack::new(config, near, CounterBlock::none()).unwrap(),
-        clients,
-        now: Nanos::from_secs(100),
-    }
+    StackWorld { stack: stack(config, near).unwrap(), clients, now: Nanos::from_secs(100) }
 }
 
 fn world() -> StackWorld<MemoryDevice> {
@@ -291,11 +291,7 @@ pub(super) struct Bench {
 
 pub(super) fn bench(config: StackConfig) -> Bench {
     let (near, far) = MemoryDevice::pair(4096);
-    Bench {
-        stack: Stack::new(config, near, CounterBlock::none()).unwrap(),
-        far,
-        now: Nanos::from_secs(100),
-    }
+    Bench { stack: stack(config, near).unwrap(), far, now: Nanos::from_secs(100) }
 }
 
 impl Bench {
@@ -595,9 +591,7 @@ fn settings_that_cannot_work_are_refused_by_name() {
     for (spoil, names) in spoils {
         let mut config = config();
         spoil(&mut config);
-        let error = Stack::new(config, MemoryDevice::pair(1).0, CounterBlock::none())
-            .unwrap_err()
-            .to_string();
+        let error = stack(config, MemoryDevice::pair(1).0).unwrap_err().to_string();
         assert!(error.contains(names), "{error}");
     }
 }
