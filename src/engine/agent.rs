@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::Engine;
-use crate::agent::{Agent, WorkResult};
+use crate::agent::{Agent, AgentError, WorkResult};
 use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::event_store::{Reader, StoreError, Writer};
 use crate::types::{FrameHeader, FrameSink, Line, Nanos, Position};
@@ -152,11 +152,12 @@ impl Agent for EngineAgent {
         Ok(work)
     }
 
-    fn on_close(&mut self) {
+    fn on_close(&mut self) -> Result<(), AgentError> {
         self.publish(Nanos::MAX);
         if let Some(on_close) = self.on_close.take() {
             on_close(&self.engine);
         }
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::GatewayConfig;
 use super::core::Core;
-use crate::agent::{Agent, WorkResult};
+use crate::agent::{Agent, AgentError, WorkResult};
 use crate::counters::{CounterBlock, CounterSet as _};
 use crate::event_store::Reader;
 use crate::net::{Datagram, Transport};
@@ -100,7 +100,7 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
         Ok(work)
     }
 
-    fn on_close(&mut self) {
+    fn on_close(&mut self) -> Result<(), AgentError> {
         for connection in self.core.connections.iter_mut().filter_map(Option::take) {
             self.transport.close(connection.id);
         }
@@ -108,5 +108,6 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
         self.transport.flush(self.core.timers_at);
         self.publish(Nanos::MAX);
         info!(gateway = self.name(), counters = ?self.core.counters, "closed");
+        Ok(())
     }
 }

@@ -1,18 +1,23 @@
 //! From files to a node that can lead: the logs recovered, the term taken, the engine where it was.
 
+use std::fs;
+use std::path::Path;
+
 use tracing::{error, info, warn};
 use zerocopy::FromZeros as _;
 
+use super::past::{Evidence, Past, judge};
 use super::{NodeError, Start, books};
 use crate::config::{self, Config, secrets};
 use crate::counters::{CounterFile, CounterSet as _};
-use crate::engine::{Capacity, Engine, EngineAgent, EngineCounters, EngineGauges};
+use crate::engine::{Capacity, Day, Engine, EngineAgent, EngineCounters, EngineGauges};
 use crate::event_store::{
-    Control, ControlFile, Durability, LogKind, Options, Reader, Recovered, Writer,
+    Control, ControlFile, Durability, LogKind, Options, Reader, Recovered, StoreError, Writer,
 };
 use crate::sys::file::boot_id;
-use crate::types::command::{CommandHeader, DayStart};
-use crate::types::{ClusterKey, Date, Line, Nanos, Position, Record};
+use crate::sys::log_memory::segment_path;
+use crate::types::command::{CommandHeader, DayEnd, DayStart};
+use crate::types::{ClusterKey, Date, Line, Nanos, Position, Record, SessionId};
 
 /// What the stages are made of.
 pub(super) struct Booted {
@@ -35,25 +40,45 @@ pub(super) fn boot(
     now: Nanos,
 ) -> Result<(Booted, ControlFile), NodeError> {
     let mut control = ControlFile::open(&config.control().directory.join("control"))?;
-    let known = control.state().copied().unwrap_or_default();
+    let known = control.state().copied();
     let directory = &config.logs().directory;
+    let boot_id = boot_id().map_err(NodeError::BootId)?;
+    let past = judge(Evidence {
+        control: known.as_ref(),
+        log_is_empty: !segment_path(&config.logs().commands(), 0).exists(),
+        rebooted: known.is_some_and(|known| known.boot_id != boot_id),
+        durability: config.logs().durability,
+        new_incarnation: start.new_incarnation,
+    })
+    .map_err(|gone| NodeError::gone(gone, config))?;
+    let known = Control {
+        durable: if start.new_incarnation {
+            Position::FIRST
+        } else {
+            known.unwrap_or_default().durable
+        },
+        incarnation: known.unwrap_or_default().incarnation + u32::from(start.new_incarnation),
+        ..known.unwrap_or_default()
+    };
 
     let (mut commands, recovered) = open_log(config, LogKind::Commands, known.durable)?;
+    let term = known.term.max(recovered.chain.term) + 1;
     let is_empty = recovered.frames == 0;
-    let proposals = match start.market {
+    let mut proposals = match start.market {
         Some(_) if !is_empty => {
             return Err(NodeError::MarketNotWanted { directory: directory.clone() });
         }
         None if is_empty => return Err(NodeError::MarketWanted { directory: directory.clone() }),
-        Some(market) => [market()?.as_slice(), day_start(now).lines()].concat(),
+        Some(market) => [market()?.as_slice(), first_day(now, term).lines()].concat(),
         None => Vec::new(),
     };
     let cluster_key = secrets::load_cluster_key(&config.control().cluster_key_file)?;
-    let (mut events, existing) = open_log(config, LogKind::Events, Position::FIRST)?;
-
-    let term = known.term.max(recovered.chain.term) + 1;
+    if past == Past::MaybeCut {
+        // It may tell of commands that are gone.
+        set_aside(&config.logs().events(), now)?;
+    }
+    let (mut events, existing) = open_events(config, now)?;
     let node = config.node().id;
-    let boot_id = boot_id().map_err(NodeError::BootId)?;
     control.store(Control { term, node, boot_id, clean: false, ..known })?;
 
     // The logs are this process's now, so the counters are too.
@@ -75,6 +100,10 @@ pub(super) fn boot(
     if !is_empty && engine.engine().feed_sequence() == 0 {
         return Err(NodeError::MarketIncomplete { directory: directory.clone() });
     }
+    if let (Past::MaybeCut, Some(day)) = (past, engine.engine().day()) {
+        warn!(session = %day.session, "commits may be lost: the day goes on under another session");
+        proposals = day_again(day, now);
+    }
     if let Some(path) = start.books_out {
         engine = engine.on_close(Box::new(move |engine| {
             if let Err(error) = books::write(engine, &path) {
@@ -87,6 +116,29 @@ pub(super) fn boot(
     let booted =
         Booted { engine, commands, events, durability, term, proposals, cluster_key, counters };
     Ok((booted, control))
+}
+
+/// Opens the event log. A damaged one is set aside: it is derived, and is derived again.
+fn open_events(config: &Config, now: Nanos) -> Result<(Writer, Recovered), NodeError> {
+    match open_log(config, LogKind::Events, Position::FIRST) {
+        Err(NodeError::Store(error @ StoreError::Damaged { .. })) => {
+            warn!(%error, "the event log is derived again from the command log");
+            set_aside(&config.logs().events(), now)?;
+            open_log(config, LogKind::Events, Position::FIRST)
+        }
+        opened => opened,
+    }
+}
+
+/// Renames a directory, if it is there, to one that says when: it stays for whoever asks what it said.
+fn set_aside(directory: &Path, now: Nanos) -> Result<(), NodeError> {
+    if !directory.exists() {
+        return Ok(());
+    }
+    let aside = directory.with_extension(format!("aside-{}", now.second()));
+    warn!(from = %directory.display(), to = %aside.display(), "set aside");
+    fs::rename(directory, &aside)
+        .map_err(|source| NodeError::SetAside { directory: directory.to_owned(), source })
 }
 
 fn open_log(
@@ -108,14 +160,28 @@ fn open_log(
     Ok((writer, recovered))
 }
 
-/// The first day of an empty log: today.
-fn day_start(now: Nanos) -> DayStart {
-    let today = Date::of(now);
+/// The first day of an empty log: today. The term, which no start repeats, is its generation, so that
+/// a log that was lost never lends its session id to another.
+fn first_day(now: Nanos, term: u32) -> DayStart {
+    let generation = u16::try_from(term % 10_000).expect("below 10,000");
+    day_start(Date::of(now), now, Date::of(now).session(generation))
+}
+
+/// Ends `day` and begins it again under its next session id.
+fn day_again(day: &Day, now: Nanos) -> Vec<Line> {
+    let header = CommandHeader::internal::<DayEnd>(now);
+    let end = DayEnd { header, request: 0, reserved: [0; 32] };
+    let date = Date::of(day.midnight);
+    let generation = date.generation_after(day.session);
+    [end.lines(), day_start(date, now, date.session(generation)).lines()].concat()
+}
+
+fn day_start(date: Date, now: Nanos, session: SessionId) -> DayStart {
     DayStart {
         header: CommandHeader::internal::<DayStart>(now),
-        midnight: today.midnight(),
-        date: today.number(),
-        session: today.session(1),
+        midnight: date.midnight(),
+        date: date.number(),
+        session,
         ..DayStart::new_zeroed()
     }
 }

@@ -4,7 +4,7 @@
 //! [`FRAME_COMMANDS_MAX`], with no timer), stamps log time = max(last + 1, now), and appends the
 //! frame to the command log. Alone, the append is the commit. Its only state is the log's end.
 
-use crate::agent::{Agent, WorkResult};
+use crate::agent::{Agent, AgentError, WorkResult};
 use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::event_store::{Durability, Writer};
 use crate::ring::Consumer;
@@ -169,8 +169,9 @@ impl Agent for Sequencer {
         Ok(work)
     }
 
-    fn on_close(&mut self) {
+    fn on_close(&mut self) -> Result<(), AgentError> {
         self.publish(Nanos::MAX);
+        Ok(self.log.sync()?)
     }
 }
 

@@ -30,8 +30,8 @@ pub(crate) struct Replay {
     pub(crate) events: FrameList,
 }
 
-/// Applies commands to a fresh engine.
-pub(crate) fn replay(commands: &FrameList, event_segment_bytes: u64) -> Replay {
+/// An engine like that of the nodes.
+pub(crate) fn new_engine(event_segment_bytes: u64) -> Engine {
     let capacity = Capacity {
         orders: 65_536,
         ports: 64,
@@ -39,7 +39,12 @@ pub(crate) fn replay(commands: &FrameList, event_segment_bytes: u64) -> Replay {
         instruments: 64,
         ..Capacity::default()
     };
-    let mut engine = Engine::new(capacity, event_segment_bytes);
+    Engine::new(capacity, event_segment_bytes)
+}
+
+/// Applies commands to a fresh engine.
+pub(crate) fn replay(commands: &FrameList, event_segment_bytes: u64) -> Replay {
+    let mut engine = new_engine(event_segment_bytes);
     let mut events = FrameList::default();
     for (header, payload) in &commands.0 {
         let Ok(()) = engine.apply(header, payload, &mut events);
