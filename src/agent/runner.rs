@@ -140,10 +140,10 @@ impl AgentThread {
         mut agents: Composite,
     ) -> std::io::Result<Self> {
         let handle = thread::Builder::new().name(name.to_owned()).spawn(move || {
-            if let Some(id) = core
-                && !core_affinity::set_for_current(core_affinity::CoreId { id })
+            if let Some(core) = core
+                && !pin(core)
             {
-                warn!(thread = name, core = id, "could not pin to the core");
+                warn!(thread = name, core, "could not pin to the core");
             }
             info!(thread = name, ?agents, "running");
             let result = run(&mut agents, idle, &stop);
@@ -177,6 +177,15 @@ impl AgentThread {
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
+}
+
+/// Pins the calling thread to a core; `false` if there is no such core for this process.
+#[must_use]
+pub fn pin(core: usize) -> bool {
+    // Asked first: the library panics on a number that no machine has.
+    let ours = core_affinity::get_core_ids().unwrap_or_default();
+    ours.iter().any(|known| known.id == core)
+        && core_affinity::set_for_current(core_affinity::CoreId { id: core })
 }
 
 fn run(agents: &mut Composite, idle: Idle, stop: &StopFlag) -> Result<(), AgentError> {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::BenchError;
+use crate::agent::pin;
 
 /// The machine and the program.
 #[derive(Clone, Debug, Serialize)]
@@ -102,7 +103,7 @@ fn field(text: &str, name: &str) -> String {
 /// Watches the clock from `core`.
 fn jitter(core: usize) -> Result<Jitter, BenchError> {
     let watch = thread::spawn(move || {
-        if !core_affinity::set_for_current(core_affinity::CoreId { id: core }) {
+        if !pin(core) {
             return Err(BenchError::Core { core });
         }
         let (mut longest, mut lost, mut gaps) = (Duration::ZERO, Duration::ZERO, 0);

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use socket2::{Domain, Socket, Type};
 
 use super::BenchError;
+use crate::agent::pin;
 use crate::client::{ClientError, Credentials};
 use crate::config::secrets::PortSecrets;
 use crate::types::{PortName, Price, Quantity, SessionId, Side, Symbol, TimeInForce, UserRefNum};
@@ -111,7 +112,7 @@ fn measure<W: Wire>(
     args: &Args,
     connect: &mut impl FnMut(Option<u16>) -> Result<W, BenchError>,
 ) -> Result<Measured, BenchError> {
-    if !core_affinity::set_for_current(core_affinity::CoreId { id: args.core }) {
+    if !pin(args.core) {
         return Err(BenchError::Core { core: args.core });
     }
     let mut session = Session::login(connect(None)?, args)?;
