@@ -106,6 +106,7 @@ use crate::types::{
 /// // A day, and a session. Numbers are dense from 1, and a session's epoch is its command's sequence.
 /// commands.push(&DayStart {
 ///     header: CommandHeader::internal::<DayStart>(now),
+///     midnight: Date::of(now).midnight(),
 ///     date: 20_260_302,
 ///     session: SessionId::new("2603020001").unwrap(),
 ///     ..DayStart::new_zeroed()
@@ -164,8 +165,8 @@ pub struct Engine {
     /// Whether the log has said so too.
     limits_set: bool,
     day: Option<Day>,
-    /// The session id of this day or the last.
-    session: SessionId,
+    /// Date and generation of this day or the last: what its session id is made of.
+    last_day: (u32, u32),
     counters: EngineCounters,
     /// The sequence of the next frame's first command.
     next_command: u64,
@@ -224,7 +225,7 @@ impl Engine {
             events: EventWriter::new(limits.event_segment_bytes),
             grace: TimerQueue::new(ports),
             day: None,
-            session: SessionId::BLANK,
+            last_day: (0, 0),
             counters: EngineCounters::default(),
             next_command: 1,
             sequence: 0,

@@ -202,15 +202,21 @@ impl<'a> Speaker<'a> {
             ["withdraw", account, amount, asset, ref options @ ..] => {
                 self.transfer(account, -1, amount, asset, options)
             }
-            ["day", "start", date] => {
+            ["day", "start", date, ref options @ ..] => {
                 let date: u32 = date.parse().unwrap();
+                let generation = option(options, "generation").unwrap_or(1);
+                let session = format!("{:06}{generation:04}", date % 1_000_000);
+                let session = option(options, "session").unwrap_or(session);
+                let early = options.contains(&"early").then(|| self.world.now.after(Nanos::SECOND));
+                let midnight =
+                    early.unwrap_or(Nanos(super::world::OPENING.0 - 52_200 * Nanos::SECOND.0));
                 let header = self.header::<DayStart>();
                 self.world.apply(&DayStart {
                     header,
                     request: self.request,
-                    midnight: Nanos(super::world::OPENING.0 - 52_200 * Nanos::SECOND.0),
+                    midnight,
                     date,
-                    session: SessionId::new(&format!("{:06}0001", date % 1_000_000)).unwrap(),
+                    session: SessionId::new(&session).unwrap(),
                     ..FromZeros::new_zeroed()
                 })
             }
