@@ -43,9 +43,11 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // A stage that logs must not wait for a terminal or a pipe: what does not fit is dropped.
+    let (log, _flush_at_exit) = tracing_appender::non_blocking(stderr());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(stderr)
+        .with_writer(log)
         .with_ansi(stderr().is_terminal())
         .init();
     match run(arguments.command) {

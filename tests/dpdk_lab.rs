@@ -87,8 +87,10 @@ fn serve(mut client: Command) {
         let now = now();
         stack.poll(now);
         while let Some(event) = stack.next_event() {
-            if let NetEvent::Readable(id) | NetEvent::Writable(id) = event {
-                echo(&mut stack, id);
+            match event {
+                NetEvent::Readable(id) | NetEvent::Writable(id) => echo(&mut stack, id),
+                NetEvent::Ended(id) => stack.close(id),
+                NetEvent::Opened { .. } | NetEvent::Closed(_) => {}
             }
         }
         stack.flush(now);

@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tracing::{error, info, warn};
 
+use super::clock::Clock;
 use super::{Agent, AgentError, WorkResult};
 use crate::types::Nanos;
 
@@ -46,10 +47,10 @@ impl Agent for Composite {
         Ok(work)
     }
 
-    fn on_close(&mut self) {
-        for agent in &mut self.agents {
-            agent.on_close();
-        }
+    fn on_close(&mut self) -> Result<(), AgentError> {
+        // All of them, whatever one says; then the first that failed.
+        let closed: Vec<_> = self.agents.iter_mut().map(|agent| agent.on_close()).collect();
+        closed.into_iter().collect()
     }
 }
 
@@ -65,6 +66,8 @@ pub enum Idle {
     },
 }
 
+/// Duty cycles after the stop, unless one finds no work: others may never stop asking.
+const LAST_CYCLES_MAX: u32 = 10_000;
 const SPINS: u32 = 64;
 const YIELDS: u32 = 16;
 
@@ -110,10 +113,9 @@ pub struct AgentThread {
 }
 
 impl AgentThread {
-    /// Starts a thread, pinned to `core` if one is given, that builds its agents and runs them until
-    /// `stop` is set or one fails; a failure sets `stop` for all.
-    ///
-    /// The agents are built on their thread, because a device may belong to the thread that made it.
+    /// Starts a thread, pinned to `core` if one is given, that runs `agents` until `stop` is set or
+    /// one fails; a failure sets `stop` for all that share it. Told to stop, it first brings what is
+    /// under way to its end, as long as that takes few cycles.
     ///
     /// # Errors
     /// The operating system's, when it gives no thread.
@@ -122,7 +124,7 @@ impl AgentThread {
         core: Option<usize>,
         idle: Idle,
         stop: StopFlag,
-        build: impl FnOnce() -> Result<Composite, AgentError> + Send + 'static,
+        mut agents: Composite,
     ) -> std::io::Result<Self> {
         let handle = thread::Builder::new().name(name.to_owned()).spawn(move || {
             if let Some(id) = core
@@ -130,12 +132,10 @@ impl AgentThread {
             {
                 warn!(thread = name, core = id, "could not pin to the core");
             }
-            let result = build().and_then(|mut agents| {
-                info!(thread = name, ?agents, "running");
-                let result = run(&mut agents, idle, &stop);
-                agents.on_close();
-                result
-            });
+            info!(thread = name, ?agents, "running");
+            let result = run(&mut agents, idle, &stop);
+            let closed = agents.on_close();
+            let result = result.and(closed);
             if let Err(error) = &result {
                 error!(thread = name, %error, "stopped");
                 stop.stop();
@@ -143,6 +143,12 @@ impl AgentThread {
             result
         })?;
         Ok(Self { name, handle })
+    }
+
+    /// Whether the thread is done, by failure or because it was told to stop.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.handle.is_finished()
     }
 
     /// Waits until the thread is done.
@@ -161,20 +167,20 @@ impl AgentThread {
 }
 
 fn run(agents: &mut Composite, idle: Idle, stop: &StopFlag) -> Result<(), AgentError> {
+    let mut clock = Clock::new();
     let mut idle_cycles = 0_u32;
     while !stop.is_set() {
-        if agents.do_work(now())? > 0 {
+        if agents.do_work(clock.now())? > 0 {
             idle_cycles = 0;
         } else {
             idle.wait(idle_cycles);
             idle_cycles = idle_cycles.saturating_add(1);
         }
     }
+    for _ in 0..LAST_CYCLES_MAX {
+        if agents.do_work(clock.now())? == 0 {
+            break;
+        }
+    }
     Ok(())
-}
-
-/// Now, by the system's real-time clock. It may step back; log time never does (the sequencer).
-fn now() -> Nanos {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Nanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
 }

@@ -32,6 +32,10 @@ pub struct Args {
     /// Where to write every book when the node stops.
     #[arg(long, value_name = "FILE")]
     books_out: Option<PathBuf>,
+    /// Start although the log or the control file is gone. What they held is lost: the day goes on
+    /// under a new session id, or a new exchange begins.
+    #[arg(long)]
+    new_incarnation: bool,
 }
 
 /// Runs the node until it is told to stop.
@@ -56,12 +60,12 @@ pub fn run(args: Args) -> Result<(), CliError> {
             Some(make)
         }
     };
-    let start = Start { market, books_out: args.books_out };
-    let mut node = Node::start(&config, start, &stop, now)?;
+    let start = Start { market, books_out: args.books_out, new_incarnation: args.new_incarnation };
+    let mut node = Node::start(&config, start, now)?;
     if node.wait_ready(&stop)? {
         println!("ready");
     }
-    Ok(node.join()?)
+    Ok(node.join(&stop)?)
 }
 
 /// The market's commands with fresh secrets, which their owner gets before anything depends on them.

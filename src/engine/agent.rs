@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::{ApplyError, CommandError, Engine};
-use crate::agent::{Agent, WorkResult};
+use crate::agent::{Agent, AgentError, WorkResult};
 use crate::event_store::{Reader, StoreError, Writer};
 use crate::types::{FrameHeader, FrameSink, Line, Position};
 
@@ -133,10 +133,11 @@ impl Agent for EngineAgent {
         Ok(work)
     }
 
-    fn on_close(&mut self) {
+    fn on_close(&mut self) -> Result<(), AgentError> {
         if let Some(on_close) = self.on_close.take() {
             on_close(&self.engine);
         }
+        Ok(())
     }
 }
 

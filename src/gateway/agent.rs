@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::GatewayConfig;
 use super::core::Core;
-use crate::agent::{Agent, WorkResult};
+use crate::agent::{Agent, AgentError, WorkResult};
 use crate::event_store::Reader;
 use crate::net::{Datagram, Transport};
 use crate::ring;
@@ -88,12 +88,13 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
         Ok(work)
     }
 
-    fn on_close(&mut self) {
+    fn on_close(&mut self) -> Result<(), AgentError> {
         for connection in self.core.connections.iter_mut().filter_map(Option::take) {
             self.transport.close(connection.id);
         }
         self.relay_datagrams();
         self.transport.flush(self.core.timers_at);
         info!(gateway = self.name(), counters = ?self.core.counters, "closed");
+        Ok(())
     }
 }

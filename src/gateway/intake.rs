@@ -40,6 +40,7 @@ impl Core {
                     }
                 }
                 NetEvent::Writable(_) => {}
+                NetEvent::Ended(id) => self.ended(id),
                 NetEvent::Closed(id) => {
                     if self.current(id).is_some() {
                         self.depart(id.slot, DownReason::Lost);
@@ -58,6 +59,17 @@ impl Core {
         self.connections[slot] = Some(Connection::new(id, peer, now));
         self.counters.connections += 1;
         debug!(%peer, "connected");
+    }
+
+    /// Whole packets that came before the end still count; the connection is closed behind them.
+    fn ended(&mut self, id: ConnectionId) {
+        if self.current(id).is_none() {
+            return;
+        }
+        if let Some(connection) = &mut self.connections[id.slot as usize] {
+            connection.ended = true;
+            self.queue(id.slot);
+        }
     }
 
     pub(super) fn serve_waiting<T: Transport>(&mut self, transport: &mut T, now: Nanos) -> usize {
@@ -102,7 +114,12 @@ impl Core {
             };
             let id = connection.id;
             match request {
-                None if consumed == 0 => return taken,
+                None if consumed == 0 => {
+                    if connection.ended {
+                        self.disconnect(slot, DownReason::Lost, transport);
+                    }
+                    return taken;
+                }
                 None => transport.consume(id, consumed),
                 Some(Request::Login(login)) => {
                     transport.consume(id, consumed);

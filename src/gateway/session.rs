@@ -188,19 +188,6 @@ impl Session {
             State::Closed => None,
         }
     }
-
-    /// Before this time nothing is due, unless something is received or sent.
-    #[must_use]
-    pub fn next_deadline(&self) -> Nanos {
-        match self.state {
-            State::AwaitingLogin | State::LoginPending => self.opened.after(LOGIN_TIMEOUT),
-            State::Established => {
-                let heartbeat = self.last_sent.after(HEARTBEAT_INTERVAL);
-                heartbeat.min(self.last_received.after(self.peer_timeout))
-            }
-            State::Closed => Nanos::MAX,
-        }
-    }
 }
 
 /// A zero asks for nothing in particular.
@@ -379,13 +366,12 @@ mod tests {
         let logout = Received { consumed: 3, request: Some(Request::Logout) };
         assert_eq!(session.receive(START, &stream), Ok(logout));
         assert_eq!(session.receive(START, &stream[3..]), Ok(nothing(0)));
-        assert_eq!((session.due(Nanos::MAX), session.next_deadline()), (None, Nanos::MAX));
+        assert_eq!(session.due(Nanos::MAX), None);
     }
 
     #[test]
     fn without_a_login_for_thirty_seconds_the_connection_is_closed() {
         let mut session = Session::new(START);
-        assert_eq!(session.next_deadline(), after(30_000));
         assert_eq!(session.due(after(29_999)), None);
         assert_eq!(session.due(after(30_000)), Some(Due::Dead));
         // Nor may a login stay unanswered for longer.
@@ -398,7 +384,6 @@ mod tests {
     fn a_heartbeat_is_due_after_a_second_without_sending() {
         let mut session = established();
         assert_eq!(session.due(after(999)), None);
-        assert_eq!(session.next_deadline(), after(1_000));
         assert_eq!(session.due(after(1_000)), Some(Due::Heartbeat));
         session.note_sent(after(1_000));
         assert_eq!(session.due(after(1_999)), None);
@@ -410,7 +395,6 @@ mod tests {
         let mut session = established();
         session.note_sent(after(14_500));
         assert_eq!(session.due(after(14_999)), None);
-        assert_eq!(session.next_deadline(), after(15_000));
         assert_eq!(session.due(after(15_000)), Some(Due::Dead));
         session.receive(after(14_999), &bytes(&[Packet::ClientHeartbeat])).unwrap();
         assert_eq!(session.due(after(15_000)), None);

@@ -36,7 +36,8 @@ macro_rules! behaviours {
         crate::net::behaviour::behaviours! { $world;
             what_a_client_sends_comes_back
             bytes_that_come_one_by_one_arrive_in_order
-            the_peers_end_is_told_after_its_last_byte_was_consumed
+            the_peers_end_is_told_once_whatever_is_unread_and_it_can_still_be_sent_to
+            a_reset_behind_the_peers_end_is_told
             what_is_queued_still_leaves_after_a_close
             a_reset_by_the_peer_is_told
             an_abort_reaches_the_peer_as_a_reset
@@ -154,21 +155,28 @@ pub(super) fn bytes_that_come_one_by_one_arrive_in_order(world: &mut impl World)
     server_receives(world, id, &message);
 }
 
-pub(super) fn the_peers_end_is_told_after_its_last_byte_was_consumed(world: &mut impl World) {
+pub(super) fn the_peers_end_is_told_once_whatever_is_unread_and_it_can_still_be_sent_to(
+    world: &mut impl World,
+) {
     let (client, id) = connected(world);
     world.client_send(client, b"last words");
     world.client_close(client);
     assert_eq!(event(world), NetEvent::Readable(id));
-    for _ in 0..200 {
-        world.step();
-        assert_eq!(world.server().next_event(), None);
-    }
+    assert_eq!(event(world), NetEvent::Ended(id));
     assert_eq!(take(world, id, 4), b"last");
     assert_eq!(take(world, id, 100), b" words");
-    closed(world, id);
-    assert_eq!(world.server().received(id), b"");
+    assert!(world.server().send(id, b"an answer"));
+    client_receives(world, client, b"an answer");
+    for _ in 0..200 {
+        world.step();
+        let event = world.server().next_event();
+        assert!(matches!(event, None | Some(NetEvent::Writable(_))), "{event:?}");
+    }
+    assert_eq!(world.client_sees(client), Seen::Open);
+    world.server().close(id);
     assert!(!world.server().send(id, b"too late"));
     client_finally_sees(world, client, Seen::End);
+    assert_eq!(world.server().next_event(), None);
 }
 
 pub(super) fn what_is_queued_still_leaves_after_a_close(world: &mut impl World) {
@@ -188,6 +196,15 @@ pub(super) fn what_is_queued_still_leaves_after_a_close(world: &mut impl World) 
 
 pub(super) fn a_reset_by_the_peer_is_told(world: &mut impl World) {
     let (client, id) = connected(world);
+    world.client_abort(client);
+    closed(world, id);
+    assert!(!world.server().send(id, b"x"));
+}
+
+pub(super) fn a_reset_behind_the_peers_end_is_told(world: &mut impl World) {
+    let (client, id) = connected(world);
+    world.client_close(client);
+    assert_eq!(event(world), NetEvent::Ended(id));
     world.client_abort(client);
     closed(world, id);
     assert!(!world.server().send(id, b"x"));

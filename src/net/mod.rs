@@ -14,6 +14,7 @@ pub mod device;
 mod dpdk_device;
 mod elapsed;
 pub mod ethernet;
+mod events;
 pub mod ipv4;
 pub mod kernel;
 mod memory_device;
@@ -58,7 +59,10 @@ pub enum NetEvent {
     Readable(ConnectionId),
     /// Bytes that were queued have left, so there is room again.
     Writable(ConnectionId),
-    /// The connection is gone: closed by the peer, reset, or timed out. Its number is void.
+    /// The peer has sent its last: no more comes than [`Transport::received`] has. Told once; the
+    /// connection stays, and can be sent to, until it is closed.
+    Ended(ConnectionId),
+    /// The connection broke: reset by the peer, or timed out. Its number is void.
     Closed(ConnectionId),
 }
 
@@ -68,8 +72,9 @@ pub trait Transport: Send {
     /// due, and sends what is queued. Returns the work done.
     fn poll(&mut self, now: Nanos) -> usize;
 
-    /// The next thing that happened. Events of one connection come in order; `Readable` is told again
-    /// after each arrival, not for bytes left unread.
+    /// The next thing that happened. Events of one connection come in order. `Readable` is told again
+    /// after each arrival, not for bytes left unread; a `send` that was refused is always followed by
+    /// a `Writable`, or by `Closed`.
     fn next_event(&mut self) -> Option<NetEvent>;
 
     /// The bytes received and not yet consumed, contiguous from the oldest: all, or at least 2 KiB.

@@ -1,18 +1,23 @@
 //! From files to a node that can lead: the logs recovered, the term taken, the engine where it was.
 
+use std::fs;
+use std::path::Path;
+
 use tracing::{error, info, warn};
 use zerocopy::FromZeros as _;
 
+use super::past::{Evidence, Past, judge};
 use super::rehearsal::rehearse;
 use super::{NodeError, Start, books};
 use crate::config::{Config, secrets};
-use crate::engine::{Capacity, Engine, EngineAgent, IndexSeed};
+use crate::engine::{Capacity, Day, Engine, EngineAgent, IndexSeed};
 use crate::event_store::{
-    Control, ControlFile, Durability, LogKind, Options, Reader, Recovered, Writer,
+    Control, ControlFile, Durability, LogKind, Options, Reader, Recovered, StoreError, Writer,
 };
 use crate::sys::file::boot_id;
-use crate::types::command::{Command, CommandHeader, DayStart, TermStart, VenueLimits};
-use crate::types::{ClusterKey, Date, Line, Nanos, Position, Record};
+use crate::sys::log_memory::segment_path;
+use crate::types::command::{Command, CommandHeader, DayEnd, DayStart, TermStart, VenueLimits};
+use crate::types::{ClusterKey, Date, Line, Nanos, Position, Record, SessionId};
 
 /// What the stages are made of.
 pub(super) struct Booted {
@@ -42,24 +47,44 @@ pub(super) fn boot(
     now: Nanos,
 ) -> Result<(Booted, ControlFile), NodeError> {
     let mut control = ControlFile::open(&config.control().directory.join("control"))?;
-    let known = control.state().copied().unwrap_or_default();
+    let known = control.state().copied();
     let directory = &config.logs().directory;
+    let boot_id = boot_id().map_err(NodeError::BootId)?;
+    let past = judge(Evidence {
+        control: known.as_ref(),
+        log_is_empty: !segment_path(&directory.join(COMMANDS), 0).exists(),
+        rebooted: known.is_some_and(|known| known.boot_id != boot_id),
+        durability: config.logs().durability,
+        new_incarnation: start.new_incarnation,
+    })
+    .map_err(|gone| NodeError::gone(gone, config))?;
+    let known = Control {
+        durable: if start.new_incarnation {
+            Position::FIRST
+        } else {
+            known.unwrap_or_default().durable
+        },
+        incarnation: known.unwrap_or_default().incarnation + u32::from(start.new_incarnation),
+        ..known.unwrap_or_default()
+    };
 
     let segment_bytes = config.logs().command_segment_bytes;
     let (mut commands, recovered) =
         open_log(config, LogKind::Commands, known.durable, segment_bytes)?;
     // Alone, what was appended is committed.
     commands.commit(recovered.chain.end);
+    let term = known.term.max(recovered.chain.term) + 1;
     let is_empty = recovered.frames == 0;
     let seed = index_seed()?;
     let configured = config.capacity().tables().limits(config.logs().event_segment_bytes);
-    let (limits, proposals) = match start.market {
+    let (limits, mut proposals) = match start.market {
         Some(_) if !is_empty => {
             return Err(NodeError::MarketNotWanted { directory: directory.clone() });
         }
         None if is_empty => return Err(NodeError::MarketWanted { directory: directory.clone() }),
         Some(market) => {
-            let first = [configured.lines(), market()?.as_slice(), day_start(now).lines()].concat();
+            let first =
+                [configured.lines(), market()?.as_slice(), first_day(now, term).lines()].concat();
             rehearse(&configured, seed, &first, now)?;
             (configured, first)
         }
@@ -79,12 +104,12 @@ pub(super) fn boot(
         );
     }
     let cluster_key = secrets::load_cluster_key(&config.control().cluster_key_file)?;
-    let (mut events, existing) =
-        open_log(config, LogKind::Events, Position::FIRST, limits.event_segment_bytes)?;
-
-    let term = known.term.max(recovered.chain.term) + 1;
+    if past == Past::MaybeCut {
+        // It may tell of commands that are gone.
+        set_aside(&directory.join(EVENTS), now)?;
+    }
+    let (mut events, existing) = open_events(config, limits.event_segment_bytes, now)?;
     let node = config.node().id;
-    let boot_id = boot_id().map_err(NodeError::BootId)?;
     control.store(Control { term, node, boot_id, clean: false, ..known })?;
 
     // What the event log holds is compared before anybody is answered from it.
@@ -96,6 +121,10 @@ pub(super) fn boot(
     info!(?replayed, term, "recovered");
     if !is_empty && engine.engine().feed_sequence() == 0 {
         return Err(NodeError::MarketIncomplete { directory: directory.clone() });
+    }
+    if let (Past::MaybeCut, Some(day)) = (past, engine.engine().day()) {
+        warn!(session = %day.session, "commits may be lost: the day goes on under another session");
+        proposals = day_again(day, now);
     }
     if let Some(path) = start.books_out {
         engine = engine.on_close(Box::new(move |engine| {
@@ -114,6 +143,33 @@ pub(super) fn boot(
         ..TermStart::new_zeroed()
     };
     Ok((Booted { engine, commands, events, durability, start, proposals, cluster_key }, control))
+}
+
+/// Opens the event log. A damaged one is set aside: it is derived, and is derived again.
+fn open_events(
+    config: &Config,
+    segment_bytes: u64,
+    now: Nanos,
+) -> Result<(Writer, Recovered), NodeError> {
+    match open_log(config, LogKind::Events, Position::FIRST, segment_bytes) {
+        Err(NodeError::Store(error @ StoreError::Damaged { .. })) => {
+            warn!(%error, "the event log is derived again from the command log");
+            set_aside(&config.logs().directory.join(EVENTS), now)?;
+            open_log(config, LogKind::Events, Position::FIRST, segment_bytes)
+        }
+        opened => opened,
+    }
+}
+
+/// Renames a directory, if it is there, to one that says when: it stays for whoever asks what it said.
+fn set_aside(directory: &Path, now: Nanos) -> Result<(), NodeError> {
+    if !directory.exists() {
+        return Ok(());
+    }
+    let aside = directory.with_extension(format!("aside-{}", now.second()));
+    warn!(from = %directory.display(), to = %aside.display(), "set aside");
+    fs::rename(directory, &aside)
+        .map_err(|source| NodeError::SetAside { directory: directory.to_owned(), source })
 }
 
 fn open_log(
@@ -136,14 +192,29 @@ fn open_log(
     Ok((writer, recovered))
 }
 
-/// The first day of an empty log: today.
-fn day_start(now: Nanos) -> DayStart {
-    let today = Date::of(now);
+/// The first day of an empty log: today. The term, which no start repeats, is its generation, so that
+/// a log that was lost never lends its session id to another.
+fn first_day(now: Nanos, term: u32) -> DayStart {
+    let generation = u16::try_from(term % 10_000).expect("below 10,000");
+    day_start(Date::of(now), now, Date::of(now).session(generation))
+}
+
+/// Ends `day` and begins it again under its next session id.
+fn day_again(day: &Day, now: Nanos) -> Vec<Line> {
+    let header = CommandHeader::internal::<DayEnd>(now);
+    let end = DayEnd { header, request: 0, reserved: [0; 32] };
+    let date = Date::from_number(day.date).expect("the engine took it for a date");
+    let session = date.session(date.generation_after(day.session));
+    let start = DayStart { midnight: day.midnight, ..day_start(date, now, session) };
+    [end.lines(), start.lines()].concat()
+}
+
+fn day_start(date: Date, now: Nanos, session: SessionId) -> DayStart {
     DayStart {
         header: CommandHeader::internal::<DayStart>(now),
-        midnight: today.midnight(),
-        date: today.number(),
-        session: today.session(1),
+        midnight: date.midnight(),
+        date: date.number(),
+        session,
         ..DayStart::new_zeroed()
     }
 }

@@ -4,7 +4,7 @@
 //! [`FRAME_COMMANDS_MAX`], with no timer), stamps log time = max(last + 1, now), and appends the
 //! frame to the command log. Alone, the append is the commit. Its only state is the log's end.
 
-use crate::agent::{Agent, WorkResult};
+use crate::agent::{Agent, AgentError, WorkResult};
 use crate::event_store::{Durability, Writer};
 use crate::ring::Consumer;
 use crate::types::command::{CommandHeader, TermStart, Tick};
@@ -118,6 +118,10 @@ impl Agent for Sequencer {
             self.append(1, now)?;
         }
         Ok(work)
+    }
+
+    fn on_close(&mut self) -> Result<(), AgentError> {
+        Ok(self.log.sync()?)
     }
 }
 

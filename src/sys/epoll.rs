@@ -18,6 +18,8 @@ pub struct Readiness {
     pub ending: bool,
     /// There is room to write, or an error to find.
     pub writable: bool,
+    /// The connection is broken, or both ends have sent their last.
+    pub over: bool,
 }
 
 const EVENTS: libc::c_int = 64;
@@ -69,6 +71,7 @@ impl Epoll {
                 ending: failed || bits & libc::EPOLLRDHUP != 0,
                 readable: failed || bits & (libc::EPOLLIN | libc::EPOLLRDHUP) != 0,
                 writable: failed || bits & libc::EPOLLOUT != 0,
+                over: failed,
             };
             tell(event.u64, readiness);
         }

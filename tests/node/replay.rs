@@ -31,15 +31,20 @@ pub(crate) struct Replay {
     pub(crate) events: FrameList,
 }
 
-/// Applies commands to a fresh engine.
-pub(crate) fn replay(commands: &FrameList) -> Replay {
+/// An engine like that of the node whose commands these are.
+pub(crate) fn new_engine(commands: &FrameList) -> Engine {
     let mut records = commands.records();
     let limits = records.find_map(|(_, record)| match Command::parse(record) {
         Ok(Command::VenueLimits(limits)) => Some(*limits),
         _ => None,
     });
     let seed = IndexSeed::new([0; IndexSeed::BYTES]);
-    let mut engine = Engine::new(&limits.expect("a log begins with its limits"), seed);
+    Engine::new(&limits.expect("a log begins with its limits"), seed)
+}
+
+/// Applies commands to a fresh engine.
+pub(crate) fn replay(commands: &FrameList) -> Replay {
+    let mut engine = new_engine(commands);
     let mut events = FrameList::default();
     for (header, payload) in &commands.0 {
         engine.apply(header, payload, &mut events).unwrap();
@@ -124,6 +129,13 @@ pub(crate) fn port_stream(events: &FrameList, name: &str) -> Vec<Vec<u8>> {
         }
     }
     stream
+}
+
+/// The number of the latest message of the feed.
+pub(crate) fn last_feed_sequence(events: &FrameList) -> u64 {
+    let numbers =
+        events.records().map(|(_, record)| EventHeader::view(record).unwrap().feed_sequence);
+    numbers.filter(|&number| number > 0).last().unwrap()
 }
 
 /// The terms that began, in their order.

@@ -69,6 +69,8 @@ pub(crate) struct Trader {
     address: SocketAddr,
     credentials: Credentials,
     session: Option<SessionClient>,
+    /// The day's session, blank before the first login.
+    day: SessionId,
     random: Random,
     /// Every message of the stream, in its order.
     pub(crate) stream: Vec<Vec<u8>>,
@@ -91,6 +93,7 @@ impl Trader {
             address,
             credentials,
             session: None,
+            day: SessionId::BLANK,
             random,
             stream: Vec::new(),
             last_ref: 0,
@@ -142,7 +145,7 @@ impl Trader {
         let next = self.stream.len() as u64 + 1;
         let mut session = loop {
             let to = (self.address, self.credentials);
-            match SessionClient::login(to.0, to.1, SessionId::BLANK, next, SOON) {
+            match SessionClient::login(to.0, to.1, self.day, next, SOON) {
                 Ok(session) => break session,
                 Err(ClientError::Refused(reason)) => panic!("{}: {reason:?}", self.port),
                 Err(error) if Instant::now() > deadline => panic!("{}: {error}", self.port),
@@ -150,6 +153,7 @@ impl Trader {
             }
         };
         assert_eq!(session.next_sequence(), next);
+        self.day = session.session();
         for order in self.unanswered.values() {
             session.enter(order, &Options::default())?;
         }

@@ -2,7 +2,6 @@
 //!
 //! Never waits: it reads and writes until the kernel would block, and is told when to go on.
 
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use crate::net::buffer::Buffer;
+use crate::net::events::EventQueue;
 use crate::net::{ConnectionId, NetEvent};
 use crate::sys::epoll::Readiness;
 
@@ -27,8 +27,6 @@ pub(super) struct Connection {
     end: Option<End>,
     /// Whether it waits in the transport's list of those to be served.
     pub(super) busy: bool,
-    pub(super) told_readable: bool,
-    pub(super) told_writable: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +61,6 @@ impl Connection {
             can: Readiness::default(),
             end: None,
             busy: false,
-            told_readable: false,
-            told_writable: false,
         }
     }
 
@@ -75,7 +71,7 @@ impl Connection {
     pub(super) fn open(&mut self, stream: TcpStream) {
         self.stream = Some(stream);
         self.phase = Phase::Open;
-        self.can = Readiness { readable: true, ending: false, writable: true };
+        self.can = Readiness { readable: true, writable: true, ..Readiness::default() };
     }
 
     /// The kernel told that something changed.
@@ -83,32 +79,34 @@ impl Connection {
         self.can.readable |= readiness.readable;
         self.can.ending |= readiness.ending;
         self.can.writable |= readiness.writable;
+        self.can.over |= readiness.over;
     }
 
     /// Reads, writes, tells, and takes leave. `false` if the connection is over and told of.
-    pub(super) fn serve(&mut self, slot: u32, events: &mut VecDeque<NetEvent>) -> bool {
+    pub(super) fn serve(&mut self, slot: u32, events: &mut EventQueue) -> bool {
         let id = self.id(slot);
+        let end_before = self.end;
         let read = self.read();
         let written = self.write();
+        // Behind the peer's end no read finds an error. Our own is yet to come, so it is one.
+        if self.phase == Phase::Open && self.can.over && self.end.is_some() {
+            self.end = Some(End::Broken);
+        }
 
         if self.phase == Phase::Open {
-            if read > 0 && !self.told_readable {
-                self.told_readable = true;
-                events.push_back(NetEvent::Readable(id));
+            if read > 0 {
+                events.push(NetEvent::Readable(id));
             }
-            if written > 0 && !self.told_writable {
-                self.told_writable = true;
-                events.push_back(NetEvent::Writable(id));
+            if written > 0 {
+                events.push(NetEvent::Writable(id));
             }
-            // The peer's end is told of once all that came before it has been consumed.
-            let over = match self.end {
-                Some(End::Broken) => true,
-                Some(End::Orderly) => self.received.is_empty(),
-                None => false,
-            };
-            if over {
-                events.push_back(NetEvent::Closed(id));
-                self.close();
+            match self.end {
+                Some(End::Broken) => {
+                    events.push(NetEvent::Closed(id));
+                    self.close();
+                }
+                Some(End::Orderly) if end_before.is_none() => events.push(NetEvent::Ended(id)),
+                _ => {}
             }
         }
         if self.phase == Phase::Draining {
@@ -154,8 +152,6 @@ impl Connection {
         self.unsent.clear();
         self.can = Readiness::default();
         self.end = None;
-        self.told_readable = false;
-        self.told_writable = false;
     }
 
     pub(super) fn received(&self) -> &[u8] {

@@ -15,6 +15,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use self::connection::{Connection, Phase};
 use super::elapsed::Elapsed;
+use super::events::EventQueue;
 use super::wheel::Wheel;
 use super::{ConnectionId, NetEvent, Transport};
 use crate::sys::epoll::Epoll;
@@ -118,7 +119,7 @@ pub struct KernelTransport {
     timers: Wheel,
     may_accept: bool,
     clock: Elapsed,
-    events: VecDeque<NetEvent>,
+    events: EventQueue,
     counters: KernelCounters,
 }
 
@@ -153,7 +154,7 @@ impl KernelTransport {
             timers: Wheel::new(slots, clock.now()),
             may_accept: true,
             clock,
-            events: VecDeque::with_capacity(2 * events_room(slots)),
+            events: EventQueue::new(slots, ACCEPT_MAX),
             counters: KernelCounters::default(),
         })
     }
@@ -201,7 +202,7 @@ impl KernelTransport {
 
     fn accept(&mut self) -> usize {
         for accepted in 0..ACCEPT_MAX {
-            if !self.may_accept || self.events.len() >= events_room(self.connections.len()) {
+            if !self.may_accept || self.events.is_full() {
                 return accepted;
             }
             match self.listener.accept() {
@@ -223,7 +224,7 @@ impl KernelTransport {
                     let connection = &mut self.connections[slot as usize];
                     connection.open(stream);
                     let id = connection.id(slot);
-                    self.events.push_back(NetEvent::Opened { connection: id, peer });
+                    self.events.push(NetEvent::Opened { connection: id, peer });
                     mark_busy(connection, slot, &mut self.busy);
                 }
                 Ok((_, SocketAddr::V6(_))) => {}
@@ -281,12 +282,6 @@ fn mark_busy(connection: &mut Connection, slot: u32, busy: &mut VecDeque<u32>) {
     }
 }
 
-/// Events that may wait before work is left waiting.
-const fn events_room(slots: usize) -> usize {
-    // `Opened`, `Readable`, `Writable`, `Closed`.
-    4 * slots
-}
-
 fn listener(address: SocketAddrV4) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
@@ -309,7 +304,7 @@ impl Transport for KernelTransport {
     fn poll(&mut self, now: Nanos) -> usize {
         self.clock.advance(now);
         self.run_timers();
-        if self.events.len() >= events_room(self.connections.len()) {
+        if self.events.is_full() {
             return 0;
         }
         self.learn();
@@ -317,21 +312,7 @@ impl Transport for KernelTransport {
     }
 
     fn next_event(&mut self) -> Option<NetEvent> {
-        let event = self.events.pop_front()?;
-        match event {
-            NetEvent::Readable(id) => {
-                if let Some(connection) = self.open(id) {
-                    connection.told_readable = false;
-                }
-            }
-            NetEvent::Writable(id) => {
-                if let Some(connection) = self.open(id) {
-                    connection.told_writable = false;
-                }
-            }
-            NetEvent::Opened { .. } | NetEvent::Closed(_) => {}
-        }
-        Some(event)
+        self.events.pop()
     }
 
     fn received(&mut self, connection: ConnectionId) -> &[u8] {
@@ -341,7 +322,7 @@ impl Transport for KernelTransport {
     fn consume(&mut self, connection: ConnectionId, count: usize) {
         if let Some(open) = self.open(connection) {
             open.consume(count);
-            // There may be more, or the peer's end, which waited for this.
+            // There may be more, which the full buffer kept waiting.
             let open = &mut self.connections[connection.slot as usize];
             mark_busy(open, connection.slot, &mut self.busy);
         }

@@ -3,7 +3,6 @@
 //! A connection is a slot that is used again; buffers are allocated once. It knows neither the device
 //! nor the other connections.
 
-use std::collections::VecDeque;
 use std::net::SocketAddrV4;
 
 use smoltcp::iface::{SocketHandle, SocketSet, SocketStorage};
@@ -13,6 +12,7 @@ use smoltcp::wire::IpListenEndpoint;
 use super::clock::ACK_DELAY;
 use crate::net::buffer::Buffer;
 use crate::net::ethernet::MacAddress;
+use crate::net::events::EventQueue;
 use crate::net::{ConnectionId, NetEvent};
 use crate::types::Nanos;
 
@@ -33,9 +33,8 @@ pub(super) struct Connection {
     pub(super) deadline: Nanos,
     /// Whether it waits in the stack's list of those that have something to send.
     pub(super) dirty: bool,
-    /// Whether a `Readable`, or a `Writable`, waits to be taken.
-    pub(super) told_readable: bool,
-    pub(super) told_writable: bool,
+    /// Whether the peer's end was told.
+    ended: bool,
     /// The oldest received bytes, while those in the engine's ring wrap around its end.
     straddling: Buffer,
     /// Bytes in the buffers at the last look.
@@ -72,8 +71,7 @@ impl Connection {
             neighbour: MacAddress::default(),
             deadline: Nanos::MAX,
             dirty: false,
-            told_readable: false,
-            told_writable: false,
+            ended: false,
             straddling: Buffer::new(CONTIGUOUS_BYTES),
             unread: 0,
             unsent: 0,
@@ -113,12 +111,7 @@ impl Connection {
     }
 
     /// Tells what changed since the last look. `false` if the connection is over and told of.
-    pub(super) fn look(
-        &mut self,
-        slot: u32,
-        linger_until: Nanos,
-        events: &mut VecDeque<NetEvent>,
-    ) -> bool {
+    pub(super) fn look(&mut self, slot: u32, events: &mut EventQueue) -> bool {
         let id = self.id(slot);
         let state = self.socket().state();
         let over = self.socket().remote_endpoint().is_none();
@@ -126,7 +119,7 @@ impl Connection {
         if self.phase == Phase::HalfOpen && !over && state != State::SynReceived {
             self.phase = Phase::Open;
             self.deadline = Nanos::MAX;
-            events.push_back(NetEvent::Opened { connection: id, peer: self.peer });
+            events.push(NetEvent::Opened { connection: id, peer: self.peer });
         }
         if self.phase == Phase::Draining {
             self.discard_received();
@@ -135,25 +128,22 @@ impl Connection {
             return !over;
         }
         if over {
-            events.push_back(NetEvent::Closed(id));
+            events.push(NetEvent::Closed(id));
             return false;
         }
 
         let (unread, unsent) = (self.unread(), self.socket().send_queue());
-        if unread > self.unread && !self.told_readable {
-            self.told_readable = true;
-            events.push_back(NetEvent::Readable(id));
+        if unread > self.unread {
+            events.push(NetEvent::Readable(id));
         }
-        if unsent < self.unsent && !self.told_writable {
-            self.told_writable = true;
-            events.push_back(NetEvent::Writable(id));
+        if unsent < self.unsent {
+            events.push(NetEvent::Writable(id));
         }
         (self.unread, self.unsent) = (unread, unsent);
 
-        // The peer's end is told of once all that came before it has been consumed.
-        if state == State::CloseWait && unread == 0 {
-            events.push_back(NetEvent::Closed(id));
-            self.close(linger_until);
+        if state == State::CloseWait && !self.ended {
+            self.ended = true;
+            events.push(NetEvent::Ended(id));
         }
         true
     }
@@ -178,8 +168,7 @@ impl Connection {
         self.phase = Phase::Free;
         self.generation = self.generation.wrapping_add(1);
         self.deadline = Nanos::MAX;
-        self.told_readable = false;
-        self.told_writable = false;
+        self.ended = false;
         self.straddling.consume(usize::MAX);
         (self.unread, self.unsent) = (0, 0);
     }

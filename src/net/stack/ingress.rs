@@ -11,7 +11,7 @@ use smoltcp::wire::IpListenEndpoint;
 use super::clock::engine_time;
 use super::connection::Phase;
 use super::link::Link;
-use super::{HALF_OPEN, Stack, engine, events_room};
+use super::{HALF_OPEN, Stack, engine};
 use crate::net::arp::ArpPacket;
 use crate::net::device::{Device, FrameBurst, RX_BURST_MAX};
 use crate::net::ethernet::{ETHER_TYPE_ARP, ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
@@ -28,7 +28,7 @@ impl<D: Device> Stack<D> {
             self.counters.tx_full += 1;
             return 0;
         }
-        if self.events.len() >= events_room(self.connections.len()) {
+        if self.events.is_full() {
             self.counters.events_full += 1;
             return 0;
         }

@@ -33,6 +33,7 @@ use super::arp::{ArpPacket, Neighbours};
 use super::device::{Device, RX_BURST_MAX};
 use super::elapsed::Elapsed;
 use super::ethernet::{ETHER_TYPE_ARP, ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
+use super::events::EventQueue;
 use super::ipv4::{Ipv4Header, Ipv4Network, PROTOCOL_UDP};
 use super::udp::UdpHeader;
 use super::wheel::Wheel;
@@ -158,7 +159,7 @@ pub struct Stack<D> {
     secret: RandomState,
     syns: RateLimit,
     answers: RateLimit,
-    events: VecDeque<NetEvent>,
+    events: EventQueue,
     counters: Counters,
 }
 
@@ -190,7 +191,7 @@ impl<D: Device> Stack<D> {
             secret: RandomState::new(),
             syns: RateLimit::new(SYN_PER_SECOND_MAX, SYN_BURST_MAX),
             answers: RateLimit::new(ANSWERS_PER_SECOND_MAX, ANSWERS_BURST_MAX),
-            events: VecDeque::with_capacity(2 * events_room(slots + RX_BURST_MAX)),
+            events: EventQueue::new(slots, RX_BURST_MAX),
             counters: Counters::default(),
             config,
             device,
@@ -236,8 +237,7 @@ impl<D: Device> Stack<D> {
     fn look(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
         let before = connection.phase;
-        let linger_until = self.clock.now().after(LINGER);
-        let alive = connection.look(slot, linger_until, &mut self.events);
+        let alive = connection.look(slot, &mut self.events);
         if before == Phase::HalfOpen && (connection.phase != before || !alive) {
             self.half_open -= 1;
             self.counters.opened += u64::from(alive);
@@ -354,14 +354,6 @@ fn free_slots(slots: usize) -> Vec<u32> {
     (0..count).rev().collect()
 }
 
-/// Events that may wait before frames are left waiting.
-const fn events_room(slots: usize) -> usize {
-    EVENTS_PER_CONNECTION * slots
-}
-
-/// What may wait of one connection: `Opened`, `Readable`, `Writable`, `Closed`.
-const EVENTS_PER_CONNECTION: usize = 4;
-
 fn check(config: &StackConfig, mtu: usize) -> Result<Ipv4Network, StackError> {
     let StackConfig { address, prefix, connections_max, half_open_max, .. } = *config;
     let host = !(address.is_unspecified()
@@ -413,21 +405,7 @@ impl<D: Device> Transport for Stack<D> {
     }
 
     fn next_event(&mut self) -> Option<NetEvent> {
-        let event = self.events.pop_front()?;
-        match event {
-            NetEvent::Readable(id) => {
-                if let Some(connection) = self.open(id) {
-                    connection.told_readable = false;
-                }
-            }
-            NetEvent::Writable(id) => {
-                if let Some(connection) = self.open(id) {
-                    connection.told_writable = false;
-                }
-            }
-            NetEvent::Opened { .. } | NetEvent::Closed(_) => {}
-        }
-        Some(event)
+        self.events.pop()
     }
 
     fn received(&mut self, connection: ConnectionId) -> &[u8] {
