@@ -200,7 +200,7 @@ pub struct EngineCounters {
     pub idle_cancels: u64,
     /// Cancels whose form is wrong.
     pub malformed_cancels: u64,
-    /// Logins to ports that do not exist, or that need an open day.
+    /// Logins to ports that do not exist, that need an open day, or whose stream is full.
     pub refused_logins: u64,
     /// Commands of a port that may not give them.
     pub not_allowed: u64,
@@ -222,7 +222,7 @@ impl Engine {
             limits_set: false,
             manager: OrderManager::new(&capacity, seed),
             books: Books::new(orders, levels_per_side, instruments),
-            events: EventWriter::new(limits.event_segment_bytes),
+            events: EventWriter::new(limits),
             grace: TimerQueue::new(ports),
             day: None,
             last_day: (0, 0),
@@ -270,6 +270,7 @@ impl Engine {
             self.events.begin_command(ordinal);
             self.advance_time(header.time, command, &mut out);
             self.apply_command(command, &mut out)?;
+            self.close_full_streams(&mut out);
             self.manager.wallet.end_command();
             self.events.end_command();
         }

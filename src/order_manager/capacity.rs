@@ -10,7 +10,8 @@ use crate::types::command::{CommandHeader, VenueLimits};
 /// start; a definition beyond its number is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
-    /// Resting orders in all books. An order that would rest beyond them is rejected.
+    /// Resting orders in all books, at most [`Capacity::ORDERS_MAX`]. An order that would rest beyond
+    /// them is rejected.
     pub orders: u32,
     /// Different prices on one side of one book.
     pub levels_per_side: u32,
@@ -31,6 +32,9 @@ pub struct Capacity {
 impl Capacity {
     /// The most ports an engine can be made for: an open order's key has 24 bits for its port.
     pub const PORTS_MAX: u32 = (1 << 24) - 1;
+
+    /// The most resting orders: what they may say to one port must fit its stream, with much to spare.
+    pub const ORDERS_MAX: u32 = 1 << 28;
 
     /// A small venue: enough for examples and tests, made in no time.
     pub const SMALL: Self = Self {

@@ -3,6 +3,7 @@
 use zerocopy::FromZeros;
 
 use super::super::EngineCounters;
+use super::super::events::Owner;
 use super::render::{book, decimal};
 use super::world::World;
 use crate::order_manager::Asset;
@@ -64,6 +65,16 @@ impl<'a> Speaker<'a> {
                     term_grace_ms: 10_000,
                     ..FromZeros::new_zeroed()
                 })
+            }
+            ["nearly", "full", name] => {
+                let events = &mut self.world.engine.events;
+                let port =
+                    self.world.engine.manager.ports.rows().iter().find(|p| p.name.text() == *name);
+                let firm =
+                    FirmCode::new(name).and_then(|code| self.world.engine.manager.firm(code));
+                let owner = port.map_or_else(|| Owner::Firm(firm.unwrap()), |p| Owner::Port(p.id));
+                events.leave(owner, 2);
+                Vec::new()
             }
             ["away", time] => {
                 self.world.now = self.world.now.after(span(time));
