@@ -23,11 +23,11 @@ use self::timers::TimerQueue;
 use crate::matching::Books;
 use crate::order_manager::OrderManager;
 pub use crate::order_manager::{Capacity, IndexSeed};
-use crate::types::command::{Command, VenueLimits};
+use crate::types::command::{Command, CommandKind, VenueLimits};
 use crate::types::event::{EventHeader, TimePassed};
 use crate::types::{
     Cause, FirmId, FrameChain, FrameHeader, FrameSink, InstrumentId, Line, Nanos, PortId, Record,
-    SessionId, split_record,
+    RecordError, SessionId, split_record,
 };
 
 /// The deterministic core of the exchange: commands in, events out.
@@ -204,10 +204,6 @@ pub struct EngineCounters {
     pub refused_logins: u64,
     /// Commands of a port that may not give them.
     pub not_allowed: u64,
-    /// Commands of a kind this version does not know, or shorter than their kind.
-    pub unknown_commands: u64,
-    /// Commands that could not be told from one another because a size was out of range.
-    pub malformed_commands: u64,
 }
 
 impl Engine {
@@ -260,19 +256,19 @@ impl Engine {
         });
         let mut rest = payload;
         for ordinal in 0..header.count {
-            let Ok((command, behind)) = split_record(rest) else {
-                self.counters.malformed_commands += u64::from(header.count - ordinal);
-                break;
-            };
-            rest = behind;
             self.sequence = header.first_sequence + u64::from(ordinal);
+            let (command, behind) = self.read(rest)?;
+            rest = behind;
             self.counters.commands += 1;
             self.events.begin_command(ordinal);
-            self.advance_time(header.time, command, &mut out);
-            self.apply_command(command, &mut out)?;
+            self.advance_time(header.time, &command, &mut out);
+            self.apply_command(command, &mut out);
             self.close_full_streams(&mut out);
             self.manager.wallet.end_command();
             self.events.end_command();
+        }
+        if !rest.is_empty() {
+            return Err(CommandError::Surplus { sequence: self.sequence }.into());
         }
         self.events.end_frame(&mut out);
         out.result.map_err(ApplyError::Sink)
@@ -332,8 +328,25 @@ impl Engine {
         self.events.firm_sequence(firm)
     }
 
+    /// Reads the first command of `lines`: it, and the lines behind it. One that this version does not
+    /// understand to its last line is none of its own, and ends its part in the log.
+    fn read<'a>(&self, lines: &'a [Line]) -> Result<(Command<'a>, &'a [Line]), CommandError> {
+        let sequence = self.sequence;
+        let unreadable = |why| CommandError::Unreadable { sequence, why };
+        let (record, behind) = split_record(lines).map_err(unreadable)?;
+        let command = Command::parse(record).map_err(unreadable)?;
+        let (kind, size) = (record[0].0[0], record[0].0[1]);
+        if CommandKind::from_number(kind).is_none_or(|kind| kind.lines() != size) {
+            return Err(unreadable(RecordError::Lines { kind, lines: size }));
+        }
+        if !self.limits_set && !matches!(command, Command::TermStart(_) | Command::VenueLimits(_)) {
+            return Err(CommandError::BeforeLimits { sequence });
+        }
+        Ok((command, behind))
+    }
+
     /// Moves log time to that of `command`, which says when another second began and fires what is due.
-    fn advance_time(&mut self, time: Nanos, command: &[Line], out: &mut dyn Outlet) {
+    fn advance_time(&mut self, time: Nanos, command: &Command<'_>, out: &mut dyn Outlet) {
         let is_first = self.now == Nanos::ZERO;
         let second = time.second();
         if second != self.now.second() && !is_first {
@@ -342,7 +355,7 @@ impl Engine {
             self.events.emit(Route::NONE, &passed, out);
         }
         self.now = time;
-        if let Ok(Command::TermStart(start)) = Command::parse(command)
+        if let Command::TermStart(start) = command
             && start.header.port.is_none()
         {
             self.postpone_graces(start);
@@ -352,14 +365,7 @@ impl Engine {
         }
     }
 
-    fn apply_command(&mut self, lines: &[Line], out: &mut dyn Outlet) -> Result<(), CommandError> {
-        let Ok(command) = Command::parse(lines) else {
-            self.counters.unknown_commands += 1;
-            return Ok(());
-        };
-        if !self.limits_set && !matches!(command, Command::TermStart(_) | Command::VenueLimits(_)) {
-            return Err(CommandError::BeforeLimits { sequence: self.sequence });
-        }
+    fn apply_command(&mut self, command: Command<'_>, out: &mut dyn Outlet) {
         match command {
             Command::VenueLimits(c) => self.set_limits(c, out),
             Command::NewOrder(c) => self.new_order(c, out),
@@ -379,7 +385,6 @@ impl Engine {
             Command::Transfer(c) => self.administer(c, Self::transfer, out),
             Command::InstrumentDefine(c) => self.administer(c, Self::define_instrument, out),
         }
-        Ok(())
     }
 }
 

@@ -379,8 +379,6 @@ impl<'a> Speaker<'a> {
             malformed_cancels,
             refused_logins,
             not_allowed,
-            unknown_commands,
-            malformed_commands,
         } = self.world.engine.counters();
         [
             (stale_epochs, "of an old session"),
@@ -389,8 +387,6 @@ impl<'a> Speaker<'a> {
             (malformed_cancels, "cancels out of form"),
             (refused_logins, "to log in"),
             (not_allowed, "not allowed"),
-            (unknown_commands, "unknown"),
-            (malformed_commands, "malformed"),
         ]
         .iter()
         .filter(|(count, _)| **count > 0)
