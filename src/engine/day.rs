@@ -39,6 +39,7 @@ impl Engine {
         for port in self.manager.ports.rows_mut() {
             port.start_day();
         }
+        self.manager.wallet.drop_empty();
         self.events.start_day();
         let started = DayStarted {
             header: EventHeader::new::<DayStarted>(),

@@ -308,8 +308,7 @@ impl OrderManager {
                 Asset::Shares(self.instrument(transfer.asset).ok_or(Refusal::Unknown)?)
             }
         };
-        let balance = self.wallet.open(account, asset).ok_or(Refusal::Capacity)?;
-        self.wallet.transfer(balance, amount)?;
+        let balance = self.wallet.transfer(account, asset, amount)?;
         self.references.insert(reference, 1);
         Ok(balance)
     }

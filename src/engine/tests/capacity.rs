@@ -74,6 +74,36 @@ fn an_order_whose_fill_would_have_no_balance_to_go_to_is_rejected() {
 }
 
 #[test]
+fn what_is_refused_and_what_is_spent_takes_no_room_among_the_balances() {
+    let capacity = Capacity { balances: 5, ..Capacity::SMALL };
+    let more = "
+        currency EUR 2
+        instrument BOLT USD 4 tick=100
+        withdraw 2 1.00 EUR
+        A1 buy 1 900000 BOLT @10.00
+        A1 buy 2 10 ACME @10.00
+        A1 sell 3 10 ACME @10.00 account=2
+        A1 buy 4 10 BOLT @10.00
+        deposit 2 1.00 EUR
+        withdraw 1 10 ACME
+        day end
+        day start 20260303
+        deposit 2 1.00 EUR
+    ";
+    let said = tell(capacity, &[MARKET, more].concat());
+    let said: Vec<_> = said.iter().map(String::as_str).collect();
+    let at = |line| said.iter().position(|&said| said == line).unwrap_or_else(|| panic!("{line}"));
+    // Room for cash and shares of both accounts, and one more.
+    let refused = at("refused Transfer, Balance");
+    let exposed = at("rejected A1.1 AggregateExposure");
+    let bought = at("executed A1.2 10 ACME @10.00 Added, 0 left *");
+    let opened = at("accepted A1.4 buy 10 BOLT @10.00 *");
+    let full = at("refused Transfer, Capacity");
+    let freed = at("balance of 2 is 1.00 EUR, 0.00 held");
+    assert!([refused, exposed, bought, opened, full, freed].is_sorted(), "{said:#?}");
+}
+
+#[test]
 fn definitions_beyond_their_number_are_refused() {
     let capacity = Capacity {
         currencies: 1,
