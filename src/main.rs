@@ -31,6 +31,8 @@ enum Command {
     Log(cli::log::Args),
     /// Show it all: a node, brokers that trade on it, and a subscriber that checks its feed.
     Demo(cli::demo::Args),
+    /// Measure this program on this machine.
+    Bench(cli::bench::Args),
     /// One broker of the demo.
     #[command(hide = true)]
     DemoBroker(cli::demo::BrokerArgs),
@@ -67,6 +69,7 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Feed(args) => cli::feed::run(&args),
         Command::Log(args) => cli::log::run(&args),
         Command::Demo(args) => Ok(cli::demo::run(&args)?),
+        Command::Bench(args) => Ok(cli::bench::run(&args)?),
         Command::DemoBroker(args) => Ok(cli::demo::run_broker(&args)?),
         Command::BooksDiff(args) => cli::demo::run_diff(&args),
         Command::Market(args) => cli::market::run(&args),

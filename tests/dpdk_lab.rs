@@ -78,7 +78,6 @@ fn serve(mut client: Command) {
                --vdev=net_af_packet0,iface=rialto0";
     let device = DpdkDevice::open(&DpdkConfig::new(arguments(eal))).unwrap();
     let mut stack = Stack::new(StackConfig::new(OURS, 24, PORT), device).unwrap();
-    stack.announce();
     let mut client = client.spawn().unwrap();
 
     let (start, mut next_datagram) = (Instant::now(), Nanos::ZERO);
@@ -184,7 +183,7 @@ fn frames_go_through_a_port_and_everything_is_given_back() {
 
     let pool = Mempool::new(&eal, 1023).unwrap();
     let queues = PortConfig { rx_descriptors: 256, tx_descriptors: 256 };
-    let mut port = Port::start(&eal, &pool, queues).unwrap();
+    let mut port = Port::start(&pool, queues).unwrap();
     assert!(port.receive().is_none());
     for round in 0..100_u8 {
         assert_eq!(port.room(), Port::OUTBOX_MAX);

@@ -107,7 +107,7 @@ impl Engine {
 }
 
 /// How far behind its midnight a day may begin. The wire's timestamps count from there.
-const DAY_LENGTH_MAX: Nanos = Nanos::from_secs(48 * 3_600);
+pub const DAY_LENGTH_MAX: Nanos = Nanos::from_secs(48 * 3_600);
 
 /// The generation of a session id that is made of `date`: YYMMDD and four digits.
 fn generation(session: SessionId, date: u32) -> Option<u32> {

@@ -10,11 +10,13 @@ mod definitions;
 mod error;
 mod events;
 mod memory;
+mod replacing;
 mod sessions;
 mod timers;
 mod trading;
 
 pub use agent::{EngineAgent, OnClose, RecoveryError, Replayed};
+pub use day::DAY_LENGTH_MAX;
 pub use error::{ApplyError, CommandError};
 pub use memory::{CommandFrames, FrameList, MEMORY_SEGMENT_BYTES};
 
@@ -194,12 +196,14 @@ pub struct EngineCounters {
     pub commands: u64,
     /// Commands of a session that is over.
     pub stale_epochs: u64,
-    /// Orders whose user reference number was used before: retransmissions.
+    /// Orders and replaces whose user reference number was used before: retransmissions.
     pub duplicate_orders: u64,
     /// Cancels of what is not open, or that would take nothing.
     pub idle_cancels: u64,
     /// Cancels whose form is wrong.
     pub malformed_cancels: u64,
+    /// Replaces of what is not open.
+    pub idle_replaces: u64,
     /// Logins to ports that do not exist, that need an open day, or whose stream is full.
     pub refused_logins: u64,
     /// Commands of a port that may not give them.
@@ -370,6 +374,7 @@ impl Engine {
             Command::VenueLimits(c) => self.set_limits(c, out),
             Command::NewOrder(c) => self.new_order(c, out),
             Command::Cancel(c) => self.cancel(c, out),
+            Command::Replace(c) => self.replace(c, out),
             Command::PortUp(c) => self.port_up(c, out),
             Command::PortDown(c) => self.port_down(c, out),
             Command::TermStart(c) => self.term_start(c, out),

@@ -39,6 +39,9 @@ fn order(
     };
     Ok(match Inbound::parse(message).map_err(|_| Violation::Message)? {
         Inbound::Enter(enter, options) => put(enter.to_command(options, port, epoch, now).lines()),
+        Inbound::Replace(replace, options) => {
+            put(replace.to_command(options, port, epoch, now).lines())
+        }
         Inbound::Cancel(cancel, options) => {
             put(cancel.to_command(options, port, epoch, now).lines())
         }
@@ -90,7 +93,8 @@ fn is_sound(command: &Command<'_>) -> bool {
         | Command::PortUp(_)
         | Command::PortDown(_)
         | Command::NewOrder(_)
-        | Command::Cancel(_) => false,
+        | Command::Cancel(_)
+        | Command::Replace(_) => false,
     }
 }
 

@@ -15,6 +15,7 @@ mod tail;
 
 pub use agent::Gateway;
 
+use crate::agent::ReadyFlag;
 use crate::types::{ClusterKey, PortKind};
 
 /// What a gateway is told at the start.
@@ -28,6 +29,8 @@ pub struct GatewayConfig {
     pub term: u32,
     /// What secrets are checked with.
     pub cluster_key: ClusterKey,
+    /// Set when it serves.
+    pub ready: ReadyFlag,
 }
 
 /// What a gateway has seen.
@@ -49,6 +52,8 @@ pub struct GatewayCounters {
     pub messages_out: u64,
     /// Messages sent from the log.
     pub messages_replayed: u64,
+    /// Messages that found no room in the connection, and were sent from the log later.
+    pub messages_refused: u64,
     /// Sessions ended for breaking the protocol.
     pub violations: u64,
     /// Sessions ended for their silence.

@@ -25,7 +25,7 @@ pub struct OpenOrder {
     pub user_ref_num: UserRefNum,
     /// The account that answers for it.
     pub account: AccountId,
-    /// Shares executed so far.
+    /// Shares executed so far, those of the orders it replaced included.
     pub executed: Quantity,
     /// The port's order entered before it.
     pub older: OrderHandle,
@@ -41,6 +41,10 @@ pub struct OpenOrder {
     pub user_ref_idx: u8,
     /// As entered.
     pub side: Side,
+    /// OUCH capacity, as entered.
+    pub capacity: u8,
+    /// OUCH cross type, as entered.
+    pub cross_type: u8,
 }
 
 const _: () = assert!(size_of::<OpenOrder>() == 64);

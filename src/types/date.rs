@@ -83,6 +83,17 @@ impl Date {
         let last = str::from_utf8(generation).ok().and_then(|text| text.parse::<u16>().ok());
         last.filter(|_| same).map_or(1, |last| last + 1)
     }
+
+    /// The day and the session id that go on behind `last`, no matter which day that was of: what the
+    /// world has seen is never given again.
+    #[must_use]
+    pub fn session_behind(self, last: SessionId) -> (Self, SessionId) {
+        let century = self.number() / 1_000_000 * 1_000_000;
+        let day = str::from_utf8(&last.0[..6]).ok().and_then(|text| text.parse::<u32>().ok());
+        let seen = day.and_then(|day| Self::from_number(century + day));
+        let date = seen.map_or(self, |seen| self.max(seen));
+        (date, date.session(date.generation_after(last)))
+    }
 }
 
 impl fmt::Display for Date {
@@ -159,6 +170,17 @@ mod tests {
         for number in [0, 19_691_231, 20_260_229, 20_261_301, 20_260_431, 20_260_100, u32::MAX] {
             assert_eq!(Date::from_number(number), None, "{number}");
         }
+    }
+
+    #[test]
+    fn a_session_goes_on_behind_the_last_one_of_whatever_day() {
+        let date: Date = "2026-11-22".parse().unwrap();
+        let next: Date = "2026-11-23".parse().unwrap();
+        assert_eq!(date.session_behind(SessionId::BLANK), (date, date.session(1)));
+        assert_eq!(date.session_behind(date.session(4)), (date, date.session(5)));
+        assert_eq!(date.session_behind(next.session(4)), (next, next.session(5)));
+        assert_eq!(next.session_behind(date.session(4)), (next, next.session(1)));
+        assert_eq!(date.session_behind(SessionId(*b"2699990001")), (date, date.session(1)));
     }
 
     #[test]

@@ -81,6 +81,27 @@ pub(super) fn render(
                 if e.order_state == OrderState::Dead.byte() { " dead" } else { "" }
             )
         }
+        Event::Replaced(e) => {
+            let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
+            let original = words.name(header.port, e.user_ref_idx, e.orig_user_ref_num);
+            assert_eq!(original, orders[&e.original]);
+            orders.insert(OrderRef(sequence), name.clone());
+            let dead = e.order_state == OrderState::Dead.byte();
+            format!(
+                "replaced {original} by {name} {} {} {} @{}{}",
+                side(e.side),
+                e.quantity,
+                e.symbol,
+                words.price(e.price),
+                // The feed deletes the original if the new order does not rest as it is.
+                match (e.rests, dead) {
+                    (1, false) => "",
+                    (0, false) => " trading",
+                    (0, true) => " dead",
+                    _ => panic!("it rests and is dead"),
+                }
+            )
+        }
         Event::Rested(e) => format!(
             "rested {} {} {} @{}",
             orders[&e.order],

@@ -1,13 +1,15 @@
 //! The network over kernel sockets: non-blocking, spinning, where DPDK is absent.
 //!
 //! One epoll instance says which connections changed, so idle ones cost nothing; only connections with
-//! something to do are served, in turn and by a bound. It never blocks.
+//! something to do are served, in turn and by a bound. It never blocks. Datagrams are only sent; what
+//! comes to the sending socket is never read, since order entry over UDP (UFO) is not built.
 
 mod connection;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
 
@@ -16,6 +18,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use self::connection::{Connection, Phase};
 use super::elapsed::Elapsed;
 use super::events::EventQueue;
+use super::sources::Sources;
 use super::wheel::Wheel;
 use super::{ConnectionId, NetEvent, Transport};
 use crate::sys::epoll::Epoll;
@@ -30,12 +33,17 @@ pub struct KernelConfig {
     pub multicast_interface: Ipv4Addr,
     /// Connections at once, those still parting included.
     pub connections_max: usize,
+    /// As many of them may have the same peer's address, so that one host cannot keep others out.
+    pub connections_per_source_max: usize,
     /// Bytes a connection can receive ahead of its user, beyond what the kernel holds.
     pub rx_buffer_bytes: usize,
     /// Bytes a connection can hold beyond what the kernel holds.
     pub tx_buffer_bytes: usize,
     /// Hops of multicast datagrams.
     pub multicast_ttl: u8,
+    /// The least time between two looks at the kernel. Each costs a system call, which a transport
+    /// that is not in a hurry need not take from those it shares a core with.
+    pub look_interval: Nanos,
 }
 
 impl KernelConfig {
@@ -46,9 +54,11 @@ impl KernelConfig {
             listen,
             multicast_interface: *listen.ip(),
             connections_max: 1024,
+            connections_per_source_max: 256,
             rx_buffer_bytes: 16 * 1024,
             tx_buffer_bytes: 64 * 1024,
             multicast_ttl: 8,
+            look_interval: Nanos::ZERO,
         }
     }
 }
@@ -57,7 +67,10 @@ impl KernelConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum KernelError {
     /// Nothing could connect or be buffered.
-    #[error("connections_max, rx_buffer_bytes and tx_buffer_bytes must each be at least 1")]
+    #[error(
+        "connections_max, connections_per_source_max, rx_buffer_bytes and tx_buffer_bytes must each \
+         be at least 1"
+    )]
     Sizes,
     /// The listening socket.
     #[error("cannot listen on {address}: is the address this host's, and the port free?")]
@@ -87,6 +100,8 @@ pub struct KernelCounters {
     pub opened: u64,
     /// Connections refused because all slots are taken.
     pub refused: u64,
+    /// Connections refused because their source has its share.
+    pub source_full: u64,
     /// Closed connections whose peer did not part in time.
     pub linger_expired: u64,
     /// Datagrams sent.
@@ -106,7 +121,6 @@ const LINGER: Nanos = Nanos::from_secs(4);
 const LISTENER: u64 = u64::MAX;
 
 /// TCP connections and UDP datagrams over the kernel.
-#[derive(Debug)]
 pub struct KernelTransport {
     epoll: Epoll,
     listener: TcpListener,
@@ -117,8 +131,11 @@ pub struct KernelTransport {
     busy: VecDeque<u32>,
     /// When the time to part ends of connections that we closed.
     timers: Wheel,
+    sources: Sources,
     may_accept: bool,
     clock: Elapsed,
+    look_interval: Nanos,
+    looks_at: Nanos,
     events: EventQueue,
     counters: KernelCounters,
 }
@@ -132,7 +149,9 @@ impl KernelTransport {
         let slots = config.connections_max;
         let slot_count = u32::try_from(slots).ok().filter(|&count| count > 0);
         let slot_count = slot_count.ok_or(KernelError::Sizes)?;
-        if config.rx_buffer_bytes == 0 || config.tx_buffer_bytes == 0 {
+        let KernelConfig { connections_per_source_max, rx_buffer_bytes, tx_buffer_bytes, .. } =
+            *config;
+        if [connections_per_source_max, rx_buffer_bytes, tx_buffer_bytes].contains(&0) {
             return Err(KernelError::Sizes);
         }
         let listener = listener(config.listen)
@@ -143,7 +162,7 @@ impl KernelTransport {
         let epoll = Epoll::new().map_err(KernelError::Epoll)?;
         epoll.add(&listener, LISTENER).map_err(KernelError::Epoll)?;
         let clock = Elapsed::new();
-        let connection = |_| Connection::new(config.rx_buffer_bytes, config.tx_buffer_bytes);
+        let connection = |_| Connection::new(rx_buffer_bytes, tx_buffer_bytes);
         Ok(Self {
             epoll,
             listener,
@@ -152,8 +171,11 @@ impl KernelTransport {
             free: (0..slot_count).rev().collect(),
             busy: VecDeque::with_capacity(slots),
             timers: Wheel::new(slots, clock.now()),
+            sources: Sources::new(slots, connections_per_source_max),
             may_accept: true,
             clock,
+            look_interval: config.look_interval,
+            looks_at: clock.now(),
             events: EventQueue::new(slots, ACCEPT_MAX),
             counters: KernelCounters::default(),
         })
@@ -206,6 +228,9 @@ impl KernelTransport {
                 return accepted;
             }
             match self.listener.accept() {
+                Ok((_, SocketAddr::V4(peer))) if !self.sources.admit(*peer.ip()) => {
+                    self.counters.source_full += 1;
+                }
                 Ok((stream, SocketAddr::V4(peer))) => {
                     let Some(slot) = self.free.pop() else {
                         self.counters.refused += 1;
@@ -222,7 +247,8 @@ impl KernelTransport {
                     }
                     self.counters.opened += 1;
                     let connection = &mut self.connections[slot as usize];
-                    connection.open(stream);
+                    connection.open(stream, *peer.ip());
+                    self.sources.enter(*peer.ip());
                     let id = connection.id(slot);
                     self.events.push(NetEvent::Opened { connection: id, peer });
                     mark_busy(connection, slot, &mut self.busy);
@@ -269,7 +295,9 @@ impl KernelTransport {
     }
 
     fn release(&mut self, slot: u32) {
-        self.connections[slot as usize].release();
+        let connection = &mut self.connections[slot as usize];
+        self.sources.leave(connection.source);
+        connection.release();
         self.timers.cancel(slot);
         self.free.push(slot);
     }
@@ -307,7 +335,10 @@ impl Transport for KernelTransport {
         if self.events.is_full() {
             return 0;
         }
-        self.learn();
+        if self.clock.now() >= self.looks_at {
+            self.looks_at = self.clock.now().after(self.look_interval);
+            self.learn();
+        }
         self.accept() + self.serve()
     }
 
@@ -371,5 +402,12 @@ impl Transport for KernelTransport {
             Err(_) => self.counters.datagram_errors += 1,
         }
         true
+    }
+}
+
+/// What an operator wants to know of it.
+impl fmt::Debug for KernelTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KernelTransport").field("counters", &self.counters).finish_non_exhaustive()
     }
 }
