@@ -38,7 +38,10 @@ fn a_client_of_a_killed_node_is_back_within_100_ms_of_the_next_ones_readiness() 
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
             let passed = output.status.success() && stdout.contains("1 passed");
             let log = fs::read_to_string(site.log()).unwrap_or_default();
-            println!("{}", stdout.lines().find(|line| line.starts_with("back")).unwrap_or_default());
+            println!(
+                "{}",
+                stdout.lines().find(|line| line.starts_with("back")).unwrap_or_default()
+            );
             assert!(passed, "{}\n{stdout}\n{stderr}\nthe node's log:\n{log}", output.status);
         }
         Ok("lab") => kill_and_start_again(&Site::at(std::env::var(DIRECTORY).unwrap().into())),
