@@ -9,6 +9,9 @@ libbsd-dev iproute2 ethtool"
 say() { echo "set-up: $*" >&2; }
 stop() { say "$@"; exit 1; }
 
+# A line of its own without our name before it: one to copy.
+stop_for() { printf '\n    %s\n\n' "$*" >&2; exit 1; }
+
 missing_packages() {
     for package in $PACKAGES; do
         status=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null) || status=
@@ -23,9 +26,13 @@ install_packages() {
     as_root=
     if [ "$(id -u)" -ne 0 ]; then
         as_root="sudo -n"
-        if ! command -v sudo >/dev/null || ! sudo -n true 2>/dev/null; then
-            say "these packages are missing, and installing them needs root. Run this, then make again:"
-            stop "  sudo apt-get update && sudo apt-get install -y --no-install-recommends $missing"
+        if ! sudo -n true 2>/dev/null; then
+            say "packages are missing, and installing them needs root. Run this, then make again:"
+            # Debian has sudo only where its installer was given no root password. A login shell for
+            # su: without one PATH stays the user's, and dpkg finds no ldconfig.
+            command -v sudo >/dev/null && become_root="sudo sh -c" || become_root="su - -c"
+            stop_for "$become_root" \
+                "'apt-get update && apt-get install -y --no-install-recommends $missing'"
         fi
     fi
     say "installing $missing"
@@ -43,14 +50,15 @@ check_other_system() {
         say "not a Debian system; found DPDK $(pkg-config --modversion libdpdk), going on"
     else
         say "not a Debian system, and pkg-config finds no libdpdk. Install what corresponds to Debian's"
-        stop "  $(echo $PACKAGES)"
+        # shellcheck disable=SC2086 # one line
+        stop_for "$(echo $PACKAGES)"
     fi
 }
 
 check_rust() {
     command -v cargo >/dev/null && return 0
     say "cargo is missing. Install rustup, then run make again:"
-    stop "  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y"
+    stop_for "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y"
 }
 
 if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then

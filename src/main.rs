@@ -31,6 +31,8 @@ enum Command {
     Log(cli::log::Args),
     /// Show it all: a node, brokers that trade on it, and a subscriber that checks its feed.
     Demo(cli::demo::Args),
+    /// Measure this program on this machine.
+    Bench(cli::bench::Args),
     /// One broker of the demo.
     #[command(hide = true)]
     DemoBroker(cli::demo::BrokerArgs),
@@ -43,9 +45,11 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // A stage that logs must not wait for a terminal or a pipe: what does not fit is dropped.
+    let (log, _flush_at_exit) = tracing_appender::non_blocking(stderr());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(stderr)
+        .with_writer(log)
         .with_ansi(stderr().is_terminal())
         .init();
     match run(arguments.command) {
@@ -65,6 +69,7 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Feed(args) => cli::feed::run(&args),
         Command::Log(args) => cli::log::run(&args),
         Command::Demo(args) => Ok(cli::demo::run(&args)?),
+        Command::Bench(args) => Ok(cli::bench::run(&args)?),
         Command::DemoBroker(args) => Ok(cli::demo::run_broker(&args)?),
         Command::BooksDiff(args) => cli::demo::run_diff(&args),
         Command::Market(args) => cli::market::run(&args),

@@ -3,12 +3,15 @@
 //! An agent does a bounded amount of work per duty cycle and never blocks. The agents of one core run
 //! as a [`Composite`], in pipeline order, on one thread with one clock reading per cycle.
 
+mod clock;
 mod runner;
+mod spans;
 
 use std::error::Error;
 use std::fmt;
 
-pub use runner::{AgentThread, Composite, Idle, StopFlag};
+pub use runner::{AgentThread, Composite, Idle, StopFlag, pin};
+pub use spans::{Span, Spanned, Spans};
 
 use crate::types::Nanos;
 
@@ -25,7 +28,12 @@ pub trait Agent: Send {
     fn do_work(&mut self, now: Nanos) -> WorkResult;
 
     /// Called once on the agent's thread after the last duty cycle.
-    fn on_close(&mut self) {}
+    ///
+    /// # Errors
+    /// What could not be put in order.
+    fn on_close(&mut self) -> Result<(), AgentError> {
+        Ok(())
+    }
 }
 
 /// Work done in a duty cycle, or why the node must stop.

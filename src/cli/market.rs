@@ -98,7 +98,7 @@ fn start_day(operator: &Operator, date: Date) -> Result<(), CliError> {
         request,
         midnight: date.midnight(),
         date: date.number(),
-        session: date.session(generation(date, session.session())),
+        session: date.session(date.generation_after(session.session())),
         ..DayStart::new_zeroed()
     };
     session.send(Line::bytes(day.lines()))?;
@@ -112,14 +112,6 @@ fn start_day(operator: &Operator, date: Date) -> Result<(), CliError> {
     }
     println!("day {date} started, session {}", session.session());
     Ok(())
-}
-
-/// A date's next session: the one after `last`, if that was of the same date.
-fn generation(date: Date, last: SessionId) -> u16 {
-    let (day, generation) = last.0.split_at(6);
-    let same = date.session(1).0.starts_with(day);
-    let last = str::from_utf8(generation).ok().and_then(|text| text.parse::<u16>().ok());
-    last.filter(|_| same).map_or(1, |last| last + 1)
 }
 
 enum Answer {
@@ -179,19 +171,5 @@ impl Operator {
 
     fn request(&self) -> u64 {
         self.request.unwrap_or_else(|| now().0 / 1_000_000)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_second_session_of_a_date_has_the_next_generation() {
-        let date: Date = "2026-11-22".parse().unwrap();
-        assert_eq!(generation(date, date.session(1)), 2);
-        assert_eq!(generation(date, date.session(41)), 42);
-        assert_eq!(generation(date, "2026-11-21".parse::<Date>().unwrap().session(7)), 1);
-        assert_eq!(generation(date, SessionId::BLANK), 1);
     }
 }

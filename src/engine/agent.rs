@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use super::Engine;
-use crate::agent::{Agent, WorkResult};
+use super::{ApplyError, CommandError, Engine};
+use crate::agent::{Agent, AgentError, WorkResult};
 use crate::event_store::{Reader, StoreError, Writer};
 use crate::types::{FrameHeader, FrameSink, Line, Position};
 
@@ -30,8 +30,9 @@ pub enum RecoveryError {
     Store(#[from] StoreError),
     /// What the commands give now is not what they gave then.
     #[error(
-        "the event log differs from what the commands give, at position {position} (command frame \
-         {index}); keep both logs for inspection; removing the event log regenerates it"
+        "at position {position} the event log differs from what this version makes of command frame \
+         {index}, though both logs are whole; participants were told what the event log says, so \
+         keep it, and start the version that wrote it"
     )]
     Diverged {
         /// Where, in the event log.
@@ -42,6 +43,18 @@ pub enum RecoveryError {
     /// The event log holds the consequence of commands that the command log has lost.
     #[error("the event log goes on at position {0}, behind the last command: commands were lost")]
     CommandsLost(Position),
+    /// The command log holds what this version cannot apply.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+}
+
+impl From<ApplyError<Self>> for RecoveryError {
+    fn from(error: ApplyError<Self>) -> Self {
+        match error {
+            ApplyError::Sink(error) => error,
+            ApplyError::Command(error) => Self::Command(error),
+        }
+    }
 }
 
 /// How much [`EngineAgent::recover`] went through.
@@ -120,10 +133,11 @@ impl Agent for EngineAgent {
         Ok(work)
     }
 
-    fn on_close(&mut self) {
+    fn on_close(&mut self) -> Result<(), AgentError> {
         if let Some(on_close) = self.on_close.take() {
             on_close(&self.engine);
         }
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::sys::file::{self, BootId};
+use crate::sys::file::{self, BootId, DirectoryLock};
 use crate::types::Position;
 
 /// What a node must not forget.
@@ -46,6 +46,12 @@ pub enum ControlError {
         /// The directory.
         path: PathBuf,
     },
+    /// Another node has it.
+    #[error("{}: another node has its control file here; stop it first", path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Neither slot is whole.
     #[error(
         "{}: both slots are damaged; restore the file from a copy, or have the node rejoin its \
@@ -75,6 +81,8 @@ pub struct ControlFile {
     file: Option<File>,
     generation: u64,
     state: Option<Control>,
+    /// From before the first read on: two nodes that share the file would lead the same term.
+    _lock: DirectoryLock,
 }
 
 /// Slots are this far apart, so that no write to one touches a page of the other.
@@ -109,7 +117,10 @@ impl ControlFile {
     /// [`ControlError`].
     pub fn open(path: &Path) -> Result<Self, ControlError> {
         let directory = directory_of(path);
-        fs::create_dir_all(directory).map_err(io_error("create", directory))?;
+        file::create_directory(directory).map_err(io_error("create", directory))?;
+        let lock = DirectoryLock::exclusive(directory)
+            .map_err(io_error("lock", directory))?
+            .ok_or_else(|| ControlError::Locked { path: directory.to_owned() })?;
         if file::is_volatile(directory).map_err(io_error("examine", directory))? {
             return Err(ControlError::Volatile { path: directory.to_owned() });
         }
@@ -117,7 +128,7 @@ impl ControlFile {
         let file = match File::options().read(true).write(true).open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Self { path, file: None, generation: 0, state: None });
+                return Ok(Self { path, file: None, generation: 0, state: None, _lock: lock });
             }
             Err(error) => return Err(io_error("open", &path)(error)),
         };
@@ -142,6 +153,7 @@ impl ControlFile {
             file: Some(file),
             generation: newest.generation,
             state: Some(newest.control()),
+            _lock: lock,
         })
     }
 

@@ -80,7 +80,7 @@ impl Writer {
         if !is_segment_size(segment_bytes) {
             return Err(StoreError::SegmentSizeRange { bytes: segment_bytes });
         }
-        fs::create_dir_all(directory).map_err(StoreError::io("create", directory))?;
+        file::create_directory(directory).map_err(StoreError::io("create", directory))?;
         let lock = DirectoryLock::exclusive(directory)
             .map_err(StoreError::io("lock", directory))?
             .ok_or_else(|| StoreError::Locked { path: directory.to_owned() })?;

@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::GatewayConfig;
 use super::core::Core;
-use crate::agent::{Agent, WorkResult};
+use crate::agent::{Agent, AgentError, WorkResult};
 use crate::event_store::Reader;
 use crate::net::{Datagram, Transport};
 use crate::ring;
@@ -77,6 +77,10 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
         if !self.core.ready {
             return Ok(work);
         }
+        if work > 0 {
+            // Answers leave before anything else is looked at.
+            self.transport.flush(now);
+        }
         work += self.transport.poll(now);
         work += self.core.take_net_events(&mut self.transport, now);
         work += self.core.serve_waiting(&mut self.transport, now);
@@ -88,7 +92,7 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
         Ok(work)
     }
 
-    fn on_close(&mut self) {
+    fn on_close(&mut self) -> Result<(), AgentError> {
         for connection in self.core.connections.iter_mut().filter_map(Option::take) {
             self.transport.close(connection.id);
         }
@@ -96,5 +100,6 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
         self.transport.flush(self.core.timers_at);
         info!(gateway = self.name(), transport = ?self.transport, "its network");
         info!(gateway = self.name(), counters = ?self.core.counters, "closed");
+        Ok(())
     }
 }

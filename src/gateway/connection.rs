@@ -61,7 +61,23 @@ pub(super) struct Outbound {
     pub(super) live: bool,
     /// Positions found by walking back from a known one, the oldest last.
     backlog: Vec<Position>,
+    /// How far back a walk that is not over has come: a message's number and position.
+    walk: Option<(u32, Position)>,
 }
+
+/// Where a session's next message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Here.
+    At(Position),
+    /// Further back; ask again in the next turn.
+    Walking,
+    /// Still to come: the session is live.
+    Live,
+}
+
+/// Messages that a walk passes in one turn: some hundred microseconds.
+const WALK_STEPS_PER_TURN_MAX: usize = 128;
 
 impl Connection {
     pub(super) fn new(id: ConnectionId, peer: SocketAddrV4, now: Nanos) -> Self {
@@ -83,11 +99,12 @@ impl Outbound {
     /// Begins to send from message `next` of `stream`.
     pub(super) fn start(&mut self, next: u32, stream: &Stream) {
         self.backlog.clear();
+        self.walk = None;
         self.next = next;
         self.live = next > stream.last_sequence();
     }
 
-    /// The position of the next message, if the stream has it already; becomes live if not.
+    /// Where the next message lies. A walk back to it takes as many turns as it needs.
     ///
     /// # Errors
     /// The log's, when a record on the way back cannot be read.
@@ -95,25 +112,31 @@ impl Outbound {
         &mut self,
         stream: &Stream,
         history: &mut Reader,
-    ) -> Result<Option<Position>, StoreError> {
-        if self.backlog.is_empty() {
-            let Some((mut sequence, mut position)) = stream.anchor(self.next) else {
-                self.live = true;
-                return Ok(None);
-            };
-            self.backlog.push(position);
-            while sequence > self.next {
-                let record = history.record_at(position)?.lines;
-                let distance = EventHeader::view(record).map_or(0, |header| header.port_distance);
-                position = match distance {
-                    0 => stream.before_jump(sequence),
-                    lines => Position(position.0 - u64::from(lines) * LINE_BYTES as u64),
-                };
-                sequence -= 1;
-                self.backlog.push(position);
-            }
+    ) -> Result<Next, StoreError> {
+        if let (None, Some(&position)) = (self.walk, self.backlog.last()) {
+            return Ok(Next::At(position));
         }
-        Ok(self.backlog.last().copied())
+        let Some(mut at) = self.walk.or_else(|| stream.anchor(self.next)) else {
+            self.live = true;
+            return Ok(Next::Live);
+        };
+        for _ in 0..WALK_STEPS_PER_TURN_MAX {
+            let (sequence, position) = at;
+            self.backlog.push(position);
+            if sequence == self.next {
+                self.walk = None;
+                return Ok(Next::At(position));
+            }
+            let record = history.record_at(position)?.lines;
+            let distance = EventHeader::view(record).map_or(0, |header| header.port_distance);
+            let before = match distance {
+                0 => stream.before_jump(sequence),
+                lines => Position(position.0 - u64::from(lines) * LINE_BYTES as u64),
+            };
+            at = (sequence - 1, before);
+        }
+        self.walk = Some(at);
+        Ok(Next::Walking)
     }
 
     /// The message at [`Outbound::next_position`], or the live one, was sent.

@@ -5,7 +5,7 @@
 
 use tracing::{debug, info};
 
-use super::connection::{LoginState, Turn};
+use super::connection::{LoginState, Next, Turn};
 use super::core::{Core, Day, TURNS_PER_CYCLE_MAX};
 use super::intake::{connection_token, shard_and_slot};
 use crate::agent::WorkResult;
@@ -26,7 +26,7 @@ impl Core {
         now: Nanos,
     ) {
         for record in frame.records().map_while(Result::ok) {
-            // A kind of a later version is none of this gateway's business.
+            // Whoever wrote the log is of this version: the engine, in this process or before it.
             let Ok(event) = Event::parse(record.lines) else { continue };
             self.learn(&event, transport, now);
             let Some(header) = EventHeader::view(record.lines) else { continue };
@@ -54,7 +54,7 @@ impl Core {
                 self.day = Some(Day { session, midnight, open: true });
                 for slot in self.slots() {
                     self.begin_end(slot, transport);
-                    self.end_session(slot, transport);
+                    self.end_at_once(slot, transport);
                 }
                 self.ports.start_day();
             }
@@ -183,7 +183,11 @@ impl Core {
         let midnight = self.day.map_or(Nanos::ZERO, |day| day.midnight);
         for sent in 0..CATCH_UP_PER_TURN_MAX {
             let next = connection.outbound.next_position(&port.stream, &mut self.history)?;
-            let Some(position) = next else { return Ok(sent) };
+            let position = match next {
+                Next::At(position) => position,
+                Next::Walking => return Ok(sent + 1),
+                Next::Live => return Ok(sent),
+            };
             let record = self.history.record_at(position)?;
             let event = Event::parse(record.lines)?;
             let packet = self.out.event(self.config.serves, &record, &event, midnight);
@@ -220,7 +224,23 @@ impl Core {
         if !connection.ending {
             return;
         }
-        transport.send(connection.id, &soup::END_OF_SESSION);
+        if transport.send(connection.id, &soup::END_OF_SESSION) {
+            self.disconnect(slot, DownReason::EndOfSession, transport);
+        } else {
+            self.lag(slot);
+        }
+    }
+
+    /// Another day begins, so what is left of this stream cannot be sent any more: a participant that
+    /// has not read it all must not hear that this was all.
+    fn end_at_once<T: Transport>(&mut self, slot: u32, transport: &mut T) {
+        let Some(connection) = &self.connections[slot as usize] else { return };
+        if !connection.ending {
+            return;
+        }
+        if connection.outbound.live {
+            transport.send(connection.id, &soup::END_OF_SESSION);
+        }
         self.disconnect(slot, DownReason::EndOfSession, transport);
     }
 }

@@ -8,7 +8,7 @@ use std::net::SocketAddrV4;
 
 use tracing::info;
 
-use crate::agent::{Agent, WorkResult};
+use crate::agent::{Agent, AgentError, WorkResult};
 use crate::event_store::{Frame, Reader};
 use crate::net::Datagram;
 use crate::ring::Producer;
@@ -16,8 +16,8 @@ use crate::types::event::{Event, EventHeader};
 use crate::types::{Nanos, Position, SessionId, Symbol};
 use crate::wire::{itch, mold};
 
-/// Feed messages repeated after a start.
-pub const REPEAT_MAX: u64 = 4096;
+/// Feed messages repeated after a start: more than can wait in the ring and the device together.
+pub const REPEAT_MAX: u64 = 32 * 1024;
 /// A heartbeat, or the end of the session, is sent after this much silence.
 pub const HEARTBEAT_INTERVAL: Nanos = Nanos::SECOND;
 /// How often the end of a session is told.
@@ -151,8 +151,9 @@ impl Agent for MarketData {
         Ok(work)
     }
 
-    fn on_close(&mut self) {
+    fn on_close(&mut self) -> Result<(), AgentError> {
         info!(counters = ?self.feed.counters, "feed closed");
+        Ok(())
     }
 }
 
@@ -195,7 +196,10 @@ impl Feed {
     /// Forgets what is about to be read again: a heartbeat must not tell of messages, nor of the
     /// session's end, before they were repeated.
     fn go_back(&mut self, next: u64) {
-        if let Some(day) = &mut self.day {
+        if next == 1 {
+            // The day begins in the frame that is read again, perhaps behind another day's end.
+            self.day = None;
+        } else if let Some(day) = &mut self.day {
             day.next = next;
             day.ending = None;
         }

@@ -12,6 +12,7 @@ mod datagram;
 pub mod device;
 #[cfg(feature = "dpdk")]
 mod dpdk_device;
+mod echo;
 mod elapsed;
 pub mod ethernet;
 mod events;
@@ -19,6 +20,7 @@ pub mod ipv4;
 pub mod kernel;
 mod memory_device;
 mod sources;
+mod spanned;
 pub mod stack;
 pub mod tcp;
 pub mod udp;
@@ -30,9 +32,11 @@ pub use datagram::{DATAGRAM_BYTES_MAX, DATAGRAM_LINES_MAX, Datagram};
 pub use device::Device;
 #[cfg(feature = "dpdk")]
 pub use dpdk_device::{DpdkConfig, DpdkDevice};
+pub use echo::WithEcho;
 pub use kernel::{KernelConfig, KernelError, KernelTransport};
 pub use memory_device::MemoryDevice;
-pub use stack::{Stack, StackConfig, StackError};
+pub use spanned::Spanned;
+pub use stack::{ClientConnection, ClientHost, Stack, StackConfig, StackError};
 
 use crate::types::Nanos;
 

@@ -1,17 +1,23 @@
 //! From files to a node that can lead: the logs recovered, the term taken, the engine where it was.
 
+use std::fs;
+use std::path::Path;
+
 use tracing::{error, info, warn};
 use zerocopy::FromZeros as _;
 
+use super::past::{Evidence, Past, judge};
+use super::rehearsal::rehearse;
 use super::{NodeError, Start, books};
-use crate::config::{self, Config, secrets};
-use crate::engine::{Capacity, Engine, EngineAgent};
+use crate::config::{Config, secrets};
+use crate::engine::{Capacity, Day, Engine, EngineAgent, IndexSeed};
 use crate::event_store::{
-    Control, ControlFile, Durability, LogKind, Options, Reader, Recovered, Writer,
+    Control, ControlFile, Durability, LogKind, Options, Reader, Recovered, StoreError, Writer,
 };
 use crate::sys::file::boot_id;
-use crate::types::command::{CommandHeader, DayStart};
-use crate::types::{ClusterKey, Date, Line, Nanos, Position, Record};
+use crate::sys::log_memory::segment_path;
+use crate::types::command::{Command, CommandHeader, DayEnd, DayStart, TermStart, VenueLimits};
+use crate::types::{ClusterKey, Date, Line, Nanos, Position, Record, SessionId};
 
 /// What the stages are made of.
 pub(super) struct Booted {
@@ -20,11 +26,15 @@ pub(super) struct Booted {
     /// A reader before the first event, to be cloned.
     pub(super) events: Reader,
     pub(super) durability: Durability,
-    pub(super) term: u32,
-    /// What the sequencer proposes behind the start of the term.
+    /// The start of the term it leads.
+    pub(super) start: TermStart,
+    /// What the sequencer proposes behind it.
     pub(super) proposals: Vec<Line>,
     pub(super) cluster_key: ClusterKey,
 }
+
+/// How long every port may take to find this node, at least.
+const TERM_GRACE_MS: u32 = 10_000;
 
 /// The directories of the two logs, below the configured one.
 const COMMANDS: &str = "commands";
@@ -37,38 +47,84 @@ pub(super) fn boot(
     now: Nanos,
 ) -> Result<(Booted, ControlFile), NodeError> {
     let mut control = ControlFile::open(&config.control().directory.join("control"))?;
-    let known = control.state().copied().unwrap_or_default();
+    let known = control.state().copied();
     let directory = &config.logs().directory;
+    let boot_id = boot_id().map_err(NodeError::BootId)?;
+    let past = judge(Evidence {
+        control: known.as_ref(),
+        log_is_empty: !segment_path(&directory.join(COMMANDS), 0).exists(),
+        rebooted: known.is_some_and(|known| known.boot_id != boot_id),
+        durability: config.logs().durability,
+        new_incarnation: start.new_incarnation,
+    })
+    .map_err(|gone| NodeError::gone(gone, config))?;
+    let known = Control {
+        durable: if start.new_incarnation {
+            Position::FIRST
+        } else {
+            known.unwrap_or_default().durable
+        },
+        incarnation: known.unwrap_or_default().incarnation + u32::from(start.new_incarnation),
+        ..known.unwrap_or_default()
+    };
 
-    let (mut commands, recovered) = open_log(config, LogKind::Commands, known.durable)?;
+    let segment_bytes = config.logs().command_segment_bytes;
+    let (mut commands, recovered) =
+        open_log(config, LogKind::Commands, known.durable, segment_bytes)?;
+    // Alone, what was appended is committed.
+    commands.commit(recovered.chain.end);
+    let term = known.term.max(recovered.chain.term) + 1;
     let is_empty = recovered.frames == 0;
-    let proposals = match start.market {
+    let seed = index_seed()?;
+    let configured = config.capacity().tables().limits(config.logs().event_segment_bytes);
+    let (limits, mut proposals) = match start.market {
         Some(_) if !is_empty => {
             return Err(NodeError::MarketNotWanted { directory: directory.clone() });
         }
         None if is_empty => return Err(NodeError::MarketWanted { directory: directory.clone() }),
-        Some(market) => [market()?.as_slice(), day_start(now).lines()].concat(),
-        None => Vec::new(),
+        Some(market) => {
+            let first =
+                [configured.lines(), market()?.as_slice(), first_day(now, term).lines()].concat();
+            rehearse(&configured, seed, &first, now)?;
+            (configured, first)
+        }
+        None => {
+            let limits = limits_of(&mut commands.reader())?;
+            let limits = limits
+                .ok_or_else(|| NodeError::MarketIncomplete { directory: directory.clone() })?;
+            (limits, Vec::new())
+        }
     };
+    if !limits.says_the_same_as(&configured) {
+        let (log, node) = (Capacity::from(&limits), Capacity::from(&configured));
+        warn!(
+            ?log,
+            ?node,
+            "the node's file differs from the limits the log began with, which hold"
+        );
+    }
     let cluster_key = secrets::load_cluster_key(&config.control().cluster_key_file)?;
-    let (mut events, existing) = open_log(config, LogKind::Events, Position::FIRST)?;
-
-    let term = known.term.max(recovered.chain.term) + 1;
+    if past == Past::MaybeCut {
+        // It may tell of commands that are gone.
+        set_aside(&directory.join(EVENTS), now)?;
+    }
+    let (mut events, existing) = open_events(config, limits.event_segment_bytes, now)?;
     let node = config.node().id;
-    let boot_id = boot_id().map_err(NodeError::BootId)?;
     control.store(Control { term, node, boot_id, clean: false, ..known })?;
 
-    // Alone, what was appended is committed. What the event log holds is compared before anybody
-    // is answered from it.
-    commands.commit(recovered.chain.end);
+    // What the event log holds is compared before anybody is answered from it.
     events.commit(existing.chain.end);
-    let engine = Engine::new(capacity(config), config.logs().event_segment_bytes);
+    let engine = Engine::new(&limits, seed);
     let reader = events.reader();
     let (mut engine, replayed) =
         EngineAgent::recover(engine, commands.reader(), reader.clone(), events)?;
     info!(?replayed, term, "recovered");
     if !is_empty && engine.engine().feed_sequence() == 0 {
         return Err(NodeError::MarketIncomplete { directory: directory.clone() });
+    }
+    if let (Past::MaybeCut, Some(day)) = (past, engine.engine().day()) {
+        warn!(session = %day.session, "commits may be lost: the day goes on under another session");
+        proposals = day_again(day, now);
     }
     if let Some(path) = start.books_out {
         engine = engine.on_close(Box::new(move |engine| {
@@ -79,18 +135,53 @@ pub(super) fn boot(
     }
     let durability = config.logs().durability;
     let events = reader;
-    Ok((Booted { engine, commands, events, durability, term, proposals, cluster_key }, control))
+    let start = TermStart {
+        header: CommandHeader::internal::<TermStart>(now),
+        term,
+        node,
+        term_grace_ms: TERM_GRACE_MS,
+        ..TermStart::new_zeroed()
+    };
+    Ok((Booted { engine, commands, events, durability, start, proposals, cluster_key }, control))
+}
+
+/// Opens the event log. A damaged one is set aside: it is derived, and is derived again.
+fn open_events(
+    config: &Config,
+    segment_bytes: u64,
+    now: Nanos,
+) -> Result<(Writer, Recovered), NodeError> {
+    match open_log(config, LogKind::Events, Position::FIRST, segment_bytes) {
+        Err(NodeError::Store(error @ StoreError::Damaged { .. })) => {
+            warn!(%error, "the event log is derived again from the command log");
+            set_aside(&config.logs().directory.join(EVENTS), now)?;
+            open_log(config, LogKind::Events, Position::FIRST, segment_bytes)
+        }
+        opened => opened,
+    }
+}
+
+/// Renames a directory, if it is there, to one that says when: it stays for whoever asks what it said.
+fn set_aside(directory: &Path, now: Nanos) -> Result<(), NodeError> {
+    if !directory.exists() {
+        return Ok(());
+    }
+    let aside = directory.with_extension(format!("aside-{}", now.second()));
+    warn!(from = %directory.display(), to = %aside.display(), "set aside");
+    fs::rename(directory, &aside)
+        .map_err(|source| NodeError::SetAside { directory: directory.to_owned(), source })
 }
 
 fn open_log(
     config: &Config,
     kind: LogKind,
     durable: Position,
+    segment_bytes: u64,
 ) -> Result<(Writer, Recovered), NodeError> {
     let logs = config.logs();
-    let (name, segment_bytes) = match kind {
-        LogKind::Commands => (COMMANDS, logs.command_segment_bytes),
-        LogKind::Events => (EVENTS, logs.event_segment_bytes),
+    let name = match kind {
+        LogKind::Commands => COMMANDS,
+        LogKind::Events => EVENTS,
     };
     let options = Options { durable, ..Options::new(kind, segment_bytes) };
     let (writer, recovered) = Writer::open(&logs.directory.join(name), options)?;
@@ -101,28 +192,55 @@ fn open_log(
     Ok((writer, recovered))
 }
 
-/// The first day of an empty log: today.
-fn day_start(now: Nanos) -> DayStart {
-    let today = Date::of(now);
+/// The first day of an empty log: today. The term, which no start repeats, is its generation, so that
+/// a log that was lost never lends its session id to another.
+fn first_day(now: Nanos, term: u32) -> DayStart {
+    let generation = u16::try_from(term % 10_000).expect("below 10,000");
+    day_start(Date::of(now), now, Date::of(now).session(generation))
+}
+
+/// Ends `day` and begins it again under its next session id.
+fn day_again(day: &Day, now: Nanos) -> Vec<Line> {
+    let header = CommandHeader::internal::<DayEnd>(now);
+    let end = DayEnd { header, request: 0, reserved: [0; 32] };
+    let date = Date::of(day.midnight);
+    let generation = date.generation_after(day.session);
+    [end.lines(), day_start(date, now, date.session(generation)).lines()].concat()
+}
+
+fn day_start(date: Date, now: Nanos, session: SessionId) -> DayStart {
     DayStart {
         header: CommandHeader::internal::<DayStart>(now),
-        midnight: today.midnight(),
-        date: today.number(),
-        session: today.session(1),
+        midnight: date.midnight(),
+        date: date.number(),
+        session,
         ..DayStart::new_zeroed()
     }
 }
 
-/// The engine's tables, from the four numbers that an operator thinks in.
+/// The limits with which a log begins. `None` if it ends before it says them.
 ///
-/// An account has balances in a handful of currencies and instruments, not in all: 64 on average, and
-/// a small venue's accounts all that there are.
-fn capacity(config: &Config) -> Capacity {
-    let &config::Capacity { orders, ports, accounts, instruments } = config.capacity();
-    let instruments = u16::try_from(instruments).unwrap_or(u16::MAX);
-    let assets = u32::from(instruments) + CURRENCIES;
-    let balances = accounts.saturating_mul(assets.min(64)).max(assets.saturating_mul(64));
-    Capacity { orders, balances, ports, accounts, instruments, ..Capacity::default() }
+/// They stand behind the start of the first term, which a node may have begun more than once.
+fn limits_of(commands: &mut Reader) -> Result<Option<VenueLimits>, NodeError> {
+    for _ in 0..LIMITS_FRAMES_MAX {
+        let Some(frame) = commands.next_frame()? else { break };
+        let mut records = frame.records().map_while(Result::ok);
+        let found = records.find_map(|record| match Command::parse(record.lines) {
+            Ok(Command::VenueLimits(limits)) => Some(*limits),
+            _ => None,
+        });
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
-const CURRENCIES: u32 = 64;
+/// Frames in which the limits are looked for.
+const LIMITS_FRAMES_MAX: usize = 16;
+
+fn index_seed() -> Result<IndexSeed, NodeError> {
+    let mut bytes = [0; IndexSeed::BYTES];
+    secrets::random(&mut bytes)?;
+    Ok(IndexSeed::new(bytes))
+}

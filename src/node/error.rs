@@ -3,9 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::past::Gone;
 use crate::agent::AgentError;
-use crate::engine::RecoveryError;
+use crate::config::Config;
+use crate::engine::{CommandError, RecoveryError};
 use crate::event_store::{ControlError, StoreError};
+use crate::types::Position;
 
 /// Why a node does not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +23,9 @@ pub enum NodeError {
     /// The engine cannot be brought back to where it was.
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
+    /// A command that the node itself makes cannot be applied.
+    #[error(transparent)]
+    Command(#[from] CommandError),
     /// A file of the configuration cannot be used.
     #[error(transparent)]
     Config(#[from] crate::config::ConfigError),
@@ -49,6 +55,48 @@ pub enum NodeError {
         /// The logs' directory.
         directory: PathBuf,
     },
+    /// The log was there once, and is not now.
+    #[error(
+        "the log in {} is empty, but the control file says it was durable up to position {durable}: \
+         restore it from a copy; to begin a new exchange without it, start with --new-incarnation \
+         --market FILE",
+        directory.display()
+    )]
+    LogGone {
+        /// The logs' directory.
+        directory: PathBuf,
+        /// How far it reached.
+        durable: Position,
+    },
+    /// There is a log whose control file is missing.
+    #[error(
+        "there is a log in {}, but no control file in {}: restore it from a copy; to go on without \
+         it, under a new session id, start with --new-incarnation",
+        directory.display(), control.display()
+    )]
+    ControlGone {
+        /// The logs' directory.
+        directory: PathBuf,
+        /// The control file's directory.
+        control: PathBuf,
+    },
+    /// A directory cannot be set aside.
+    #[error("cannot set {} aside: {source}", directory.display())]
+    SetAside {
+        /// The directory.
+        directory: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The engine would not carry out what the market file asks for.
+    #[error(
+        "the market cannot be applied: {refused}; correct the market file or the node's capacity and \
+         start again: nothing was written"
+    )]
+    MarketRefused {
+        /// Each definition that is refused, and why.
+        refused: String,
+    },
     /// The operating system does not say which boot this is.
     #[error("cannot read the boot id: {0}")]
     BootId(#[source] io::Error),
@@ -67,6 +115,16 @@ pub enum NodeError {
 }
 
 impl NodeError {
+    pub(super) fn gone(gone: Gone, config: &Config) -> Self {
+        let directory = config.logs().directory.clone();
+        match gone {
+            Gone::Log(durable) => Self::LogGone { directory, durable },
+            Gone::Control => {
+                Self::ControlGone { directory, control: config.control().directory.clone() }
+            }
+        }
+    }
+
     pub(super) fn front(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Front(Box::new(error))
     }

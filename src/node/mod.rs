@@ -6,9 +6,12 @@
 mod books;
 mod boot;
 mod error;
+mod past;
+mod rehearsal;
 mod wiring;
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Once;
 use std::thread;
@@ -17,12 +20,14 @@ use std::time::Duration;
 use tracing::{error, info};
 
 pub use error::NodeError;
+use wiring::Stages;
 
-use crate::agent::{Agent as _, AgentThread, Composite, StopFlag};
-use crate::config::{Config, ConfigError};
-use crate::event_store::{Control, ControlFile, Durability, Reader};
+use crate::agent::{Agent as _, AgentThread, Composite, Spans, StopFlag};
+use crate::config::{Config, ConfigError, Stage};
+use crate::event_store::{Control, ControlFile, Reader};
+use crate::sys::file::is_volatile;
 use crate::types::event::Event;
-use crate::types::{Line, Nanos};
+use crate::types::{LINE_BYTES, Line, Nanos, Position};
 
 /// Makes the definition commands of a market; called once it is known that the log is empty.
 pub type MakeMarket = Box<dyn FnOnce() -> Result<Vec<Line>, ConfigError>>;
@@ -34,6 +39,19 @@ pub struct Start {
     pub market: Option<MakeMarket>,
     /// Where to write the books when the node stops in order.
     pub books_out: Option<PathBuf>,
+    /// Start although the log or the control file, which vouch for each other, is gone.
+    pub new_incarnation: bool,
+    /// What a benchmark of this node asks.
+    pub bench: Option<Bench>,
+}
+
+/// What a benchmark asks of a node. Without one nothing of it exists.
+#[derive(Clone, Debug)]
+pub struct Bench {
+    /// Order entry echoes connections from these ports.
+    pub echo_ports: RangeInclusive<u16>,
+    /// Where the steps of the pipeline are recorded.
+    pub spans: Option<Spans>,
 }
 
 impl fmt::Debug for Start {
@@ -42,6 +60,8 @@ impl fmt::Debug for Start {
         f.debug_struct("Start")
             .field("market", &market)
             .field("books_out", &self.books_out)
+            .field("new_incarnation", &self.new_incarnation)
+            .field("bench", &self.bench)
             .finish()
     }
 }
@@ -49,12 +69,21 @@ impl fmt::Debug for Start {
 /// A running node.
 #[derive(Debug)]
 pub struct Node {
-    threads: Vec<AgentThread>,
+    /// In the order in which they stop.
+    threads: Vec<Running>,
     control: ControlFile,
     commands: Reader,
     events: Reader,
     term: u32,
-    durability: Durability,
+    /// Whether the logs lie in memory only.
+    volatile: bool,
+}
+
+/// A thread, and the flag that stops it alone.
+#[derive(Debug)]
+struct Running {
+    thread: AgentThread,
+    stop: StopFlag,
 }
 
 impl Node {
@@ -65,34 +94,31 @@ impl Node {
     ///
     /// # Errors
     /// [`NodeError`] names what is wrong and how to mend it; nothing was sent to anybody.
-    pub fn start(
-        config: &Config,
-        start: Start,
-        stop: &StopFlag,
-        now: Nanos,
-    ) -> Result<Self, NodeError> {
+    pub fn start(config: &Config, start: Start, now: Nanos) -> Result<Self, NodeError> {
         abort_on_panic();
+        let bench = start.bench.clone();
         let (booted, control) = boot::boot(config, start, now)?;
         let (commands, mut events) = (booted.commands.reader(), booted.events.clone());
         events.seek(events.committed())?;
-        let (term, durability) = (booted.term, booted.durability);
-        let mut stages = wiring::wire(config, booted)?;
+        let term = booted.start.term;
+        let volatile = is_volatile(&config.logs().directory).map_err(NodeError::BootId)?;
+        let mut stages = wiring::wire(config, booted, bench.as_ref())?;
         let placement = config.placement();
+        let mut placed_threads: Vec<_> = placement.threads.iter().collect();
+        placed_threads.sort_by_key(|placed| placed.stages.iter().map(|&stage| stops(stage)).min());
         let mut threads = Vec::new();
-        for placed in &placement.threads {
-            let agents = placed.stages.iter().map(|&stage| stages.take(stage)).collect();
-            let composite = Composite::new(agents);
+        for placed in placed_threads {
+            let composite = compose(&placed.stages, &mut stages);
             let name = composite.name();
-            let build = move || Ok(composite);
-            let (core, idle, stop) = (placed.core, placement.idle, stop.clone());
-            let thread = AgentThread::spawn(name, core, idle, stop, build);
-            threads.push(thread.map_err(NodeError::Thread)?);
+            let (core, idle, stop) = (placed.core, placement.idle, StopFlag::default());
+            let thread = AgentThread::spawn(name, core, idle, stop.clone(), composite);
+            threads.push(Running { thread: thread.map_err(NodeError::Thread)?, stop });
         }
-        Ok(Self { threads, control, commands, events, term, durability })
+        Ok(Self { threads, control, commands, events, term, volatile })
     }
 
     /// Waits until the start of this term is in the event log, which is when gateways begin to serve.
-    /// Returns `false` if the node was asked to stop before.
+    /// Returns `false` if the node was asked to stop before, or one of its stages failed.
     ///
     /// # Errors
     /// The event log's.
@@ -105,35 +131,80 @@ impl Node {
                     return Ok(true);
                 }
             }
-            if stop.is_set() {
+            if stop.is_set() || self.has_failed() {
                 return Ok(false);
             }
             thread::sleep(READY_POLL_INTERVAL);
         }
     }
 
-    /// Waits until the node was asked to stop, or one of its stages failed.
+    /// Waits until `stop` is set or one of the stages failed, and stops the others in order: first no
+    /// command is sequenced any more, then those that were are applied, published and answered.
     ///
     /// # Errors
     /// What the first stage failed with.
-    pub fn join(mut self) -> Result<(), NodeError> {
-        let results: Vec<_> = self.threads.into_iter().map(AgentThread::join).collect();
+    pub fn join(mut self, stop: &StopFlag) -> Result<(), NodeError> {
+        while !stop.is_set() && !self.has_failed() {
+            thread::sleep(STOP_POLL_INTERVAL);
+        }
+        let results: Vec<_> = self
+            .threads
+            .drain(..)
+            .map(|running| {
+                running.stop.stop();
+                running.thread.join()
+            })
+            .collect();
         for result in results {
             result.map_err(NodeError::Stage)?;
         }
         let state = self.control.state().copied().unwrap_or_default();
-        // In memory mode nothing is known to be durable, not even after an orderly stop.
-        let durable = match self.durability {
-            Durability::Disk => self.commands.committed(),
-            Durability::Memory => state.durable,
-        };
-        self.control.store(Control { clean: true, durable, ..state })?;
+        let (durable, durable_sequence) = self.durable_end()?;
+        self.control.store(Control { clean: true, durable, durable_sequence, ..state })?;
         info!("stopped in order");
         Ok(())
+    }
+
+    /// Where the command log, which the sequencer made durable at its end, ends: position, and
+    /// sequence of the next command. A log in memory is never durable.
+    fn durable_end(&mut self) -> Result<(Position, u64), NodeError> {
+        let end = self.commands.committed();
+        if self.volatile || end == Position::FIRST {
+            return Ok((Position::FIRST, 1));
+        }
+        let last = self.commands.frame_containing(Position(end.0 - LINE_BYTES as u64))?.header;
+        Ok((end, last.first_sequence + u64::from(last.count)))
+    }
+
+    fn has_failed(&self) -> bool {
+        self.threads.iter().any(|running| running.thread.is_finished())
+    }
+}
+
+/// The stages of one thread. Order entry answers what the engine did: behind it, it has its turn again
+/// before the feed and the operators have theirs.
+fn compose(placed: &[Stage], stages: &mut Stages) -> Composite {
+    let composite = Composite::new(placed.iter().map(|&stage| stages.take(stage)).collect());
+    let place = |wanted| placed.iter().position(|&stage| stage == wanted);
+    match (place(Stage::OrderEntry), place(Stage::Engine)) {
+        (Some(order_entry), Some(engine)) => composite.revisiting(order_entry, engine),
+        _ => composite,
     }
 }
 
 const READY_POLL_INTERVAL: Duration = Duration::from_millis(1);
+/// A stop may take a moment; the stages' cores are not to be disturbed by looking for it.
+const STOP_POLL_INTERVAL: Duration = Duration::from_millis(5);
+
+/// The place of a stage in the order of stopping.
+const fn stops(stage: Stage) -> u8 {
+    match stage {
+        Stage::Sequencer => 0,
+        Stage::Engine => 1,
+        Stage::MarketData => 2,
+        Stage::OrderEntry | Stage::Admin => 3,
+    }
+}
 
 fn begins(record: &[Line], term: u32) -> bool {
     matches!(Event::parse(record), Ok(Event::TermStarted(started)) if started.term == term)

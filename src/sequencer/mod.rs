@@ -4,7 +4,7 @@
 //! [`FRAME_COMMANDS_MAX`], with no timer), stamps log time = max(last + 1, now), and appends the
 //! frame to the command log. Alone, the append is the commit. Its only state is the log's end.
 
-use crate::agent::{Agent, WorkResult};
+use crate::agent::{Agent, AgentError, WorkResult};
 use crate::event_store::{Durability, Writer};
 use crate::ring::Consumer;
 use crate::types::command::{CommandHeader, TermStart, Tick};
@@ -33,30 +33,23 @@ pub struct Sequencer {
 }
 
 impl Sequencer {
-    /// Leads `term` on `node` from the end of `log`: its first command is the term's [`TermStart`],
-    /// then come the records of `proposals`, then what the rings bring.
+    /// Leads the term of `start` from the end of `log`: that is its first command, then come the
+    /// records of `proposals`, then what the rings bring.
     ///
     /// On equal receive times the earlier ring of `inputs` goes first.
     #[must_use]
     pub fn new(
         log: Writer,
         durability: Durability,
-        term: u32,
-        node: u32,
+        start: &TermStart,
         proposals: &[Line],
         inputs: Vec<Consumer>,
     ) -> Self {
-        let start = TermStart {
-            header: CommandHeader::internal::<TermStart>(Nanos::ZERO),
-            term,
-            node,
-            reserved: [0; 32],
-        };
         Self {
             chain: *log.chain(),
             log,
             durability,
-            term,
+            term: start.term,
             first: [start.lines(), proposals].concat(),
             first_taken: 0,
             inputs,
@@ -125,6 +118,10 @@ impl Agent for Sequencer {
             self.append(1, now)?;
         }
         Ok(work)
+    }
+
+    fn on_close(&mut self) -> Result<(), AgentError> {
+        Ok(self.log.sync()?)
     }
 }
 

@@ -144,6 +144,23 @@ pub fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
+/// Makes a directory and those it lies in, durably: a file in a directory whose own name is lost is
+/// lost with it.
+///
+/// # Errors
+/// The operating system's.
+pub fn create_directory(path: &Path) -> io::Result<()> {
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    create_directory(parent)?;
+    match std::fs::create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => sync_directory(if parent.as_os_str().is_empty() { Path::new(".") } else { parent }),
+    }
+}
+
 /// A number that the kernel draws at each boot: while it is the same, the page cache was not lost.
 pub type BootId = [u8; 16];
 

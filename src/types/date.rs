@@ -61,6 +61,15 @@ impl Date {
         let text = format!("{:06}{:04}", self.number() % 1_000_000, generation % 10_000);
         SessionId::new(&text).expect("ten digits")
     }
+
+    /// The generation of this date's session behind `last`: 1 if that was another date's.
+    #[must_use]
+    pub fn generation_after(self, last: SessionId) -> u16 {
+        let (day, generation) = last.0.split_at(6);
+        let same = self.session(1).0.starts_with(day);
+        let last = str::from_utf8(generation).ok().and_then(|text| text.parse::<u16>().ok());
+        last.filter(|_| same).map_or(1, |last| last + 1)
+    }
 }
 
 impl fmt::Display for Date {
@@ -132,6 +141,15 @@ mod tests {
     fn a_session_id_is_the_date_and_a_generation() {
         let date: Date = "2026-11-22".parse().unwrap();
         assert_eq!(&date.session(1).0, b"2611220001");
+    }
+
+    #[test]
+    fn a_second_session_of_a_date_has_the_next_generation() {
+        let date: Date = "2026-11-22".parse().unwrap();
+        assert_eq!(date.generation_after(date.session(1)), 2);
+        assert_eq!(date.generation_after(date.session(41)), 42);
+        assert_eq!(date.generation_after("2026-11-21".parse::<Date>().unwrap().session(7)), 1);
+        assert_eq!(date.generation_after(SessionId::BLANK), 1);
     }
 
     #[test]

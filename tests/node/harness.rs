@@ -7,12 +7,12 @@ use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rialto::client::Credentials;
 use rialto::config::secrets::PortSecrets;
@@ -28,6 +28,19 @@ pub(crate) const CONNECTIONS_MAX: usize = 64;
 pub(crate) const COMPOSITE: &str =
     r#"{ agents = ["order_entry", "sequencer", "engine", "market_data", "admin"] }"#;
 
+/// The network on one thread, the pipeline on another.
+const TWO_THREADS: &str = r#"
+    { agents = ["order_entry", "admin"] },
+    { agents = ["sequencer", "engine", "market_data"] },
+"#;
+/// Every stage on its own.
+const FIVE_THREADS: &str = r#"
+    { agents = ["order_entry"] }, { agents = ["sequencer"] }, { agents = ["engine"] },
+    { agents = ["market_data"] }, { agents = ["admin"] },
+"#;
+/// All of them.
+pub(crate) const PLACEMENTS: [&str; 3] = [COMPOSITE, TWO_THREADS, FIVE_THREADS];
+
 /// What a node is started with.
 pub(crate) struct Setup {
     /// The threads of its placement.
@@ -36,11 +49,16 @@ pub(crate) struct Setup {
     pub(crate) grace_ms: u32,
     /// Small ones, where a test wants its logs to have several.
     pub(crate) segment_mib: u32,
+    /// The size of the file system that its logs are on, if that is to be one of its own.
+    pub(crate) logs_mib: Option<u32>,
+    /// Whether an append counts when the disk has it, and the logs are on one.
+    pub(crate) on_disk: bool,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { placement: COMPOSITE, grace_ms: 60_000, segment_mib: 4 }
+        let (grace_ms, segment_mib) = (60_000, 4);
+        Self { placement: COMPOSITE, grace_ms, segment_mib, logs_mib: None, on_disk: false }
     }
 }
 
@@ -52,6 +70,7 @@ pub(crate) struct Site {
     pub(crate) order_entry: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) feed: SocketAddrV4,
+    logs_mib: Option<u32>,
     /// No other test may have the node's ports as long as these live.
     _claims: [UdpSocket; 2],
 }
@@ -66,12 +85,15 @@ impl Site {
         let (admin, admin_claim) = claim_port();
         // The port alone tells this feed from those of other tests.
         let feed = SocketAddrV4::new(Ipv4Addr::new(239, 255, 71, 1), order_entry.port());
+        let disk = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name);
+        let memory = Path::new("/dev/shm").join(&name);
         let site = Self {
-            logs: Path::new("/dev/shm").join(&name),
-            disk: Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name),
+            logs: if setup.on_disk { disk.join("logs") } else { memory },
+            disk,
             order_entry,
             admin,
             feed,
+            logs_mib: setup.logs_mib,
             _claims: [claim, admin_claim],
         };
         fs::create_dir_all(&site.disk).unwrap();
@@ -121,7 +143,10 @@ impl Site {
 
     /// The node as a command, with a market if its log is empty.
     pub(crate) fn command(&self) -> Command {
-        let mut command = rialto();
+        let mut command = match self.logs_mib {
+            None => rialto(),
+            Some(mib) => self.on_small_file_system(mib),
+        };
         command.arg("run").arg("--config").arg(self.config());
         command.arg("--books-out").arg(self.books());
         if !self.commands().exists() {
@@ -130,9 +155,21 @@ impl Site {
         command
     }
 
+    /// In a mount name space of its own, as root there if not here, with so much room for the logs.
+    fn on_small_file_system(&self, mib: u32) -> Command {
+        fs::create_dir_all(&self.logs).unwrap();
+        let logs = self.logs.display();
+        let script = format!("mount -t tmpfs -o size={mib}m small {logs} && exec \"$@\"");
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--map-root-user", "sh", "-c", &script, "sh"]);
+        command.arg(rialto().get_program());
+        command
+    }
+
     fn config_text(&self, setup: &Setup) -> String {
         let Self { logs, disk, order_entry, admin, feed, .. } = self;
-        let Setup { placement, segment_mib, .. } = setup;
+        let Setup { placement, segment_mib, on_disk, .. } = setup;
+        let durability = if *on_disk { "disk" } else { "memory" };
         format!(
             r#"
             [node]
@@ -142,6 +179,7 @@ impl Site {
             directory = "{}"
             command_segment_mib = {segment_mib}
             event_segment_mib = {segment_mib}
+            durability = "{durability}"
             [control]
             directory = "{}"
             [order_entry]
@@ -222,6 +260,13 @@ impl Node {
         }
     }
 
+    /// Tries to start it on what it left behind, and returns why it does not.
+    #[track_caller]
+    pub(crate) fn fails_to_start(&self) -> String {
+        assert!(self.process.is_none(), "it runs");
+        fails(&mut self.site.command())
+    }
+
     /// Kills it as the operating system does when memory is short: without a word.
     pub(crate) fn kill9(&mut self) {
         let mut process = self.process.take().expect("it runs");
@@ -236,6 +281,16 @@ impl Node {
         let status = process.wait();
         assert!(status.success(), "{status}");
         fs::read_to_string(self.site.books()).unwrap()
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.process.as_mut().is_some_and(|process| process.child.try_wait().unwrap().is_none())
+    }
+
+    /// Waits until it stops by itself, which is a failure.
+    pub(crate) fn must_fail(&mut self) {
+        let status = self.process.take().expect("it runs").wait();
+        assert_eq!(status.code(), Some(1), "{}", self.site.log_text());
     }
 
     /// A counter of the last gateway or feed of this name that closed, as the node's log has it.
@@ -267,6 +322,34 @@ impl Drop for Node {
             eprintln!("the node's log:\n{}", self.site.log_text());
         }
     }
+}
+
+/// Waits until what must happen has happened.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut has_happened: impl FnMut() -> bool) {
+    let deadline = Instant::now() + SOON;
+    while !has_happened() {
+        assert!(Instant::now() < deadline, "{what}: never");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Runs a command that ends by itself, and must fail, and returns what it says.
+#[track_caller]
+pub(crate) fn fails(command: &mut Command) -> String {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let given_up = Instant::now() + Duration::from_secs(20);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > given_up {
+            child.kill().unwrap();
+            panic!("it did not fail, it runs");
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    let Output { status, stderr, .. } = child.wait_with_output().unwrap();
+    let said = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(1), "{said}");
+    said
 }
 
 /// The command under test.

@@ -2,9 +2,11 @@
 //! that know of them only what a participant, an operator or a reader of the logs may know.
 
 #![allow(clippy::unwrap_used, reason = "this is a test, its helpers too")]
+#![allow(clippy::print_stdout, reason = "the seed of a run that fails")]
 
 mod bad_input;
 mod broker;
+mod commands;
 mod day;
 mod feed;
 mod harness;

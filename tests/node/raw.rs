@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use rialto::types::SessionId;
 use rialto::wire::ouch::{ENTER_BYTES_MAX, Enter, Options};
 use rialto::wire::soup::{self, LoginRequest, Packet};
+use socket2::{Domain, Socket, Type};
 
 use crate::broker::said;
 use crate::harness::{Node, SOON};
@@ -26,6 +27,14 @@ impl Raw {
         stream.set_read_timeout(Some(SOON)).unwrap();
         stream.set_write_timeout(Some(SOON)).unwrap();
         Self { stream, unread: Vec::new() }
+    }
+
+    /// With little room for what its reader leaves unread.
+    pub(crate) fn with_small_buffer(address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.connect(&address.into()).unwrap();
+        Self::over(socket.into())
     }
 
     /// With a login that was accepted.

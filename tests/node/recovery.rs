@@ -3,17 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use rialto::client::Incoming;
 use rialto::engine::FrameList;
 use rialto::types::command::{CommandHeader, CommandKind};
 use rialto::types::event::Event;
-use rialto::types::{Epoch, Line};
+use rialto::types::{Epoch, FrameHeader, Line, Position};
 use rialto::wire::ouch::Outbound;
 
 use crate::broker::{Broker, said};
-use crate::harness::{Node, SOON, Setup};
+use crate::harness::{Node, SOON, Setup, eventually};
 use crate::replay::{Replay, port_stream, read_log, replay, terms};
 use crate::traffic::{Random, Trader, Traffic};
 
@@ -91,7 +92,7 @@ fn replay_without_an_order(commands: &FrameList) -> FrameList {
     let mut lines = commands.0.iter_mut().flat_map(|(_, payload)| payload.iter_mut());
     // From a session that never was: the engine passes over it.
     CommandHeader::view_mut(std::slice::from_mut(lines.nth(at).unwrap())).unwrap().epoch = Epoch(1);
-    replay(&commands, 4 << 20).events
+    replay(&commands).events
 }
 
 #[test]
@@ -112,8 +113,7 @@ fn orders_of_a_port_that_stays_away_are_canceled_when_its_grace_is_over() {
     drop(alfa);
     let mut alfa = Broker::login_at(&node, "ALFA01", 4).unwrap();
     beta.client.logout().unwrap();
-    let watch = |node: &Node| wait_for_event(node, 2, |event| matches!(event, Event::Canceled(_)));
-    watch(&node);
+    wait_for_cancels(&node, 2);
     let mut beta = Broker::login_at(&node, "BETA01", 4).unwrap();
     beta.must_hear(&["canceled #1 100 S", "canceled #2 100 S"]);
     assert!(alfa.client.receive(Duration::from_millis(400)).unwrap().is_none());
@@ -121,29 +121,20 @@ fn orders_of_a_port_that_stays_away_are_canceled_when_its_grace_is_over() {
     // A killed node loses all its sessions at once; the grace begins when it is back.
     node.kill9();
     node.start_again();
-    wait_for_event(&node, 4, |event| matches!(event, Event::Canceled(_)));
+    wait_for_cancels(&node, 4);
     let mut alfa = Broker::login_at(&node, "ALFA01", 4).unwrap();
     alfa.must_hear(&["canceled #1 100 S", "canceled #2 100 S"]);
     assert_eq!(node.stop_in_order().lines().count(), 3, "the books are empty");
     Replay::equal_to_event_log(&node.site);
 }
 
-/// Waits until the event log of a running node holds `count` such events.
-fn wait_for_event(node: &Node, count: usize, which: impl Fn(&Event<'_>) -> bool) {
-    let deadline = std::time::Instant::now() + SOON;
-    let mut reader = rialto::event_store::Reader::open(&node.site.events()).unwrap();
-    let mut found = 0;
-    while found < count {
-        assert!(std::time::Instant::now() < deadline, "{found} of {count} events");
-        match reader.next_frame().unwrap() {
-            None => std::thread::sleep(Duration::from_millis(2)),
-            Some(frame) => {
-                let records = frame.records().map(Result::unwrap);
-                let events = records.map(|record| Event::parse(record.lines).unwrap());
-                found += events.filter(&which).count();
-            }
-        }
-    }
+/// Waits until the event log holds so many canceled orders.
+fn wait_for_cancels(node: &Node, count: usize) {
+    eventually("cancels", || {
+        let events = read_log(&node.site.events());
+        let events = events.records().map(|(_, record)| Event::parse(record).unwrap());
+        events.filter(|event| matches!(event, Event::Canceled(_))).count() == count
+    });
 }
 
 #[test]
@@ -203,4 +194,54 @@ fn a_session_that_is_asked_for_again_after_every_kill_has_no_gap() {
         node.start_again();
     }
     assert_eq!(whole, port_stream(&read_log(&node.site.events()), "ALFA01"));
+}
+
+#[test]
+fn a_log_on_disk_is_recovered_and_refused_when_it_ends_before_what_was_durable() {
+    let mut node = Node::start_with(&Setup { on_disk: true, ..Setup::default() });
+    let traffic = Traffic::start(&node, 5);
+    traffic.wait(1_000);
+    node.kill9();
+    node.start_again();
+    traffic.finish();
+    let books = node.stop_in_order();
+    assert_eq!(Replay::equal_to_event_log(&node.site).books(), books);
+
+    let last = read_log(&node.site.commands()).0.last().unwrap().0.start;
+    lose_from(last, &node.site.commands());
+    let said = node.fails_to_start();
+    assert!(said.contains(&format!("position {last}")) && said.contains("damaged"), "{said}");
+}
+
+#[test]
+fn commands_lost_from_memory_are_missed_as_long_as_their_events_are_there() {
+    let mut node = Node::start();
+    let mut alfa = Broker::login(&node, "ALFA01");
+    alfa.buys(100, "ACME", "24.00");
+    alfa.must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
+    node.stop_in_order();
+    let commands = read_log(&node.site.commands());
+    let holds_order = |(header, payload): &(FrameHeader, Vec<Line>)| {
+        let frame = FrameList(vec![(*header, payload.clone())]);
+        frame.records().any(|(_, record)| record[0].0[0] == CommandKind::NewOrder as u8)
+    };
+    let order = commands.0.iter().find(|frame| holds_order(frame)).unwrap().0.start;
+    lose_from(order, &node.site.commands());
+    let said = node.fails_to_start();
+    assert!(said.contains("commands were lost"), "{said}");
+    // Who takes the events away as well has a market in which the order never was.
+    fs::remove_dir_all(node.site.events()).unwrap();
+    node.start_again();
+    let mut alfa = Broker::login(&node, "ALFA01");
+    alfa.must_hear(&["system S"]);
+    alfa.must_hear_nothing();
+}
+
+/// Leaves of a log of one segment what a reboot may leave that comes before its pages are on disk.
+fn lose_from(position: Position, log: &Path) {
+    fs::remove_file(log.join("positions")).unwrap();
+    let segment = log.join("00000000.seg");
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[usize::try_from(position.0).unwrap()..].fill(0);
+    fs::write(&segment, bytes).unwrap();
 }

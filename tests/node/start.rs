@@ -3,18 +3,15 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
-use crate::broker::Broker;
-use crate::harness::{Node, Setup, Site, rialto};
+use rialto::event_store::{LogKind, Options, Writer};
+use rialto::types::command::{CommandHeader, TermStart};
+use rialto::types::{Cause, FrameKind, Nanos, Record as _, Side};
 
-/// Runs a command that ends by itself; its exit code must say that it failed.
-fn fails(command: &mut Command) -> String {
-    let Output { status, stderr, .. } = command.output().unwrap();
-    let said = String::from_utf8(stderr).unwrap();
-    assert_eq!(status.code(), Some(1), "{said}");
-    said
-}
+use crate::broker::{Broker, order};
+use crate::harness::{Node, Setup, Site, fails, rialto};
+use crate::raw::{Raw, enter_packet};
 
 /// Fails, saying all this, and leaves nothing behind.
 #[track_caller]
@@ -104,8 +101,7 @@ fn a_second_node_on_the_same_log_is_refused() {
     let mut alfa = Broker::login(&node, "ALFA01");
     alfa.must_hear(&["system S"]);
     let said = fails(&mut node.site.command());
-    assert!(said.contains(&node.site.commands().display().to_string()), "{said}");
-    assert!(said.contains("open in another process"), "{said}");
+    assert!(said.contains("another node has its control file here"), "{said}");
     // Nor one with addresses of its own.
     let other = Site::new(&Setup::default());
     let config = fs::read_to_string(other.config()).unwrap();
@@ -131,17 +127,60 @@ fn an_address_that_is_taken_is_named() {
 
 #[test]
 fn a_file_system_too_small_for_the_logs_is_found_at_the_start_with_the_size_needed() {
-    let site = Site::new(&Setup::default());
-    fs::create_dir_all(&site.logs).unwrap();
-    // In a mount name space of its own, with 6 MiB where the logs go; as root there, if not here.
-    let script = format!("mount -t tmpfs -o size=6m small {} && exec \"$@\"", site.logs.display());
-    let command = site.command();
-    let mut small = Command::new("unshare");
-    small.args(["--mount", "--map-root-user", "sh", "-c", &script, "sh"]);
-    small.arg(command.get_program()).args(command.get_args());
-    let said = fails(&mut small);
-    assert!(said.contains(&site.logs.display().to_string()), "{said}");
-    assert!(said.contains("bytes needed") && said.contains("make room"), "{said}");
+    // Two segments of each log are made at the start.
+    for mib in [1, 6, 10] {
+        let site = Site::new(&Setup { logs_mib: Some(mib), ..Setup::default() });
+        let said = fails(&mut site.command());
+        assert!(said.contains(&site.logs.display().to_string()), "{said}");
+        assert!(said.contains("bytes needed") && said.contains("make room"), "{said}");
+    }
+}
+
+#[test]
+fn a_node_that_has_no_room_left_stops_and_says_so() {
+    let setup = Setup { logs_mib: Some(6), segment_mib: 1, ..Setup::default() };
+    let mut node = Node::start_with(&setup);
+    let mut raw = Raw::login(&node, "ALFA01", 0);
+    let mut number = 0;
+    while node.is_running() {
+        number += 1;
+        assert!(number < 1_000_000, "there is room for everything");
+        raw.sends(&enter_packet(number, order(Side::Buy, 1, "NOSUCH", "1.00")));
+    }
+    node.must_fail();
+    let log = node.site.log_text();
+    assert!(log.contains("bytes needed") && !log.contains("panic"), "{log}");
+}
+
+#[test]
+fn a_market_that_was_not_applied_to_its_end_is_named() {
+    let mut node = Node::start();
+    node.stop_in_order();
+    fs::remove_dir_all(&node.site.logs).unwrap();
+    let options = Options::new(LogKind::Commands, 4 << 20);
+    let (mut log, recovered) = Writer::open(&node.site.commands(), options).unwrap();
+    let mut chain = recovered.chain;
+    let header = CommandHeader::internal::<TermStart>(Nanos(1));
+    let start = TermStart { header, term: 1, node: 1, term_grace_ms: 0, reserved: [0; 28] };
+    let cause = Cause { index: 1, term: 1, time: Nanos(1) };
+    let header = chain.seal(FrameKind::Normal, cause, 1, start.lines());
+    log.append(&header, start.lines()).unwrap();
+    log.commit(chain.end);
+    drop(log);
+    let said = fails(rialto().arg("run").arg("--config").arg(node.site.config()));
+    assert!(said.contains("ends before its first day"), "{said}");
+    assert!(said.contains(&node.site.logs.display().to_string()), "{said}");
+}
+
+#[test]
+fn a_cluster_key_that_is_gone_is_named() {
+    let mut node = Node::start();
+    node.stop_in_order();
+    let key = node.site.disk.join("control/cluster.key");
+    fs::remove_file(&key).unwrap();
+    let said = fails(&mut node.site.command());
+    assert!(said.contains(&key.display().to_string()), "{said}");
+    assert!(said.contains("No such file"), "{said}");
 }
 
 #[test]
@@ -151,25 +190,48 @@ fn a_log_that_lost_what_it_held_is_refused_and_left_alone() {
     alfa.buys(100, "ACME", "24.00");
     alfa.must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
     node.stop_in_order();
-    for log in [node.site.commands(), node.site.events()] {
-        let segment = log.join("00000000.seg");
-        let whole = fs::read(&segment).unwrap();
+    let damage = |segment: &Path| {
+        let whole = fs::read(segment).unwrap();
         let mut damaged = whole.clone();
         // In the first frame, which is followed by others.
         damaged[64 + 64 + 40] ^= 1;
-        fs::write(&segment, &damaged).unwrap();
-        let mut start = rialto();
-        let said = fails(start.arg("run").arg("--config").arg(node.site.config()));
-        assert!(said.contains(&log.display().to_string()), "{said}");
-        assert_eq!(first_mib(&segment), damaged[..1 << 20], "it was changed");
-        fs::write(&segment, &whole).unwrap();
-    }
-    // Events that were damaged are derived again, if they are taken away.
-    fs::remove_dir_all(node.site.events()).unwrap();
+        fs::write(segment, &damaged).unwrap();
+        whole
+    };
+    let commands = node.site.commands().join("00000000.seg");
+    let whole = damage(&commands);
+    let damaged = first_mib(&commands);
+    let mut start = rialto();
+    let said = fails(start.arg("run").arg("--config").arg(node.site.config()));
+    assert!(said.contains(&node.site.commands().display().to_string()), "{said}");
+    assert_eq!(first_mib(&commands), damaged, "it was changed");
+    fs::write(&commands, &whole).unwrap();
+
+    // Events are derived: damaged ones are set aside, and derived again.
+    damage(&node.site.events().join("00000000.seg"));
     node.start_again();
     Broker::login(&node, "ALFA01").must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
 }
 
 fn first_mib(path: &Path) -> Vec<u8> {
     fs::read(path).unwrap()[..1 << 20].to_vec()
+}
+
+#[test]
+fn the_limits_a_log_began_with_hold_over_the_nodes_file() {
+    let mut node = Node::start();
+    let mut alfa = Broker::login(&node, "ALFA01");
+    alfa.buys(100, "ACME", "24.00");
+    alfa.must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
+    node.stop_in_order();
+    let config = fs::read_to_string(node.site.config()).unwrap();
+    let changed = config
+        .replace("orders = 65536", "orders = 2048")
+        .replace("event_segment_mib = 4", "event_segment_mib = 8");
+    assert_ne!(changed, config);
+    fs::write(node.site.config(), changed).unwrap();
+    node.start_again();
+    Broker::login(&node, "ALFA01").must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
+    node.stop_in_order();
+    crate::replay::Replay::equal_to_event_log(&node.site);
 }

@@ -94,17 +94,31 @@ impl Market {
     /// [`ConfigError::Rule`], naming the list that is too long.
     pub fn fits(&self, capacity: &Capacity) -> Result<(), ConfigError> {
         let source = Source::new(&self.path);
-        let lists = [
+        let fits = |key: &str, length: usize, most: u32, rule: std::fmt::Arguments| {
+            let fits = u32::try_from(length).is_ok_and(|length| length <= most);
+            source.rule(fits, key, format_args!("[{length} tables]"), rule)
+        };
+        for (key, length, name, most) in [
             ("instrument", self.instruments.len(), "instruments", capacity.instruments),
             ("account", self.accounts.len(), "accounts", capacity.accounts),
             ("port", self.ports.len(), "ports", capacity.ports),
-        ];
-        for (key, length, name, most) in lists {
+        ] {
             let rule = format_args!("must be at most the node's capacity.{name} = {most}");
-            let fits = u32::try_from(length).is_ok_and(|length| length <= most);
-            source.rule(fits, key, format_args!("[{length} tables]"), rule)?;
+            fits(key, length, most, rule)?;
         }
-        Ok(())
+        let tables = capacity.tables();
+        for (key, length, most) in [
+            ("currency", self.currencies.len(), tables.currencies),
+            ("firm", self.firms.len(), tables.firms),
+        ] {
+            fits(key, length, most.into(), format_args!("must be at most {most}"))?;
+        }
+        let (balances, most) = (self.transfers.len(), tables.balances);
+        let rule = format_args!(
+            "must be at most {most}, for the node's capacity.accounts and capacity.instruments"
+        );
+        let fits = u32::try_from(balances).is_ok_and(|balances| balances <= most);
+        source.rule(fits, "account", format_args!("[{balances} opening balances]"), rule)
     }
 
     /// The names of the ports, for which secrets are needed.

@@ -5,6 +5,7 @@
 //! with something to send are flushed, and timers sit in a wheel. Silent peers are the session's
 //! business (heartbeats); the stack never gives up on an idle connection.
 
+mod client_host;
 mod clock;
 mod config;
 mod connection;
@@ -24,6 +25,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use smoltcp::iface::{Config, Interface, PollResult, SocketSet};
 use smoltcp::wire::{HardwareAddress, IpCidr};
 
+pub use self::client_host::{ClientConnection, ClientHost};
 pub use self::config::{CONNECTIONS_MAX, StackConfig, StackError};
 pub use self::counters::Counters;
 
@@ -295,21 +297,10 @@ impl<D: Device> Stack<D> {
             return;
         }
         let packet = self.neighbours.announcement();
-        if self.send_arp(MacAddress::BROADCAST, &packet) {
+        if send_arp(&mut self.device, MacAddress::BROADCAST, &packet) {
             self.announcements -= 1;
             self.announce_at = now.after(ANNOUNCE_INTERVAL);
         }
-    }
-
-    fn send_arp(&mut self, to: MacAddress, packet: &ArpPacket) -> bool {
-        let header =
-            EthernetHeader { destination: to, source: self.mac, ether_type: ETHER_TYPE_ARP };
-        let sent = self.device.transmit(EthernetHeader::LEN + ArpPacket::LEN, |frame| {
-            let (head, body) = frame.split_at_mut(EthernetHeader::LEN);
-            head.copy_from_slice(&header.emit());
-            body.copy_from_slice(&packet.emit());
-        });
-        sent.is_some()
     }
 
     /// The neighbour that a datagram to `host` goes to; asks for it if it is not known.
@@ -321,10 +312,21 @@ impl<D: Device> Stack<D> {
         let hop = if on_link { host } else { self.config.gateway? };
         let (known, question) = self.neighbours.find(hop, self.clock.now());
         if let Some(question) = question {
-            self.send_arp(MacAddress::BROADCAST, &question);
+            send_arp(&mut self.device, MacAddress::BROADCAST, &question);
         }
         known
     }
+}
+
+fn send_arp<D: Device>(device: &mut D, to: MacAddress, packet: &ArpPacket) -> bool {
+    let header =
+        EthernetHeader { destination: to, source: device.mac(), ether_type: ETHER_TYPE_ARP };
+    let sent = device.transmit(EthernetHeader::LEN + ArpPacket::LEN, |frame| {
+        let (head, body) = frame.split_at_mut(EthernetHeader::LEN);
+        head.copy_from_slice(&header.emit());
+        body.copy_from_slice(&packet.emit());
+    });
+    sent.is_some()
 }
 
 /// All slots, the lowest on top.
