@@ -81,7 +81,7 @@ impl Reader {
             index: Arc::new(FrameIndex::new(segment_bytes)),
         };
         if log.memory.committed().is_none() {
-            log.frozen_end = recover(&log, Position::FIRST)?.chain.end;
+            log.frozen_end = recover(&log, Position::FIRST, 0)?.chain.end;
         }
         Ok(Self::new(Arc::new(log)))
     }

@@ -15,6 +15,7 @@ mod tail;
 
 pub use agent::Gateway;
 
+use crate::agent::ReadyFlag;
 use crate::types::{ClusterKey, PortKind};
 
 /// What a gateway is told at the start.
@@ -28,6 +29,8 @@ pub struct GatewayConfig {
     pub term: u32,
     /// What secrets are checked with.
     pub cluster_key: ClusterKey,
+    /// Set when it serves.
+    pub ready: ReadyFlag,
 }
 
 /// What a gateway has seen.

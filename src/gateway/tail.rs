@@ -46,6 +46,7 @@ impl Core {
             Event::TermStarted(started) => {
                 self.ready = started.term == self.config.term;
                 if self.ready {
+                    self.config.ready.set();
                     info!(term = started.term, serves = ?self.config.serves, "gateway ready");
                 }
             }
@@ -94,6 +95,7 @@ impl Core {
         let Some(port) = self.ports.get_mut(up.header.port) else { return };
         port.epoch = up.epoch;
         port.up_at = now;
+        port.stream.prepare();
         let (shard, slot) = shard_and_slot(up.connection);
         if shard != self.config.shard {
             return;

@@ -2,7 +2,7 @@
 
 use super::boot::Booted;
 use super::{Bench, NodeError};
-use crate::agent::{self, Agent};
+use crate::agent::{self, Agent, ReadyFlag};
 use crate::config::{Backend, Config, Stage};
 use crate::event_store::Reader;
 use crate::gateway::{Gateway, GatewayConfig};
@@ -25,7 +25,11 @@ const OPERATORS_LOOK_INTERVAL: Nanos = Nanos::from_micros(100);
 const OPERATORS_MAX: usize = 16;
 
 /// The stages of a node, each to be taken once by its thread.
-pub(super) struct Stages(Vec<(Stage, Box<dyn Agent>)>);
+pub(super) struct Stages {
+    agents: Vec<(Stage, Box<dyn Agent>)>,
+    /// Of every stage that reads the past before it serves.
+    pub(super) ready: [ReadyFlag; 3],
+}
 
 impl Stages {
     /// The agent of `stage`.
@@ -33,8 +37,8 @@ impl Stages {
     /// # Panics
     /// If it was taken before: a placement names each stage once.
     pub(super) fn take(&mut self, stage: Stage) -> Box<dyn Agent> {
-        let place = self.0.iter().position(|(placed, _)| *placed == stage);
-        self.0.swap_remove(place.expect("a placement names each stage once")).1
+        let place = self.agents.iter().position(|(placed, _)| *placed == stage);
+        self.agents.swap_remove(place.expect("a placement names each stage once")).1
     }
 }
 
@@ -56,30 +60,36 @@ pub(super) fn wire(
     let Booted { engine, commands, events, durability, start, proposals, cluster_key } = booted;
     let term = start.term;
 
-    let gateway =
-        |serves, shard| GatewayConfig { serves, shard, term, cluster_key: cluster_key.clone() };
+    let ready: [ReadyFlag; 3] = Default::default();
+    let gateway = |serves, shard, ready: &ReadyFlag| GatewayConfig {
+        serves,
+        shard,
+        term,
+        cluster_key: cluster_key.clone(),
+        ready: ready.clone(),
+    };
     let front = Front {
-        config: gateway(PortKind::OrderEntry, 0),
+        config: gateway(PortKind::OrderEntry, 0, &ready[0]),
         commands: orders_in,
         datagrams: Some(datagrams),
         events: events.clone(),
     };
     let back = Front {
-        config: gateway(PortKind::Admin, 1),
+        config: gateway(PortKind::Admin, 1, &ready[1]),
         commands: operators_in,
         datagrams: None,
         events: events.clone(),
     };
     let loopback = KernelConfig {
         connections_max: OPERATORS_MAX,
+        look_interval: OPERATORS_LOOK_INTERVAL,
         // They all come from loopback.
         connections_per_source_max: OPERATORS_MAX,
-        look_interval: OPERATORS_LOOK_INTERVAL,
         ..KernelConfig::new(config.admin().listen)
     };
     let operators_transport = KernelTransport::new(&loopback).map_err(NodeError::admin)?;
     let inputs = vec![orders, operators];
-    let feed = MarketDataConfig { group: config.feed().group, term };
+    let feed = MarketDataConfig { group: config.feed().group, term, ready: ready[2].clone() };
     let stages: [(Stage, Box<dyn Agent>); 5] = [
         (Stage::OrderEntry, front.over_configured_transport(config, bench)?),
         (
@@ -95,7 +105,7 @@ pub(super) fn wire(
         None => (stage, agent),
         Some(spans) => (stage, Box::new(agent::Spanned::new(agent, spans.clone())) as _),
     });
-    Ok(Stages(recorded.into()))
+    Ok(Stages { agents: recorded.into(), ready })
 }
 
 /// A gateway that lacks only its transport.

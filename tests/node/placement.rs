@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use rialto::agent::{Agent, AgentThread, Composite, Idle, StopFlag, WorkResult};
+use rialto::agent::{Agent, AgentThread, Composite, Idle, ReadyFlag, StopFlag, WorkResult};
 use rialto::engine::{EngineAgent, FrameList};
 use rialto::event_store::{LogKind, Options, Reader, Writer};
 use rialto::market_data::{MarketData, MarketDataConfig};
@@ -93,7 +93,11 @@ fn run_pipeline(
         EngineAgent::recover(engine, to_feed.reader(), reader.clone(), events).unwrap();
     let (datagrams_in, datagrams) = ring(16 * 1024, DATAGRAM_LINES_MAX);
     let group = "239.1.2.3:4567".parse().unwrap();
-    let market_data = MarketData::new(MarketDataConfig { group, term: 1 }, reader, datagrams_in);
+    let market_data = MarketData::new(
+        MarketDataConfig { group, term: 1, ready: ReadyFlag::default() },
+        reader,
+        datagrams_in,
+    );
     let frames = commands.clone();
     let feeder = Feeder { log: to_feed, frames, next: 0, frames_per_cycle };
     let (done, is_done) = channel();
