@@ -6,8 +6,8 @@
 
 use tracing::info;
 
-use super::GatewayConfig;
 use super::core::Core;
+use super::{GatewayConfig, GatewayCounters};
 use crate::agent::{Agent, AgentError, WorkResult};
 use crate::event_store::Reader;
 use crate::net::{Datagram, Transport};
@@ -44,6 +44,12 @@ impl<T: Transport> Gateway<T> {
     ) -> Self {
         let core = Core::new(config, commands, history);
         Self { transport, datagrams, tail, core }
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn counters(&self) -> &GatewayCounters {
+        &self.core.counters
     }
 
     fn relay_datagrams(&mut self) -> usize {
