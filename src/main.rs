@@ -33,6 +33,8 @@ enum Command {
     Log(cli::log::Args),
     /// Show it all: a node, brokers that trade on it, and a subscriber that checks its feed.
     Demo(cli::demo::Args),
+    /// Measure this program on this machine.
+    Bench(cli::bench::Args),
     /// One broker of the demo.
     #[command(hide = true)]
     DemoBroker(cli::demo::BrokerArgs),
@@ -70,6 +72,7 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Stat(args) => cli::stat::run(&args),
         Command::Log(args) => cli::log::run(&args),
         Command::Demo(args) => Ok(cli::demo::run(&args)?),
+        Command::Bench(args) => Ok(cli::bench::run(&args)?),
         Command::DemoBroker(args) => Ok(cli::demo::run_broker(&args)?),
         Command::BooksDiff(args) => cli::demo::run_diff(&args),
         Command::Market(args) => cli::market::run(&args),

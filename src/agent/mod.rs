@@ -5,11 +5,13 @@
 
 mod clock;
 mod runner;
+mod spans;
 
 use std::error::Error;
 use std::fmt;
 
-pub use runner::{AgentThread, Composite, Idle, StopFlag};
+pub use runner::{AgentThread, Composite, Idle, StopFlag, pin};
+pub use spans::{Span, Spanned, Spans};
 
 use crate::types::Nanos;
 

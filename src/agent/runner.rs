@@ -15,13 +15,26 @@ use crate::types::Nanos;
 /// Agents of one core, run in pipeline order as one.
 pub struct Composite {
     agents: Vec<Box<dyn Agent>>,
+    /// Places in `agents`, in the order of a duty cycle.
+    visits: Vec<usize>,
 }
 
 impl Composite {
     /// Runs `agents` in this order.
     #[must_use]
     pub fn new(agents: Vec<Box<dyn Agent>>) -> Self {
-        Self { agents }
+        let visits = (0..agents.len()).collect();
+        Self { agents, visits }
+    }
+
+    /// Runs the agent at place `agent` a second time in each duty cycle, right behind the one at
+    /// `behind`: for a stage that stands at both ends of the pipeline, so that what came in leaves in
+    /// the same cycle.
+    #[must_use]
+    pub fn revisiting(mut self, agent: usize, behind: usize) -> Self {
+        let after = self.visits.iter().position(|&visited| visited == behind);
+        self.visits.insert(after.map_or(self.visits.len(), |at| at + 1), agent);
+        self
     }
 }
 
@@ -41,8 +54,8 @@ impl Agent for Composite {
 
     fn do_work(&mut self, now: Nanos) -> WorkResult {
         let mut work = 0;
-        for agent in &mut self.agents {
-            work += agent.do_work(now)?;
+        for &visited in &self.visits {
+            work += self.agents[visited].do_work(now)?;
         }
         Ok(work)
     }
@@ -127,10 +140,10 @@ impl AgentThread {
         mut agents: Composite,
     ) -> std::io::Result<Self> {
         let handle = thread::Builder::new().name(name.to_owned()).spawn(move || {
-            if let Some(id) = core
-                && !core_affinity::set_for_current(core_affinity::CoreId { id })
+            if let Some(core) = core
+                && !pin(core)
             {
-                warn!(thread = name, core = id, "could not pin to the core");
+                warn!(thread = name, core, "could not pin to the core");
             }
             info!(thread = name, ?agents, "running");
             let result = run(&mut agents, idle, &stop);
@@ -166,6 +179,15 @@ impl AgentThread {
     }
 }
 
+/// Pins the calling thread to a core; `false` if there is no such core for this process.
+#[must_use]
+pub fn pin(core: usize) -> bool {
+    // Asked first: the library panics on a number that no machine has.
+    let ours = core_affinity::get_core_ids().unwrap_or_default();
+    ours.iter().any(|known| known.id == core)
+        && core_affinity::set_for_current(core_affinity::CoreId { id: core })
+}
+
 fn run(agents: &mut Composite, idle: Idle, stop: &StopFlag) -> Result<(), AgentError> {
     let mut clock = Clock::new();
     let mut idle_cycles = 0_u32;
@@ -183,4 +205,36 @@ fn run(agents: &mut Composite, idle: Idle, stop: &StopFlag) -> Result<(), AgentE
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    struct Named(&'static str, Arc<Mutex<Vec<&'static str>>>);
+
+    impl Agent for Named {
+        fn name(&self) -> &'static str {
+            self.0
+        }
+
+        fn do_work(&mut self, _now: Nanos) -> WorkResult {
+            self.1.lock().unwrap().push(self.0);
+            Ok(1)
+        }
+    }
+
+    #[test]
+    fn a_revisited_agent_runs_again_right_behind_the_other() {
+        let seen = Arc::default();
+        let agents = ["gateway", "engine", "feed"].map(|name| {
+            let agent: Box<dyn Agent> = Box::new(Named(name, Arc::clone(&seen)));
+            agent
+        });
+        let mut composite = Composite::new(agents.into()).revisiting(0, 1);
+        assert_eq!(composite.do_work(Nanos::ZERO).unwrap(), 4);
+        assert_eq!(*seen.lock().unwrap(), ["gateway", "engine", "gateway", "feed"]);
+    }
 }

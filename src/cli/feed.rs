@@ -242,6 +242,11 @@ fn show(message: &[u8], decimals: u8) -> String {
         Ok(Message::OrderCancel(m)) => {
             (m.header, format!("cancel    order {} {}", m.order_ref, m.shares))
         }
+        Ok(Message::OrderReplace(m)) => {
+            let at = price(m.price.get());
+            let (original, order, shares) = (m.original, m.order_ref, m.shares);
+            (m.header, format!("replace   order {original} by {order} {shares} at {at}"))
+        }
         Ok(Message::OrderDelete(m)) => (m.header, format!("delete    order {}", m.order_ref)),
     };
     format!("{} {what}", show_time(header.timestamp()))

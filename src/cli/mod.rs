@@ -2,10 +2,12 @@
 //! do is elsewhere.
 #![allow(clippy::print_stdout, reason = "speaking to whoever ran the command is what this is for")]
 
+pub mod bench;
 pub mod client;
 pub mod config;
 pub mod demo;
 pub mod feed;
+mod lab;
 pub mod log;
 pub mod market;
 pub mod run;
@@ -36,6 +38,9 @@ pub enum CliError {
     /// A record in a log.
     #[error(transparent)]
     Record(#[from] crate::types::RecordError),
+    /// A bench.
+    #[error(transparent)]
+    Bench(#[from] bench::BenchError),
     /// The demo.
     #[error(transparent)]
     Demo(#[from] demo::DemoError),

@@ -1,13 +1,15 @@
 //! `rialto run`: a node, from its configuration to its orderly end.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use super::bench::breakdown;
 use super::{CliError, now};
-use crate::agent::StopFlag;
+use crate::agent::{Spans, StopFlag};
 use crate::config::market::Market;
 use crate::config::secrets::{PortSecrets, load_or_create_cluster_key};
 use crate::config::{Config, ConfigError};
-use crate::node::{MakeMarket, Node, Start};
+use crate::node::{Bench, MakeMarket, Node, Start};
 use crate::types::{Line, Nanos};
 
 /// Arguments of `rialto run`.
@@ -36,6 +38,18 @@ pub struct Args {
     /// under a new session id, or a new exchange begins.
     #[arg(long)]
     new_incarnation: bool,
+    /// Order entry echoes connections from these ports: set by `rialto bench`.
+    #[arg(long, hide = true, value_name = "FROM-TO", value_parser = ports)]
+    bench_echo: Option<RangeInclusive<u16>>,
+    /// Where to write how long each step of the pipeline took: set by `rialto bench`.
+    #[arg(long, hide = true, value_name = "FILE", requires = "bench_echo")]
+    bench_spans: Option<PathBuf>,
+}
+
+fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let ports =
+        text.split_once('-').and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
+    ports.map(|(from, to)| from..=to).ok_or_else(|| "two ports, as in 64000-64999".to_owned())
 }
 
 /// Runs the node until it is told to stop.
@@ -60,12 +74,19 @@ pub fn run(args: Args) -> Result<(), CliError> {
             Some(make)
         }
     };
-    let start = Start { market, books_out: args.books_out, new_incarnation: args.new_incarnation };
+    let spans = args.bench_spans.is_some().then(Spans::new);
+    let bench = args.bench_echo.map(|echo_ports| Bench { echo_ports, spans: spans.clone() });
+    let start =
+        Start { market, books_out: args.books_out, new_incarnation: args.new_incarnation, bench };
     let mut node = Node::start(&config, start, now)?;
     if node.wait_ready(&stop)? {
         println!("ready");
     }
-    Ok(node.join(&stop)?)
+    node.join(&stop)?;
+    if let (Some(path), Some(spans)) = (args.bench_spans, spans) {
+        breakdown::write(&spans.take(), &path)?;
+    }
+    Ok(())
 }
 
 /// The market's commands with fresh secrets, which their owner gets before anything depends on them.

@@ -9,7 +9,7 @@ use std::fmt;
 use crate::types::{
     BookDumpHeader, BookDumpOrder, OrderRef, Price, Quantity, Symbol, write_book_dump,
 };
-use crate::wire::itch::{AddOrder, Message};
+use crate::wire::itch::{AddOrder, Message, OrderReplace};
 
 /// Every book of the day.
 #[derive(Debug, Default)]
@@ -57,6 +57,7 @@ impl BookBuilder {
                 let gone = self.orders.remove(&m.order_ref.get());
                 gone.is_some_and(|order| order.locate == m.header.locate.get())
             }
+            Ok(Message::OrderReplace(m)) => self.replace(m),
             Ok(Message::SystemEvent(_) | Message::TradingAction(_)) => true,
             // A type that this exchange does not send may change a book in ways not known here.
             Ok(Message::Other(_)) | Err(_) => false,
@@ -88,6 +89,20 @@ impl BookBuilder {
             self.orders.remove(&order_ref);
         }
         fits
+    }
+
+    fn replace(&mut self, replace: &OrderReplace) -> bool {
+        let Some(original) = self.orders.remove(&replace.original.get()) else { return false };
+        let renamed = replace.original != replace.order_ref;
+        self.arrivals += 1;
+        let order = Resting {
+            arrival: self.arrivals,
+            price: replace.price.get(),
+            shares: replace.shares.get(),
+            ..original
+        };
+        let is_new = self.orders.insert(replace.order_ref.get(), order).is_none();
+        renamed && is_new && original.locate == replace.header.locate.get()
     }
 
     /// Instruments that the feed has told.
@@ -170,6 +185,13 @@ mod tests {
         books.apply(OrderDelete { header: header(b'D', 1), order_ref }.as_bytes());
     }
 
+    fn replace(books: &mut BookBuilder, original: u64, order_ref: u64, shares: u32, price: u32) {
+        let (original, order_ref) = (original.into(), order_ref.into());
+        let (shares, price) = (shares.into(), price.into());
+        let header = header(b'U', 1);
+        books.apply(OrderReplace { header, original, order_ref, shares, price }.as_bytes());
+    }
+
     fn text(books: &BookBuilder) -> String {
         let mut text = String::new();
         let header = BookDumpHeader { sequence: 9, gaps: 0, complete: true };
@@ -200,6 +222,20 @@ mod tests {
     }
 
     #[test]
+    fn a_replaced_order_goes_behind_the_others_of_its_price() {
+        let mut books = BookBuilder::new();
+        directory(&mut books, 1, "ACME");
+        add(&mut books, 11, b'B', 100, 1_000);
+        add(&mut books, 12, b'B', 100, 1_000);
+        replace(&mut books, 11, 13, 70, 1_000);
+        assert_eq!(
+            text(&books),
+            "sequence 9\ngaps 0\ncomplete true\n\
+             ACME B 1000 12 100\nACME B 1000 13 70\n"
+        );
+    }
+
+    #[test]
     fn a_message_that_does_not_fit_makes_the_books_incomplete() {
         let broken = |act: fn(&mut BookBuilder)| {
             let mut books = BookBuilder::new();
@@ -214,6 +250,8 @@ mod tests {
         broken(|books| cancel(books, 99, 1));
         broken(|books| delete(books, 99));
         broken(|books| add(books, 11, b'B', 1, 1));
+        broken(|books| replace(books, 99, 100, 1, 1));
+        broken(|books| replace(books, 11, 11, 1, 1));
         broken(|books| books.apply(b"?"));
         broken(|books| {
             directory(books, 1, "OTHER");

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::{ClientError, Credentials, SoupClient};
 use crate::types::SessionId;
-use crate::wire::ouch::{CANCEL_BYTES_MAX, Cancel, ENTER_BYTES_MAX, Enter, Options};
+use crate::wire::ouch::{
+    CANCEL_BYTES_MAX, Cancel, ENTER_BYTES_MAX, Enter, Options, REPLACE_BYTES_MAX, Replace,
+};
 use crate::wire::soup::{LoginRequest, Packet};
 
 /// A session of a port.
@@ -98,6 +100,17 @@ impl SessionClient {
     pub fn enter(&mut self, order: &Enter, options: &Options) -> Result<(), ClientError> {
         let mut message = [0; ENTER_BYTES_MAX];
         let size = order.emit(options, &mut message);
+        self.connection.queue(&message[..size])
+    }
+
+    /// Queues a replace; it leaves with the next [`SessionClient::flush`] or
+    /// [`SessionClient::receive`].
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn replace(&mut self, replace: &Replace, options: &Options) -> Result<(), ClientError> {
+        let mut message = [0; REPLACE_BYTES_MAX];
+        let size = replace.emit(options, &mut message);
         self.connection.queue(&message[..size])
     }
 

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use crate::counters::COUNTERS_FILE;
 pub use crate::event_store::Durability;
 use crate::net::ipv4::Ipv4Network;
+use crate::order_manager;
 pub use error::ConfigError;
 pub use placement::{Placement, Stage, ThreadPlacement};
 
@@ -180,7 +181,7 @@ pub struct Admin {
     pub listen: SocketAddrV4,
 }
 
-/// Tables are allocated once, for this much.
+/// Tables are allocated once, for this much. It seeds an empty log; afterwards the log's limits hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capacity {
     /// Orders resting at a time.
@@ -191,6 +192,34 @@ pub struct Capacity {
     pub accounts: u32,
     /// Instruments.
     pub instruments: u32,
+}
+
+/// What an operator does not think of: every venue has room for as many.
+const CURRENCIES: u16 = 64;
+const FIRMS: u16 = 4_096;
+/// Balances of an account, on average: it has a handful of currencies and instruments, not all.
+const BALANCES_PER_ACCOUNT: u32 = 64;
+
+impl Capacity {
+    /// The engine's tables, from the four numbers that an operator thinks in. A small venue's accounts
+    /// may have everything there is.
+    #[must_use]
+    pub fn tables(&self) -> order_manager::Capacity {
+        let &Self { orders, ports, accounts, instruments } = self;
+        let assets = instruments.saturating_add(CURRENCIES.into());
+        let each = assets.min(BALANCES_PER_ACCOUNT);
+        let balances = accounts.saturating_mul(each).max(assets.saturating_mul(each));
+        order_manager::Capacity {
+            orders,
+            balances,
+            currencies: CURRENCIES,
+            firms: FIRMS,
+            ports,
+            accounts,
+            instruments: u16::try_from(instruments).unwrap_or(u16::MAX),
+            ..order_manager::Capacity::default()
+        }
+    }
 }
 
 impl Config {

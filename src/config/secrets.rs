@@ -125,7 +125,11 @@ fn generate_secret() -> Result<PortSecret, ConfigError> {
     Ok(PortSecret::new(&text).expect("ten letters and digits are a secret"))
 }
 
-fn random(bytes: &mut [u8]) -> Result<(), ConfigError> {
+/// Fills `bytes` with chance.
+///
+/// # Errors
+/// When the system gives no random bytes.
+pub fn random(bytes: &mut [u8]) -> Result<(), ConfigError> {
     let path = Path::new(RANDOM);
     let read = File::open(path).and_then(|mut file| file.read_exact(bytes));
     read.map_err(|source| unreadable(path, source))

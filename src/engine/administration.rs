@@ -35,13 +35,7 @@ impl Engine {
         let asker = Asker { port: common.port, request };
         let done = self.allow(asker).and_then(|()| carry_out(self, command, asker, out));
         let Err(refusal) = done else { return };
-        let refused = Refused {
-            header: EventHeader::new::<Refused>(),
-            request,
-            command: C::KIND,
-            reason: refusal.byte(),
-            reserved: [0; 14],
-        };
+        let refused = refused::<C>(request, refusal);
         // A broker's stream has no message that would say so.
         let route = if refusal == Refusal::NotAllowed {
             Route::about(asker.port)
@@ -65,5 +59,16 @@ impl Engine {
         }
         port.last_request = asker.request;
         Ok(())
+    }
+}
+
+/// Says that a `C` was not carried out.
+pub(super) fn refused<C: Record>(request: u64, refusal: Refusal) -> Refused {
+    Refused {
+        header: EventHeader::new::<Refused>(),
+        request,
+        command: C::KIND,
+        reason: refusal.byte(),
+        reserved: [0; 14],
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::Engine;
+use super::{ApplyError, CommandError, Engine};
 use crate::agent::{Agent, AgentError, WorkResult};
 use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::event_store::{Reader, StoreError, Writer};
@@ -46,8 +46,9 @@ pub enum RecoveryError {
     Store(#[from] StoreError),
     /// What the commands give now is not what they gave then.
     #[error(
-        "the event log differs from what the commands give, at position {position} (command frame \
-         {index}); keep both logs for inspection; removing the event log regenerates it"
+        "at position {position} the event log differs from what this version makes of command frame \
+         {index}, though both logs are whole; participants were told what the event log says, so \
+         keep it, and start the version that wrote it"
     )]
     Diverged {
         /// Where, in the event log.
@@ -58,6 +59,18 @@ pub enum RecoveryError {
     /// The event log holds the consequence of commands that the command log has lost.
     #[error("the event log goes on at position {0}, behind the last command: commands were lost")]
     CommandsLost(Position),
+    /// The command log holds what this version cannot apply.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+}
+
+impl From<ApplyError<Self>> for RecoveryError {
+    fn from(error: ApplyError<Self>) -> Self {
+        match error {
+            ApplyError::Sink(error) => error,
+            ApplyError::Command(error) => Self::Command(error),
+        }
+    }
 }
 
 /// How much [`EngineAgent::recover`] went through.

@@ -3,7 +3,7 @@
 //!
 //! The rules of a definition are the order manager's; here is only what is said of it.
 
-use super::administration::Asker;
+use super::administration::{Asker, refused};
 use super::events::{Outlet, Route};
 use super::{Engine, header_of};
 use crate::order_manager::{
@@ -11,14 +11,33 @@ use crate::order_manager::{
 };
 use crate::types::command::{
     AccountOpen, AccountUpdate, CurrencyDefine, FirmDefine, InstrumentDefine, PortDefine, Transfer,
+    VenueLimits,
 };
 use crate::types::event::{
     AccountDefined, BalanceChanged, CurrencyDefined, EventHeader, FirmDefined, InstrumentDefined,
-    PortDefined, SystemMessage, TradingAction,
+    PortDefined, SystemMessage, TradingAction, VenueLimitsSet,
 };
 use crate::types::{AssetKind, CurrencyId, FirmCode, InstrumentId, PortKind, Refusal, SystemCode};
 
 impl Engine {
+    /// Says how much of everything there may be. That is for the life of the log: whoever has been
+    /// refused something has been refused it for good.
+    pub(super) fn set_limits(&mut self, limits: &VenueLimits, out: &mut dyn Outlet) {
+        if !limits.header.port.is_none() {
+            self.counters.not_allowed += 1;
+            return;
+        }
+        let same = limits.says_the_same_as(&self.limits);
+        if !same && self.limits_set {
+            let refused = refused::<VenueLimits>(0, Refusal::Exists);
+            self.events.emit(Route::NONE, &refused, out);
+            return;
+        }
+        assert!(same, "made for other limits than the log's: {:?} {limits:?}", self.limits);
+        self.limits_set = true;
+        self.events.emit(Route::NONE, &limits_set(limits), out);
+    }
+
     pub(super) fn define_currency(
         &mut self,
         define: &CurrencyDefine,
@@ -128,6 +147,7 @@ impl Engine {
 
     /// Says every definition and every balance again, so that a day's event log stands alone.
     pub(super) fn say_everything(&mut self, out: &mut dyn Outlet) {
+        self.events.emit(Route::NONE, &limits_set(&self.limits), out);
         let manager = &self.manager;
         for currency in manager.currencies.rows() {
             self.events.emit(Route::NONE, &currency_defined(*currency, 0), out);
@@ -158,6 +178,24 @@ pub(super) fn system_message(code: SystemCode) -> SystemMessage {
         header: EventHeader::new::<SystemMessage>(),
         code: code.byte(),
         reserved: [0; 23],
+    }
+}
+
+fn limits_set(limits: &VenueLimits) -> VenueLimitsSet {
+    let &VenueLimits { event_segment_bytes, orders, levels_per_side, balances, .. } = limits;
+    let &VenueLimits { ports, accounts, currencies, firms, instruments, .. } = limits;
+    VenueLimitsSet {
+        header: EventHeader::new::<VenueLimitsSet>(),
+        event_segment_bytes,
+        orders,
+        levels_per_side,
+        balances,
+        ports,
+        accounts,
+        currencies,
+        firms,
+        instruments,
+        reserved: [0; 54],
     }
 }
 

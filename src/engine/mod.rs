@@ -7,22 +7,25 @@ mod administration;
 mod agent;
 mod day;
 mod definitions;
+mod error;
 mod events;
 mod memory;
+mod replacing;
 mod sessions;
 mod timers;
 mod trading;
 
 pub use agent::{EngineAgent, EngineGauges, OnClose, RecoveryError, Replayed};
+pub use error::{ApplyError, CommandError};
 pub use memory::{CommandFrames, FrameList, MEMORY_SEGMENT_BYTES};
 
 use self::events::{EventWriter, FirstError, Outlet, Route};
 use self::timers::TimerQueue;
 use crate::counters::counter_set;
 use crate::matching::Books;
-pub use crate::order_manager::Capacity;
 use crate::order_manager::OrderManager;
-use crate::types::command::Command;
+pub use crate::order_manager::{Capacity, IndexSeed};
+use crate::types::command::{Command, VenueLimits};
 use crate::types::event::{EventHeader, TimePassed};
 use crate::types::{
     Cause, FirmId, FrameChain, FrameHeader, FrameSink, InstrumentId, Line, Nanos, PortId, Record,
@@ -34,7 +37,7 @@ use crate::types::{
 /// It needs no file, device or thread. A market, a day and a trade:
 ///
 /// ```
-/// use rialto::engine::{Capacity, CommandFrames, Engine, FrameList, MEMORY_SEGMENT_BYTES};
+/// use rialto::engine::{Capacity, CommandFrames, Engine, FrameList, IndexSeed, MEMORY_SEGMENT_BYTES};
 /// use rialto::matching::BookSide;
 /// use rialto::types::command::*;
 /// use rialto::types::event::Event;
@@ -48,7 +51,9 @@ use crate::types::{
 /// let now = Nanos::from_secs(1_772_461_800);
 /// let mut commands = CommandFrames::new();
 ///
-/// // The market. What is not said is zero.
+/// // How much of everything, and the market. What is not said is zero.
+/// let limits = Capacity::SMALL.limits(MEMORY_SEGMENT_BYTES);
+/// commands.push(&limits);
 /// commands.push(&CurrencyDefine {
 ///     header: CommandHeader::internal::<CurrencyDefine>(now),
 ///     code: usd,
@@ -131,10 +136,11 @@ use crate::types::{
 ///     });
 /// }
 ///
-/// let mut engine = Engine::new(Capacity::SMALL, MEMORY_SEGMENT_BYTES);
+/// let seed = IndexSeed::new([0; 16]); // A node draws it at random; no outcome depends on it.
+/// let mut engine = Engine::new(&limits, seed);
 /// let mut events = FrameList::default();
 /// let (header, payload) = commands.seal(now);
-/// let Ok(()) = engine.apply(&header, &payload, &mut events);
+/// engine.apply(&header, &payload, &mut events)?;
 ///
 /// let fills: Vec<_> = events
 ///     .records()
@@ -146,6 +152,7 @@ use crate::types::{
 /// assert_eq!(fills, [(1, 30, 99_9900), (2, 30, 99_9900)]);
 /// let bid = engine.books().levels(InstrumentId(1), BookSide::Bids).next().unwrap();
 /// assert_eq!((bid.price, bid.quantity), (Price(100_0000), 30));
+/// # Ok::<(), rialto::engine::ApplyError<std::convert::Infallible>>(())
 /// ```
 #[derive(Debug)]
 pub struct Engine {
@@ -154,6 +161,10 @@ pub struct Engine {
     events: EventWriter,
     /// Disconnect grace, by port.
     grace: TimerQueue,
+    /// What it was made for.
+    limits: VenueLimits,
+    /// Whether the log has said so too.
+    limits_set: bool,
     day: Option<Day>,
     /// The session id of this day or the last.
     session: SessionId,
@@ -184,10 +195,14 @@ counter_set! {
         commands,
         /// Commands of a session that is over.
         stale_epochs,
-        /// Orders whose user reference number was used before: retransmissions.
+        /// Orders and replaces whose user reference number was used before: retransmissions.
         duplicate_orders,
         /// Cancels of what is not open, or that would take nothing.
         idle_cancels,
+        /// Cancels whose form is wrong.
+        malformed_cancels,
+        /// Replaces of what is not open.
+        idle_replaces,
         /// Logins to ports that do not exist, or that need an open day.
         refused_logins,
         /// Commands of a port that may not give them.
@@ -200,15 +215,18 @@ counter_set! {
 }
 
 impl Engine {
-    /// An engine at the start of an empty command log, whose event log has segments of
-    /// `event_segment_bytes`.
+    /// An engine at the start of a command log that begins with these limits. Its indexes are keyed
+    /// with `seed`, on which no outcome depends.
     #[must_use]
-    pub fn new(capacity: Capacity, event_segment_bytes: u64) -> Self {
+    pub fn new(limits: &VenueLimits, seed: IndexSeed) -> Self {
+        let capacity = Capacity::from(limits);
         let Capacity { orders, levels_per_side, instruments, ports, .. } = capacity;
         Self {
-            manager: OrderManager::new(&capacity),
+            limits: *limits,
+            limits_set: false,
+            manager: OrderManager::new(&capacity, seed),
             books: Books::new(orders, levels_per_side, instruments),
-            events: EventWriter::new(event_segment_bytes),
+            events: EventWriter::new(limits.event_segment_bytes),
             grace: TimerQueue::new(ports),
             day: None,
             session: SessionId::BLANK,
@@ -223,17 +241,19 @@ impl Engine {
     /// than one if they do not fit one.
     ///
     /// # Errors
-    /// The sink's. The events behind the error are lost with it, so the engine is of no more use: a
-    /// node stops, and its next engine starts from the command log.
+    /// The sink's, or that of a command which cannot be applied. The events behind the error are lost
+    /// with it, so the engine is of no more use: a node stops, and its next engine starts from the
+    /// command log.
     ///
     /// # Panics
-    /// If it is not the next frame: applying a command twice would move money twice.
+    /// If it is not the next frame: applying a command twice would move money twice. If the log's
+    /// limits are not those that the engine was made for.
     pub fn apply<S: FrameSink>(
         &mut self,
         header: &FrameHeader,
         payload: &[Line],
         out: &mut S,
-    ) -> Result<(), S::Error> {
+    ) -> Result<(), ApplyError<S::Error>> {
         assert_eq!(header.first_sequence, self.next_command, "not the next command frame");
         self.next_command += u64::from(header.count);
         let mut out = FirstError { sink: out, result: Ok(()) };
@@ -252,13 +272,13 @@ impl Engine {
             self.sequence = header.first_sequence + u64::from(ordinal);
             self.counters.commands += 1;
             self.events.begin_command(ordinal);
-            self.advance_time(header.time, &mut out);
-            self.apply_command(command, &mut out);
+            self.advance_time(header.time, command, &mut out);
+            self.apply_command(command, &mut out)?;
             self.manager.wallet.end_command();
             self.events.end_command();
         }
         self.events.end_frame(&mut out);
-        out.result
+        out.result.map_err(ApplyError::Sink)
     }
 
     /// The end of the event log it has derived.
@@ -315,8 +335,8 @@ impl Engine {
         self.events.firm_sequence(firm)
     }
 
-    /// Moves log time, which says when another second began and fires what is due.
-    fn advance_time(&mut self, time: Nanos, out: &mut dyn Outlet) {
+    /// Moves log time to that of `command`, which says when another second began and fires what is due.
+    fn advance_time(&mut self, time: Nanos, command: &[Line], out: &mut dyn Outlet) {
         let is_first = self.now == Nanos::ZERO;
         let second = time.second();
         if second != self.now.second() && !is_first {
@@ -325,19 +345,29 @@ impl Engine {
             self.events.emit(Route::NONE, &passed, out);
         }
         self.now = time;
+        if let Ok(Command::TermStart(start)) = Command::parse(command)
+            && start.header.port.is_none()
+        {
+            self.postpone_graces(start);
+        }
         while let Some(port) = self.grace.pop_due(time) {
             self.end_grace(PortId(port), out);
         }
     }
 
-    fn apply_command(&mut self, lines: &[Line], out: &mut dyn Outlet) {
+    fn apply_command(&mut self, lines: &[Line], out: &mut dyn Outlet) -> Result<(), CommandError> {
         let Ok(command) = Command::parse(lines) else {
             self.counters.unknown_commands += 1;
-            return;
+            return Ok(());
         };
+        if !self.limits_set && !matches!(command, Command::TermStart(_) | Command::VenueLimits(_)) {
+            return Err(CommandError::BeforeLimits { sequence: self.sequence });
+        }
         match command {
+            Command::VenueLimits(c) => self.set_limits(c, out),
             Command::NewOrder(c) => self.new_order(c, out),
             Command::Cancel(c) => self.cancel(c, out),
+            Command::Replace(c) => self.replace(c, out),
             Command::PortUp(c) => self.port_up(c, out),
             Command::PortDown(c) => self.port_down(c, out),
             Command::TermStart(c) => self.term_start(c, out),
@@ -353,6 +383,7 @@ impl Engine {
             Command::Transfer(c) => self.administer(c, Self::transfer, out),
             Command::InstrumentDefine(c) => self.administer(c, Self::define_instrument, out),
         }
+        Ok(())
     }
 }
 

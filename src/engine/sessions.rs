@@ -4,6 +4,7 @@
 
 use super::Engine;
 use super::events::{Outlet, Route};
+use crate::order_manager::Port;
 use crate::types::command::{PortDown, PortUp, TermStart};
 use crate::types::event::{EventHeader, PortWentDown, PortWentUp, TermStarted};
 use crate::types::{CancelReason, DisconnectPolicy, DownReason, Epoch, Nanos, PortId, PortKind};
@@ -19,11 +20,23 @@ impl Engine {
             header: EventHeader::new::<TermStarted>(),
             term: start.term,
             node: start.node,
-            reserved: [0; 16],
+            term_grace_ms: start.term_grace_ms,
+            reserved: [0; 12],
         };
         self.events.emit(Route::NONE, &started, out);
         for number in 1..=self.manager.ports.len() {
-            self.lose_session(PortId(number), DownReason::Lost, out);
+            self.lose_session(PortId(number), DownReason::Lost, start.term_grace_ms, out);
+        }
+    }
+
+    /// While nobody led, nobody could come back: every grace that runs begins anew with the term, and
+    /// is as long as that of a session which the term's start ends.
+    pub(super) fn postpone_graces(&mut self, start: &TermStart) {
+        for port in self.manager.ports.rows() {
+            if self.grace.is_armed(port.id.0) {
+                let deadline = self.now.after(grace(port, start.term_grace_ms));
+                self.grace.arm(port.id.0, deadline);
+            }
         }
     }
 
@@ -65,19 +78,24 @@ impl Engine {
             return;
         }
         let reason = DownReason::from_byte(down.reason).unwrap_or(DownReason::Lost);
-        self.lose_session(id, reason, out);
+        self.lose_session(id, reason, 0, out);
     }
 
-    /// Ends a session that is on, and begins the grace period of a port whose orders depend on it. A
-    /// grace of nothing is over before the next command.
-    fn lose_session(&mut self, id: PortId, reason: DownReason, out: &mut dyn Outlet) {
+    /// Ends a session that is on, and begins the grace period of a port whose orders depend on it, of
+    /// `least_ms` or more. A grace of nothing is over before the next command.
+    fn lose_session(
+        &mut self,
+        id: PortId,
+        reason: DownReason,
+        least_ms: u32,
+        out: &mut dyn Outlet,
+    ) {
         if !self.end_session(id, reason, out) {
             return;
         }
         let port = self.manager.ports.get(id.0).expect("it had a session");
         if port.kind == PortKind::OrderEntry && port.disconnect == DisconnectPolicy::Cancel {
-            let grace = Nanos::from_millis(port.grace_ms.into());
-            self.grace.arm(id.0, self.now.after(grace));
+            self.grace.arm(id.0, self.now.after(grace(port, least_ms)));
         }
     }
 
@@ -110,4 +128,8 @@ impl Engine {
         self.events.emit(Route::about(id), &went_down, out);
         true
     }
+}
+
+fn grace(port: &Port, least_ms: u32) -> Nanos {
+    Nanos::from_millis(port.grace_ms.max(least_ms).into())
 }

@@ -40,6 +40,11 @@ impl TimerQueue {
         }
     }
 
+    /// Whether `id` has a deadline.
+    pub(super) fn is_armed(&self, id: u32) -> bool {
+        self.places.get(id as usize).is_some_and(|&place| place != UNARMED)
+    }
+
     /// Takes the id whose deadline is first, if it is due at `now`.
     pub(super) fn pop_due(&mut self, now: Nanos) -> Option<u32> {
         let &(deadline, id) = self.heap.first()?;
@@ -121,6 +126,8 @@ mod tests {
                         queue.disarm(id);
                     }
                     _ => {
+                        let armed = model.iter().any(|&(_, other)| other == id);
+                        prop_assert_eq!(queue.is_armed(id), armed);
                         let due = model.first().copied().filter(|&(at, _)| at <= Nanos(time));
                         if let Some(first) = due {
                             model.remove(&first);

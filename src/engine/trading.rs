@@ -13,6 +13,17 @@ use crate::types::{
     Quantity, RejectReason, Side, notional,
 };
 
+/// What becomes of an order as it arrives.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// It meets nothing and rests as it is.
+    Rests,
+    /// It meets an order of the other side.
+    Trades,
+    /// It meets nothing and may not rest.
+    Dies,
+}
+
 impl Engine {
     /// Enters an order: silence for a session that is over or a number that was used, else it is
     /// rejected or accepted.
@@ -40,9 +51,13 @@ impl Engine {
     }
 
     /// Cancels an order or takes shares from it. Superfluous cancels are met with silence, and so is
-    /// one that would leave part of a lot.
+    /// one that would leave part of a lot, or whose form is wrong: what it asks for is not known.
     pub(super) fn cancel(&mut self, cancel: &Cancel, out: &mut dyn Outlet) {
         if !self.may_trade(&cancel.header) {
+            return;
+        }
+        if cancel.header.form_error != 0 {
+            self.counters.malformed_cancels += 1;
             return;
         }
         let found =
@@ -67,7 +82,7 @@ impl Engine {
     }
 
     /// Whether the command comes from the session of an order entry port.
-    fn may_trade(&mut self, header: &CommandHeader) -> bool {
+    pub(super) fn may_trade(&mut self, header: &CommandHeader) -> bool {
         let Some(port) = self.manager.session(header.port, header.epoch) else {
             self.counters.stale_epochs += 1;
             return false;
@@ -91,22 +106,43 @@ impl Engine {
     }
 
     /// Whether the book has room for what may rest.
-    fn has_room(&self, order: &NewOrder, admission: &Admission) -> bool {
+    pub(super) fn has_room(&self, order: &NewOrder, admission: &Admission) -> bool {
         let &Admission { instrument, side, immediate, .. } = admission;
         immediate || self.books.has_room(instrument, side.into(), order.price)
     }
 
     fn enter(&mut self, order: &NewOrder, admission: &Admission, out: &mut dyn Outlet) {
+        let arrival = self.arrival(order, admission);
+        let route = Route::order_entry(order.header.port, admission.firm);
+        let route = route.and_feed(arrival == Arrival::Rests);
+        let accepted = accepted(order, admission, arrival.order_state());
+        let reference = OrderRef(self.events.emit(route, &accepted, out));
+        self.trade(order, admission, arrival, reference, out);
+    }
+
+    /// What becomes of an order that was admitted.
+    pub(super) fn arrival(&self, order: &NewOrder, admission: &Admission) -> Arrival {
         let &Admission { instrument, side, immediate, .. } = admission;
-        let crosses = self.books.crosses(instrument, side.into(), order.price);
-        let is_dead = immediate && !crosses;
-        let rests_whole = !immediate && !crosses;
-        let state = if is_dead { OrderState::Dead } else { OrderState::Live };
-        let route = Route::order_entry(order.header.port, admission.firm).and_feed(rests_whole);
-        let reference = self.events.emit(route, &accepted(order, admission, state), out);
-        if is_dead {
+        match (self.books.crosses(instrument, side.into(), order.price), immediate) {
+            (true, _) => Arrival::Trades,
+            (false, false) => Arrival::Rests,
+            (false, true) => Arrival::Dies,
+        }
+    }
+
+    /// Holds what an order that was told needs, trades what it can, and rests or cancels the others.
+    pub(super) fn trade(
+        &mut self,
+        order: &NewOrder,
+        admission: &Admission,
+        arrival: Arrival,
+        reference: OrderRef,
+        out: &mut dyn Outlet,
+    ) {
+        if arrival == Arrival::Dies {
             return;
         }
+        let &Admission { instrument, side, immediate, .. } = admission;
         match side {
             Side::Buy => self.manager.wallet.hold(admission.cash, admission.notional),
             Side::Sell => self.manager.wallet.hold(admission.shares, order.quantity.0.into()),
@@ -115,7 +151,7 @@ impl Engine {
             }
         }
         let mut incoming = Incoming {
-            order: OrderRef(reference),
+            order: reference,
             side: side.into(),
             price: order.price,
             open: order.quantity,
@@ -132,7 +168,7 @@ impl Engine {
         }
         let handle = self.books.rest(instrument, &incoming);
         self.manager.open_order(handle, open_order(order, admission, &incoming));
-        if !rests_whole {
+        if arrival == Arrival::Trades {
             let rested = Rested {
                 header: header_of::<Rested>(instrument),
                 order: incoming.order,
@@ -247,7 +283,7 @@ impl Engine {
         self.events.emit(Route::order_entry(order.header.port, firm), &canceled, out);
     }
 
-    /// Takes shares from a resting order, gives back what was held for them, and says so.
+    /// Takes shares from a resting order and says so.
     fn take_shares(
         &mut self,
         handle: OrderHandle,
@@ -255,8 +291,15 @@ impl Engine {
         reason: CancelReason,
         out: &mut dyn Outlet,
     ) {
-        let price = self.books.order(handle).price;
         let order = *self.manager.orders.get(handle);
+        let leaves = self.withdraw(handle, quantity);
+        self.tell_canceled(&order, (quantity, leaves), reason, out);
+    }
+
+    /// Takes shares from a resting order, gives back what was held for them, and returns what is left.
+    pub(super) fn withdraw(&mut self, handle: OrderHandle, quantity: Quantity) -> Quantity {
+        let price = self.books.order(handle).price;
+        let order = self.manager.orders.get(handle);
         let instrument = self.manager.instruments.get(order.instrument.0.into());
         let scale = instrument.expect("it trades").scale;
         let (balance, held) = match order.side {
@@ -270,11 +313,22 @@ impl Engine {
         if leaves.is_zero() {
             self.manager.close_order(handle);
         }
+        leaves
+    }
+
+    /// Says that shares of an order that rested are gone: how many, and how many are left.
+    pub(super) fn tell_canceled(
+        &mut self,
+        order: &OpenOrder,
+        (decrement, leaves): (Quantity, Quantity),
+        reason: CancelReason,
+        out: &mut dyn Outlet,
+    ) {
         let canceled = Canceled {
             header: header_of::<Canceled>(order.instrument),
             order: order.order,
             user_ref_num: order.user_ref_num,
-            decrement: quantity,
+            decrement,
             leaves,
             user_ref_idx: order.user_ref_idx,
             reason: reason.byte(),
@@ -296,6 +350,15 @@ impl Engine {
             reserved2: [0; 2],
         };
         self.events.emit(Route::order_entry(port.id, port.firm), &rejected, out);
+    }
+}
+
+impl Arrival {
+    pub(super) const fn order_state(self) -> OrderState {
+        match self {
+            Self::Rests | Self::Trades => OrderState::Live,
+            Self::Dies => OrderState::Dead,
+        }
     }
 }
 
@@ -346,7 +409,7 @@ fn open_order(order: &NewOrder, admission: &Admission, incoming: &Incoming) -> O
         port: order.header.port,
         user_ref_num: order.user_ref_num,
         account: admission.account,
-        executed: Quantity(order.quantity.0 - incoming.open.0),
+        executed: Quantity(admission.executed.0 + order.quantity.0 - incoming.open.0),
         older: OrderHandle::NONE,
         younger: OrderHandle::NONE,
         firm: admission.firm,
@@ -354,5 +417,7 @@ fn open_order(order: &NewOrder, admission: &Admission, incoming: &Incoming) -> O
         group_id: order.group_id,
         user_ref_idx: order.user_ref_idx,
         side: admission.side,
+        capacity: order.capacity,
+        cross_type: order.cross_type,
     }
 }

@@ -88,6 +88,10 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
         if !self.core.ready {
             return Ok(work);
         }
+        if work > 0 {
+            // Answers leave before anything else is looked at.
+            self.transport.flush(now);
+        }
         work += self.transport.poll(now);
         work += self.core.take_net_events(&mut self.transport, now);
         work += self.core.serve_waiting(&mut self.transport, now);

@@ -39,6 +39,9 @@ fn order(
     };
     Ok(match Inbound::parse(message).map_err(|_| Violation::Message)? {
         Inbound::Enter(enter, options) => put(enter.to_command(options, port, epoch, now).lines()),
+        Inbound::Replace(replace, options) => {
+            put(replace.to_command(options, port, epoch, now).lines())
+        }
         Inbound::Cancel(cancel, options) => {
             put(cancel.to_command(options, port, epoch, now).lines())
         }
@@ -81,10 +84,12 @@ const fn is_administrative(kind: CommandKind) -> bool {
         | CommandKind::Transfer
         | CommandKind::InstrumentDefine => true,
         CommandKind::TermStart
+        | CommandKind::VenueLimits
         | CommandKind::Tick
         | CommandKind::PortUp
         | CommandKind::PortDown
         | CommandKind::NewOrder
-        | CommandKind::Cancel => false,
+        | CommandKind::Cancel
+        | CommandKind::Replace => false,
     }
 }

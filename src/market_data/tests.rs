@@ -70,7 +70,7 @@ impl World {
 
     fn term(&mut self, term: u32) {
         let header = EventHeader::new::<TermStarted>();
-        self.frame(&[TermStarted { header, term, node: 1, reserved: [0; 16] }.lines()]);
+        self.frame(&[TermStarted { header, term, ..TermStarted::new_zeroed() }.lines()]);
     }
 
     /// A day with one instrument: feed messages 1 and 2.

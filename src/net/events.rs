@@ -103,7 +103,9 @@ mod tests {
     fn a_connection_that_takes_a_slot_is_told_of_whatever_waits_of_the_one_before() {
         let mut queue = EventQueue::new(2, 0);
         let told = [NetEvent::Readable(FIRST), NetEvent::Closed(FIRST), NetEvent::Readable(NEXT)];
-        told.map(|event| queue.push(event));
+        for event in told {
+            queue.push(event);
+        }
         assert_eq!(queue.pop(), Some(told[0]));
         queue.push(NetEvent::Readable(NEXT));
         assert_eq!(drained(&mut queue), told[1..]);

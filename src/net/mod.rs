@@ -12,12 +12,14 @@ mod datagram;
 pub mod device;
 #[cfg(feature = "dpdk")]
 mod dpdk_device;
+mod echo;
 mod elapsed;
 pub mod ethernet;
 mod events;
 pub mod ipv4;
 pub mod kernel;
 mod memory_device;
+mod spanned;
 pub mod stack;
 pub mod tcp;
 pub mod udp;
@@ -29,9 +31,13 @@ pub use datagram::{DATAGRAM_BYTES_MAX, DATAGRAM_LINES_MAX, Datagram};
 pub use device::Device;
 #[cfg(feature = "dpdk")]
 pub use dpdk_device::{DpdkConfig, DpdkDevice};
+pub use echo::WithEcho;
 pub use kernel::{KernelConfig, KernelCounters, KernelError, KernelTransport};
 pub use memory_device::MemoryDevice;
-pub use stack::{Counters as StackCounters, Stack, StackConfig, StackError};
+pub use spanned::Spanned;
+pub use stack::{
+    ClientConnection, ClientHost, Counters as StackCounters, Stack, StackConfig, StackError,
+};
 
 use crate::types::Nanos;
 

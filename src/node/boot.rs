@@ -7,16 +7,17 @@ use tracing::{error, info, warn};
 use zerocopy::FromZeros as _;
 
 use super::past::{Evidence, Past, judge};
+use super::rehearsal::rehearse;
 use super::{NodeError, Start, books};
-use crate::config::{self, Config, secrets};
+use crate::config::{Config, secrets};
 use crate::counters::{CounterFile, CounterSet as _};
-use crate::engine::{Capacity, Day, Engine, EngineAgent, EngineCounters, EngineGauges};
+use crate::engine::{Capacity, Day, Engine, EngineAgent, EngineCounters, EngineGauges, IndexSeed};
 use crate::event_store::{
     Control, ControlFile, Durability, LogKind, Options, Reader, Recovered, StoreError, Writer,
 };
 use crate::sys::file::boot_id;
 use crate::sys::log_memory::segment_path;
-use crate::types::command::{CommandHeader, DayEnd, DayStart};
+use crate::types::command::{Command, CommandHeader, DayEnd, DayStart, TermStart, VenueLimits};
 use crate::types::{ClusterKey, Date, Line, Nanos, Position, Record, SessionId};
 
 /// What the stages are made of.
@@ -26,12 +27,16 @@ pub(super) struct Booted {
     /// A reader before the first event, to be cloned.
     pub(super) events: Reader,
     pub(super) durability: Durability,
-    pub(super) term: u32,
-    /// What the sequencer proposes behind the start of the term.
+    /// The start of the term it leads.
+    pub(super) start: TermStart,
+    /// What the sequencer proposes behind it.
     pub(super) proposals: Vec<Line>,
     pub(super) cluster_key: ClusterKey,
     pub(super) counters: CounterFile,
 }
+
+/// How long every port may take to find this node, at least.
+const TERM_GRACE_MS: u32 = 10_000;
 
 /// Opens everything and leads a new term. The term is on disk before anything can carry it.
 pub(super) fn boot(
@@ -61,23 +66,47 @@ pub(super) fn boot(
         ..known.unwrap_or_default()
     };
 
-    let (mut commands, recovered) = open_log(config, LogKind::Commands, known.durable)?;
+    let segment_bytes = config.logs().command_segment_bytes;
+    let (mut commands, recovered) =
+        open_log(config, LogKind::Commands, known.durable, segment_bytes)?;
+    // Alone, what was appended is committed.
+    commands.commit(recovered.chain.end);
     let term = known.term.max(recovered.chain.term) + 1;
     let is_empty = recovered.frames == 0;
-    let mut proposals = match start.market {
+    let seed = index_seed()?;
+    let configured = config.capacity().tables().limits(config.logs().event_segment_bytes);
+    let (limits, mut proposals) = match start.market {
         Some(_) if !is_empty => {
             return Err(NodeError::MarketNotWanted { directory: directory.clone() });
         }
         None if is_empty => return Err(NodeError::MarketWanted { directory: directory.clone() }),
-        Some(market) => [market()?.as_slice(), first_day(now, term).lines()].concat(),
-        None => Vec::new(),
+        Some(market) => {
+            let first =
+                [configured.lines(), market()?.as_slice(), first_day(now, term).lines()].concat();
+            rehearse(&configured, seed, &first, now)?;
+            (configured, first)
+        }
+        None => {
+            let limits = limits_of(&mut commands.reader())?;
+            let limits = limits
+                .ok_or_else(|| NodeError::MarketIncomplete { directory: directory.clone() })?;
+            (limits, Vec::new())
+        }
     };
+    if !limits.says_the_same_as(&configured) {
+        let (log, node) = (Capacity::from(&limits), Capacity::from(&configured));
+        warn!(
+            ?log,
+            ?node,
+            "the node's file differs from the limits the log began with, which hold"
+        );
+    }
     let cluster_key = secrets::load_cluster_key(&config.control().cluster_key_file)?;
     if past == Past::MaybeCut {
         // It may tell of commands that are gone.
         set_aside(&config.logs().events(), now)?;
     }
-    let (mut events, existing) = open_events(config, now)?;
+    let (mut events, existing) = open_events(config, limits.event_segment_bytes, now)?;
     let node = config.node().id;
     control.store(Control { term, node, boot_id, clean: false, ..known })?;
 
@@ -88,11 +117,9 @@ pub(super) fn boot(
     let published =
         counters.block("engine", &[EngineCounters::NAMES, EngineGauges::NAMES].concat());
 
-    // Alone, what was appended is committed. What the event log holds is compared before anybody
-    // is answered from it.
-    commands.commit(recovered.chain.end);
+    // What the event log holds is compared before anybody is answered from it.
     events.commit(existing.chain.end);
-    let engine = Engine::new(capacity(config), config.logs().event_segment_bytes);
+    let engine = Engine::new(&limits, seed);
     let reader = events.reader();
     let (mut engine, replayed) =
         EngineAgent::recover(engine, commands.reader(), reader.clone(), events, published)?;
@@ -113,18 +140,29 @@ pub(super) fn boot(
     }
     let durability = config.logs().durability;
     let events = reader;
+    let start = TermStart {
+        header: CommandHeader::internal::<TermStart>(now),
+        term,
+        node,
+        term_grace_ms: TERM_GRACE_MS,
+        ..TermStart::new_zeroed()
+    };
     let booted =
-        Booted { engine, commands, events, durability, term, proposals, cluster_key, counters };
+        Booted { engine, commands, events, durability, start, proposals, cluster_key, counters };
     Ok((booted, control))
 }
 
 /// Opens the event log. A damaged one is set aside: it is derived, and is derived again.
-fn open_events(config: &Config, now: Nanos) -> Result<(Writer, Recovered), NodeError> {
-    match open_log(config, LogKind::Events, Position::FIRST) {
+fn open_events(
+    config: &Config,
+    segment_bytes: u64,
+    now: Nanos,
+) -> Result<(Writer, Recovered), NodeError> {
+    match open_log(config, LogKind::Events, Position::FIRST, segment_bytes) {
         Err(NodeError::Store(error @ StoreError::Damaged { .. })) => {
             warn!(%error, "the event log is derived again from the command log");
             set_aside(&config.logs().events(), now)?;
-            open_log(config, LogKind::Events, Position::FIRST)
+            open_log(config, LogKind::Events, Position::FIRST, segment_bytes)
         }
         opened => opened,
     }
@@ -145,11 +183,12 @@ fn open_log(
     config: &Config,
     kind: LogKind,
     durable: Position,
+    segment_bytes: u64,
 ) -> Result<(Writer, Recovered), NodeError> {
     let logs = config.logs();
-    let (directory, segment_bytes) = match kind {
-        LogKind::Commands => (logs.commands(), logs.command_segment_bytes),
-        LogKind::Events => (logs.events(), logs.event_segment_bytes),
+    let directory = match kind {
+        LogKind::Commands => logs.commands(),
+        LogKind::Events => logs.events(),
     };
     let options = Options { durable, ..Options::new(kind, segment_bytes) };
     let (writer, recovered) = Writer::open(&directory, options)?;
@@ -186,16 +225,29 @@ fn day_start(date: Date, now: Nanos, session: SessionId) -> DayStart {
     }
 }
 
-/// The engine's tables, from the four numbers that an operator thinks in.
+/// The limits with which a log begins. `None` if it ends before it says them.
 ///
-/// An account has balances in a handful of currencies and instruments, not in all: 64 on average, and
-/// a small venue's accounts all that there are.
-fn capacity(config: &Config) -> Capacity {
-    let &config::Capacity { orders, ports, accounts, instruments } = config.capacity();
-    let instruments = u16::try_from(instruments).unwrap_or(u16::MAX);
-    let assets = u32::from(instruments) + CURRENCIES;
-    let balances = accounts.saturating_mul(assets.min(64)).max(assets.saturating_mul(64));
-    Capacity { orders, balances, ports, accounts, instruments, ..Capacity::default() }
+/// They stand behind the start of the first term, which a node may have begun more than once.
+fn limits_of(commands: &mut Reader) -> Result<Option<VenueLimits>, NodeError> {
+    for _ in 0..LIMITS_FRAMES_MAX {
+        let Some(frame) = commands.next_frame()? else { break };
+        let mut records = frame.records().map_while(Result::ok);
+        let found = records.find_map(|record| match Command::parse(record.lines) {
+            Ok(Command::VenueLimits(limits)) => Some(*limits),
+            _ => None,
+        });
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
-const CURRENCIES: u32 = 64;
+/// Frames in which the limits are looked for.
+const LIMITS_FRAMES_MAX: usize = 16;
+
+fn index_seed() -> Result<IndexSeed, NodeError> {
+    let mut bytes = [0; IndexSeed::BYTES];
+    secrets::random(&mut bytes)?;
+    Ok(IndexSeed::new(bytes))
+}

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::past::Gone;
 use crate::agent::AgentError;
 use crate::config::Config;
-use crate::engine::RecoveryError;
+use crate::engine::{CommandError, RecoveryError};
 use crate::event_store::{ControlError, StoreError};
 use crate::types::Position;
 
@@ -23,6 +23,9 @@ pub enum NodeError {
     /// The engine cannot be brought back to where it was.
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
+    /// A command that the node itself makes cannot be applied.
+    #[error(transparent)]
+    Command(#[from] CommandError),
     /// A file of the configuration cannot be used.
     #[error(transparent)]
     Config(#[from] crate::config::ConfigError),
@@ -92,6 +95,15 @@ pub enum NodeError {
         directory: PathBuf,
         /// What the operating system says.
         source: io::Error,
+    },
+    /// The engine would not carry out what the market file asks for.
+    #[error(
+        "the market cannot be applied: {refused}; correct the market file or the node's capacity and \
+         start again: nothing was written"
+    )]
+    MarketRefused {
+        /// Each definition that is refused, and why.
+        refused: String,
     },
     /// The operating system does not say which boot this is.
     #[error("cannot read the boot id: {0}")]

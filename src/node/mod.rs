@@ -7,9 +7,11 @@ mod books;
 mod boot;
 mod error;
 mod past;
+mod rehearsal;
 mod wiring;
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Once;
 use std::thread;
@@ -18,8 +20,9 @@ use std::time::Duration;
 use tracing::{error, info};
 
 pub use error::NodeError;
+use wiring::Stages;
 
-use crate::agent::{Agent as _, AgentThread, Composite, StopFlag};
+use crate::agent::{Agent as _, AgentThread, Composite, Spans, StopFlag};
 use crate::config::{Config, ConfigError, Stage};
 use crate::event_store::{Control, ControlFile, Reader};
 use crate::sys::file::is_volatile;
@@ -38,6 +41,17 @@ pub struct Start {
     pub books_out: Option<PathBuf>,
     /// Start although the log or the control file, which vouch for each other, is gone.
     pub new_incarnation: bool,
+    /// What a benchmark of this node asks.
+    pub bench: Option<Bench>,
+}
+
+/// What a benchmark asks of a node. Without one nothing of it exists.
+#[derive(Clone, Debug)]
+pub struct Bench {
+    /// Order entry echoes connections from these ports.
+    pub echo_ports: RangeInclusive<u16>,
+    /// Where the steps of the pipeline are recorded.
+    pub spans: Option<Spans>,
 }
 
 impl fmt::Debug for Start {
@@ -47,6 +61,7 @@ impl fmt::Debug for Start {
             .field("market", &market)
             .field("books_out", &self.books_out)
             .field("new_incarnation", &self.new_incarnation)
+            .field("bench", &self.bench)
             .finish()
     }
 }
@@ -81,19 +96,19 @@ impl Node {
     /// [`NodeError`] names what is wrong and how to mend it; nothing was sent to anybody.
     pub fn start(config: &Config, start: Start, now: Nanos) -> Result<Self, NodeError> {
         abort_on_panic();
+        let bench = start.bench.clone();
         let (booted, control) = boot::boot(config, start, now)?;
         let (commands, mut events) = (booted.commands.reader(), booted.events.clone());
         events.seek(events.committed())?;
-        let term = booted.term;
+        let term = booted.start.term;
         let volatile = is_volatile(&config.logs().directory).map_err(NodeError::BootId)?;
-        let mut stages = wiring::wire(config, booted)?;
+        let mut stages = wiring::wire(config, booted, bench.as_ref())?;
         let placement = config.placement();
         let mut placed_threads: Vec<_> = placement.threads.iter().collect();
         placed_threads.sort_by_key(|placed| placed.stages.iter().map(|&stage| stops(stage)).min());
         let mut threads = Vec::new();
         for placed in placed_threads {
-            let agents = placed.stages.iter().map(|&stage| stages.take(stage)).collect();
-            let composite = Composite::new(agents);
+            let composite = compose(&placed.stages, &mut stages);
             let name = composite.name();
             let (core, idle, stop) = (placed.core, placement.idle, StopFlag::default());
             let thread = AgentThread::spawn(name, core, idle, stop.clone(), composite);
@@ -163,6 +178,17 @@ impl Node {
 
     fn has_failed(&self) -> bool {
         self.threads.iter().any(|running| running.thread.is_finished())
+    }
+}
+
+/// The stages of one thread. Order entry answers what the engine did: behind it, it has its turn again
+/// before the feed and the operators have theirs.
+fn compose(placed: &[Stage], stages: &mut Stages) -> Composite {
+    let composite = Composite::new(placed.iter().map(|&stage| stages.take(stage)).collect());
+    let place = |wanted| placed.iter().position(|&stage| stage == wanted);
+    match (place(Stage::OrderEntry), place(Stage::Engine)) {
+        (Some(order_entry), Some(engine)) => composite.revisiting(order_entry, engine),
+        _ => composite,
     }
 }
 

@@ -1,26 +1,31 @@
 //! The pipeline as a graph: every stage with the rings and readers it is given.
 
-use super::NodeError;
 use super::boot::Booted;
-use crate::agent::Agent;
+use super::{Bench, NodeError};
+use crate::agent::{self, Agent};
 use crate::config::{Backend, Config, Stage};
 use crate::counters::{CounterBlock, CounterFile, CounterSet as _};
 use crate::event_store::Reader;
 use crate::gateway::{Gateway, GatewayConfig, GatewayCounters};
 use crate::market_data::{FeedCounters, MarketData, MarketDataConfig};
-use crate::net::{DATAGRAM_LINES_MAX, KernelConfig, KernelCounters, KernelTransport, Transport};
+use crate::net::{
+    self, DATAGRAM_LINES_MAX, KernelConfig, KernelCounters, KernelTransport, Transport,
+};
 #[cfg(feature = "dpdk")]
 use crate::net::{DpdkConfig, DpdkDevice, Stack, StackConfig, StackCounters};
 use crate::ring::{Consumer, Producer, ring};
 use crate::sequencer::{Sequencer, SequencerCounters};
 #[cfg(feature = "dpdk")]
 use crate::sys::dpdk::PortStats;
-use crate::types::{PortKind, RECORD_LINES_MAX};
+use crate::types::{Nanos, PortKind, RECORD_LINES_MAX};
 
 /// Lines of a gateway's command ring: at least 4,096 orders on their way to the sequencer.
 const COMMAND_RING_LINES: usize = 16 * 1024;
 /// Lines of the ring that takes the feed's datagrams to the device: 1 MiB.
 const DATAGRAM_RING_LINES: usize = 16 * 1024;
+/// How often operators are looked after: a look is a system call, which orders on the same core would
+/// have to wait for in every duty cycle.
+const OPERATORS_LOOK_INTERVAL: Nanos = Nanos::from_micros(100);
 /// Operators at a time.
 const OPERATORS_MAX: usize = 16;
 
@@ -45,12 +50,25 @@ impl Stages {
 /// admin -------ring-------^                                              market_data
 /// market_data --ring (datagrams)--> order_entry, which owns the device
 /// ```
-pub(super) fn wire(config: &Config, booted: Booted) -> Result<Stages, NodeError> {
+pub(super) fn wire(
+    config: &Config,
+    booted: Booted,
+    bench: Option<&Bench>,
+) -> Result<Stages, NodeError> {
     let (orders_in, orders) = ring(COMMAND_RING_LINES, RECORD_LINES_MAX);
     let (operators_in, operators) = ring(COMMAND_RING_LINES, RECORD_LINES_MAX);
     let (datagrams_in, datagrams) = ring(DATAGRAM_RING_LINES, DATAGRAM_LINES_MAX);
-    let Booted { engine, commands, events, durability, term, proposals, cluster_key, mut counters } =
-        booted;
+    let Booted {
+        engine,
+        commands,
+        events,
+        durability,
+        start,
+        proposals,
+        cluster_key,
+        mut counters,
+    } = booted;
+    let term = start.term;
 
     let gateway =
         |serves, shard| GatewayConfig { serves, shard, term, cluster_key: cluster_key.clone() };
@@ -68,25 +86,33 @@ pub(super) fn wire(config: &Config, booted: Booted) -> Result<Stages, NodeError>
         events: events.clone(),
         published: counters.block(Stage::Admin.name(), GatewayCounters::NAMES),
     };
-    let loopback =
-        KernelConfig { connections_max: OPERATORS_MAX, ..KernelConfig::new(config.admin().listen) };
+    let loopback = KernelConfig {
+        connections_max: OPERATORS_MAX,
+        look_interval: OPERATORS_LOOK_INTERVAL,
+        ..KernelConfig::new(config.admin().listen)
+    };
     let operators_transport =
         KernelTransport::new(&loopback, counters.block("admin.kernel", KernelCounters::NAMES))
             .map_err(NodeError::admin)?;
     let inputs = vec![orders, operators];
-    let node = config.node().id;
     let published = counters.block(Stage::Sequencer.name(), SequencerCounters::NAMES);
-    let sequencer = Sequencer::new(commands, durability, term, node, &proposals, inputs, published);
+    let sequencer = Sequencer::new(commands, durability, &start, &proposals, inputs, published);
     let feed = MarketDataConfig { group: config.feed().group, term };
     let published = counters.block(Stage::MarketData.name(), FeedCounters::NAMES);
     let market_data = MarketData::new(feed, events, datagrams_in, published);
-    Ok(Stages(vec![
-        (Stage::OrderEntry, front.over_configured_transport(config, &mut counters)?),
+    let stages: [(Stage, Box<dyn Agent>); 5] = [
+        (Stage::OrderEntry, front.over_configured_transport(config, &mut counters, bench)?),
         (Stage::Sequencer, Box::new(sequencer)),
         (Stage::Engine, Box::new(engine)),
         (Stage::MarketData, Box::new(market_data)),
         (Stage::Admin, back.over(operators_transport)),
-    ]))
+    ];
+    let spans = bench.and_then(|bench| bench.spans.as_ref());
+    let recorded = stages.map(|(stage, agent)| match spans {
+        None => (stage, agent),
+        Some(spans) => (stage, Box::new(agent::Spanned::new(agent, spans.clone())) as _),
+    });
+    Ok(Stages(recorded.into()))
 }
 
 /// A gateway that lacks only its transport.
@@ -105,10 +131,25 @@ impl Front {
         Box::new(Gateway::new(config, transport, commands, datagrams, events, history, published))
     }
 
+    /// Over `transport`, with what a benchmark wants in between.
+    fn over_benched<T: Transport + std::fmt::Debug + 'static>(
+        self,
+        transport: T,
+        bench: Option<&Bench>,
+    ) -> Box<dyn Agent> {
+        let Some(Bench { echo_ports, spans }) = bench.cloned() else { return self.over(transport) };
+        let transport = net::WithEcho::new(transport, echo_ports);
+        match spans {
+            None => self.over(transport),
+            Some(spans) => self.over(net::Spanned::new(transport, spans)),
+        }
+    }
+
     fn over_configured_transport(
         self,
         config: &Config,
         counters: &mut CounterFile,
+        bench: Option<&Bench>,
     ) -> Result<Box<dyn Agent>, NodeError> {
         let entry = config.order_entry();
         match entry.backend {
@@ -120,11 +161,12 @@ impl Front {
                     ..KernelConfig::new(entry.listen)
                 };
                 let published = counters.block("order_entry.kernel", KernelCounters::NAMES);
-                let transport = KernelTransport::new(&settings, published);
-                Ok(self.over(transport.map_err(NodeError::front)?))
+                let transport =
+                    KernelTransport::new(&settings, published).map_err(NodeError::front)?;
+                Ok(self.over_benched(transport, bench))
             }
             #[cfg(feature = "dpdk")]
-            Backend::Dpdk => Ok(self.over(dpdk_stack(config, counters)?)),
+            Backend::Dpdk => Ok(self.over_benched(dpdk_stack(config, counters)?, bench)),
             #[cfg(not(feature = "dpdk"))]
             Backend::Dpdk => unreachable!("a configuration for DPDK is not proven without it"),
         }

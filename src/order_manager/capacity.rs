@@ -1,7 +1,10 @@
 //! Capacity: how much of everything the engine is made for.
 //!
-//! Part of the configuration that all nodes share: what does not fit is refused, and a refusal is an
-//! event, so two nodes with different capacities would write different logs.
+//! What does not fit is refused, and a refusal is an event: so it is the command log that says it, as
+//! [`VenueLimits`], and never a node's own file.
+
+use crate::types::Nanos;
+use crate::types::command::{CommandHeader, VenueLimits};
 
 /// How much of everything the engine is made for. Memory for orders and balances is taken at the
 /// start; a definition beyond its number is refused.
@@ -40,6 +43,34 @@ impl Capacity {
         accounts: 1_024,
         instruments: 64,
     };
+
+    /// The command that says so, with the size of the event log's segments.
+    #[must_use]
+    pub const fn limits(&self, event_segment_bytes: u64) -> VenueLimits {
+        let &Self { orders, levels_per_side, balances, currencies, firms, .. } = self;
+        let &Self { ports, accounts, instruments, .. } = self;
+        VenueLimits {
+            header: CommandHeader::internal::<VenueLimits>(Nanos::ZERO),
+            event_segment_bytes,
+            orders,
+            levels_per_side,
+            balances,
+            ports,
+            accounts,
+            currencies,
+            firms,
+            instruments,
+            reserved: [0; 70],
+        }
+    }
+}
+
+impl From<&VenueLimits> for Capacity {
+    fn from(limits: &VenueLimits) -> Self {
+        let &VenueLimits { orders, levels_per_side, balances, currencies, firms, .. } = limits;
+        let &VenueLimits { ports, accounts, instruments, .. } = limits;
+        Self { orders, levels_per_side, balances, currencies, firms, ports, accounts, instruments }
+    }
 }
 
 impl Default for Capacity {

@@ -12,16 +12,22 @@
 //! 8. the value: can be counted (1F); cash or shares available for it, and room in the wallet to settle
 //!    (20 and 0F)
 //!
+//! A Replace asks for an order like any other: its own terms, and the rest its original's. The original
+//! is closed before the checks, so that what it held, and its place among the open orders, are free for
+//! its successor.
+//!
 //! Epoch, user reference number and message rate come before, and room in the book after: those are
 //! the engine's. Nothing is changed by a check, but that a balance of zero may come to be.
 
+use zerocopy::FromZeros;
+
 use super::definitions::group_key;
 use super::table::name_key;
-use super::{Account, Asset, BalanceId, Instrument, OrderManager, Port};
-use crate::types::command::NewOrder;
+use super::{Account, Asset, BalanceId, Instrument, OpenOrder, OrderManager, Port};
+use crate::types::command::{CommandHeader, NewOrder, Replace};
 use crate::types::{
     AccountId, AccountStatus, CurrencyId, FirmId, InstrumentId, Price, Quantity, RejectReason,
-    Side, TimeInForce, TradingState, notional,
+    Side, Symbol, TimeInForce, TradingState, notional,
 };
 
 /// An order that may trade, with what the checks found out about it.
@@ -47,6 +53,8 @@ pub(crate) struct Admission {
     pub(crate) shares: BalanceId,
     /// What it holds while it is open, in cash units; a sale holds its shares.
     pub(crate) notional: i64,
+    /// Shares executed of the orders it replaces, one after another.
+    pub(crate) executed: Quantity,
 }
 
 impl OrderManager {
@@ -62,6 +70,30 @@ impl OrderManager {
             return Err(order.header.form_error);
         }
         self.admit_formed(order).map_err(RejectReason::code)
+    }
+
+    /// The order that `replace` asks for in place of `original`, which is closed already, with what the
+    /// checks found. `None` if one of them failed, if it would be another side's, or if no share is left
+    /// to trade.
+    ///
+    /// # Panics
+    /// If the port or the instrument does not exist: the original was open.
+    pub(crate) fn admit_successor(
+        &mut self,
+        replace: &Replace,
+        original: &OpenOrder,
+    ) -> Option<(NewOrder, Admission)> {
+        let same_side = replace.side == 0 || replace.side == original.side.byte();
+        let discretion = replace.discretion_price != Price::default()
+            || replace.discretion_price_type != 0
+            || replace.discretion_peg_offset != 0;
+        if !same_side || discretion || replace.quantity > Quantity::MAX {
+            return None;
+        }
+        let instrument = self.instruments.get(original.instrument.0.into()).expect("it trades");
+        let order = successor(replace, original, instrument.symbol);
+        let admission = self.admit(&order).ok()?;
+        Some((order, Admission { executed: original.executed, ..admission }))
     }
 
     fn admit_formed(&mut self, order: &NewOrder) -> Result<Admission, RejectReason> {
@@ -100,6 +132,7 @@ impl OrderManager {
             cash,
             shares,
             notional,
+            executed: Quantity::ZERO,
         })
     }
 
@@ -155,6 +188,41 @@ impl OrderManager {
 
     fn available(&self, account: u32, asset: Asset) -> i64 {
         self.wallet.find(account, asset).map_or(0, |id| self.wallet.get(id).available())
+    }
+}
+
+/// The new order of a Replace.
+fn successor(replace: &Replace, original: &OpenOrder, symbol: Symbol) -> NewOrder {
+    let CommandHeader { port, epoch, receive_time, form_error, .. } = replace.header;
+    let header = CommandHeader::new::<NewOrder>(port, epoch, receive_time);
+    NewOrder {
+        header: CommandHeader { form_error, ..header },
+        price: replace.price,
+        symbol,
+        user_ref_num: replace.user_ref_num,
+        quantity: Quantity(replace.quantity.0.saturating_sub(original.executed.0)),
+        min_quantity: replace.min_quantity,
+        max_floor: replace.max_floor,
+        expire_time_s: replace.expire_time_s,
+        account: original.account,
+        user_ref_idx: replace.user_ref_idx,
+        side: original.side.byte(),
+        time_in_force: replace.time_in_force,
+        display: replace.display,
+        capacity: original.capacity,
+        intermarket_sweep: replace.intermarket_sweep,
+        cross_type: original.cross_type,
+        price_type: replace.price_type,
+        cl_ord_id: replace.cl_ord_id,
+        group_id: original.group_id,
+        locate_broker: replace.locate_broker,
+        peg_offset: replace.peg_offset,
+        random_reserves: replace.random_reserves,
+        post_only: replace.post_only,
+        handling: replace.handling,
+        shares_located: replace.shares_located,
+        trade_now: replace.trade_now,
+        ..NewOrder::new_zeroed()
     }
 }
 

@@ -4,7 +4,8 @@
 //! A definition is checked here once; whatever uses it later trusts it.
 
 use super::table::{is_name, name_key};
-use super::{Asset, BalanceId, Capacity, IdMap, OpenOrders, Port, Table, UserRefNums, Wallet};
+use super::{Asset, BalanceId, Capacity, IdMap, IndexSeed};
+use super::{OpenOrders, Port, Table, UserRefNums, Wallet};
 use crate::types::command::{
     AccountOpen, AccountUpdate, CurrencyDefine, FirmDefine, InstrumentDefine, PortDefine, Transfer,
 };
@@ -118,23 +119,23 @@ pub struct Instrument {
 }
 
 impl OrderManager {
-    /// Nothing defined yet, with room for `capacity`.
+    /// Nothing defined yet, with room for `capacity`; indexes are keyed with `seed`.
     ///
     /// # Panics
     /// If it asks for more ports than [`Capacity::PORTS_MAX`].
     #[must_use]
-    pub(crate) fn new(capacity: &Capacity) -> Self {
+    pub(crate) fn new(capacity: &Capacity, seed: IndexSeed) -> Self {
         assert!(capacity.ports <= Capacity::PORTS_MAX, "{} ports", capacity.ports);
         Self {
-            currencies: Table::new(usize::from(capacity.currencies)),
-            firms: Table::new(usize::from(capacity.firms)),
-            ports: Table::new(capacity.ports as usize),
-            accounts: Table::new(capacity.accounts as usize),
-            instruments: Table::new(usize::from(capacity.instruments)),
-            wallet: Wallet::new(capacity.balances),
-            orders: OpenOrders::new(capacity.orders),
-            groups: IdMap::with_capacity(0),
-            references: IdMap::with_capacity(0),
+            currencies: Table::new(usize::from(capacity.currencies), seed),
+            firms: Table::new(usize::from(capacity.firms), seed),
+            ports: Table::new(capacity.ports as usize, seed),
+            accounts: Table::new(capacity.accounts as usize, seed),
+            instruments: Table::new(usize::from(capacity.instruments), seed),
+            wallet: Wallet::new(capacity.balances, seed),
+            orders: OpenOrders::new(capacity.orders, seed),
+            groups: IdMap::with_capacity(0, seed),
+            references: IdMap::with_capacity(0, seed),
         }
     }
 

@@ -1,7 +1,11 @@
 //! A map from 64-bit keys to dense identifiers: open addressing with linear probing.
 //!
-//! Its hash has no seed, so every node probes alike. It allocates only when it holds more than it was
-//! made for, and never iterates, so no outcome can depend on where an entry lies.
+//! Brokers choose half of the bits of some keys, so its hash is keyed with a seed that only this
+//! process knows: nobody can choose keys that lie in each other's way. It allocates only when it holds
+//! more than it was made for, and never iterates, so no outcome depends on where an entry lies, and
+//! nodes with different seeds say the same.
+
+use std::fmt;
 
 /// Identifiers by key; 0 is no identifier.
 #[derive(Debug)]
@@ -9,6 +13,64 @@ pub(crate) struct IdMap {
     /// A power of two of them, at most half in use.
     entries: Vec<Entry>,
     len: usize,
+    seed: IndexSeed,
+}
+
+/// Keys the hash of every index. A node draws it at random when it starts and tells nobody.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct IndexSeed([u64; 2]);
+
+impl IndexSeed {
+    /// Bytes of chance it needs.
+    pub const BYTES: usize = 16;
+
+    /// The seed made of these bytes.
+    #[must_use]
+    pub const fn new(bytes: [u8; Self::BYTES]) -> Self {
+        let bits = u128::from_le_bytes(bytes);
+        #[expect(clippy::cast_possible_truncation, reason = "the two halves of 128 bits")]
+        Self([bits as u64, (bits >> 64) as u64])
+    }
+
+    /// SipHash-1-3 of `key`: the function that Rust's own maps trust with keys from strangers.
+    const fn hash(self, key: u64) -> u64 {
+        const LENGTH: u64 = 8 << 56;
+        let Self([k0, k1]) = self;
+        let mut v = [
+            k0 ^ 0x736F_6D65_7073_6575,
+            k1 ^ 0x646F_7261_6E64_6F6D,
+            k0 ^ 0x6C79_6765_6E65_7261,
+            k1 ^ 0x7465_6462_7974_6573 ^ key,
+        ];
+        v = round(v);
+        v[0] ^= key;
+        v[3] ^= LENGTH;
+        v = round(v);
+        v[0] ^= LENGTH;
+        v[2] ^= 0xFF;
+        v = round(round(round(v)));
+        v[0] ^ v[1] ^ v[2] ^ v[3]
+    }
+}
+
+const fn round([mut v0, mut v1, mut v2, mut v3]: [u64; 4]) -> [u64; 4] {
+    v0 = v0.wrapping_add(v1);
+    v2 = v2.wrapping_add(v3);
+    v1 = v1.rotate_left(13) ^ v0;
+    v3 = v3.rotate_left(16) ^ v2;
+    v0 = v0.rotate_left(32).wrapping_add(v3);
+    v2 = v2.wrapping_add(v1);
+    v3 = v3.rotate_left(21) ^ v0;
+    v1 = v1.rotate_left(17) ^ v2;
+    v2 = v2.rotate_left(32);
+    [v0, v1, v2, v3]
+}
+
+/// Hides the seed: whoever reads it can choose keys.
+impl fmt::Debug for IndexSeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IndexSeed(..)")
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,9 +83,9 @@ struct Entry {
 impl IdMap {
     /// Room for `count` entries before it grows.
     #[must_use]
-    pub(crate) fn with_capacity(count: usize) -> Self {
+    pub(crate) fn with_capacity(count: usize, seed: IndexSeed) -> Self {
         let slots = (count.max(4) * 2).next_power_of_two();
-        Self { entries: vec![Entry::default(); slots], len: 0 }
+        Self { entries: vec![Entry::default(); slots], len: 0, seed }
     }
 
     /// The identifier at `key`.
@@ -87,11 +149,18 @@ impl IdMap {
     }
 
     fn home(&self, key: u64) -> usize {
-        // Two rounds of multiply and fold: keys are mostly consecutive numbers under a few prefixes.
-        let mixed = (key ^ key >> 32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let mixed = (mixed ^ mixed >> 29).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let bits = self.entries.len().trailing_zeros();
-        usize::try_from(mixed >> (u64::BITS - bits)).expect("fewer bits than a usize has")
+        let home = self.seed.hash(key) >> (u64::BITS - bits);
+        usize::try_from(home).expect("fewer bits than a usize has")
+    }
+
+    /// How far the entry that is farthest from its home lies.
+    #[cfg(test)]
+    pub(super) fn longest_probe(&self) -> usize {
+        let mask = self.entries.len() - 1;
+        let used = self.entries.iter().enumerate().filter(|(_, entry)| entry.id != 0);
+        let probes = used.map(|(at, entry)| at.wrapping_sub(self.home(entry.key)) & mask);
+        probes.max().unwrap_or(0)
     }
 
     fn grow(&mut self) {
@@ -107,17 +176,35 @@ impl IdMap {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::collections::hash_map::DefaultHasher;
+    use std::hash::Hasher as _;
 
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn the_hash_is_that_of_the_standard_library() {
+        for key in (0..200).map(|n: u64| n.wrapping_mul(0x9E37_79B9_7F4A_7C15)) {
+            let mut oracle = DefaultHasher::new();
+            oracle.write_u64(key);
+            assert_eq!(IndexSeed::new([0; 16]).hash(key), oracle.finish());
+        }
+    }
+
+    #[test]
+    fn a_seed_decides_where_keys_lie_and_is_not_shown() {
+        let (one, other) = (IndexSeed::new([1; 16]), IndexSeed::new([2; 16]));
+        assert!((0..64).all(|key| one.hash(key) != other.hash(key)));
+        assert_eq!(format!("{one:?}"), "IndexSeed(..)");
+    }
 
     proptest! {
         #[test]
         fn it_agrees_with_an_ordered_map(
             operations in prop::collection::vec((0_u64..40, any::<bool>()), 1..400),
         ) {
-            let mut map = IdMap::with_capacity(4);
+            let mut map = IdMap::with_capacity(4, IndexSeed::new([7; 16]));
             let mut model = BTreeMap::new();
             for (number, (key, add)) in (1..).zip(operations) {
                 if add && !model.contains_key(&key) {

@@ -16,6 +16,7 @@ pub use capacity::Capacity;
 pub(crate) use checks::Admission;
 pub use definitions::{Account, Currency, Firm, Instrument, OPEN_ORDERS_DEFAULT, OrderManager};
 use id_map::IdMap;
+pub use id_map::IndexSeed;
 pub use orders::{OpenOrder, OpenOrders};
 pub use ports::{Port, UserRefNums};
 pub use table::Table;

@@ -4,7 +4,7 @@
 //! The other half of an order, its price and its place in the book, is matching's, under the same
 //! handle.
 
-use super::{BalanceId, IdMap, OrderManager, Port};
+use super::{BalanceId, IdMap, IndexSeed, OrderManager, Port};
 use crate::types::{
     AccountId, FirmId, InstrumentId, OrderHandle, OrderRef, PortId, Quantity, Side, UserRefNum,
 };
@@ -25,7 +25,7 @@ pub struct OpenOrder {
     pub user_ref_num: UserRefNum,
     /// The account that answers for it.
     pub account: AccountId,
-    /// Shares executed so far.
+    /// Shares executed so far, those of the orders it replaced included.
     pub executed: Quantity,
     /// The port's order entered before it.
     pub older: OrderHandle,
@@ -41,6 +41,10 @@ pub struct OpenOrder {
     pub user_ref_idx: u8,
     /// As entered.
     pub side: Side,
+    /// OUCH capacity, as entered.
+    pub capacity: u8,
+    /// OUCH cross type, as entered.
+    pub cross_type: u8,
 }
 
 const _: () = assert!(size_of::<OpenOrder>() == 64);
@@ -57,10 +61,10 @@ pub struct OpenOrders {
 impl OpenOrders {
     /// Room for `max` orders.
     #[must_use]
-    pub(crate) fn new(max: u32) -> Self {
+    pub(crate) fn new(max: u32, seed: IndexSeed) -> Self {
         Self {
             orders: Vec::with_capacity(max as usize),
-            by_user_ref: IdMap::with_capacity(max as usize),
+            by_user_ref: IdMap::with_capacity(max as usize, seed),
             max,
         }
     }
@@ -116,6 +120,12 @@ impl OpenOrders {
     #[must_use]
     pub fn find(&self, port: PortId, channel: u8, number: UserRefNum) -> Option<OrderHandle> {
         self.by_user_ref.get(key(port, channel, number)).map(OrderHandle)
+    }
+
+    /// The most entries that a look-up by number steps over.
+    #[cfg(test)]
+    pub(crate) fn longest_probe(&self) -> usize {
+        self.by_user_ref.longest_probe()
     }
 
     /// An open order.

@@ -94,6 +94,15 @@ pub struct UserRefNums {
 const CHANNELS: usize = 256;
 
 impl UserRefNums {
+    /// Whether a number may be used: its channel has seen neither it nor a later one.
+    pub(crate) fn is_new(&self, channel: u8, number: UserRefNum) -> bool {
+        let last = match channel {
+            0 => self.first,
+            _ => self.others.get(usize::from(channel)).copied().unwrap_or_default(),
+        };
+        number > last
+    }
+
     /// Uses up a number. False if the channel has seen it or a later one: a retransmission.
     pub(crate) fn consume(&mut self, channel: u8, number: UserRefNum) -> bool {
         if channel != 0 && self.others.is_empty() {
@@ -123,10 +132,11 @@ mod tests {
         let mut numbers = UserRefNums::default();
         assert!(!numbers.consume(0, UserRefNum(0)));
         assert!(numbers.consume(0, UserRefNum(5)));
-        assert!(!numbers.consume(0, UserRefNum(5)));
+        assert!(!numbers.consume(0, UserRefNum(5)) && !numbers.is_new(0, UserRefNum(5)));
+        assert!(numbers.is_new(0, UserRefNum(6)) && numbers.is_new(255, UserRefNum(1)));
         assert!(!numbers.consume(0, UserRefNum(4)));
         assert!(numbers.consume(255, UserRefNum(4)));
-        assert!(!numbers.consume(255, UserRefNum(4)));
+        assert!(!numbers.consume(255, UserRefNum(4)) && !numbers.is_new(255, UserRefNum(4)));
         numbers.reset();
         assert!(numbers.consume(0, UserRefNum(1)) && numbers.consume(255, UserRefNum(1)));
     }

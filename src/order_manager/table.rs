@@ -2,7 +2,7 @@
 //!
 //! Rows are never removed, so an identifier stays what it is.
 
-use super::IdMap;
+use super::{IdMap, IndexSeed};
 use crate::types::Refusal;
 
 /// Rows in the order of their definition.
@@ -16,8 +16,8 @@ pub struct Table<T> {
 impl<T> Table<T> {
     /// Room for `max` rows.
     #[must_use]
-    pub(crate) fn new(max: usize) -> Self {
-        Self { rows: Vec::new(), by_key: IdMap::with_capacity(0), max }
+    pub(crate) fn new(max: usize, seed: IndexSeed) -> Self {
+        Self { rows: Vec::new(), by_key: IdMap::with_capacity(0, seed), max }
     }
 
     /// Adds a row; its identifier is the number of rows then.

@@ -3,7 +3,7 @@
 //! Money moves here and nowhere else. A balance never falls below what is held of it (short selling
 //! apart), and what one command takes from one account it gives to another, to the unit.
 
-use super::IdMap;
+use super::{IdMap, IndexSeed};
 use crate::types::{CurrencyId, InstrumentId, Quantity, Refusal};
 
 /// What a balance is a balance of.
@@ -80,10 +80,10 @@ const SUPPLY_MAX: i64 = i64::MAX / 4;
 impl Wallet {
     /// Room for `max` balances.
     #[must_use]
-    pub(crate) fn new(max: u32) -> Self {
+    pub(crate) fn new(max: u32, seed: IndexSeed) -> Self {
         Self {
             balances: Vec::with_capacity(max as usize),
-            by_key: IdMap::with_capacity(max as usize),
+            by_key: IdMap::with_capacity(max as usize, seed),
             max: max as usize,
             cash_supply: Vec::new(),
             share_supply: Vec::new(),
@@ -245,6 +245,7 @@ mod tests {
     use super::*;
 
     const CASH: Asset = Asset::Cash(CurrencyId(1));
+    const SEED: IndexSeed = IndexSeed::new([7; 16]);
     const SHARES: Asset = Asset::Shares(InstrumentId(1));
 
     fn funded(wallet: &mut Wallet, account: u32, asset: Asset, amount: i64) -> BalanceId {
@@ -257,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_fill_moves_cash_and_shares_and_frees_the_improvement() {
-        let mut wallet = Wallet::new(8);
+        let mut wallet = Wallet::new(8, SEED);
         let buyer_cash = funded(&mut wallet, 1, CASH, 1_000);
         let buyer_shares = funded(&mut wallet, 1, SHARES, 0);
         let seller_cash = funded(&mut wallet, 2, CASH, 0);
@@ -281,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_withdrawal_leaves_what_is_held() {
-        let mut wallet = Wallet::new(1);
+        let mut wallet = Wallet::new(1, SEED);
         let cash = funded(&mut wallet, 1, CASH, 100);
         wallet.hold(cash, 60);
         assert_eq!(wallet.transfer(cash, -41), Err(Refusal::Balance));
@@ -291,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_deposit_beyond_what_can_be_counted_is_refused() {
-        let mut wallet = Wallet::new(2);
+        let mut wallet = Wallet::new(2, SEED);
         let first = funded(&mut wallet, 1, CASH, SUPPLY_MAX);
         let second = funded(&mut wallet, 2, CASH, 0);
         assert_eq!(wallet.transfer(second, 1), Err(Refusal::Invalid));
@@ -300,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_full_wallet_opens_no_balance_but_finds_those_it_has() {
-        let mut wallet = Wallet::new(1);
+        let mut wallet = Wallet::new(1, SEED);
         let cash = wallet.open(1, CASH).unwrap();
         assert_eq!(wallet.open(1, SHARES), None);
         assert_eq!(wallet.open(1, CASH), Some(cash));
@@ -309,7 +310,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "a hold of 2")]
     fn holding_more_than_there_is_stops_the_node() {
-        let mut wallet = Wallet::new(1);
+        let mut wallet = Wallet::new(1, SEED);
         let cash = funded(&mut wallet, 1, CASH, 1);
         wallet.hold(cash, 2);
     }

@@ -58,36 +58,29 @@ counter_set! {
 }
 
 impl Sequencer {
-    /// Leads `term` on `node` from the end of `log`: its first command is the term's [`TermStart`],
-    /// then come the records of `proposals`, then what the rings bring.
+    /// Leads the term of `start` from the end of `log`: that is its first command, then come the
+    /// records of `proposals`, then what the rings bring.
     ///
     /// On equal receive times the earlier ring of `inputs` goes first.
     #[must_use]
     pub fn new(
         log: Writer,
         durability: Durability,
-        term: u32,
-        node: u32,
+        start: &TermStart,
         proposals: &[Line],
         inputs: Vec<Consumer>,
         published: CounterBlock,
     ) -> Self {
-        let start = TermStart {
-            header: CommandHeader::internal::<TermStart>(Nanos::ZERO),
-            term,
-            node,
-            reserved: [0; 32],
-        };
         Self {
             chain: *log.chain(),
             log,
             durability,
-            term,
+            term: start.term,
             first: [start.lines(), proposals].concat(),
             first_taken: 0,
             inputs,
             batch: Vec::with_capacity(FRAME_COMMANDS_MAX * RECORD_LINES_MAX),
-            counters: SequencerCounters { term: term.into(), ..SequencerCounters::default() },
+            counters: SequencerCounters { term: start.term.into(), ..SequencerCounters::default() },
             published,
         }
     }

@@ -32,8 +32,14 @@ fn stage(proposals: &[Line], inputs: Vec<Consumer>) -> Stage {
     let options = Options::new(LogKind::Commands, 1 << 20);
     let (writer, _) = Writer::open(&directory, options).unwrap();
     let log = writer.reader();
+    let start = TermStart {
+        header: CommandHeader::internal::<TermStart>(Nanos::ZERO),
+        term: 7,
+        node: 1,
+        ..TermStart::new_zeroed()
+    };
     let sequencer =
-        Sequencer::new(writer, Durability::Memory, 7, 1, proposals, inputs, CounterBlock::none());
+        Sequencer::new(writer, Durability::Memory, &start, proposals, inputs, CounterBlock::none());
     Stage { sequencer, log, directory }
 }
 

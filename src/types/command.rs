@@ -6,9 +6,9 @@
 //! what the gateway found wrong with them is `form_error`.
 //!
 //! Kind numbers are never reused. Reserved for what is to come: 5 `ActivateVersion`, 6 `StateHash`,
-//! 17 `Fee`, 18 `RiskLimit`, 19 `Calendar`, 42 `Replace`, 43 `Modify`, 44 `MassCancel`,
-//! 45 `DisableEntry`, 46 `EnableEntry`, 47 `AccountQuery`, 50 `Halt`, 51 `Resume`, 52 `Phase`,
-//! 53 `BustTrade`, 54 `TradeCorrection`.
+//! 17 `Fee`, 18 `RiskLimit`, 19 `Calendar`, 43 `Modify`, 44 `MassCancel`, 45 `DisableEntry`,
+//! 46 `EnableEntry`, 47 `AccountQuery`, 50 `Halt`, 51 `Resume`, 52 `Phase`, 53 `BustTrade`,
+//! 54 `TradeCorrection`.
 
 use std::mem::offset_of;
 
@@ -29,6 +29,7 @@ records! {
     2 DayStart [2]
     3 DayEnd [1]
     4 Tick [1]
+    7 VenueLimits [2]
     10 CurrencyDefine [1]
     11 FirmDefine [1]
     12 PortDefine [2]
@@ -40,6 +41,7 @@ records! {
     33 PortDown [1]
     40 NewOrder [2]
     41 Cancel [1]
+    42 Replace [2]
 }
 
 /// What every command begins with.
@@ -127,7 +129,8 @@ const _: () = {
     assert!(offset_of!(InstrumentDefine, request) == request);
 };
 
-/// The first command after every start or election. Ports that were up enter their grace period.
+/// The first command after every start or election. Ports that were up enter their grace period, and
+/// one that had begun begins anew.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C, align(64))]
 pub struct TermStart {
@@ -137,8 +140,11 @@ pub struct TermStart {
     pub term: u32,
     /// The node that leads it.
     pub node: u32,
+    /// The least that a port's lost session may stay away from now on, in milliseconds: time to find
+    /// the new leader.
+    pub term_grace_ms: u32,
     /// Zero.
-    pub reserved: [u8; 32],
+    pub reserved: [u8; 28],
 }
 
 /// Begins a trading day: resets sequences and user reference numbers, and re-emits every definition.
@@ -179,6 +185,45 @@ pub struct Tick {
     pub header: CommandHeader,
     /// Zero.
     pub reserved: [u8; 40],
+}
+
+/// How much of everything the venue is made for. What does not fit is refused, and a refusal is an
+/// outcome, so the limits are the log's first command behind the start of its first term, and no
+/// node's own affair.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct VenueLimits {
+    /// Common fields.
+    pub header: CommandHeader,
+    /// Bytes in a segment of the event log.
+    pub event_segment_bytes: u64,
+    /// Resting orders in all books.
+    pub orders: u32,
+    /// Different prices on one side of one book.
+    pub levels_per_side: u32,
+    /// Balances: pairs of an account and a currency or instrument.
+    pub balances: u32,
+    /// Ports.
+    pub ports: u32,
+    /// Accounts.
+    pub accounts: u32,
+    /// Currencies.
+    pub currencies: u16,
+    /// Firms.
+    pub firms: u16,
+    /// Instruments.
+    pub instruments: u16,
+    /// Zero.
+    pub reserved: [u8; 70],
+}
+
+impl VenueLimits {
+    /// Whether both set the same limits, whoever asked for them.
+    #[must_use]
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        const HEADER_BYTES: usize = size_of::<CommandHeader>();
+        self.as_bytes()[HEADER_BYTES..] == other.as_bytes()[HEADER_BYTES..]
+    }
 }
 
 /// Defines a currency.
@@ -459,6 +504,65 @@ pub struct Cancel {
     pub user_ref_idx: u8,
     /// Zero.
     pub reserved: [u8; 31],
+}
+
+/// Replaces an order by another with other terms and a new place in time. Instrument, side, account,
+/// group, capacity and cross type are the original's.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct Replace {
+    /// Common fields.
+    pub header: CommandHeader,
+    /// The limit.
+    pub price: Price,
+    /// Discretion (option 9), 0 = none.
+    pub discretion_price: Price,
+    /// The participant's number for the order that is replaced.
+    pub orig_user_ref_num: UserRefNum,
+    /// The participant's number for the order that takes its place.
+    pub user_ref_num: UserRefNum,
+    /// Shares in all: what the original and those it replaced have executed is part of them.
+    pub quantity: Quantity,
+    /// The least that a first fill must bring, 0 = none.
+    pub min_quantity: Quantity,
+    /// The displayed part of a reserve order, 0 = all.
+    pub max_floor: Quantity,
+    /// Random part of the reserve (option 13).
+    pub random_reserves: u32,
+    /// Seconds to live of a good-till-time order.
+    pub expire_time_s: u32,
+    /// Signed peg offset (option 7).
+    pub peg_offset: i32,
+    /// Signed discretion peg offset (option 11).
+    pub discretion_peg_offset: i32,
+    /// The broker of a located short sale (option 26), zeroes = none.
+    pub locate_broker: [u8; 4],
+    /// The participant's text.
+    pub cl_ord_id: ClOrdId,
+    /// The channel of the port whose numbers it uses, both of them.
+    pub user_ref_idx: u8,
+    /// The [`Side`](super::Side) it names (option 27), 0 = the original's.
+    pub side: u8,
+    /// A [`TimeInForce`](super::TimeInForce).
+    pub time_in_force: u8,
+    /// OUCH display.
+    pub display: u8,
+    /// OUCH intermarket sweep: `Y` or `N`.
+    pub intermarket_sweep: u8,
+    /// OUCH price type (option 6).
+    pub price_type: u8,
+    /// OUCH discretion price type (option 10).
+    pub discretion_price_type: u8,
+    /// `P` post-only (option 12).
+    pub post_only: u8,
+    /// Trade now (option 16).
+    pub trade_now: u8,
+    /// OUCH handling instruction (option 17).
+    pub handling: u8,
+    /// Shares located (option 25).
+    pub shares_located: u8,
+    /// Zero.
+    pub reserved: [u8; 23],
 }
 
 #[cfg(test)]

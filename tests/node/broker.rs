@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use rialto::client::{ClientError, Credentials, Incoming, SessionClient};
 use rialto::types::{Price, Quantity, SessionId, Side, Symbol, TimeInForce, UserRefNum};
-use rialto::wire::ouch::{Cancel, Enter, Options, Outbound};
+use rialto::wire::ouch::{Cancel, Enter, Options, Outbound, Replace};
 
 use crate::harness::{Node, SOON};
 
@@ -62,6 +62,17 @@ impl Broker {
         let order = Enter { user_ref_num: number.into(), ..order };
         self.client.enter(&order, &Options::default()).unwrap();
         self.client.flush().unwrap();
+    }
+
+    /// Replaces an order by one of `quantity` shares in all, and returns the new order's number.
+    pub(crate) fn replaces(&mut self, original: u32, quantity: u32, at: &str) -> u32 {
+        let number = self.next_ref;
+        let (original, new) = (UserRefNum(original), UserRefNum(number));
+        let replace = Replace::new(original, new, Quantity(quantity), price(at));
+        self.client.replace(&replace, &Options::default()).unwrap();
+        self.client.flush().unwrap();
+        self.next_ref += 1;
+        number
     }
 
     /// Cancels what an order has beyond `quantity` shares in all.
@@ -148,6 +159,14 @@ pub(crate) fn said(message: &[u8]) -> String {
             format!(
                 "accepted #{} {side} {} {} {price}{state}",
                 m.user_ref_num, m.quantity, m.symbol
+            )
+        }
+        Outbound::Replaced(m, _) => {
+            let state = if m.order_state == b'D' { " dead" } else { "" };
+            let (side, price) = (char::from(m.side), shown(m.price.get()));
+            format!(
+                "replaced #{} by #{} {side} {} {} {price}{state}",
+                m.orig_user_ref_num, m.user_ref_num, m.quantity, m.symbol
             )
         }
         Outbound::Executed(m, _) => {

@@ -89,7 +89,7 @@ fn run_pipeline(
     };
     let (to_feed, events) = (open("commands", LogKind::Commands), open("events", LogKind::Events));
     let reader = events.reader();
-    let engine = new_engine(SEGMENT_BYTES);
+    let engine = new_engine(commands);
     let (engine, _) = EngineAgent::recover(
         engine,
         to_feed.reader(),

@@ -92,7 +92,7 @@ fn replay_without_an_order(commands: &FrameList) -> FrameList {
     let mut lines = commands.0.iter_mut().flat_map(|(_, payload)| payload.iter_mut());
     // From a session that never was: the engine passes over it.
     CommandHeader::view_mut(std::slice::from_mut(lines.nth(at).unwrap())).unwrap().epoch = Epoch(1);
-    replay(&commands, 4 << 20).events
+    replay(&commands).events
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use rialto::engine::{Capacity, Engine, FrameList};
+use rialto::engine::{Engine, FrameList, IndexSeed};
 use rialto::event_store::Reader;
 use rialto::matching::BookSide;
+use rialto::types::command::Command;
 use rialto::types::event::{Event, EventHeader};
 use rialto::types::{
     BookDumpHeader, BookDumpOrder, FrameHeader, FrameSink as _, Line, Nanos, PortId, PortName,
@@ -30,24 +31,23 @@ pub(crate) struct Replay {
     pub(crate) events: FrameList,
 }
 
-/// An engine like that of the nodes.
-pub(crate) fn new_engine(event_segment_bytes: u64) -> Engine {
-    let capacity = Capacity {
-        orders: 65_536,
-        ports: 64,
-        accounts: 64,
-        instruments: 64,
-        ..Capacity::default()
-    };
-    Engine::new(capacity, event_segment_bytes)
+/// An engine like that of the node whose commands these are.
+pub(crate) fn new_engine(commands: &FrameList) -> Engine {
+    let mut records = commands.records();
+    let limits = records.find_map(|(_, record)| match Command::parse(record) {
+        Ok(Command::VenueLimits(limits)) => Some(*limits),
+        _ => None,
+    });
+    let seed = IndexSeed::new([0; IndexSeed::BYTES]);
+    Engine::new(&limits.expect("a log begins with its limits"), seed)
 }
 
 /// Applies commands to a fresh engine.
-pub(crate) fn replay(commands: &FrameList, event_segment_bytes: u64) -> Replay {
-    let mut engine = new_engine(event_segment_bytes);
+pub(crate) fn replay(commands: &FrameList) -> Replay {
+    let mut engine = new_engine(commands);
     let mut events = FrameList::default();
     for (header, payload) in &commands.0 {
-        let Ok(()) = engine.apply(header, payload, &mut events);
+        engine.apply(header, payload, &mut events).unwrap();
     }
     Replay { engine, events }
 }
@@ -57,9 +57,8 @@ impl Replay {
     /// same, byte for byte.
     #[track_caller]
     pub(crate) fn equal_to_event_log(site: &Site) -> Self {
-        let reader = Reader::open(&site.events()).unwrap();
         let commands = read_log(&site.commands());
-        let replay = replay(&commands, reader.segment_bytes());
+        let replay = replay(&commands);
         assert_same_frames(&read_log(&site.events()), &replay.events);
         replay
     }

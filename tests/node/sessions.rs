@@ -2,7 +2,7 @@
 //! once, from any number, however the bytes travel.
 
 use std::io::Write as _;
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::Shutdown;
 use std::thread;
 use std::time::{Duration, Instant};
 

@@ -161,7 +161,7 @@ fn a_market_that_was_not_applied_to_its_end_is_named() {
     let (mut log, recovered) = Writer::open(&node.site.commands(), options).unwrap();
     let mut chain = recovered.chain;
     let header = CommandHeader::internal::<TermStart>(Nanos(1));
-    let start = TermStart { header, term: 1, node: 1, reserved: [0; 32] };
+    let start = TermStart { header, term: 1, node: 1, term_grace_ms: 0, reserved: [0; 28] };
     let cause = Cause { index: 1, term: 1, time: Nanos(1) };
     let header = chain.seal(FrameKind::Normal, cause, 1, start.lines());
     log.append(&header, start.lines()).unwrap();
@@ -215,4 +215,23 @@ fn a_log_that_lost_what_it_held_is_refused_and_left_alone() {
 
 fn first_mib(path: &Path) -> Vec<u8> {
     fs::read(path).unwrap()[..1 << 20].to_vec()
+}
+
+#[test]
+fn the_limits_a_log_began_with_hold_over_the_nodes_file() {
+    let mut node = Node::start();
+    let mut alfa = Broker::login(&node, "ALFA01");
+    alfa.buys(100, "ACME", "24.00");
+    alfa.must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
+    node.stop_in_order();
+    let config = fs::read_to_string(node.site.config()).unwrap();
+    let changed = config
+        .replace("orders = 65536", "orders = 2048")
+        .replace("event_segment_mib = 4", "event_segment_mib = 8");
+    assert_ne!(changed, config);
+    fs::write(node.site.config(), changed).unwrap();
+    node.start_again();
+    Broker::login(&node, "ALFA01").must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
+    node.stop_in_order();
+    crate::replay::Replay::equal_to_event_log(&node.site);
 }

@@ -68,6 +68,45 @@ fn orders_trade_by_price_then_time() {
 }
 
 #[test]
+fn a_replaced_order_trades_under_its_new_number_behind_the_others() {
+    let mut node = Node::start();
+    let mut alfa = Broker::login(&node, "ALFA01");
+    let mut beta = Broker::login(&node, "BETA01");
+    let first = alfa.sells(100, "ACME", "25.00");
+    alfa.sells(100, "ACME", "25.00");
+    alfa.replaces(first, 150, "25.00");
+    alfa.must_hear(&[
+        "system S",
+        "accepted #1 S 100 ACME 25.00",
+        "accepted #2 S 100 ACME 25.00",
+        "replaced #1 by #3 S 150 ACME 25.00",
+    ]);
+    beta.buys(120, "ACME", "25.00");
+    alfa.must_hear(&["executed #2 100 25.00 A", "executed #3 20 25.00 A"]);
+    let bid = beta.buys(50, "ACME", "24.00");
+    // It crosses now, and what it does not trade rests.
+    beta.replaces(bid, 200, "25.00");
+    beta.must_hear(&[
+        "system S",
+        "accepted #1 B 120 ACME 25.00",
+        "executed #1 100 25.00 R",
+        "executed #1 20 25.00 R",
+        "accepted #2 B 50 ACME 24.00",
+        "replaced #2 by #3 B 200 ACME 25.00",
+        "executed #3 130 25.00 R",
+    ]);
+    // A replace that cannot be is the end of the order, and one of an order that is over is nothing.
+    beta.replaces(3, 0, "25.00");
+    beta.must_hear(&["canceled #3 70 U"]);
+    beta.replaces(3, 200, "25.00");
+    beta.must_hear_nothing();
+    alfa.must_hear(&["executed #3 130 25.00 A"]);
+    alfa.must_hear_nothing();
+    let books = node.stop_in_order();
+    assert_eq!(books.lines().count(), 3, "{books}");
+}
+
+#[test]
 fn an_immediate_order_trades_what_it_can_and_never_rests() {
     let mut node = Node::start();
     let mut alfa = Broker::login(&node, "ALFA01");

@@ -1,4 +1,4 @@
-//! Load: traders that enter and cancel orders as fast as the exchange answers, lose their connection,
+//! Load: traders that enter, replace and cancel orders as fast as the exchange answers, lose their connection,
 //! come back, ask for what they missed, and send again what they do not know the fate of.
 
 use std::collections::BTreeMap;
@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use rialto::client::{ClientError, Credentials, Incoming, SessionClient};
 use rialto::types::{Quantity, SessionId, Side, UserRefNum};
-use rialto::wire::ouch::{Cancel, Enter, Options, Outbound};
+use rialto::wire::ouch::{Cancel, Enter, Options, Outbound, Replace};
 
-use crate::broker::order;
+use crate::broker::{order, price};
 use crate::harness::{Node, SOON};
 
 /// The ports that trade.
@@ -176,12 +176,25 @@ impl Trader {
                 let back = u32::try_from(self.random.below(40)).unwrap();
                 Cancel::new(UserRefNum(number.saturating_sub(back)), Quantity::ZERO)
             });
+            let replace = (self.random.below(3) == 0).then(|| {
+                let back = u32::try_from(self.random.below(20)).unwrap();
+                let (original, new) = (number.saturating_sub(back), number + 1);
+                let quantity = u32::try_from(1 + self.random.below(300)).unwrap();
+                let at = price(&format!("25.{:02}", self.random.below(20)));
+                Replace::new(UserRefNum(original), UserRefNum(new), Quantity(quantity), at)
+            });
             // Coming back sends what is unanswered: this one is not yet.
             self.session()?;
             self.last_ref = number;
             self.unanswered.insert(number, order);
             let session = self.session()?;
             session.enter(&order, &Options::default())?;
+            // Nobody waits for the answer of a replace or a cancel: there may be none.
+            if let Some(replace) = replace {
+                session.replace(&replace, &Options::default())?;
+                self.last_ref += 1;
+            }
+            let session = self.session()?;
             if let Some(cancel) = cancel {
                 session.cancel(&cancel, &Options::default())?;
             }

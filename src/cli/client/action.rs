@@ -1,4 +1,5 @@
-//! What a trader types, as messages: `buy 100 ACME 10.50`, `cancel 7`. It sends nothing.
+//! What a trader types, as messages: `buy 100 ACME 10.50`, `replace 7 60 10.55`, `cancel 7`. It sends
+//! nothing.
 
 use crate::cli::units::parse_price;
 use crate::types::{Price, Quantity, Side, Symbol, TimeInForce, UserRefNum};
@@ -8,6 +9,8 @@ pub(super) const GRAMMAR: &str = "\
     buy QUANTITY SYMBOL PRICE [ioc|fok]     PRICE may be `market`\n  \
     sell QUANTITY SYMBOL PRICE [ioc|fok]\n  \
     short QUANTITY SYMBOL PRICE [ioc|fok]\n  \
+    replace REF QUANTITY [PRICE]            without PRICE, the order's own; QUANTITY is\n                                          \
+                                            what it may come to in all\n  \
     cancel REF [QUANTITY]                   QUANTITY is what the order may come to in all\n  \
     quit";
 
@@ -15,6 +18,7 @@ pub(super) const GRAMMAR: &str = "\
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     Enter(Order),
+    Replace { order: UserRefNum, quantity: Quantity, price: Option<Price> },
     Cancel { order: UserRefNum, quantity: Quantity },
     Quit,
 }
@@ -52,6 +56,10 @@ pub(super) fn parse(line: &str, decimals: u8) -> Result<Action, ActionError> {
     let unknown = || ActionError::Words(line.to_owned());
     let side = match words.as_slice() {
         ["quit"] => return Ok(Action::Quit),
+        ["replace", order, quantity] => return replace(order, quantity, None),
+        ["replace", order, quantity, price] => {
+            return replace(order, quantity, Some(limit(price, decimals)?));
+        }
         ["cancel", order] => return cancel(order, "0"),
         ["cancel", order, quantity] => return cancel(order, quantity),
         ["buy", ..] => Side::Buy,
@@ -69,21 +77,31 @@ pub(super) fn parse(line: &str, decimals: u8) -> Result<Action, ActionError> {
         return Err(unknown());
     }
     let upper = symbol.to_ascii_uppercase();
-    let limit = || parse_price(price, decimals).map(Price);
-    let limit = if price == "market" { Some(Price::MARKET) } else { limit() };
     Ok(Action::Enter(Order {
         side,
         quantity: shares(quantity)?,
         symbol: Symbol::new(&upper).ok_or_else(|| ActionError::Symbol(symbol.to_owned()))?,
-        price: limit.ok_or_else(|| ActionError::Price(price.to_owned(), decimals))?,
+        price: if price == "market" { Price::MARKET } else { limit(price, decimals)? },
         time_in_force: if at_once { TimeInForce::ImmediateOrCancel } else { TimeInForce::Day },
         fill_or_kill: how == "fok",
     }))
 }
 
+fn replace(order: &str, quantity: &str, price: Option<Price>) -> Result<Action, ActionError> {
+    Ok(Action::Replace { order: reference(order)?, quantity: shares(quantity)?, price })
+}
+
 fn cancel(order: &str, quantity: &str) -> Result<Action, ActionError> {
-    let number = order.parse().map_err(|_| ActionError::Reference(order.to_owned()))?;
-    Ok(Action::Cancel { order: UserRefNum(number), quantity: shares(quantity)? })
+    Ok(Action::Cancel { order: reference(order)?, quantity: shares(quantity)? })
+}
+
+fn reference(text: &str) -> Result<UserRefNum, ActionError> {
+    text.parse().map(UserRefNum).map_err(|_| ActionError::Reference(text.to_owned()))
+}
+
+fn limit(text: &str, decimals: u8) -> Result<Price, ActionError> {
+    let price = parse_price(text, decimals).map(Price);
+    price.ok_or_else(|| ActionError::Price(text.to_owned(), decimals))
 }
 
 fn shares(text: &str) -> Result<Quantity, ActionError> {
@@ -117,6 +135,18 @@ mod tests {
         assert_eq!(parse("buy 100 ACME 10.5 fok", 4), Ok(Action::Enter(kill)));
         let market = Order { price: Price::MARKET, ..ioc };
         assert_eq!(parse("buy 100 ACME market", 4), Ok(Action::Enter(market)));
+    }
+
+    #[test]
+    fn replaces_are_read() {
+        let (order, quantity) = (UserRefNum(7), Quantity(60));
+        let same = Action::Replace { order, quantity, price: None };
+        assert_eq!(parse("replace 7 60", 4), Ok(same));
+        let moved = Action::Replace { order, quantity, price: Some(Price(105_500)) };
+        assert_eq!(parse("replace 7 60 10.55", 4), Ok(moved));
+        assert!(matches!(parse("replace 7", 4), Err(ActionError::Words(_))));
+        assert!(matches!(parse("replace me 60", 4), Err(ActionError::Reference(_))));
+        assert!(matches!(parse("replace 7 60 market", 4), Err(ActionError::Price(..))));
     }
 
     #[test]

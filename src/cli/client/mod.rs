@@ -3,6 +3,7 @@
 mod action;
 mod show;
 
+use std::collections::HashMap;
 use std::io::{self, BufRead as _, Write};
 use std::net::SocketAddr;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
@@ -13,8 +14,8 @@ use self::action::{Action, Order};
 use crate::agent::StopFlag;
 use crate::cli::{CliError, units};
 use crate::client::{Credentials, Incoming, SessionClient};
-use crate::types::{SessionId, UserRefNum};
-use crate::wire::ouch::{Cancel, Enter, Options, Outbound};
+use crate::types::{Price, SessionId, UserRefNum};
+use crate::wire::ouch::{Cancel, Enter, Options, Outbound, Replace};
 
 /// How long to wait for a connection and for the answer to the login.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -65,6 +66,7 @@ const EXAMPLES: &str = "\
 Examples:\n  \
     export RIALTO_SECRET=K2M5Q8T0XZ\n  \
     rialto client --connect 10.9.0.1:9001 --user BRKR01 \"buy 100 ACME 10.50\" \"cancel 1\"\n  \
+    rialto client --connect 10.9.0.1:9001 --user BRKR01 replace 1 60 10.55\n  \
     rialto client --connect 10.9.0.1:9001 --user BRKR01 sell 100 ACME market\n  \
     rialto client --connect 10.9.0.1:9001 --user BRKR01          then type orders, end with quit\n\n\
 A client that was cut off goes on with the session and the sequence it printed last:\n  \
@@ -90,7 +92,8 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         SessionClient::login(args.connect, credentials, session, args.sequence, LOGIN_TIMEOUT)?;
     let next_ref = UserRefNum(args.first_ref.unwrap_or(1));
     let out = io::stdout();
-    let terminal = Terminal { client, args, next_ref, ended: false, out };
+    let prices = HashMap::new();
+    let terminal = Terminal { client, args, next_ref, prices, ended: false, out };
     match terminal.run(&given, &stop) {
         Err(CliError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
@@ -128,6 +131,8 @@ struct Terminal<'a, W> {
     client: SessionClient,
     args: &'a Args,
     next_ref: UserRefNum,
+    /// Of every order that was sent from here or told by the stream.
+    prices: HashMap<UserRefNum, Price>,
     ended: bool,
     out: W,
 }
@@ -193,7 +198,8 @@ impl<W: Write> Terminal<'_, W> {
                     Ok(message) => show::text(sequence, &message, self.args.decimals),
                     Err(error) => format!("{sequence} {error}"),
                 };
-                if let Some(used) = user_ref_num(message) {
+                if let Some((used, price)) = told(message) {
+                    self.prices.extend(price.map(|price| (used, price)));
                     let given = self.args.first_ref.is_some();
                     let behind = UserRefNum(used.0.saturating_add(1));
                     self.next_ref = if given { self.next_ref } else { self.next_ref.max(behind) };
@@ -208,14 +214,24 @@ impl<W: Write> Terminal<'_, W> {
     fn act(&mut self, action: Action) -> Result<(), CliError> {
         match action {
             Action::Quit => {}
+            Action::Replace { order, quantity, price } => {
+                let Some(price) = price.or_else(|| self.prices.get(&order).copied()) else {
+                    return self.note(&format!("the price of ref {order} is not known: give it"));
+                };
+                let reference = self.take_ref();
+                self.prices.insert(reference, price);
+                self.note(&format!("replace ref {order} by ref {reference}"))?;
+                let replace = Replace::new(order, reference, quantity, price);
+                self.client.replace(&replace, &Options::default())?;
+            }
             Action::Cancel { order, quantity } => {
                 self.note(&format!("cancel ref {order} down to {quantity}"))?;
                 self.client.cancel(&Cancel::new(order, quantity), &Options::default())?;
             }
             Action::Enter(order) => {
                 let Order { side, quantity, symbol, price, time_in_force, fill_or_kill } = order;
-                let reference = self.next_ref;
-                self.next_ref.0 = self.next_ref.0.saturating_add(1);
+                let reference = self.take_ref();
+                self.prices.insert(reference, price);
                 let min_quantity = if fill_or_kill { quantity.0 } else { 0 };
                 let options = Options { min_quantity, ..Options::default() };
                 self.note(&format!("enter ref {reference}"))?;
@@ -224,6 +240,12 @@ impl<W: Write> Terminal<'_, W> {
             }
         }
         Ok(self.client.flush()?)
+    }
+
+    fn take_ref(&mut self) -> UserRefNum {
+        let reference = self.next_ref;
+        self.next_ref.0 = self.next_ref.0.saturating_add(1);
+        reference
     }
 
     /// What the client itself has to say: not mixed with what comes from the exchange if a program
@@ -239,13 +261,15 @@ impl<W: Write> Terminal<'_, W> {
     }
 }
 
-/// The number that a message says was used.
-fn user_ref_num(message: &[u8]) -> Option<UserRefNum> {
-    match Outbound::parse(message).ok()? {
-        Outbound::Accepted(m, _) => Some(UserRefNum(m.user_ref_num.get())),
-        Outbound::Rejected(m, _) => Some(UserRefNum(m.user_ref_num.get())),
-        _ => None,
-    }
+/// The number that a message says was used, and the price of the order that now has it.
+fn told(message: &[u8]) -> Option<(UserRefNum, Option<Price>)> {
+    let (used, price) = match Outbound::parse(message).ok()? {
+        Outbound::Accepted(m, _) => (m.user_ref_num, Some(m.price)),
+        Outbound::Replaced(m, _) => (m.user_ref_num, Some(m.price)),
+        Outbound::Rejected(m, _) => (m.user_ref_num, None),
+        _ => return None,
+    };
+    Some((UserRefNum(used.get()), price.map(|price| Price(price.get()))))
 }
 
 /// The lines of standard input, until it ends. The thread that reads them ends with the process.
@@ -339,18 +363,25 @@ mod tests {
             assert_eq!((enter.user_ref_num.get(), enter.quantity.get()), (42, 100));
             assert_eq!(enter.symbol, Symbol::new("ACME").unwrap());
             stream.write_all(&rejected(42)).unwrap();
+            let replace = next_message(&mut stream, &mut buffer);
+            let Ok(Inbound::Replace(replace, _)) = Inbound::parse(&replace) else { panic!("no U") };
+            assert_eq!((replace.orig_user_ref_num.get(), replace.user_ref_num.get()), (42, 43));
+            assert_eq!((replace.quantity.get(), replace.price.get()), (60, 105_000));
             let cancel = next_message(&mut stream, &mut buffer);
             assert!(matches!(Inbound::parse(&cancel), Ok(Inbound::Cancel(..))));
         });
 
-        let args = args(address, &["buy 100 ACME 10.50", "cancel 42"]);
+        let args =
+            args(address, &["buy 100 ACME 10.50", "replace 7 60", "replace 42 60", "cancel 42"]);
         let given = given_actions(&args).unwrap();
         let credentials = credentials(&args).unwrap();
         let blank = SessionId::BLANK;
         let client = SessionClient::login(address, credentials, blank, 1, LOGIN_TIMEOUT).unwrap();
         let mut out = Vec::new();
         let next_ref = UserRefNum(1);
-        let terminal = Terminal { client, args: &args, next_ref, ended: false, out: &mut out };
+        let prices = HashMap::new();
+        let args = &args;
+        let terminal = Terminal { client, args, next_ref, prices, ended: false, out: &mut out };
         // The exchange closes the connection, perhaps before the client has said goodbye.
         let _ = terminal.run(&given, &StopFlag::default());
         exchange.join().unwrap();
@@ -358,6 +389,8 @@ mod tests {
         let expected = "logged in to session 2611220001, next message 1\n\
                         1 00:00:00.000000000 rejected  ref 41 (0x17 InvalidSymbol)\n\
                         enter ref 42\n\
+                        the price of ref 7 is not known: give it\n\
+                        replace ref 42 by ref 43\n\
                         cancel ref 42 down to 0\n\
                         2 00:00:00.000000000 rejected  ref 42 (0x17 InvalidSymbol)\n";
         assert!(out.starts_with(expected), "{out}");

@@ -23,6 +23,20 @@ pub(super) fn text(sequence: u64, message: &Outbound<'_>, decimals: u8) -> Strin
                 if m.order_state == b'D' { ", dead" } else { "" },
             ),
         ),
+        Outbound::Replaced(m, _) => (
+            m.timestamp,
+            format!(
+                "replaced  ref {} by ref {} {} {} {} at {} as order {}{}",
+                m.orig_user_ref_num,
+                m.user_ref_num,
+                side(m.side),
+                m.quantity,
+                m.symbol,
+                show_price(m.price.get(), decimals),
+                m.order_ref,
+                if m.order_state == b'D' { ", dead" } else { "" },
+            ),
+        ),
         Outbound::Executed(m, _) => (
             m.timestamp,
             format!(
@@ -61,6 +75,16 @@ pub(super) fn json(sequence: u64, message: &Outbound<'_>) -> Value {
         }),
         Outbound::Accepted(m, _) => json!({
             "sequence": sequence, "type": "accepted", "timestamp": m.timestamp.get(),
+            "user_ref_num": m.user_ref_num.get(), "side": char::from(m.side).to_string(),
+            "quantity": m.quantity.get(), "symbol": m.symbol.text(), "price": m.price.get(),
+            "time_in_force": char::from(m.time_in_force).to_string(),
+            "order_ref": m.order_ref.get(),
+            "order_state": char::from(m.order_state).to_string(),
+            "cl_ord_id": m.cl_ord_id.text(),
+        }),
+        Outbound::Replaced(m, _) => json!({
+            "sequence": sequence, "type": "replaced", "timestamp": m.timestamp.get(),
+            "orig_user_ref_num": m.orig_user_ref_num.get(),
             "user_ref_num": m.user_ref_num.get(), "side": char::from(m.side).to_string(),
             "quantity": m.quantity.get(), "symbol": m.symbol.text(), "price": m.price.get(),
             "time_in_force": char::from(m.time_in_force).to_string(),

@@ -327,7 +327,8 @@ impl Desk {
                 self.unanswered = self.unanswered.saturating_sub(1);
                 self.trader.over(UserRefNum(rejected.user_ref_num.get()));
             }
-            Outbound::SystemEvent(_) | Outbound::NotBuilt(_) => {}
+            // These brokers replace nothing.
+            Outbound::Replaced(..) | Outbound::SystemEvent(_) | Outbound::NotBuilt(_) => {}
         }
     }
 }

@@ -1,14 +1,13 @@
 //! `rialto demo`: a node on a private network, brokers that trade on it as processes of their own, a
 //! subscriber that sees only the feed, and in the end a comparison of what both believe.
 //!
-//! The command runs twice: outside (`lab`), where it makes the network and keeps order, and inside
+//! The command runs twice: outside (`outside`), where it makes the network and keeps order, and inside
 //! it (`show`), where it starts the processes and counts.
 
 mod broker;
-mod children;
 mod diff;
-mod lab;
 mod market;
+mod outside;
 mod report;
 mod show;
 mod trader;
@@ -20,6 +19,7 @@ use std::path::PathBuf;
 pub use broker::{Args as BrokerArgs, BrokerError, run as run_broker};
 pub use diff::{Args as DiffArgs, Difference, run as run_diff};
 
+use super::lab::LabError;
 use crate::config::ConfigError;
 
 /// Arguments of `rialto demo`.
@@ -93,6 +93,9 @@ pub enum DemoError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// The private network, or a process in it.
+    #[error(transparent)]
+    Lab(#[from] LabError),
     /// The demo's own files are no configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -114,46 +117,6 @@ pub enum DemoError {
         disk_mib: u64,
         /// The directory.
         path: PathBuf,
-    },
-    /// The private network cannot be made.
-    #[error("the private network of the demo could not be made:{said}")]
-    Lab {
-        /// What the set-up said.
-        said: String,
-    },
-    /// A process does not start.
-    #[error("{name} cannot be started: {source}")]
-    Start {
-        /// Which.
-        name: String,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// A process ended that should not have, or not like this.
-    #[error("{name} ended with {status}; the end of {log}:{tail}", log = .log.display())]
-    Ended {
-        /// Which.
-        name: String,
-        /// How.
-        status: String,
-        /// Its log.
-        log: PathBuf,
-        /// The log's last lines.
-        tail: String,
-    },
-    /// A process does not do what it should.
-    #[error("{name} did not {what} within {seconds} s; the end of {log}:{tail}", log = .log.display())]
-    Slow {
-        /// Which.
-        name: String,
-        /// What.
-        what: &'static str,
-        /// The patience.
-        seconds: u64,
-        /// Its log.
-        log: PathBuf,
-        /// The log's last lines.
-        tail: String,
     },
     /// A process speaks another language.
     #[error("{name} said {line:?}: {source}")]
@@ -183,12 +146,7 @@ impl DemoError {
 /// [`DemoError`]: which process failed, and the end of its log.
 pub fn run(args: &Args) -> Result<(), DemoError> {
     match &args.inside_with_logs {
-        None => lab::run(args),
+        None => outside::run(args),
         Some(logs) => show::run(args, logs),
     }
-}
-
-/// Lines to be shown under a sentence.
-fn indented(lines: &[&str]) -> String {
-    lines.iter().flat_map(|line| ["\n    ", line]).collect()
 }

@@ -1,34 +1,23 @@
 //! The demo seen from inside the lab: starts subscriber, node and brokers, adds up what they say, and
 //! brings them to an end in an order that leaves nothing in flight. It trades nothing itself.
 
-use std::env;
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-
-use super::children::{Children, ProcessId, Said};
 use super::market::DemoMarket;
 use super::report::{FeedResult, Summary, Totals};
 use super::{Args, BackendArg, DemoError, broker};
+use crate::cli::lab::{
+    self, BROKERS_ADDRESS, Children, LabError, NODE_ADDRESS, NODE_PREFIX, ProcessId, Said,
+};
 use crate::config::{Config, market::Market, secrets};
 
-/// The node's end of the lab's network, which `lab.sh` leaves without an address for a DPDK port.
-const NODE_INTERFACE: &str = "rialto0";
-const NODE_ADDRESS: &str = "10.9.0.1";
-const NODE_PREFIX: u8 = 24;
 const ORDER_ENTRY: &str = "10.9.0.1:9001";
 const FEED_GROUP: &str = "239.9.9.9:9100";
-/// The brokers' end, and the namespace it is in.
-const BROKERS_ADDRESS: &str = "10.9.0.2";
-const BROKERS: &str = "brokers";
-
 /// What node and brokers say when they may be used, and what the subscriber's line begins with.
 const READY: &str = broker::READY;
 const FEED_READY: &str = "joined ";
@@ -47,10 +36,10 @@ const LOOK: Duration = Duration::from_millis(100);
 const FEED_MAX: Duration = Duration::from_secs(5);
 
 pub(super) fn run(args: &Args, logs: &Path) -> Result<(), DemoError> {
-    let stop = stop_flag()?;
+    let stop = lab::stop_flag()?;
     let files = Files::write(args, logs)?;
     if args.backend == BackendArg::Kernel {
-        give_address()?;
+        lab::give_address()?;
     }
     let mut show = Show::start(args, &files)?;
     show.trade(&stop)?;
@@ -66,33 +55,6 @@ pub(super) fn run(args: &Args, logs: &Path) -> Result<(), DemoError> {
     );
     say(&summary.json());
     Ok(())
-}
-
-/// Set by a signal, or by the end of standard input: the demo outside has gone, or wants an end.
-fn stop_flag() -> Result<Arc<AtomicBool>, DemoError> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        let registered = signal_hook::flag::register(signal, Arc::clone(&stop));
-        registered.map_err(DemoError::file("handle signals in", "the demo"))?;
-    }
-    let ended = Arc::clone(&stop);
-    thread::spawn(move || {
-        let _any_end_is_one = io::stdin().read_to_end(&mut Vec::new());
-        ended.store(true, Ordering::Relaxed);
-    });
-    Ok(stop)
-}
-
-/// For the kernel to answer for the node, it must know the node's address.
-fn give_address() -> Result<(), DemoError> {
-    let mut command = Command::new("ip");
-    command.args(["addr", "add", &format!("{NODE_ADDRESS}/{NODE_PREFIX}"), "dev", NODE_INTERFACE]);
-    let start = |source| DemoError::Start { name: "ip".to_owned(), source };
-    let output = command.output().map_err(start)?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(DemoError::Lab { said: String::from_utf8_lossy(&output.stderr).into_owned() })
 }
 
 /// The files that processes share.
@@ -171,7 +133,7 @@ impl Show {
     /// Starts all: the subscriber first, so that it hears everything; brokers when the node is ready.
     fn start(args: &Args, files: &Files) -> Result<Self, DemoError> {
         let mut children = Children::new(&files.dir);
-        let mut feed = in_brokers_network()?;
+        let mut feed = lab::rialto_beyond_the_wire()?;
         feed.args([
             "feed",
             "--group",
@@ -188,8 +150,8 @@ impl Show {
             feed.args(["--drop", &datagram.to_string()]);
         }
         let feed_process = children.start("feed", feed)?;
-        await_line(&mut children, feed_process, FEED_READY)?;
-        let mut node = Command::new(exe()?);
+        children.await_line(feed_process, FEED_READY, START_MAX)?;
+        let mut node = lab::rialto()?;
         node.arg("run")
             .arg("--config")
             .arg(&files.config_file)
@@ -209,11 +171,11 @@ impl Show {
             totals: Totals::new(),
             feed: FeedResult::default(),
         };
-        await_line(&mut show.children, node, READY)?;
+        show.children.await_line(node, READY, START_MAX)?;
         for number in 0..args.brokers {
             let command = broker_command(args, files, number)?;
             let broker = show.children.start(&format!("broker-{}", number + 1), command)?;
-            await_line(&mut show.children, broker, READY)?;
+            show.children.await_line(broker, READY, START_MAX)?;
             show.brokers.push(broker);
         }
         Ok(show)
@@ -254,7 +216,7 @@ impl Show {
                 }
             }
             if now > deadline {
-                return Err(self.children.slow(trading[0], "end", END_MAX));
+                return Err(self.children.slow(trading[0], "end", END_MAX).into());
             }
         }
         // What came after the last whole second.
@@ -272,7 +234,7 @@ impl Show {
     fn hear(&mut self, id: ProcessId, said: Said) -> Result<(), DemoError> {
         let speech = |name| move |line, source| DemoError::Speech { name, line, source };
         match said {
-            Said::End => return Err(self.children.ended(id)),
+            Said::End => return Err(self.children.ended(id).into()),
             Said::Line(line) if id == self.feed_process => {
                 self.feed.hear(&line).map_err(|source| speech("feed")(line, source))?;
             }
@@ -318,45 +280,17 @@ impl Show {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.children.next_said(left) {
-                None => return Err(self.children.slow(awaited, "end", END_MAX)),
+                None => return Err(self.children.slow(awaited, "end", END_MAX).into()),
                 Some((id, Said::End)) if id == awaited => break,
                 Some((id, said)) => self.hear(id, said)?,
             }
         }
-        self.children.join(awaited, END_MAX)
+        Ok(self.children.join(awaited, END_MAX)?)
     }
-}
-
-/// Waits for the line with which a process says that it may be used; what else is said meanwhile is
-/// of no interest yet, unless it is an end.
-fn await_line(children: &mut Children, awaited: ProcessId, start: &str) -> Result<(), DemoError> {
-    let deadline = Instant::now() + START_MAX;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match children.next_said(left) {
-            None => return Err(children.slow(awaited, "become ready", START_MAX)),
-            Some((id, Said::End)) => return Err(children.ended(id)),
-            Some((id, Said::Line(line))) if id == awaited && line.starts_with(start) => {
-                return Ok(());
-            }
-            Some(_) => {}
-        }
-    }
-}
-
-fn exe() -> Result<PathBuf, DemoError> {
-    env::current_exe().map_err(DemoError::file("find", "/proc/self/exe"))
-}
-
-/// `rialto` in the brokers' namespace: all it has of the node is the other end of the wire.
-fn in_brokers_network() -> Result<Command, DemoError> {
-    let mut command = Command::new("ip");
-    command.args(["netns", "exec", BROKERS]).arg(exe()?);
-    Ok(command)
 }
 
 fn broker_command(args: &Args, files: &Files, broker: u64) -> Result<Command, DemoError> {
-    let mut command = in_brokers_network()?;
+    let mut command = lab::rialto_beyond_the_wire()?;
     command.args(["demo-broker", "--connect", ORDER_ENTRY, "--secrets"]).arg(&files.secrets);
     let numbers = [
         ("--broker", broker),
@@ -383,8 +317,8 @@ fn last_sequence(books: &Path) -> Result<u64, DemoError> {
 
 /// Has the books compared by a program that knows neither side; a difference is shown.
 fn compare(node: &Path, feed: &Path) -> Result<bool, DemoError> {
-    let start = |source| DemoError::Start { name: "books-diff".to_owned(), source };
-    let mut command = Command::new(exe()?);
+    let start = |source| LabError::Start { name: "books-diff".to_owned(), source };
+    let mut command = lab::rialto()?;
     let output = command.arg("books-diff").args([node, feed]).output().map_err(start)?;
     if !output.status.success() {
         eprint!(

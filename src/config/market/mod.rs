@@ -90,7 +90,6 @@ impl Market {
             let port = market.port(&Keys::new(&source, "port", index), &table)?;
             market.ports.push(port);
         }
-        market.prove_references(&source)?;
         Ok(market)
     }
 
@@ -100,17 +99,31 @@ impl Market {
     /// [`ConfigError::Rule`], naming the list that is too long.
     pub fn fits(&self, capacity: &Capacity) -> Result<(), ConfigError> {
         let source = Source::new(&self.path);
-        let lists = [
+        let fits = |key: &str, length: usize, most: u32, rule: std::fmt::Arguments| {
+            let fits = u32::try_from(length).is_ok_and(|length| length <= most);
+            source.rule(fits, key, format_args!("[{length} tables]"), rule)
+        };
+        for (key, length, name, most) in [
             ("instrument", self.instruments.len(), "instruments", capacity.instruments),
             ("account", self.accounts.len(), "accounts", capacity.accounts),
             ("port", self.ports.len(), "ports", capacity.ports),
-        ];
-        for (key, length, name, most) in lists {
+        ] {
             let rule = format_args!("must be at most the node's capacity.{name} = {most}");
-            let fits = u32::try_from(length).is_ok_and(|length| length <= most);
-            source.rule(fits, key, format_args!("[{length} tables]"), rule)?;
+            fits(key, length, most, rule)?;
         }
-        Ok(())
+        let tables = capacity.tables();
+        for (key, length, most) in [
+            ("currency", self.currencies.len(), tables.currencies),
+            ("firm", self.firms.len(), tables.firms),
+        ] {
+            fits(key, length, most.into(), format_args!("must be at most {most}"))?;
+        }
+        let (balances, most) = (self.transfers.len(), tables.balances);
+        let rule = format_args!(
+            "must be at most {most}, for the node's capacity.accounts and capacity.instruments"
+        );
+        let fits = u32::try_from(balances).is_ok_and(|balances| balances <= most);
+        source.rule(fits, "account", format_args!("[{balances} opening balances]"), rule)
     }
 
     /// The names of the ports, for which secrets are needed.
@@ -300,18 +313,6 @@ impl Market {
             ..Transfer::new_zeroed()
         });
         Ok(())
-    }
-
-    /// Proves that every opening balance will be paid: of two with one reference the second is not.
-    fn prove_references(&self, source: &Source) -> Result<(), ConfigError> {
-        let mut references: Vec<_> = self.transfers.iter().map(|paid| paid.reference).collect();
-        references.sort_unstable();
-        let twice = references.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
-        let Some(reference) = twice else { return Ok(()) };
-        let mut accounts = self.transfers.iter().filter(|paid| paid.reference == reference);
-        let account = accounts.next().map_or(0, |paid| paid.account.0);
-        let rule = "its opening balances cannot be told from another's; choose another number";
-        Err(source.broken("account.number", account, rule))
     }
 
     fn port(&self, keys: &Keys, table: &PortTable) -> Result<PortDefine, ConfigError> {

@@ -82,6 +82,10 @@ fn a_market_larger_than_the_node_is_refused() {
         error,
         "market.toml: instrument = [3 tables]: must be at most the node's capacity.instruments = 2"
     );
+    let more_firms = (0..4_096).map(|n| format!("[[firm]]\ncode = \"{n:04}\"\n"));
+    let market = parse(&[EXAMPLE, &more_firms.collect::<String>()].concat()).unwrap();
+    let error = market.fits(&enough).unwrap_err().to_string();
+    assert_eq!(error, "market.toml: firm = [4099 tables]: must be at most 4096");
 }
 
 #[test]

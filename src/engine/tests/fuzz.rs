@@ -5,7 +5,7 @@ use zerocopy::FromBytes;
 
 use super::world::World;
 use super::{invariants, script};
-use crate::types::command::{Cancel, CommandHeader, NewOrder};
+use crate::types::command::{Cancel, CommandHeader, NewOrder, Replace};
 use crate::types::{Line, Record, UserRefNum};
 
 /// A command of the corpus, and what is done to it.
@@ -48,6 +48,9 @@ fn corpus() -> Vec<Vec<Line>> {
         "B1 buy 3 50 CHIP @10.00",
         "A1 cancel 1",
         "B1 cancel 2 to 100",
+        "B1 replace 2 by 4 300 @9.95",
+        "A1 replace 3 by 4 60 @10.00",
+        "B1 replace 4 by 5 300 @10.00 ioc",
         "status 3 approved short",
         "withdraw 1 10.00 USD",
         "wait 1s",
@@ -61,10 +64,12 @@ fn corpus() -> Vec<Vec<Line>> {
         script::run(&mut world, line);
     }
     let commands = world.command_log.0.into_iter().map(|(_, payload)| payload);
-    let (orders, others): (Vec<_>, Vec<_>) =
-        commands.partition(|command| command[0].0[0] == NewOrder::KIND);
+    let (orders, others): (Vec<_>, Vec<_>) = commands.partition(|command| {
+        let kind = command[0].0[0];
+        kind == NewOrder::KIND || kind == Replace::KIND
+    });
     // The market's definition is long; orders are what matters most.
-    others.into_iter().chain(orders.into_iter().cycle().take(40)).collect()
+    others.into_iter().chain(orders.into_iter().cycle().take(50)).collect()
 }
 
 fn mutant() -> impl Strategy<Value = Mutant> {
@@ -100,6 +105,11 @@ impl Mutant {
             NewOrder::KIND => {
                 let order = NewOrder::mut_from_bytes(Line::bytes_mut(&mut command)).unwrap();
                 order.user_ref_num = UserRefNum(number);
+            }
+            Replace::KIND => {
+                let replace = Replace::mut_from_bytes(Line::bytes_mut(&mut command)).unwrap();
+                replace.orig_user_ref_num = UserRefNum(number.saturating_sub(1 + number % 7));
+                replace.user_ref_num = UserRefNum(number);
             }
             Cancel::KIND => {
                 let cancel = Cancel::mut_from_bytes(Line::bytes_mut(&mut command)).unwrap();

@@ -22,6 +22,11 @@ fn cancels_take_what_is_left_or_reduce() {
 }
 
 #[test]
+fn a_replace_takes_the_old_order_out_and_enters_the_new_one() {
+    tell("replace");
+}
+
+#[test]
 fn orders_that_break_a_rule_are_rejected_with_its_reason() {
     tell("rejects");
 }

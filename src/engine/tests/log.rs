@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use zerocopy::FromZeros;
 
-use super::super::{Capacity, CommandFrames, Engine, FrameList};
+use super::super::{ApplyError, Capacity, CommandError, CommandFrames, Engine, FrameList};
 use super::script;
-use super::world::{OPENING, SEGMENT_BYTES, World};
+use super::world::{OPENING, SEED, SEGMENT_BYTES, World};
 use crate::types::command::{AccountOpen, Cancel, CommandHeader, CommandKind, TermStart};
 use crate::types::event::{Event, EventHeader};
 use crate::types::{
@@ -212,7 +212,7 @@ fn an_event_carries_the_place_of_its_command_in_the_frame() {
     world.commands.push(&Cancel { header, ..Cancel::new_zeroed() });
     world.now = world.now.after(Nanos::SECOND);
     let header = CommandHeader::internal::<TermStart>(Nanos::ZERO);
-    world.commands.push(&TermStart { header, term: 9, node: 2, reserved: [0; 32] });
+    world.commands.push(&TermStart { header, term: 9, node: 2, ..TermStart::new_zeroed() });
     let said = world.seal();
     assert_eq!(said[1], "term 9 started by node 2");
     let causes: Vec<_> = FrameList(vec![world.events.0.last().unwrap().clone()])
@@ -242,7 +242,7 @@ fn commands_of_a_later_version_are_stepped_over() {
     world.commands.push_lines(&unknown);
     world.commands.push_lines(&[short]);
     let header = CommandHeader::internal::<TermStart>(Nanos::ZERO);
-    world.commands.push(&TermStart { header, term: 9, node: 2, reserved: [0; 32] });
+    world.commands.push(&TermStart { header, term: 9, node: 2, ..TermStart::new_zeroed() });
     world.commands.push_lines(&[Line::ZERO]);
     world.commands.push_lines(&[Line::ZERO]);
     assert_eq!(world.seal()[0], "term 9 started by node 2");
@@ -269,14 +269,37 @@ fn the_sinks_first_error_is_returned_and_it_gets_no_frame_after_it() {
             Err("full")
         }
     }
-    let mut engine = Engine::new(Capacity::SMALL, SEGMENT_BYTES);
+    let mut engine = Engine::new(&Capacity::SMALL.limits(SEGMENT_BYTES), SEED);
     let mut commands = CommandFrames::new();
     let header = CommandHeader::internal::<TermStart>(Nanos::ZERO);
     for term in 0..64 {
-        commands.push(&TermStart { header, term, node: 1, reserved: [0; 32] });
+        commands.push(&TermStart { header, term, node: 1, ..TermStart::new_zeroed() });
     }
     let (header, payload) = commands.seal(OPENING);
     let mut sink = Full(0);
-    assert_eq!(engine.apply(&header, &payload, &mut sink), Err("full"));
+    assert_eq!(engine.apply(&header, &payload, &mut sink), Err(ApplyError::Sink("full")));
     assert_eq!(sink.0, 1);
+}
+
+#[test]
+fn a_log_begins_with_the_venues_limits() {
+    let mut engine = Engine::new(&Capacity::SMALL.limits(SEGMENT_BYTES), SEED);
+    let mut commands = CommandFrames::new();
+    let header = CommandHeader::internal::<TermStart>(Nanos::ZERO);
+    commands.push(&TermStart { header, term: 1, node: 1, ..TermStart::new_zeroed() });
+    let header = CommandHeader::internal::<Cancel>(Nanos::ZERO);
+    commands.push(&Cancel { header, ..Cancel::new_zeroed() });
+    let (header, payload) = commands.seal(OPENING);
+    let error = engine.apply(&header, &payload, &mut FrameList::default());
+    assert_eq!(error, Err(CommandError::BeforeLimits { sequence: 2 }.into()));
+}
+
+#[test]
+#[should_panic(expected = "made for other limits")]
+fn an_engine_made_for_other_limits_than_the_logs_stops() {
+    let mut world = World::empty();
+    let other = Capacity { orders: 1, ..Capacity::SMALL }.limits(SEGMENT_BYTES);
+    world.engine = Engine::new(&other, SEED);
+    let (header, payload) = world.command_log.0[0].clone();
+    let _ = world.engine.apply(&header, &payload, &mut world.events);
 }

@@ -4,8 +4,10 @@
 //! Nothing here knows how the engine does it; it sees commands, events and views only.
 
 mod capacity;
+mod feed;
 mod fuzz;
 mod golden;
+mod hostile;
 mod invariants;
 mod log;
 mod naive;

@@ -82,6 +82,19 @@ pub(super) struct Ticket {
     pub(super) account: u32,
 }
 
+/// A replace in the participant's words.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Change {
+    pub(super) login: usize,
+    pub(super) original: u32,
+    pub(super) number: u32,
+    /// In all, what was executed included.
+    pub(super) quantity: u32,
+    /// How many ticks above or below the original's price; `None` is one price unit above it.
+    pub(super) ticks: Option<i64>,
+    pub(super) immediate: bool,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Order {
     ticket: Ticket,
@@ -161,21 +174,21 @@ impl Naive {
         if let Some(reason) = self.refuse(ticket) {
             return vec![format!("rejected {} {reason}", name(ticket))];
         }
+        let end = match (self.opposite(ticket).is_some(), ticket.immediate) {
+            (true, _) => "",
+            (false, true) => " dead",
+            (false, false) => " *",
+        };
+        let mut said = vec![format!("accepted {} {}{end}", name(ticket), terms(ticket))];
+        said.extend(self.trade(ticket, 0));
+        said
+    }
+
+    /// The shares of a ticket are those that are still to trade.
+    fn trade(&mut self, ticket: &Ticket, executed_before: u32) -> Vec<String> {
         let listing = &LISTINGS[ticket.listing];
         let crosses = self.opposite(ticket).is_some();
-        let mut said = vec![format!(
-            "accepted {} {} {} {} @{}{}",
-            name(ticket),
-            ticket.side,
-            ticket.quantity,
-            listing.symbol,
-            decimal(ticket.price.try_into().unwrap(), listing.decimals),
-            match (crosses, ticket.immediate) {
-                (true, _) => "",
-                (false, true) => " dead",
-                (false, false) => " *",
-            }
-        )];
+        let mut said = Vec::new();
         let account = account_of(ticket);
         let mut open = ticket.quantity;
         while open > 0
@@ -218,16 +231,49 @@ impl Naive {
             let price = decimal(ticket.price.try_into().unwrap(), listing.decimals);
             said.push(format!("rested {} {open} {} @{price} *", name(ticket), listing.symbol));
         }
-        let executed = ticket.quantity - open;
+        let executed = executed_before + ticket.quantity - open;
         self.orders.push(Order { ticket: *ticket, account, open, executed });
         said
     }
 
+    pub(super) fn replace(&mut self, change: &Change) -> Vec<String> {
+        let Change { login, original, number, quantity, ticks, immediate } = *change;
+        let Some(at) = self.find(login, original) else { return Vec::new() };
+        if self.down[login] || number <= self.last_number[login] {
+            return Vec::new();
+        }
+        let order = self.orders[at];
+        let tick = LISTINGS[order.ticket.listing].tick.cast_signed();
+        let shift = ticks.map_or(1, |ticks| ticks * tick);
+        let price = order.ticket.price.checked_add_signed(shift).unwrap();
+        let quantity = quantity.saturating_sub(order.executed);
+        let ticket =
+            Ticket { number, quantity, price, immediate, account: order.account, ..order.ticket };
+        let gone = self.take(at, order.open, "User");
+        match self.refuse(&ticket) {
+            Some("PortMessageRate") => {
+                self.orders.insert(at, order);
+                self.last_number[login] = number;
+                vec![format!("rejected {} PortMessageRate", name(&ticket))]
+            }
+            Some(_) => vec![gone],
+            None => {
+                self.last_number[login] = number;
+                let end = match (self.opposite(&ticket).is_some(), immediate) {
+                    (true, _) => " trading",
+                    (false, true) => " dead",
+                    (false, false) => "",
+                };
+                let (old, new) = (name(&order.ticket), name(&ticket));
+                let mut said = vec![format!("replaced {old} by {new} {}{end} *", terms(&ticket))];
+                said.extend(self.trade(&ticket, order.executed));
+                said
+            }
+        }
+    }
+
     pub(super) fn cancel(&mut self, login: usize, number: u32, intended: u32) -> Vec<String> {
-        let found = self
-            .orders
-            .iter()
-            .position(|order| order.ticket.login == login && order.ticket.number == number);
+        let found = self.find(login, number);
         let Some(at) = found.filter(|_| !self.down[login]) else { return Vec::new() };
         let Order { open, executed, ref ticket, .. } = self.orders[at];
         let leaves = intended.saturating_sub(executed);
@@ -334,6 +380,11 @@ impl Naive {
         sells.map(|order| i64::from(order.open)).sum()
     }
 
+    fn find(&self, login: usize, number: u32) -> Option<usize> {
+        let mut tickets = self.orders.iter().map(|order| &order.ticket);
+        tickets.position(|ticket| ticket.login == login && ticket.number == number)
+    }
+
     /// The order that trades first against a ticket: the best price, the oldest of it.
     fn opposite(&self, ticket: &Ticket) -> Option<usize> {
         let buys = ticket.side == "buy";
@@ -362,6 +413,12 @@ impl Naive {
 
 fn name(ticket: &Ticket) -> String {
     format!("{}.{}", LOGINS[ticket.login].name, ticket.number)
+}
+
+fn terms(ticket: &Ticket) -> String {
+    let listing = &LISTINGS[ticket.listing];
+    let price = decimal(ticket.price.try_into().unwrap(), listing.decimals);
+    format!("{} {} {} @{price}", ticket.side, ticket.quantity, listing.symbol)
 }
 
 fn account_of(ticket: &Ticket) -> u32 {

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::invariants;
-use super::naive::{LISTINGS, LOGINS, Naive, Ticket};
+use super::naive::{Change, LISTINGS, LOGINS, Naive, Ticket};
 use super::render::decimal;
 use super::script;
 use super::world::World;
@@ -12,10 +12,18 @@ use super::world::World;
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     Enter(Ticket),
-    Cancel { login: usize, number: u32, intended: u32 },
+    /// The original's number is how many steps it is back.
+    Replace(Change),
+    Cancel {
+        login: usize,
+        number: u32,
+        intended: u32,
+    },
     LogOut(usize),
     LogIn(usize),
-    Wait { seconds: u64 },
+    Wait {
+        seconds: u64,
+    },
 }
 
 proptest! {
@@ -33,6 +41,7 @@ proptest! {
             let mut expected = naive.advance(world.now);
             expected.extend(match step {
                 Step::Enter(ticket) => naive.enter(&numbered(ticket, number)),
+                Step::Replace(change) => naive.replace(&of_step(change, number)),
                 Step::Cancel { login, number, intended } => naive.cancel(login, number, intended),
                 Step::LogOut(login) => naive.log_out(login),
                 Step::LogIn(login) => naive.log_in(login),
@@ -61,6 +70,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     let login = 0..LOGINS.len();
     prop_oneof![
         12 => ticket().prop_map(Step::Enter),
+        6 => change().prop_map(Step::Replace),
         4 => (login.clone(), 1_u32..60, prop_oneof![Just(0), 1_u32..900])
             .prop_map(|(login, number, intended)| Step::Cancel { login, number, intended }),
         1 => login.clone().prop_map(Step::LogOut),
@@ -94,10 +104,35 @@ fn ticket() -> impl Strategy<Value = Ticket> {
     )
 }
 
-/// The number of a ticket is its step's, but that each ninth repeats an older one.
+/// Prices near the original's, and sizes near what it may have executed.
+fn change() -> impl Strategy<Value = Change> {
+    let quantity = prop_oneof![6 => (1_u32..10).prop_map(|lots| lots * 10),
+        6 => (1_u32..10).prop_map(|lots| lots * 100), 1 => 0_u32..200];
+    let ticks = prop_oneof![20 => (-5_i64..6).prop_map(Some), 1 => Just(None)];
+    (0..LOGINS.len(), 1_u32..20, quantity, ticks, prop::bool::weighted(0.2)).prop_map(
+        |(login, original, quantity, ticks, immediate)| Change {
+            login,
+            original,
+            number: 0,
+            quantity,
+            ticks,
+            immediate,
+        },
+    )
+}
+
 fn numbered(ticket: Ticket, step: u32) -> Ticket {
-    let number = if step.is_multiple_of(9) { step / 2 } else { step };
-    Ticket { number, ..ticket }
+    Ticket { number: number_at(step), ..ticket }
+}
+
+fn of_step(change: Change, step: u32) -> Change {
+    let original = step.saturating_sub(change.original);
+    Change { original, number: number_at(step), ..change }
+}
+
+/// The number of an order is its step's, but that each ninth repeats an older one.
+fn number_at(step: u32) -> u32 {
+    if step.is_multiple_of(9) { step / 2 } else { step }
 }
 
 /// The step in the notation.
@@ -113,6 +148,13 @@ pub(super) fn line(step: &Step, number: u32) -> String {
             format!(
                 "{port} {side} {number} {quantity} {symbol} @{price} {immediate} account={account}"
             )
+        }
+        Step::Replace(change) => {
+            let Change { login, original, number, quantity, ticks, immediate } =
+                of_step(*change, number);
+            let price = ticks.map_or("off".to_owned(), |ticks| format!("{ticks:+}t"));
+            let (port, immediate) = (LOGINS[login].name, if immediate { "ioc" } else { "" });
+            format!("{port} replace {original} by {number} {quantity} @{price} {immediate}")
         }
         Step::Cancel { login, number, intended } => {
             format!("{} cancel {number} to {intended}", LOGINS[*login].name)

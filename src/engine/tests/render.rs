@@ -36,6 +36,7 @@ pub(super) fn render(
             CommandKind::from_number(e.command).unwrap(),
             Refusal::from_byte(e.reason).unwrap()
         ),
+        Event::VenueLimitsSet(e) => format!("limits set, {} orders", e.orders),
         Event::CurrencyDefined(e) => format!("currency {} is {}", e.code, e.currency),
         Event::FirmDefined(e) => format!("firm {} is {}", e.code, e.firm),
         Event::PortDefined(e) => format!("port {} is {}", e.name, e.port),
@@ -78,6 +79,27 @@ pub(super) fn render(
                 e.symbol,
                 words.price(e.price),
                 if e.order_state == OrderState::Dead.byte() { " dead" } else { "" }
+            )
+        }
+        Event::Replaced(e) => {
+            let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
+            let original = words.name(header.port, e.user_ref_idx, e.orig_user_ref_num);
+            assert_eq!(original, orders[&e.original]);
+            orders.insert(OrderRef(sequence), name.clone());
+            let dead = e.order_state == OrderState::Dead.byte();
+            format!(
+                "replaced {original} by {name} {} {} {} @{}{}",
+                side(e.side),
+                e.quantity,
+                e.symbol,
+                words.price(e.price),
+                // The feed deletes the original if the new order does not rest as it is.
+                match (e.rests, dead) {
+                    (1, false) => "",
+                    (0, false) => " trading",
+                    (0, true) => " dead",
+                    _ => panic!("it rests and is dead"),
+                }
             )
         }
         Event::Rested(e) => format!(

@@ -8,7 +8,7 @@ use super::world::World;
 use crate::order_manager::Asset;
 use crate::types::command::{
     AccountOpen, AccountUpdate, Cancel, CommandHeader, CurrencyDefine, DayEnd, DayStart,
-    FirmDefine, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, TermStart, Tick,
+    FirmDefine, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, Replace, TermStart, Tick,
     Transfer,
 };
 use crate::types::{
@@ -57,7 +57,23 @@ impl<'a> Speaker<'a> {
             ["term", term] => {
                 let header = CommandHeader::internal::<TermStart>(Nanos::ZERO);
                 let term = term.parse().unwrap();
-                self.world.apply(&TermStart { header, term, node: 1, reserved: [0; 32] })
+                self.world.apply(&TermStart {
+                    header,
+                    term,
+                    node: 1,
+                    term_grace_ms: 10_000,
+                    ..FromZeros::new_zeroed()
+                })
+            }
+            ["away", time] => {
+                self.world.now = self.world.now.after(span(time));
+                Vec::new()
+            }
+            ["limits", ref options @ ..] => {
+                let usual = super::super::Capacity::SMALL;
+                let orders = option(options, "orders").unwrap_or(usual.orders);
+                let capacity = super::super::Capacity { orders, ..usual };
+                self.world.apply(&capacity.limits(super::world::SEGMENT_BYTES))
             }
             ["wait", time] => {
                 self.world.now = self.world.now.after(span(time));
@@ -101,6 +117,13 @@ impl<'a> Speaker<'a> {
                     user_ref_idx,
                     ..FromZeros::new_zeroed()
                 })
+            }
+            [port, "replace", original, "by", number, quantity, price, ref options @ ..] => {
+                self.port = Some(port);
+                let header = self.header::<Replace>();
+                let replace =
+                    self.replacement(header, (original, number), (quantity, price), options);
+                self.world.apply(&replace)
             }
             [port, side, number, quantity, symbol, price, ref options @ ..]
                 if price.starts_with('@') =>
@@ -337,12 +360,67 @@ impl<'a> Speaker<'a> {
         }
     }
 
+    /// The price has the decimals of the original's instrument. "@+2t" is two ticks above the original's
+    /// price, "@off" one unit.
+    fn replacement(
+        &self,
+        header: CommandHeader,
+        (original, number): (&str, &str),
+        (quantity, price): (&str, &str),
+        options: &[&str],
+    ) -> Replace {
+        let (user_ref_idx, orig_user_ref_num) = number_of(original);
+        let (books, manager) = (self.world.engine.books(), self.world.engine.order_manager());
+        let found = manager.orders.find(header.port, user_ref_idx, orig_user_ref_num);
+        let (current, tick, decimals) = found.map_or((Price(1_000_000), 1, 4), |handle| {
+            let order = books.order(handle);
+            let instrument = manager.instruments.get(order.instrument.0.into()).unwrap();
+            (order.price, instrument.tick_size, instrument.price_decimals)
+        });
+        let price = price.strip_prefix('@').unwrap();
+        let price = match (price, price.strip_suffix('t')) {
+            ("market", _) => Price::MARKET,
+            ("off", _) => Price(current.0 + 1),
+            (_, Some(ticks)) => {
+                let shift = ticks.parse::<i64>().unwrap() * tick.cast_signed();
+                Price(current.0.checked_add_signed(shift).unwrap())
+            }
+            (price, None) => Price(parse_decimal(price, decimals).try_into().unwrap()),
+        };
+        let user_ref_num = UserRefNum(number.parse().unwrap());
+        let byte = |name, usual| option::<char>(options, name).map_or(usual, |c| c as u8);
+        let immediate = options.contains(&"ioc");
+        let usual = if immediate { TimeInForce::ImmediateOrCancel } else { TimeInForce::Day };
+        Replace {
+            header,
+            price,
+            discretion_price: Price(option(options, "discretion").unwrap_or(0)),
+            orig_user_ref_num,
+            user_ref_num,
+            quantity: Quantity(quantity.parse().unwrap()),
+            min_quantity: Quantity(option(options, "min").unwrap_or(0)),
+            max_floor: Quantity(option(options, "floor").unwrap_or(0)),
+            cl_ord_id: ClOrdId::new(&format!("id{}", user_ref_num.0)).unwrap(),
+            user_ref_idx,
+            side: byte("side", 0),
+            time_in_force: byte("tif", usual.byte()),
+            display: byte("display", b'Y'),
+            intermarket_sweep: byte("iso", b'N'),
+            price_type: byte("pricetype", 0),
+            post_only: byte("postonly", 0),
+            handling: byte("handling", 0),
+            ..FromZeros::new_zeroed()
+        }
+    }
+
     fn ignored(&self) -> String {
         let EngineCounters {
             commands: _,
             stale_epochs,
             duplicate_orders,
             idle_cancels,
+            malformed_cancels,
+            idle_replaces,
             refused_logins,
             not_allowed,
             unknown_commands,
@@ -352,6 +430,8 @@ impl<'a> Speaker<'a> {
             (stale_epochs, "of an old session"),
             (duplicate_orders, "sent again"),
             (idle_cancels, "with nothing to cancel"),
+            (malformed_cancels, "cancels out of form"),
+            (idle_replaces, "with nothing to replace"),
             (refused_logins, "to log in"),
             (not_allowed, "not allowed"),
             (unknown_commands, "unknown"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Capacity, CommandFrames, Engine, FrameList};
+use super::super::{Capacity, CommandFrames, Engine, FrameList, IndexSeed};
 use super::render::render;
 use super::script;
 use crate::types::command::CommandHeader;
@@ -12,6 +12,9 @@ use crate::types::{Epoch, Line, Nanos, OrderRef, PortId, PortName, Record};
 pub(super) const OPENING: Nanos = Nanos(1_772_461_800_000_000_000);
 /// Segments so small that a test sees several.
 pub(super) const SEGMENT_BYTES: u64 = 1 << 20;
+
+/// Any will do.
+pub(super) const SEED: IndexSeed = IndexSeed::new([7; IndexSeed::BYTES]);
 
 pub(super) struct World {
     pub(super) engine: Engine,
@@ -30,8 +33,14 @@ pub(super) struct World {
 impl World {
     /// With nothing defined.
     pub(super) fn empty() -> Self {
-        Self {
-            engine: Engine::new(Capacity::SMALL, SEGMENT_BYTES),
+        Self::with(Capacity::SMALL)
+    }
+
+    /// With nothing defined, and room for so much.
+    pub(super) fn with(capacity: Capacity) -> Self {
+        let limits = capacity.limits(SEGMENT_BYTES);
+        let mut world = Self {
+            engine: Engine::new(&limits, SEED),
             commands: CommandFrames::new(),
             command_log: FrameList::default(),
             events: FrameList::default(),
@@ -39,7 +48,9 @@ impl World {
             orders: BTreeMap::new(),
             reference: 1_000,
             pace: Nanos::from_micros(1),
-        }
+        };
+        world.apply(&limits);
+        world
     }
 
     /// With the market of `tests/golden/market.txt`, and its day open.

@@ -37,6 +37,9 @@ pub struct KernelConfig {
     pub tx_buffer_bytes: usize,
     /// Hops of multicast datagrams.
     pub multicast_ttl: u8,
+    /// The least time between two looks at the kernel. Each costs a system call, which a transport
+    /// that is not in a hurry need not take from those it shares a core with.
+    pub look_interval: Nanos,
 }
 
 impl KernelConfig {
@@ -50,6 +53,7 @@ impl KernelConfig {
             rx_buffer_bytes: 16 * 1024,
             tx_buffer_bytes: 64 * 1024,
             multicast_ttl: 8,
+            look_interval: Nanos::ZERO,
         }
     }
 }
@@ -123,6 +127,8 @@ pub struct KernelTransport {
     timers: Wheel,
     may_accept: bool,
     clock: Elapsed,
+    look_interval: Nanos,
+    looks_at: Nanos,
     events: EventQueue,
     counters: KernelCounters,
     published: CounterBlock,
@@ -159,6 +165,8 @@ impl KernelTransport {
             timers: Wheel::new(slots, clock.now()),
             may_accept: true,
             clock,
+            look_interval: config.look_interval,
+            looks_at: clock.now(),
             events: EventQueue::new(slots, ACCEPT_MAX),
             counters: KernelCounters::default(),
             published,
@@ -313,7 +321,10 @@ impl Transport for KernelTransport {
         if self.events.is_full() {
             return 0;
         }
-        self.learn();
+        if self.clock.now() >= self.looks_at {
+            self.looks_at = self.clock.now().after(self.look_interval);
+            self.learn();
+        }
         self.accept() + self.serve()
     }
 

@@ -11,7 +11,7 @@ use smoltcp::wire::IpListenEndpoint;
 use super::clock::engine_time;
 use super::connection::Phase;
 use super::link::Link;
-use super::{HALF_OPEN, Stack, engine};
+use super::{HALF_OPEN, Stack, engine, send_arp};
 use crate::net::arp::ArpPacket;
 use crate::net::device::{Device, FrameBurst, RX_BURST_MAX};
 use crate::net::ethernet::{ETHER_TYPE_ARP, ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
@@ -66,7 +66,7 @@ impl<D: Device> Stack<D> {
         };
         self.counters.arp += 1;
         if let Some(reply) = self.neighbours.take(&packet, self.clock.now()) {
-            self.send_arp(reply.target_mac, &reply);
+            send_arp(&mut self.device, reply.target_mac, &reply);
         }
     }
 

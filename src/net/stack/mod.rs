@@ -5,6 +5,7 @@
 //! with something to send are flushed, and timers sit in a wheel. Silent peers are the session's
 //! business (heartbeats); the stack never gives up on an idle connection.
 
+mod client_host;
 mod clock;
 mod connection;
 mod counters;
@@ -23,6 +24,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use smoltcp::iface::{Config, Interface, PollResult, SocketSet};
 use smoltcp::wire::{HardwareAddress, IpCidr};
 
+pub use self::client_host::{ClientConnection, ClientHost};
 pub use self::counters::Counters;
 
 use self::clock::{engine_time, real_time};
@@ -227,7 +229,7 @@ impl<D: Device> Stack<D> {
     /// elsewhere. `false` if the device has no room now.
     pub fn announce(&mut self) -> bool {
         let packet = self.neighbours.announcement();
-        let sent = self.send_arp(MacAddress::BROADCAST, &packet);
+        let sent = send_arp(&mut self.device, MacAddress::BROADCAST, &packet);
         self.flush_device();
         sent
     }
@@ -329,17 +331,6 @@ impl<D: Device> Stack<D> {
         self.counters.tx_frames += self.device.flush() as u64;
     }
 
-    fn send_arp(&mut self, to: MacAddress, packet: &ArpPacket) -> bool {
-        let header =
-            EthernetHeader { destination: to, source: self.mac, ether_type: ETHER_TYPE_ARP };
-        let sent = self.device.transmit(EthernetHeader::LEN + ArpPacket::LEN, |frame| {
-            let (head, body) = frame.split_at_mut(EthernetHeader::LEN);
-            head.copy_from_slice(&header.emit());
-            body.copy_from_slice(&packet.emit());
-        });
-        sent.is_some()
-    }
-
     /// The neighbour that a datagram to `host` goes to; asks for it if it is not known.
     fn resolve(&mut self, host: Ipv4Addr) -> Option<MacAddress> {
         if host.is_multicast() {
@@ -349,10 +340,21 @@ impl<D: Device> Stack<D> {
         let hop = if on_link { host } else { self.config.gateway? };
         let (known, question) = self.neighbours.find(hop, self.clock.now());
         if let Some(question) = question {
-            self.send_arp(MacAddress::BROADCAST, &question);
+            send_arp(&mut self.device, MacAddress::BROADCAST, &question);
         }
         known
     }
+}
+
+fn send_arp<D: Device>(device: &mut D, to: MacAddress, packet: &ArpPacket) -> bool {
+    let header =
+        EthernetHeader { destination: to, source: device.mac(), ether_type: ETHER_TYPE_ARP };
+    let sent = device.transmit(EthernetHeader::LEN + ArpPacket::LEN, |frame| {
+        let (head, body) = frame.split_at_mut(EthernetHeader::LEN);
+        head.copy_from_slice(&header.emit());
+        body.copy_from_slice(&packet.emit());
+    });
+    sent.is_some()
 }
 
 /// All slots, the lowest on top.

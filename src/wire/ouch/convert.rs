@@ -1,20 +1,18 @@
 //! Between messages and records: an order becomes its command, an event becomes its answer.
 //!
-//! The form of an order is judged here, and only its form: whether the symbol exists, whether a value
-//! is on offer today, are the engine's questions.
+//! It judges nothing: the form's first error, which goes along with a command, is found by `form`.
 
 use zerocopy::FromZeros;
 
-use super::{Accepted, Cancel, Canceled, Enter, Executed, OUT_MAX, Options, Rejected, SystemEvent};
+use super::{
+    Accepted, Cancel, Canceled, Enter, Executed, MalformedAppendage, OUT_MAX, Options, Rejected,
+    Replace, Replaced, SystemEvent, form_error, replace_form_error,
+};
 use crate::types::command::{self, CommandHeader};
 use crate::types::event::{self, Event};
 use crate::types::{
-    AccountId, Epoch, Nanos, PortId, Price, Quantity, RejectReason, Side, SystemCode, TimeInForce,
-    UserRefNum,
+    AccountId, Epoch, Nanos, PortId, Price, Quantity, RejectReason, SystemCode, UserRefNum,
 };
-
-/// A good-till-time order lives less than a day.
-const EXPIRE_TIME_S_MAX: u32 = 86_399;
 
 impl Enter {
     /// The command of this message. Whatever its form, it is one: the form's first error goes along,
@@ -29,7 +27,7 @@ impl Enter {
     ) -> command::NewOrder {
         let parsed = Options::parse(elements);
         let error = form_error(self, parsed.as_ref().ok());
-        let options = parsed.unwrap_or_default();
+        let options = parsed.unwrap_or_else(of_channel);
         let mut header = CommandHeader::new::<command::NewOrder>(port, epoch, receive_time);
         header.form_error = error.map_or(0, RejectReason::code);
         command::NewOrder {
@@ -69,6 +67,53 @@ impl Enter {
     }
 }
 
+impl Replace {
+    /// The command of this message, whatever its form, with the form's first error. Options that a
+    /// Replace does not allow are stepped over: what they are about is the original's.
+    #[must_use]
+    pub fn to_command(
+        &self,
+        elements: &[u8],
+        port: PortId,
+        epoch: Epoch,
+        receive_time: Nanos,
+    ) -> command::Replace {
+        let parsed = Options::parse(elements);
+        let error = replace_form_error(self, parsed.as_ref().ok());
+        let options = parsed.unwrap_or_else(of_channel);
+        let mut header = CommandHeader::new::<command::Replace>(port, epoch, receive_time);
+        header.form_error = error.map_or(0, RejectReason::code);
+        command::Replace {
+            header,
+            price: Price(self.price.get()),
+            discretion_price: Price(options.discretion_price),
+            orig_user_ref_num: UserRefNum(self.orig_user_ref_num.get()),
+            user_ref_num: UserRefNum(self.user_ref_num.get()),
+            quantity: Quantity(self.quantity.get()),
+            min_quantity: Quantity(options.min_quantity),
+            max_floor: Quantity(options.max_floor),
+            random_reserves: options.random_reserves,
+            expire_time_s: options.expire_time_s,
+            peg_offset: options.peg_offset,
+            discretion_peg_offset: options.discretion_peg_offset,
+            locate_broker: options.locate_broker,
+            cl_ord_id: self.cl_ord_id,
+            user_ref_idx: options.user_ref_idx,
+            side: options.side,
+            time_in_force: self.time_in_force,
+            display: self.display,
+            intermarket_sweep: self.intermarket_sweep,
+            price_type: options.price_type,
+            discretion_price_type: options.discretion_price_type,
+            post_only: options.post_only,
+            trade_now: options.trade_now,
+            handling: options.handling,
+            shares_located: options.shares_located,
+            reserved: [0; 23],
+        }
+    }
+}
+
 impl Cancel {
     /// The command of this message. OUCH has no answer to a cancel that cannot be understood; one
     /// with a malformed appendage is marked, and the engine is silent about it.
@@ -87,65 +132,16 @@ impl Cancel {
             header,
             user_ref_num: UserRefNum(self.user_ref_num.get()),
             quantity: Quantity(self.quantity.get()),
-            user_ref_idx: parsed.unwrap_or_default().user_ref_idx,
+            user_ref_idx: parsed.unwrap_or_else(of_channel).user_ref_idx,
             ..command::Cancel::new_zeroed()
         }
     }
 }
 
-/// The first thing wrong with an order's form, in the order of its fields. `options` is `None` if its
-/// appendage is malformed.
-///
-/// | field | sound | otherwise |
-/// |---|---|---|
-/// | side | `B` `S` `T` `E` | 0x09 |
-/// | quantity | 1 to 999,999 | 0x13 |
-/// | price | 1 to [`Price::MAX`], or [`Price::MARKET`] | 0x1D |
-/// | time in force | `0` `3` `5` `6` `E` | 0x0F |
-/// | display | `Y` `N` `A` `Z` | 0x03 |
-/// | capacity | `A` `P` `R` `O` | 0x0F |
-/// | ISO | `Y` `N` | 0x08 |
-/// | cross type | `N` `O` `C` `H` `S` `R` `E` `A` | 0x14 |
-/// | appendage | elements fill it, known tags have their sizes | 0x0F |
-/// | discretion | absent: no command carries it | 0x11 |
-/// | expire time | 1 to 86,399 s, if the time in force is `6` | 0x0F |
-#[must_use]
-pub fn form_error(enter: &Enter, options: Option<&Options>) -> Option<RejectReason> {
-    let price = Price(enter.price.get());
-    let time_in_force = TimeInForce::from_byte(enter.time_in_force);
-    if Side::from_byte(enter.side).is_none() {
-        return Some(RejectReason::InvalidSide);
-    }
-    if !(1..=Quantity::MAX.0).contains(&enter.quantity.get()) {
-        return Some(RejectReason::InvalidQuantity);
-    }
-    if !(1..=Price::MAX.0).contains(&price.0) && price != Price::MARKET {
-        return Some(RejectReason::InvalidPrice);
-    }
-    if time_in_force.is_none() {
-        return Some(RejectReason::Other);
-    }
-    if !b"YNAZ".contains(&enter.display) {
-        return Some(RejectReason::InvalidDisplay);
-    }
-    if !b"APRO".contains(&enter.capacity) {
-        return Some(RejectReason::Other);
-    }
-    if !b"YN".contains(&enter.intermarket_sweep) {
-        return Some(RejectReason::IsoNotAllowed);
-    }
-    if !b"NOCHSREA".contains(&enter.cross_type) {
-        return Some(RejectReason::InvalidCross);
-    }
-    let Some(options) = options else { return Some(RejectReason::Other) };
-    if options.discretion {
-        return Some(RejectReason::PeggingNotAllowed);
-    }
-    let expires = time_in_force == Some(TimeInForce::GoodTillTime);
-    if expires && !(1..=EXPIRE_TIME_S_MAX).contains(&options.expire_time_s) {
-        return Some(RejectReason::Other);
-    }
-    None
+/// What is known of a malformed appendage: the channel, or [`Inbound::parse`](super::Inbound::parse)
+/// would have refused the message.
+fn of_channel(malformed: MalformedAppendage) -> Options {
+    channel(malformed.user_ref_idx.unwrap_or_default())
 }
 
 /// Writes the message that `event` is in its port's stream to the front of `out` and returns its
@@ -161,6 +157,9 @@ pub fn emit(
         Event::SystemMessage(e) if e.header.port_sequence != 0 => system_event(e, timestamp, out),
         Event::Accepted(e) if e.header.port_sequence != 0 => {
             Some(accepted(e, sequence, timestamp, out))
+        }
+        Event::Replaced(e) if e.header.port_sequence != 0 => {
+            Some(replaced(e, sequence, timestamp, out))
         }
         Event::Executed(e) if e.header.port_sequence != 0 => Some(executed(e, timestamp, out)),
         Event::Canceled(e) if e.header.port_sequence != 0 => Some(canceled(e, timestamp, out)),
@@ -227,6 +226,45 @@ fn accepted(
     message.emit(&options, out)
 }
 
+/// The options are those of the Replace, as an Accepted echoes those of the Enter.
+fn replaced(
+    event: &event::Replaced,
+    sequence: u64,
+    timestamp: u64,
+    out: &mut [u8; OUT_MAX],
+) -> usize {
+    let message = Replaced {
+        kind: Replaced::KIND,
+        timestamp: timestamp.into(),
+        orig_user_ref_num: event.orig_user_ref_num.0.into(),
+        user_ref_num: event.user_ref_num.0.into(),
+        side: event.side,
+        quantity: event.quantity.0.into(),
+        symbol: event.symbol,
+        price: event.price.0.into(),
+        time_in_force: event.time_in_force,
+        display: event.display,
+        order_ref: sequence.into(),
+        capacity: event.capacity,
+        intermarket_sweep: event.intermarket_sweep,
+        cross_type: event.cross_type,
+        order_state: event.order_state,
+        cl_ord_id: event.cl_ord_id,
+    };
+    let options = Options {
+        min_quantity: event.min_quantity.0,
+        max_floor: event.max_floor.0,
+        price_type: event.price_type,
+        post_only: event.post_only,
+        expire_time_s: event.expire_time_s,
+        handling: event.handling,
+        shares_located: event.shares_located,
+        user_ref_idx: event.user_ref_idx,
+        ..Options::default()
+    };
+    message.emit(&options, out)
+}
+
 fn executed(event: &event::Executed, timestamp: u64, out: &mut [u8; OUT_MAX]) -> usize {
     let message = Executed {
         kind: Executed::KIND,
@@ -274,7 +312,7 @@ mod tests {
     use super::*;
     use crate::types::event::EventHeader;
     use crate::types::{
-        ClOrdId, InstrumentId, Line, MatchNumber, Record as _, Symbol, TimeInForce,
+        ClOrdId, InstrumentId, Line, MatchNumber, OrderRef, Record as _, Side, Symbol, TimeInForce,
     };
 
     fn sound() -> Enter {
@@ -286,45 +324,6 @@ mod tests {
             Price(105_000),
             TimeInForce::Day,
         )
-    }
-
-    fn error_of(change: impl FnOnce(&mut Enter)) -> Option<RejectReason> {
-        let mut enter = sound();
-        change(&mut enter);
-        form_error(&enter, Some(&Options::default()))
-    }
-
-    #[test]
-    fn each_field_out_of_form_has_its_reason() {
-        use RejectReason::*;
-        assert_eq!(error_of(|_| ()), None);
-        assert_eq!(error_of(|e| e.side = b'U'), Some(InvalidSide));
-        assert_eq!(error_of(|e| e.quantity = 0.into()), Some(InvalidQuantity));
-        assert_eq!(error_of(|e| e.quantity = 999_999.into()), None);
-        assert_eq!(error_of(|e| e.quantity = 1_000_000.into()), Some(InvalidQuantity));
-        assert_eq!(error_of(|e| e.price = 0.into()), Some(InvalidPrice));
-        assert_eq!(error_of(|e| e.price = Price::MAX.0.into()), None);
-        assert_eq!(error_of(|e| e.price = (Price::MAX.0 + 1).into()), Some(InvalidPrice));
-        assert_eq!(error_of(|e| e.price = Price::MARKET.0.into()), None);
-        assert_eq!(error_of(|e| e.price = u64::MAX.into()), Some(InvalidPrice));
-        assert_eq!(error_of(|e| e.time_in_force = b'1'), Some(Other));
-        assert_eq!(error_of(|e| e.time_in_force = b'6'), Some(Other));
-        assert_eq!(error_of(|e| e.display = b'?'), Some(InvalidDisplay));
-        assert_eq!(error_of(|e| e.capacity = b'?'), Some(Other));
-        assert_eq!(error_of(|e| e.intermarket_sweep = b' '), Some(IsoNotAllowed));
-        assert_eq!(error_of(|e| e.cross_type = b'?'), Some(InvalidCross));
-        assert_eq!(form_error(&sound(), None), Some(Other));
-        let discretion = Options { discretion: true, ..Options::default() };
-        assert_eq!(form_error(&sound(), Some(&discretion)), Some(PeggingNotAllowed));
-    }
-
-    #[test]
-    fn the_first_field_out_of_form_decides() {
-        let reason = error_of(|e| {
-            e.price = 0.into();
-            e.side = 0;
-        });
-        assert_eq!(reason, Some(RejectReason::InvalidSide));
     }
 
     #[test]
@@ -340,13 +339,69 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_appendage_is_a_form_error_of_the_command() {
-        let enter = sound().to_command(b"\x05\x02", PortId(3), Epoch(9), Nanos(5));
+    fn a_malformed_appendage_is_a_form_error_of_the_command_and_keeps_its_channel() {
+        let elements = b"\x02\x1C\x03\x05\x02";
+        let enter = sound().to_command(elements, PortId(3), Epoch(9), Nanos(5));
         assert_eq!(enter.header.form_error, RejectReason::Other.code());
-        assert_eq!(enter.user_ref_num, UserRefNum(7));
+        assert_eq!((enter.user_ref_num, enter.user_ref_idx), (UserRefNum(7), 3));
+        let replace = replacement().to_command(elements, PortId(3), Epoch(9), Nanos(5));
+        assert_eq!(replace.header.form_error, RejectReason::Other.code());
+        assert_eq!(replace.user_ref_idx, 3);
         let cancel = Cancel::new(UserRefNum(7), Quantity(1));
-        let command = cancel.to_command(b"\x05\x02", PortId(3), Epoch(9), Nanos(5));
+        let command = cancel.to_command(elements, PortId(3), Epoch(9), Nanos(5));
         assert_eq!(command.header.form_error, RejectReason::Other.code());
+        assert_eq!(command.user_ref_idx, 3);
+    }
+
+    fn replacement() -> Replace {
+        Replace::new(UserRefNum(7), UserRefNum(8), Quantity(60), Price(105_100))
+    }
+
+    #[test]
+    fn a_replace_becomes_a_command_with_its_options_and_no_others() {
+        let elements =
+            b"\x05\x02LIME\x05\x03\0\0\0\x0A\x09\x09\0\0\0\0\0\0\0\x05\x05\x80\0\0\x12\x34\
+                         \x02\x1BE\x02\x1C\x03";
+        let command = replacement().to_command(elements, PortId(3), Epoch(9), Nanos(5));
+        assert_eq!((command.header.kind, command.header.lines), (42, 2));
+        assert_eq!((command.header.port, command.header.epoch), (PortId(3), Epoch(9)));
+        assert_eq!((command.header.receive_time, command.header.form_error), (Nanos(5), 0));
+        let numbers = (command.orig_user_ref_num, command.user_ref_num);
+        assert_eq!(numbers, (UserRefNum(7), UserRefNum(8)));
+        assert_eq!((command.price, command.quantity), (Price(105_100), Quantity(60)));
+        assert_eq!((command.min_quantity, command.discretion_price), (Quantity(10), Price(5)));
+        assert_eq!((command.side, command.user_ref_idx), (b'E', 3));
+    }
+
+    #[test]
+    fn a_replaced_order_is_answered_with_both_numbers_and_its_new_reference() {
+        let event = event::Replaced {
+            header: header::<event::Replaced>(1),
+            original: OrderRef(70),
+            price: Price(105_100),
+            symbol: Symbol::new("ACME").unwrap(),
+            orig_user_ref_num: UserRefNum(7),
+            user_ref_num: UserRefNum(8),
+            quantity: Quantity(40),
+            executed: Quantity(20),
+            account: AccountId(5),
+            side: b'T',
+            capacity: b'P',
+            order_state: b'L',
+            user_ref_idx: 2,
+            shares_located: b'Y',
+            rests: 1,
+            ..event::Replaced::new_zeroed()
+        };
+        let message = message_of(event.lines()).unwrap();
+        let Ok(Outbound::Replaced(replaced, elements)) = Outbound::parse(&message) else {
+            panic!()
+        };
+        assert_eq!((replaced.order_ref.get(), replaced.timestamp.get()), (77, 1_234));
+        assert_eq!((replaced.orig_user_ref_num.get(), replaced.user_ref_num.get()), (7, 8));
+        assert_eq!((replaced.price.get(), replaced.quantity.get()), (105_100, 40));
+        assert_eq!((replaced.side, replaced.capacity), (b'T', b'P'));
+        assert_eq!(elements, b"\x02\x19Y\x02\x1C\x02");
     }
 
     #[test]

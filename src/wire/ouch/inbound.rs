@@ -1,16 +1,18 @@
-//! Messages from the participant: Enter Order and Cancel Order; the others are known by type.
+//! Messages from the participant: Enter, Replace and Cancel Order; the others are known by type.
 //!
 //! It checks lengths and types only.
 
 use zerocopy::byteorder::big_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::{APPENDAGE_LENGTH_BYTES, Appendage, OPTIONS_BYTES_MAX, Options, OuchError};
-use super::{join, split};
+use super::{APPENDAGE_LENGTH_BYTES, Appendage, MalformedAppendage, OPTIONS_BYTES_MAX};
+use super::{Options, OuchError, join, split};
 use crate::types::{ClOrdId, Price, Quantity, Side, Symbol, TimeInForce, UserRefNum};
 
 /// The most bytes of an Enter Order that this codec writes.
 pub const ENTER_BYTES_MAX: usize = 45 + APPENDAGE_LENGTH_BYTES + OPTIONS_BYTES_MAX;
+/// The most bytes of a Replace Order that this codec writes.
+pub const REPLACE_BYTES_MAX: usize = 38 + APPENDAGE_LENGTH_BYTES + OPTIONS_BYTES_MAX;
 /// The most bytes of a Cancel Order that this codec writes.
 pub const CANCEL_BYTES_MAX: usize = 9 + APPENDAGE_LENGTH_BYTES + OPTIONS_BYTES_MAX;
 
@@ -19,9 +21,11 @@ pub const CANCEL_BYTES_MAX: usize = 9 + APPENDAGE_LENGTH_BYTES + OPTIONS_BYTES_M
 pub enum Inbound<'a> {
     /// Enter Order.
     Enter(&'a Enter, &'a [u8]),
+    /// Replace Order.
+    Replace(&'a Replace, &'a [u8]),
     /// Cancel Order.
     Cancel(&'a Cancel, &'a [u8]),
-    /// A sound message of a type (`U` `M` `C` `D` `E` `Q`) that this exchange does not offer.
+    /// A sound message of a type (`M` `C` `D` `E` `Q`) that this exchange does not offer.
     NotBuilt(u8),
 }
 
@@ -57,6 +61,32 @@ pub struct Enter {
     pub cl_ord_id: ClOrdId,
 }
 
+/// Replace Order, without its appendage.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
+#[repr(C)]
+pub struct Replace {
+    /// `U`.
+    pub kind: u8,
+    /// The participant's number for the order that is replaced.
+    pub orig_user_ref_num: U32,
+    /// The participant's number for the order that takes its place.
+    pub user_ref_num: U32,
+    /// Shares in all, those executed of the original and of what it replaced included.
+    pub quantity: U32,
+    /// The limit.
+    pub price: U64,
+    /// A [`TimeInForce`].
+    pub time_in_force: u8,
+    /// `Y` visible.
+    pub display: u8,
+    /// `Y` or `N`.
+    pub intermarket_sweep: u8,
+    /// The participant's text.
+    pub cl_ord_id: ClOrdId,
+}
+
 /// Cancel Order, without its appendage.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
@@ -72,19 +102,21 @@ pub struct Cancel {
 }
 
 const _: () = assert!(size_of::<Enter>() == 45);
+const _: () = assert!(size_of::<Replace>() == 38);
 const _: () = assert!(size_of::<Cancel>() == 9);
 
 impl<'a> Inbound<'a> {
     /// Parses one whole message.
     ///
     /// # Errors
-    /// [`OuchError`]; a malformed appendage of the right length is not one.
+    /// [`OuchError`]. An appendage of the right length that is malformed behind its channel is not
+    /// one: the exchange can still answer.
     pub fn parse(message: &'a [u8]) -> Result<Self, OuchError> {
         let &[kind, ..] = message else { return Err(OuchError::Empty) };
         let (fixed, appendage) = match kind {
             Enter::KIND => (size_of::<Enter>(), Appendage::Always),
+            Replace::KIND => (size_of::<Replace>(), Appendage::Always),
             Cancel::KIND => (size_of::<Cancel>(), Appendage::Optional),
-            b'U' => (38, Appendage::Always),
             b'M' => (10, Appendage::Optional),
             b'C' => (17, Appendage::Always),
             b'D' | b'E' => (9, Appendage::Always),
@@ -92,9 +124,16 @@ impl<'a> Inbound<'a> {
             unknown => return Err(OuchError::UnknownType(unknown)),
         };
         let (fields, elements) = split(message, fixed, appendage)?;
+        // Read again when the message becomes a command: most appendages are empty.
+        if let Err(MalformedAppendage { user_ref_idx: None }) = Options::parse(elements) {
+            return Err(OuchError::Appendage(kind));
+        }
         let wrong = OuchError::Length { kind, length: message.len() };
         Ok(match kind {
             Enter::KIND => Self::Enter(Enter::ref_from_bytes(fields).map_err(|_| wrong)?, elements),
+            Replace::KIND => {
+                Self::Replace(Replace::ref_from_bytes(fields).map_err(|_| wrong)?, elements)
+            }
             Cancel::KIND => {
                 Self::Cancel(Cancel::ref_from_bytes(fields).map_err(|_| wrong)?, elements)
             }
@@ -135,6 +174,38 @@ impl Enter {
 
     /// Writes the message to the front of `out` and returns its size.
     pub fn emit(&self, options: &Options, out: &mut [u8; ENTER_BYTES_MAX]) -> usize {
+        join(self.as_bytes(), options, Appendage::Always, out)
+    }
+}
+
+impl Replace {
+    /// The type byte.
+    pub const KIND: u8 = b'U';
+
+    /// A visible order of `quantity` shares in all, for the day and with blank text, in place of
+    /// `original`.
+    #[must_use]
+    pub fn new(
+        original: UserRefNum,
+        user_ref_num: UserRefNum,
+        quantity: Quantity,
+        price: Price,
+    ) -> Self {
+        Self {
+            kind: Self::KIND,
+            orig_user_ref_num: original.0.into(),
+            user_ref_num: user_ref_num.0.into(),
+            quantity: quantity.0.into(),
+            price: price.0.into(),
+            time_in_force: TimeInForce::Day.byte(),
+            display: b'Y',
+            intermarket_sweep: b'N',
+            cl_ord_id: ClOrdId::BLANK,
+        }
+    }
+
+    /// Writes the message to the front of `out` and returns its size.
+    pub fn emit(&self, options: &Options, out: &mut [u8; REPLACE_BYTES_MAX]) -> usize {
         join(self.as_bytes(), options, Appendage::Always, out)
     }
 }
@@ -217,6 +288,24 @@ mod tests {
     }
 
     #[test]
+    fn a_replace_order_is_read_and_written_byte_for_byte() {
+        let message = b"U\0\0\0\x71\0\0\0\x72\0\0\0\xC8\0\0\0\0\0\x09\x9D\xB83YNH8FUB8IV      \
+                        \0\x03\x02\x1BE";
+        let Ok(Inbound::Replace(replace, elements)) = Inbound::parse(message) else { panic!() };
+        let mut expected =
+            Replace::new(UserRefNum(0x71), UserRefNum(0x72), Quantity(200), Price(630_200));
+        expected.time_in_force = TimeInForce::ImmediateOrCancel.byte();
+        expected.cl_ord_id = ClOrdId::new("H8FUB8IV").unwrap();
+        assert_eq!(*replace, expected);
+        let options = Options::parse(elements).unwrap();
+        assert_eq!(options, Options { side: b'E', ..Options::default() });
+
+        let mut out = [0; REPLACE_BYTES_MAX];
+        let size = replace.emit(&options, &mut out);
+        assert_eq!(&out[..size], message);
+    }
+
+    #[test]
     fn a_cancel_may_end_with_an_empty_appendage() {
         let mut message = [0; 11];
         message[..9].copy_from_slice(Cancel::new(UserRefNum(7), Quantity(5)).as_bytes());
@@ -231,6 +320,13 @@ mod tests {
             let wrong = OuchError::Length { kind: b'O', length };
             assert_eq!(Inbound::parse(&message[..length]).unwrap_err(), wrong);
         }
+        for length in [1, 38, 39, 41] {
+            let wrong = OuchError::Length { kind: b'U', length };
+            assert_eq!(
+                Inbound::parse(&[&b"U"[..], &[0; 40]].concat()[..length]).unwrap_err(),
+                wrong
+            );
+        }
         for length in [1, 8, 10, 12] {
             let wrong = OuchError::Length { kind: b'X', length };
             assert_eq!(Inbound::parse(&b"X00000000000"[..length]).unwrap_err(), wrong);
@@ -239,9 +335,29 @@ mod tests {
     }
 
     #[test]
+    fn an_appendage_that_hides_the_channel_is_refused_like_a_wrong_length() {
+        let appended = |fixed: &[u8], elements: &[u8]| {
+            let length = u16::try_from(elements.len()).unwrap().to_be_bytes();
+            [fixed, &length, elements].concat()
+        };
+        let packet = hex(ENTER);
+        let enter =
+            Enter { kind: b'O', ..*Enter::ref_from_prefix(unsequenced(&packet)).unwrap().0 };
+        let cancel = Cancel::new(UserRefNum(7), Quantity(5));
+        let replace = Replace::new(UserRefNum(7), UserRefNum(8), Quantity(5), Price(1));
+        let (o, u, x) = (enter.as_bytes(), replace.as_bytes(), cancel.as_bytes());
+        for (kind, fixed) in [(b'O', o), (b'U', u), (b'X', x)] {
+            let hidden = appended(fixed, b"\x05\x02\x02\x1C\x03");
+            assert_eq!(Inbound::parse(&hidden).unwrap_err(), OuchError::Appendage(kind));
+            let known = appended(fixed, b"\x02\x1C\x03\x05\x02");
+            assert!(Inbound::parse(&known).is_ok());
+        }
+    }
+
+    #[test]
     fn known_types_that_are_not_built_are_told_from_unknown_ones() {
         for (kind, length) in
-            [(b'U', 40), (b'M', 10), (b'M', 12), (b'C', 19), (b'D', 11), (b'E', 11), (b'Q', 1)]
+            [(b'M', 10), (b'M', 12), (b'C', 19), (b'D', 11), (b'E', 11), (b'Q', 1)]
         {
             let mut message = vec![0; length];
             message[0] = kind;
@@ -261,6 +377,12 @@ mod tests {
             let Ok(Inbound::Enter(parsed, elements)) = Inbound::parse(&out[..size]) else { panic!() };
             prop_assert_eq!((*parsed, Options::parse(elements)), (enter, Ok(options)));
 
+            let replace = Replace { kind: b'U', ..*Replace::ref_from_bytes(&fields[..38]).unwrap() };
+            let mut out = [0; REPLACE_BYTES_MAX];
+            let size = replace.emit(&options, &mut out);
+            let Ok(Inbound::Replace(parsed, elements)) = Inbound::parse(&out[..size]) else { panic!() };
+            prop_assert_eq!((*parsed, Options::parse(elements)), (replace, Ok(options)));
+
             let cancel = Cancel { kind: b'X', ..*Cancel::ref_from_bytes(&fields[..9]).unwrap() };
             let mut out = [0; CANCEL_BYTES_MAX];
             let size = cancel.emit(&options, &mut out);
@@ -272,7 +394,8 @@ mod tests {
     #[test]
     fn no_bytes_make_the_parser_panic() {
         let (enter, cancel) = (hex(ENTER), hex(CANCEL));
-        let examples = [unsequenced(&enter), unsequenced(&cancel), b"Q", &[b'U'; 40]];
+        let replace = [&b"U"[..], &[b' '; 37], b"\0\x03\x02\x1BE"].concat();
+        let examples = [unsequenced(&enter), unsequenced(&cancel), &replace, b"Q", &[b'M'; 12]];
         crate::wire::tests::each_damaged(&examples, |bytes| {
             let _ = Inbound::parse(bytes);
         });

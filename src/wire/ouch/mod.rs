@@ -1,18 +1,24 @@
-//! OUCH 5.0: order entry. Enter and Cancel in; System Event, Accepted, Executed, Canceled and
-//! Rejected out; each direction both ways, for the exchange and for its clients.
+//! OUCH 5.0: order entry. Enter, Replace and Cancel in; System Event, Accepted, Replaced, Executed,
+//! Canceled and Rejected out; each direction both ways, for the exchange and for its clients.
 //!
 //! A message is its fixed fields, laid over the bytes, and an appendage of options. Nothing here
-//! judges a field but [`form_error`], and that only by form.
+//! judges a field but [`form_error`] and [`replace_form_error`], and those only by form.
 
 mod convert;
+mod form;
 mod inbound;
 mod options;
 mod outbound;
 
-pub use convert::{emit, form_error};
-pub use inbound::{CANCEL_BYTES_MAX, Cancel, ENTER_BYTES_MAX, Enter, Inbound};
+pub use convert::emit;
+pub use form::{form_error, replace_form_error};
+pub use inbound::{
+    CANCEL_BYTES_MAX, Cancel, ENTER_BYTES_MAX, Enter, Inbound, REPLACE_BYTES_MAX, Replace,
+};
 pub use options::{MalformedAppendage, OPTIONS_BYTES_MAX, Options};
-pub use outbound::{Accepted, Canceled, Executed, OUT_MAX, Outbound, Rejected, SystemEvent};
+pub use outbound::{
+    Accepted, Canceled, Executed, OUT_MAX, Outbound, Rejected, Replaced, SystemEvent,
+};
 
 /// Why bytes are not a message. The sender speaks another protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +37,9 @@ pub enum OuchError {
         /// The whole message's bytes.
         length: usize,
     },
+    /// Its appendage is malformed before it says which channel's number the message carries.
+    #[error("message of type {0:#04x} with an appendage that cannot be read")]
+    Appendage(u8),
 }
 
 /// Bytes of the appendage length.

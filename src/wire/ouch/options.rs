@@ -4,7 +4,7 @@
 
 use crate::types::AccountId;
 
-/// The tags that an Enter Order may carry. 0x80 is ours: see the profile.
+/// The tags that an order may carry. 0x80 is ours: see the profile.
 mod tag {
     pub(super) const FIRM: u8 = 2;
     pub(super) const MIN_QUANTITY: u8 = 3;
@@ -25,13 +25,15 @@ mod tag {
     pub(super) const GROUP_ID: u8 = 24;
     pub(super) const SHARES_LOCATED: u8 = 25;
     pub(super) const LOCATE_BROKER: u8 = 26;
+    pub(super) const SIDE: u8 = 27;
     pub(super) const USER_REF_IDX: u8 = 28;
     pub(super) const SELF_MATCH: u8 = 29;
     pub(super) const ACCOUNT: u8 = 0x80;
 }
 
-/// Bytes that all options together take: eight of 6 bytes, one of 4, nine of 3, and an account.
-pub const OPTIONS_BYTES_MAX: usize = 8 * 6 + 4 + 9 * 3 + 6;
+/// Bytes that all options together take: one of 10 bytes, nine of 6, one of 4, eleven of 3, and an
+/// account.
+pub const OPTIONS_BYTES_MAX: usize = 10 + 9 * 6 + 4 + 11 * 3 + 6;
 
 /// The options of a message; zero is absent. If a tag comes twice, the last one counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,9 +50,12 @@ pub struct Options {
     pub price_type: u8,
     /// Signed offset of a pegged price.
     pub peg_offset: i32,
-    /// Whether a discretion price, type or offset is there. No command has room for one, so an order
-    /// with one is refused rather than traded on other terms.
-    pub discretion: bool,
+    /// Discretion price.
+    pub discretion_price: u64,
+    /// OUCH price type of the discretion price.
+    pub discretion_price_type: u8,
+    /// Signed offset of a pegged discretion price.
+    pub discretion_peg_offset: i32,
     /// `P` post-only.
     pub post_only: u8,
     /// Random part of the reserve.
@@ -71,6 +76,8 @@ pub struct Options {
     pub shares_located: u8,
     /// The broker of a located short sale.
     pub locate_broker: [u8; 4],
+    /// The side, where no field has it.
+    pub side: u8,
     /// The channel of the port whose numbers the message uses.
     pub user_ref_idx: u8,
     /// Self-match strategy.
@@ -82,7 +89,11 @@ pub struct Options {
 /// The elements do not fill the appendage, or a known tag has a value of another size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("malformed appendage")]
-pub struct MalformedAppendage;
+pub struct MalformedAppendage {
+    /// The channel, if it was read before the error. Without it nobody knows whose number the message
+    /// carries: to take it for channel 0 would use up, or cancel, another order's.
+    pub user_ref_idx: Option<u8>,
+}
 
 impl Options {
     /// Parses the elements of an appendage.
@@ -91,14 +102,25 @@ impl Options {
     /// [`MalformedAppendage`].
     pub fn parse(mut elements: &[u8]) -> Result<Self, MalformedAppendage> {
         let mut options = Self::default();
-        while let Some((&length, rest)) = elements.split_first() {
-            let (element, rest) =
-                rest.split_at_checked(usize::from(length)).ok_or(MalformedAppendage)?;
-            let (&tag, value) = element.split_first().ok_or(MalformedAppendage)?;
-            options.set(tag, value).ok_or(MalformedAppendage)?;
+        let mut user_ref_idx = None;
+        while !elements.is_empty() {
+            let malformed = MalformedAppendage { user_ref_idx };
+            let (tag, rest) = options.take(elements).ok_or(malformed)?;
+            if tag == tag::USER_REF_IDX {
+                user_ref_idx = Some(options.user_ref_idx);
+            }
             elements = rest;
         }
         Ok(options)
+    }
+
+    /// Takes the first of `elements`: its tag, and the elements behind it.
+    fn take<'a>(&mut self, elements: &'a [u8]) -> Option<(u8, &'a [u8])> {
+        let (&length, rest) = elements.split_first()?;
+        let (element, rest) = rest.split_at_checked(usize::from(length))?;
+        let (&tag, value) = element.split_first()?;
+        self.set(tag, value)?;
+        Some((tag, rest))
     }
 
     fn set(&mut self, tag: u8, value: &[u8]) -> Option<()> {
@@ -108,10 +130,12 @@ impl Options {
             tag::CUSTOMER_TYPE => self.customer_type = character(value)?,
             tag::MAX_FLOOR => self.max_floor = number(value)?,
             tag::PRICE_TYPE => self.price_type = character(value)?,
-            tag::PEG_OFFSET => self.peg_offset = i32::from_be_bytes(value.try_into().ok()?),
-            tag::DISCRETION_PRICE | tag::DISCRETION_PRICE_TYPE | tag::DISCRETION_PEG_OFFSET => {
-                self.discretion = true;
+            tag::PEG_OFFSET => self.peg_offset = signed(value)?,
+            tag::DISCRETION_PRICE => {
+                self.discretion_price = u64::from_be_bytes(value.try_into().ok()?);
             }
+            tag::DISCRETION_PRICE_TYPE => self.discretion_price_type = character(value)?,
+            tag::DISCRETION_PEG_OFFSET => self.discretion_peg_offset = signed(value)?,
             tag::POST_ONLY => self.post_only = character(value)?,
             tag::RANDOM_RESERVES => self.random_reserves = number(value)?,
             tag::ROUTE => self.route = value.try_into().ok()?,
@@ -122,6 +146,7 @@ impl Options {
             tag::GROUP_ID => self.group_id = u16::from_be_bytes(value.try_into().ok()?),
             tag::SHARES_LOCATED => self.shares_located = character(value)?,
             tag::LOCATE_BROKER => self.locate_broker = value.try_into().ok()?,
+            tag::SIDE => self.side = character(value)?,
             tag::USER_REF_IDX => self.user_ref_idx = character(value)?,
             tag::SELF_MATCH => self.self_match = character(value)?,
             tag::ACCOUNT => self.account = AccountId(number(value)?),
@@ -131,7 +156,7 @@ impl Options {
     }
 
     /// Writes the options that are present, in the order of their tags, to the front of `out`, which
-    /// has room for [`OPTIONS_BYTES_MAX`], and returns their size. Discretion is not written.
+    /// has room for [`OPTIONS_BYTES_MAX`], and returns their size.
     pub fn emit(&self, out: &mut [u8]) -> usize {
         let mut writer = Writer { out, size: 0 };
         writer.put(tag::FIRM, &self.firm);
@@ -140,6 +165,9 @@ impl Options {
         writer.put(tag::MAX_FLOOR, &self.max_floor.to_be_bytes());
         writer.put(tag::PRICE_TYPE, &[self.price_type]);
         writer.put(tag::PEG_OFFSET, &self.peg_offset.to_be_bytes());
+        writer.put(tag::DISCRETION_PRICE, &self.discretion_price.to_be_bytes());
+        writer.put(tag::DISCRETION_PRICE_TYPE, &[self.discretion_price_type]);
+        writer.put(tag::DISCRETION_PEG_OFFSET, &self.discretion_peg_offset.to_be_bytes());
         writer.put(tag::POST_ONLY, &[self.post_only]);
         writer.put(tag::RANDOM_RESERVES, &self.random_reserves.to_be_bytes());
         writer.put(tag::ROUTE, &self.route);
@@ -150,10 +178,19 @@ impl Options {
         writer.put(tag::GROUP_ID, &self.group_id.to_be_bytes());
         writer.put(tag::SHARES_LOCATED, &[self.shares_located]);
         writer.put(tag::LOCATE_BROKER, &self.locate_broker);
+        writer.put(tag::SIDE, &[self.side]);
         writer.put(tag::USER_REF_IDX, &[self.user_ref_idx]);
         writer.put(tag::SELF_MATCH, &[self.self_match]);
         writer.put(tag::ACCOUNT, &self.account.0.to_be_bytes());
         writer.size
+    }
+
+    /// Whether any part of a discretion price is there.
+    #[must_use]
+    pub const fn has_discretion(&self) -> bool {
+        self.discretion_price != 0
+            || self.discretion_price_type != 0
+            || self.discretion_peg_offset != 0
     }
 }
 
@@ -180,6 +217,10 @@ fn number(value: &[u8]) -> Option<u32> {
     Some(u32::from_be_bytes(value.try_into().ok()?))
 }
 
+fn signed(value: &[u8]) -> Option<i32> {
+    Some(i32::from_be_bytes(value.try_into().ok()?))
+}
+
 fn character(value: &[u8]) -> Option<u8> {
     match value {
         &[byte] => Some(byte),
@@ -202,14 +243,25 @@ pub(super) mod tests {
     #[test]
     fn elements_that_do_not_fill_the_appendage_are_malformed() {
         for elements in [&b"\x00"[..], b"\x05\x02MLR", b"\x02", b"\x05\x02MLRO\x01"] {
-            assert_eq!(Options::parse(elements), Err(MalformedAppendage), "{elements:?}");
+            let malformed = MalformedAppendage { user_ref_idx: None };
+            assert_eq!(Options::parse(elements), Err(malformed), "{elements:?}");
         }
     }
 
     #[test]
     fn a_known_tag_with_a_value_of_another_size_is_malformed() {
-        assert_eq!(Options::parse(b"\x03\x03\x00\x01"), Err(MalformedAppendage));
-        assert_eq!(Options::parse(b"\x03\x0CPP"), Err(MalformedAppendage));
+        let malformed = MalformedAppendage { user_ref_idx: None };
+        assert_eq!(Options::parse(b"\x03\x03\x00\x01"), Err(malformed));
+        assert_eq!(Options::parse(b"\x03\x0CPP"), Err(malformed));
+        assert_eq!(Options::parse(b"\x03\x1C\x01\x02"), Err(malformed));
+    }
+
+    #[test]
+    fn the_channel_read_before_an_error_is_known() {
+        let malformed = |user_ref_idx| Err(MalformedAppendage { user_ref_idx });
+        assert_eq!(Options::parse(b"\x02\x1C\x03\x05\x02"), malformed(Some(3)));
+        assert_eq!(Options::parse(b"\x02\x1C\x03\x02\x1C\x04\x00"), malformed(Some(4)));
+        assert_eq!(Options::parse(b"\x05\x02\x02\x1C\x03"), malformed(None));
     }
 
     #[test]
@@ -220,21 +272,24 @@ pub(super) mod tests {
 
     prop_compose! {
         pub(in crate::wire::ouch) fn any_options()(
-            words: [u32; 8],
+            words: [u32; 7],
+            discretion_price: u64,
             firm: [u8; 4],
             route: [u8; 4],
             locate_broker: [u8; 4],
             group_id: u16,
-            bytes: [u8; 10],
+            bytes: [u8; 11],
         ) -> Options {
-            let [min_quantity, max_floor, peg, random_reserves, expire_time_s, account, ..] = words;
+            let [min_quantity, max_floor, peg, discretion_peg, random_reserves, ..] = words;
+            let [.., expire_time_s, account] = words;
             let [customer_type, price_type, post_only, trade_now, handling, bbo_weight, ..] = bytes;
-            let [.., shares_located, user_ref_idx, self_match] = bytes;
+            let [.., discretion_price_type, shares_located, side, user_ref_idx, self_match] = bytes;
             Options {
                 firm, min_quantity, customer_type, max_floor, price_type,
-                peg_offset: peg.cast_signed(), discretion: false, post_only, random_reserves,
+                peg_offset: peg.cast_signed(), discretion_price, discretion_price_type,
+                discretion_peg_offset: discretion_peg.cast_signed(), post_only, random_reserves,
                 route, expire_time_s, trade_now, handling, bbo_weight, group_id, shares_located,
-                locate_broker, user_ref_idx, self_match, account: AccountId(account),
+                locate_broker, side, user_ref_idx, self_match, account: AccountId(account),
             }
         }
     }
@@ -261,7 +316,7 @@ pub(super) mod tests {
                 let mut out = [0; OPTIONS_BYTES_MAX];
                 let size = options.emit(&mut out);
                 let again = Options::parse(&out[..size]).unwrap();
-                assert_eq!(again, Options { discretion: false, ..options });
+                assert_eq!(again, options);
             }
         });
     }
@@ -275,6 +330,9 @@ pub(super) mod tests {
             (5, 4),
             (6, 1),
             (7, 4),
+            (9, 8),
+            (10, 1),
+            (11, 4),
             (12, 1),
             (13, 4),
             (14, 4),
@@ -285,6 +343,7 @@ pub(super) mod tests {
             (24, 2),
             (25, 1),
             (26, 4),
+            (27, 1),
             (28, 1),
             (29, 1),
             (0x80, 4),

@@ -1,4 +1,4 @@
-//! Messages to the participant: System Event, Accepted, Executed, Canceled, Rejected.
+//! Messages to the participant: System Event, Accepted, Replaced, Executed, Canceled, Rejected.
 //!
 //! It lays fields over bytes; which event becomes which message is [`convert`](super::emit)'s.
 
@@ -9,8 +9,8 @@ use super::{APPENDAGE_LENGTH_BYTES, Appendage, OPTIONS_BYTES_MAX, Options, OuchE
 use super::{join, split};
 use crate::types::{ClOrdId, Symbol};
 
-/// The most bytes of any message that this codec writes: an Accepted with every option.
-pub const OUT_MAX: usize = size_of::<Accepted>() + APPENDAGE_LENGTH_BYTES + OPTIONS_BYTES_MAX;
+/// The most bytes of any message that this codec writes: a Replaced with every option.
+pub const OUT_MAX: usize = size_of::<Replaced>() + APPENDAGE_LENGTH_BYTES + OPTIONS_BYTES_MAX;
 
 /// A message to the participant, laid over its bytes, with the elements of its appendage.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,8 @@ pub enum Outbound<'a> {
     SystemEvent(&'a SystemEvent),
     /// Order Accepted.
     Accepted(&'a Accepted, &'a [u8]),
+    /// Order Replaced.
+    Replaced(&'a Replaced, &'a [u8]),
     /// Order Executed.
     Executed(&'a Executed, &'a [u8]),
     /// Order Canceled.
@@ -74,6 +76,46 @@ pub struct Accepted {
     /// As entered.
     pub intermarket_sweep: u8,
     /// As entered.
+    pub cross_type: u8,
+    /// An [`OrderState`](crate::types::OrderState).
+    pub order_state: u8,
+    /// As entered.
+    pub cl_ord_id: ClOrdId,
+}
+
+/// Order Replaced.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
+#[repr(C)]
+pub struct Replaced {
+    /// `U`.
+    pub kind: u8,
+    /// Nanoseconds since midnight.
+    pub timestamp: U64,
+    /// The participant's number for the order that is gone.
+    pub orig_user_ref_num: U32,
+    /// The participant's number for the new order.
+    pub user_ref_num: U32,
+    /// A [`Side`](crate::types::Side).
+    pub side: u8,
+    /// Shares that are still to trade.
+    pub quantity: U32,
+    /// The instrument.
+    pub symbol: Symbol,
+    /// The price of the new order.
+    pub price: U64,
+    /// A [`TimeInForce`](crate::types::TimeInForce).
+    pub time_in_force: u8,
+    /// As entered.
+    pub display: u8,
+    /// The exchange's number for the new order, the same in the feed.
+    pub order_ref: U64,
+    /// The original's.
+    pub capacity: u8,
+    /// As entered.
+    pub intermarket_sweep: u8,
+    /// The original's.
     pub cross_type: u8,
     /// An [`OrderState`](crate::types::OrderState).
     pub order_state: u8,
@@ -141,6 +183,7 @@ pub struct Rejected {
 
 const _: () = assert!(size_of::<SystemEvent>() == 10);
 const _: () = assert!(size_of::<Accepted>() == 62);
+const _: () = assert!(size_of::<Replaced>() == 66);
 const _: () = assert!(size_of::<Executed>() == 34);
 const _: () = assert!(size_of::<Canceled>() == 18);
 const _: () = assert!(size_of::<Rejected>() == 29);
@@ -158,6 +201,10 @@ impl<'a> Outbound<'a> {
                 let (fields, elements) = view(message, Appendage::Always)?;
                 Self::Accepted(fields, elements)
             }
+            Replaced::KIND => {
+                let (fields, elements) = view(message, Appendage::Always)?;
+                Self::Replaced(fields, elements)
+            }
             Executed::KIND => {
                 let (fields, elements) = view(message, Appendage::Optional)?;
                 Self::Executed(fields, elements)
@@ -170,8 +217,9 @@ impl<'a> Outbound<'a> {
                 let (fields, elements) = view(message, Appendage::Optional)?;
                 Self::Rejected(fields, elements)
             }
-            b'U' | b'D' | b'B' | b'F' | b'P' | b'I' | b'T' | b'M' | b'R' | b'X' | b'G' | b'K'
-            | b'Q' => Self::NotBuilt(kind),
+            b'D' | b'B' | b'F' | b'P' | b'I' | b'T' | b'M' | b'R' | b'X' | b'G' | b'K' | b'Q' => {
+                Self::NotBuilt(kind)
+            }
             unknown => return Err(OuchError::UnknownType(unknown)),
         })
     }
@@ -199,6 +247,16 @@ impl SystemEvent {
 impl Accepted {
     /// The type byte.
     pub const KIND: u8 = b'A';
+
+    /// Writes the message to the front of `out` and returns its size.
+    pub fn emit(&self, options: &Options, out: &mut [u8; OUT_MAX]) -> usize {
+        join(self.as_bytes(), options, Appendage::Always, out)
+    }
+}
+
+impl Replaced {
+    /// The type byte.
+    pub const KIND: u8 = b'U';
 
     /// Writes the message to the front of `out` and returns its size.
     pub fn emit(&self, options: &Options, out: &mut [u8; OUT_MAX]) -> usize {
@@ -308,6 +366,36 @@ mod tests {
     }
 
     #[test]
+    fn a_replaced_is_read_and_written_byte_for_byte() {
+        let message = b"U\0\0\x28\x9B\x4D\x64\xAF\x87\0\0\0\x71\0\0\0\x72S\0\0\0\xC8CVLT    \
+                        \0\0\0\0\0\x09\x9D\xB80Y\0\0\0\0\x0F\x56\xB4\xF5ANNLH8FUB8IV      \0\0";
+        let Ok(Outbound::Replaced(replaced, [])) = Outbound::parse(message) else { panic!() };
+        let expected = Replaced {
+            kind: b'U',
+            timestamp: 0x289B_4D64_AF87.into(),
+            orig_user_ref_num: 0x71.into(),
+            user_ref_num: 0x72.into(),
+            side: b'S',
+            quantity: 200.into(),
+            symbol: Symbol::new("CVLT").unwrap(),
+            price: 630_200.into(),
+            time_in_force: b'0',
+            display: b'Y',
+            order_ref: 0x0F56_B4F5.into(),
+            capacity: b'A',
+            intermarket_sweep: b'N',
+            cross_type: b'N',
+            order_state: b'L',
+            cl_ord_id: ClOrdId::new("H8FUB8IV").unwrap(),
+        };
+        assert_eq!(*replaced, expected);
+
+        let mut out = [0; OUT_MAX];
+        let size = expected.emit(&Options::default(), &mut out);
+        assert_eq!(&out[..size], message);
+    }
+
+    #[test]
     fn types_never_sent_are_told_from_unknown_ones() {
         assert!(matches!(Outbound::parse(b"T"), Ok(Outbound::NotBuilt(b'T'))));
         assert_eq!(Outbound::parse(b"Y").unwrap_err(), OuchError::UnknownType(b'Y'));
@@ -316,7 +404,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_emitted_is_parsed_back(bytes: [u8; 62], options in any_options()) {
+        fn what_is_emitted_is_parsed_back(bytes: [u8; 66], options in any_options()) {
             let mut out = [0; OUT_MAX];
 
             let sent = SystemEvent { kind: b'S', ..*SystemEvent::ref_from_bytes(&bytes[..10]).unwrap() };
@@ -324,9 +412,14 @@ mod tests {
             let Ok(Outbound::SystemEvent(read)) = Outbound::parse(&out[..size]) else { panic!() };
             prop_assert_eq!(*read, sent);
 
-            let sent = Accepted { kind: b'A', ..*Accepted::ref_from_bytes(&bytes).unwrap() };
+            let sent = Accepted { kind: b'A', ..*Accepted::ref_from_bytes(&bytes[..62]).unwrap() };
             let size = sent.emit(&options, &mut out);
             let Ok(Outbound::Accepted(read, tail)) = Outbound::parse(&out[..size]) else { panic!() };
+            prop_assert_eq!((*read, Options::parse(tail)), (sent, Ok(options)));
+
+            let sent = Replaced { kind: b'U', ..*Replaced::ref_from_bytes(&bytes).unwrap() };
+            let size = sent.emit(&options, &mut out);
+            let Ok(Outbound::Replaced(read, tail)) = Outbound::parse(&out[..size]) else { panic!() };
             prop_assert_eq!((*read, Options::parse(tail)), (sent, Ok(options)));
 
             let sent = Executed { kind: b'E', ..*Executed::ref_from_bytes(&bytes[..34]).unwrap() };
@@ -349,7 +442,9 @@ mod tests {
     #[test]
     fn no_bytes_make_the_parser_panic() {
         let (accepted, canceled) = (hex(ACCEPTED), hex(CANCELED));
-        let examples = [sequenced(&accepted), sequenced(&canceled), &[b'E'; 36], &[b'J'; 29]];
+        let replaced = [&b"U"[..], &[b' '; 65], b"\0\x03\x02\x1C\x02"].concat();
+        let (accepted, canceled) = (sequenced(&accepted), sequenced(&canceled));
+        let examples = [accepted, canceled, &replaced, &[b'E'; 36], &[b'J'; 29]];
         crate::wire::tests::each_damaged(&examples, |bytes| {
             let _ = Outbound::parse(bytes);
         });

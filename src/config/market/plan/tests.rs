@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::engine::{Capacity, CommandFrames, Engine, FrameList, MEMORY_SEGMENT_BYTES};
+use crate::engine::{Capacity, CommandFrames, Engine, FrameList, IndexSeed, MEMORY_SEGMENT_BYTES};
 use crate::types::command::{Command, DayStart};
 use crate::types::event::Event;
 use crate::types::{AccountId, SessionId, Symbol};
@@ -35,8 +35,12 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let engine = Engine::new(Capacity::SMALL, MEMORY_SEGMENT_BYTES);
-        Self { engine, commands: CommandFrames::new(), defined: Defined::default() }
+        let limits = Capacity::SMALL.limits(MEMORY_SEGMENT_BYTES);
+        let engine = Engine::new(&limits, IndexSeed::new([0; IndexSeed::BYTES]));
+        let commands = CommandFrames::new();
+        let mut world = Self { engine, commands, defined: Defined::default() };
+        world.give(&[limits.lines().to_vec()]);
+        world
     }
 
     fn with(market: &Market) -> Self {
@@ -50,7 +54,7 @@ impl World {
             self.commands.push_lines(command);
             let (header, payload) = self.commands.seal(Nanos(self.engine.now().0 + 1));
             let mut events = FrameList::default();
-            let Ok(()) = self.engine.apply(&header, &payload, &mut events);
+            self.engine.apply(&header, &payload, &mut events).unwrap();
             for (_, record) in events.records() {
                 let event = Event::parse(record).unwrap();
                 assert!(!matches!(event, Event::Refused(_)), "{event:?}");

@@ -4,71 +4,24 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-
-use super::{Args, DemoError, indented};
+use super::{Args, DemoError};
+use crate::cli::lab;
 use crate::sys::file;
-
-/// Makes the network and becomes the command it is given.
-const LAB: &str = include_str!("../../../hwconfig/lab.sh");
 
 /// Log bytes for each Enter message, cancels and fills included, and generously.
 const BYTES_PER_ORDER: u64 = 768;
 /// What the two logs hold in reserve, in segments of 64 MiB: what is written and what comes next.
 const RESERVE_BYTES: u64 = 4 << 26;
-const LOOK: Duration = Duration::from_millis(50);
 
 pub(super) fn run(args: &Args) -> Result<(), DemoError> {
     let dir = directory(args)?;
     fs::create_dir_all(&dir).map_err(DemoError::file("make", &dir))?;
     let dir = fs::canonicalize(&dir).map_err(DemoError::file("find", &dir))?;
-    try_lab()?;
+    lab::check()?;
     let logs = Logs::make(args, &dir)?;
-    let exe = env::current_exe().map_err(DemoError::file("find", "/proc/self/exe"))?;
-
-    let mut inside = enter();
-    inside.arg(exe).arg("demo").args(arguments(args, &dir, logs.path()));
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        let registered = signal_hook::flag::register(signal, Arc::clone(&stop));
-        registered.map_err(DemoError::file("handle signals in", "the demo"))?;
-    }
-    let start = |source| DemoError::Start { name: "unshare".to_owned(), source };
-    let mut inside = inside.stdin(Stdio::piped()).spawn().map_err(start)?;
-    loop {
-        if let Some(status) = inside.try_wait().map_err(start)? {
-            return if status.success() { Ok(()) } else { Err(DemoError::Inside) };
-        }
-        if stop.load(Ordering::Relaxed) {
-            // The end of its input tells the demo to come to an end. Should we be killed, it is told too.
-            inside.stdin = None;
-        }
-        thread::sleep(LOOK);
-    }
-}
-
-fn enter() -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", LAB, "lab"]);
-    command
-}
-
-/// Makes a lab and does nothing in it, so that a machine that allows none is told from a demo that
-/// fails.
-fn try_lab() -> Result<(), DemoError> {
-    let tried = enter().arg("true").stdin(Stdio::null()).output();
-    let tried = tried.map_err(|source| DemoError::Start { name: "sh".to_owned(), source })?;
-    if tried.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&tried.stderr);
-    Err(DemoError::Lab { said: indented(&said.lines().collect::<Vec<_>>()) })
+    let status = lab::run(arguments(args, &dir, logs.path()))?;
+    if status.success() { Ok(()) } else { Err(DemoError::Inside) }
 }
 
 fn directory(args: &Args) -> Result<PathBuf, DemoError> {
@@ -94,7 +47,8 @@ fn arguments(args: &Args, dir: &Path, logs: &Path) -> Vec<String> {
         ("--inside-with-logs", logs.display().to_string()),
     ];
     let drop = drop.map(|datagram| ("--drop", datagram.to_string()));
-    numbers.into_iter().chain(drop).flat_map(|(name, value)| [name.to_owned(), value]).collect()
+    let words = numbers.into_iter().chain(drop).flat_map(|(name, value)| [name.to_owned(), value]);
+    ["demo".to_owned()].into_iter().chain(words).collect()
 }
 
 /// The directory of the node's logs, removed when the demo is over.

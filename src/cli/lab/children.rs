@@ -1,4 +1,4 @@
-//! The processes of the demo: each with a log of its own, its lines in one queue, and an end that is
+//! Processes in a lab: each with a log of its own, its lines in one queue, and an end that is
 //! orderly if it can be. A process that is dropped is killed.
 
 use std::fs::{self, File};
@@ -10,16 +10,16 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{DemoError, indented};
+use super::{LabError, indented};
 use crate::sys::process;
 
-/// A process of the demo, by the order in which they were started.
+/// A process, by the order in which they were started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ProcessId(usize);
+pub(in crate::cli) struct ProcessId(usize);
 
 /// What a process said on its standard output.
 #[derive(Debug)]
-pub(super) enum Said {
+pub(in crate::cli) enum Said {
     Line(String),
     /// It closed its output: it has ended, or is about to.
     End,
@@ -27,7 +27,7 @@ pub(super) enum Said {
 
 /// All of them.
 #[derive(Debug)]
-pub(super) struct Children {
+pub(in crate::cli) struct Children {
     logs: PathBuf,
     processes: Vec<Process>,
     said: Receiver<(ProcessId, Said)>,
@@ -48,19 +48,19 @@ const TAIL_LINES: usize = 15;
 
 impl Children {
     /// Their logs go to `logs`.
-    pub(super) fn new(logs: &Path) -> Self {
+    pub(in crate::cli) fn new(logs: &Path) -> Self {
         let (say, said) = channel();
         Self { logs: logs.to_owned(), processes: Vec::new(), said, say }
     }
 
     /// Starts a process, in a group of its own: an interrupt from the keyboard is ours alone.
-    pub(super) fn start(
+    pub(in crate::cli) fn start(
         &mut self,
         name: &str,
         mut command: Command,
-    ) -> Result<ProcessId, DemoError> {
+    ) -> Result<ProcessId, LabError> {
         let log = self.logs.join(format!("{name}.log"));
-        let failed = |source: io::Error| DemoError::Start { name: name.to_owned(), source };
+        let failed = |source: io::Error| LabError::Start { name: name.to_owned(), source };
         let file = File::create(&log).map_err(failed)?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file).process_group(0);
         let mut child = command.spawn().map_err(failed)?;
@@ -80,12 +80,34 @@ impl Children {
     }
 
     /// What is said next, by whomever; none within `limit`.
-    pub(super) fn next_said(&self, limit: Duration) -> Option<(ProcessId, Said)> {
+    pub(in crate::cli) fn next_said(&self, limit: Duration) -> Option<(ProcessId, Said)> {
         self.said.recv_timeout(limit).ok()
     }
 
+    /// Waits for the line with which a process says that it may be used; what else is said meanwhile
+    /// is of no interest yet, unless it is an end.
+    pub(in crate::cli) fn await_line(
+        &mut self,
+        awaited: ProcessId,
+        start: &str,
+        limit: Duration,
+    ) -> Result<(), LabError> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.next_said(left) {
+                None => return Err(self.slow(awaited, "become ready", limit)),
+                Some((id, Said::End)) => return Err(self.ended(id)),
+                Some((id, Said::Line(line))) if id == awaited && line.starts_with(start) => {
+                    return Ok(());
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
     /// Writes a line to a process.
-    pub(super) fn tell(&mut self, id: ProcessId, line: &str) -> Result<(), DemoError> {
+    pub(in crate::cli) fn tell(&mut self, id: ProcessId, line: &str) -> Result<(), LabError> {
         let process = &mut self.processes[id.0];
         let written = match &mut process.input {
             Some(input) => writeln!(input, "{line}"),
@@ -95,19 +117,19 @@ impl Children {
     }
 
     /// Closes the input of a process: for those that listen it means "stop".
-    pub(super) fn close_input(&mut self, id: ProcessId) {
+    pub(in crate::cli) fn close_input(&mut self, id: ProcessId) {
         self.processes[id.0].input = None;
     }
 
     /// Asks for an orderly end by SIGTERM.
-    pub(super) fn terminate(&mut self, id: ProcessId) -> Result<(), DemoError> {
+    pub(in crate::cli) fn terminate(&mut self, id: ProcessId) -> Result<(), LabError> {
         let process = &mut self.processes[id.0];
         let name = process.name.clone();
-        process::terminate(&mut process.child).map_err(|source| DemoError::Start { name, source })
+        process::terminate(&mut process.child).map_err(|source| LabError::Start { name, source })
     }
 
     /// Waits for the end of a process, which must be a success.
-    pub(super) fn join(&mut self, id: ProcessId, limit: Duration) -> Result<(), DemoError> {
+    pub(in crate::cli) fn join(&mut self, id: ProcessId, limit: Duration) -> Result<(), LabError> {
         match self.status_within(id, limit)? {
             Some(status) if status.success() => Ok(()),
             Some(_) => Err(self.ended(id)),
@@ -116,17 +138,17 @@ impl Children {
     }
 
     /// The status with which a process ended, if it does so in time.
-    pub(super) fn status_within(
+    pub(in crate::cli) fn status_within(
         &mut self,
         id: ProcessId,
         limit: Duration,
-    ) -> Result<Option<ExitStatus>, DemoError> {
+    ) -> Result<Option<ExitStatus>, LabError> {
         let deadline = Instant::now() + limit;
         let process = &mut self.processes[id.0];
         loop {
             let status = process.child.try_wait();
             let status =
-                status.map_err(|source| DemoError::Start { name: process.name.clone(), source })?;
+                status.map_err(|source| LabError::Start { name: process.name.clone(), source })?;
             if status.is_some() || Instant::now() >= deadline {
                 return Ok(status);
             }
@@ -135,10 +157,10 @@ impl Children {
     }
 
     /// The error of a process that has ended and should not have, or not like this.
-    pub(super) fn ended(&mut self, id: ProcessId) -> DemoError {
+    pub(in crate::cli) fn ended(&mut self, id: ProcessId) -> LabError {
         let status = self.processes[id.0].child.wait();
         let process = &self.processes[id.0];
-        DemoError::Ended {
+        LabError::Ended {
             name: process.name.clone(),
             status: status.map_or_else(|error| error.to_string(), |status| status.to_string()),
             log: process.log.clone(),
@@ -147,9 +169,14 @@ impl Children {
     }
 
     /// The error of a process that did not do `what` within `limit`.
-    pub(super) fn slow(&self, id: ProcessId, what: &'static str, limit: Duration) -> DemoError {
+    pub(in crate::cli) fn slow(
+        &self,
+        id: ProcessId,
+        what: &'static str,
+        limit: Duration,
+    ) -> LabError {
         let process = &self.processes[id.0];
-        DemoError::Slow {
+        LabError::Slow {
             name: process.name.clone(),
             what,
             seconds: limit.as_secs(),

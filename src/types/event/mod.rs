@@ -6,13 +6,16 @@
 //!
 //! Kind numbers are never reused.
 
+mod order;
+
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+pub use self::order::{Accepted, Canceled, Executed, Rejected, Replaced, Rested};
 use super::record::records;
 use super::{
-    AccountId, ClOrdId, Connection, CurrencyCode, CurrencyId, Epoch, FirmCode, FirmId,
-    InstrumentId, LINE_BYTES, Line, MatchNumber, Nanos, OrderRef, PortId, PortName, Price,
-    Quantity, Record, RecordError, SessionId, Symbol, UserRefNum, split_record,
+    AccountId, Connection, CurrencyCode, CurrencyId, Epoch, FirmCode, FirmId, InstrumentId,
+    LINE_BYTES, Line, Nanos, PortId, PortName, Price, Record, RecordError, SessionId, Symbol,
+    split_record,
 };
 
 records! {
@@ -26,6 +29,7 @@ records! {
     4 TimePassed [1]
     5 SystemMessage [1]
     6 Refused [1]
+    7 VenueLimitsSet [2]
     10 CurrencyDefined [1]
     11 FirmDefined [1]
     12 PortDefined [2]
@@ -40,6 +44,7 @@ records! {
     42 Executed [2]
     43 Canceled [1]
     44 Rejected [1]
+    45 Replaced [2]
 }
 
 /// What every event begins with: where it stands in the streams it belongs to.
@@ -111,8 +116,10 @@ pub struct TermStarted {
     pub term: u32,
     /// The node that leads it.
     pub node: u32,
+    /// The least that a port's lost session may stay away from now on, in milliseconds.
+    pub term_grace_ms: u32,
     /// Zero.
-    pub reserved: [u8; 16],
+    pub reserved: [u8; 12],
 }
 
 /// A day began; the definitions follow. First message of the day's feed.
@@ -183,6 +190,35 @@ pub struct Refused {
     pub reason: u8,
     /// Zero.
     pub reserved: [u8; 14],
+}
+
+/// How much of everything the venue is made for; see
+/// [`VenueLimits`](super::command::VenueLimits).
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct VenueLimitsSet {
+    /// Common fields.
+    pub header: EventHeader,
+    /// Bytes in a segment of the event log.
+    pub event_segment_bytes: u64,
+    /// Resting orders in all books.
+    pub orders: u32,
+    /// Different prices on one side of one book.
+    pub levels_per_side: u32,
+    /// Balances: pairs of an account and a currency or instrument.
+    pub balances: u32,
+    /// Ports.
+    pub ports: u32,
+    /// Accounts.
+    pub accounts: u32,
+    /// Currencies.
+    pub currencies: u16,
+    /// Firms.
+    pub firms: u16,
+    /// Instruments.
+    pub instruments: u16,
+    /// Zero.
+    pub reserved: [u8; 54],
 }
 
 /// A currency exists.
@@ -388,168 +424,4 @@ pub struct PortWentDown {
     pub reason: u8,
     /// Zero.
     pub reserved: [u8; 15],
-}
-
-/// An order was accepted; its sequence is the order's reference. With a feed number it rests as it
-/// is: it is the feed's Add.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
-#[repr(C, align(64))]
-pub struct Accepted {
-    /// Common fields.
-    pub header: EventHeader,
-    /// The price it was accepted with.
-    pub price: Price,
-    /// The instrument's symbol.
-    pub symbol: Symbol,
-    /// The participant's number for it.
-    pub user_ref_num: UserRefNum,
-    /// Shares.
-    pub quantity: Quantity,
-    /// As entered.
-    pub min_quantity: Quantity,
-    /// As entered.
-    pub max_floor: Quantity,
-    /// As entered.
-    pub expire_time_s: u32,
-    /// The account that answers for it.
-    pub account: AccountId,
-    /// The firm it named, zeroes = none.
-    pub firm: [u8; 4],
-    /// The participant's text.
-    pub cl_ord_id: ClOrdId,
-    /// Sub-account.
-    pub group_id: u16,
-    /// Channel.
-    pub user_ref_idx: u8,
-    /// A [`Side`](super::Side).
-    pub side: u8,
-    /// A [`TimeInForce`](super::TimeInForce).
-    pub time_in_force: u8,
-    /// OUCH display.
-    pub display: u8,
-    /// OUCH capacity.
-    pub capacity: u8,
-    /// `Y` or `N`.
-    pub intermarket_sweep: u8,
-    /// OUCH cross type.
-    pub cross_type: u8,
-    /// An [`OrderState`](super::OrderState).
-    pub order_state: u8,
-    /// As entered.
-    pub customer_type: u8,
-    /// As entered.
-    pub post_only: u8,
-    /// As entered.
-    pub handling: u8,
-    /// As entered.
-    pub price_type: u8,
-    /// As entered.
-    pub shares_located: u8,
-    /// As entered.
-    pub self_match: u8,
-    /// As entered.
-    pub bbo_weight: u8,
-    /// Zero.
-    pub reserved: [u8; 13],
-}
-
-/// What is left of an order that traded first rests now. Only the feed shows it.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
-#[repr(C, align(64))]
-pub struct Rested {
-    /// Common fields.
-    pub header: EventHeader,
-    /// The order.
-    pub order: OrderRef,
-    /// Its price.
-    pub price: Price,
-    /// Shares that rest.
-    pub quantity: Quantity,
-    /// A [`Side`](super::Side).
-    pub side: u8,
-    /// Zero.
-    pub reserved: [u8; 3],
-}
-
-/// One side of a fill. A fill is two of these, the resting order's first; the first one's sequence is
-/// the match number, and it carries the feed's number.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
-#[repr(C, align(64))]
-pub struct Executed {
-    /// Common fields.
-    pub header: EventHeader,
-    /// The order.
-    pub order: OrderRef,
-    /// The other side's order.
-    pub contra: OrderRef,
-    /// Ties the two sides.
-    pub match_number: MatchNumber,
-    /// The price of the fill.
-    pub price: Price,
-    /// Cash value of the fill, in the currency's units.
-    pub notional: i64,
-    /// Fee of this side, in the currency's units.
-    pub fee: i64,
-    /// The participant's number for the order.
-    pub user_ref_num: UserRefNum,
-    /// Shares of the fill.
-    pub quantity: Quantity,
-    /// Shares left of the order.
-    pub leaves: Quantity,
-    /// The account that settles.
-    pub account: AccountId,
-    /// Sub-account.
-    pub group_id: u16,
-    /// The currency of the cash.
-    pub currency: CurrencyId,
-    /// Channel.
-    pub user_ref_idx: u8,
-    /// A [`Side`](super::Side).
-    pub side: u8,
-    /// A [`Liquidity`](super::Liquidity).
-    pub liquidity: u8,
-    /// Zero.
-    pub reserved: [u8; 17],
-}
-
-/// Shares of an order will not trade any more.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
-#[repr(C, align(64))]
-pub struct Canceled {
-    /// Common fields; a feed number says that the shares rested.
-    pub header: EventHeader,
-    /// The order.
-    pub order: OrderRef,
-    /// The participant's number for it.
-    pub user_ref_num: UserRefNum,
-    /// Shares just removed.
-    pub decrement: Quantity,
-    /// Shares left.
-    pub leaves: Quantity,
-    /// Channel.
-    pub user_ref_idx: u8,
-    /// A [`CancelReason`](super::CancelReason).
-    pub reason: u8,
-    /// Zero.
-    pub reserved: [u8; 2],
-}
-
-/// An order was refused; its user reference number is consumed.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
-#[repr(C, align(64))]
-pub struct Rejected {
-    /// Common fields.
-    pub header: EventHeader,
-    /// The participant's number for it.
-    pub user_ref_num: UserRefNum,
-    /// A [`RejectReason`](super::RejectReason).
-    pub reason: u16,
-    /// Channel.
-    pub user_ref_idx: u8,
-    /// Zero.
-    pub reserved: u8,
-    /// The participant's text.
-    pub cl_ord_id: ClOrdId,
-    /// Zero.
-    pub reserved2: [u8; 2],
 }

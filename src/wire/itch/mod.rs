@@ -1,12 +1,14 @@
 //! TotalView-ITCH 5.0: the market as everyone may see it, order by order.
 //!
-//! It writes S R H A E X D and reads them; the other types are known by length, to step over.
+//! It writes S R H A E X D U and reads them; the other types are known by length, to step over.
+
+mod emit;
 
 use zerocopy::byteorder::big_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::types::event::{self, Event};
-use crate::types::{InstrumentId, Price, Side, Symbol, SystemCode};
+pub use self::emit::emit;
+use crate::types::{InstrumentId, Symbol};
 
 /// The most bytes of any message that this codec writes.
 pub const OUT_MAX: usize = size_of::<StockDirectory>();
@@ -28,6 +30,8 @@ pub enum Message<'a> {
     OrderCancel(&'a OrderCancel),
     /// `D`: a resting order is gone.
     OrderDelete(&'a OrderDelete),
+    /// `U`: a resting order is gone, and another rests in its stead, behind all of its price.
+    OrderReplace(&'a OrderReplace),
     /// A sound message of a type of the specification that this exchange never sends.
     Other(u8),
 }
@@ -56,7 +60,7 @@ pub struct Header {
 pub struct SystemEvent {
     /// Common fields.
     pub header: Header,
-    /// A [`SystemCode`].
+    /// A [`SystemCode`](crate::types::SystemCode).
     pub code: u8,
 }
 
@@ -178,6 +182,24 @@ pub struct OrderDelete {
     pub order_ref: U64,
 }
 
+/// Order Replace. Side and instrument are the original's.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
+#[repr(C)]
+pub struct OrderReplace {
+    /// Common fields.
+    pub header: Header,
+    /// The order that is gone.
+    pub original: U64,
+    /// The order that rests.
+    pub order_ref: U64,
+    /// Shares that rest.
+    pub shares: U32,
+    /// Its price.
+    pub price: U32,
+}
+
 const _: () = assert!(size_of::<Header>() == 11);
 const _: () = assert!(size_of::<SystemEvent>() == 12);
 const _: () = assert!(size_of::<StockDirectory>() == 39);
@@ -186,6 +208,7 @@ const _: () = assert!(size_of::<AddOrder>() == 36);
 const _: () = assert!(size_of::<OrderExecuted>() == 31);
 const _: () = assert!(size_of::<OrderCancel>() == 23);
 const _: () = assert!(size_of::<OrderDelete>() == 19);
+const _: () = assert!(size_of::<OrderReplace>() == 35);
 
 /// Why bytes are not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -249,6 +272,7 @@ impl<'a> Message<'a> {
             b'E' => Self::OrderExecuted(view(message)?),
             b'X' => Self::OrderCancel(view(message)?),
             b'D' => Self::OrderDelete(view(message)?),
+            b'U' => Self::OrderReplace(view(message)?),
             other => Self::Other(other),
         })
     }
@@ -276,138 +300,14 @@ impl Header {
     }
 }
 
-/// Writes the message that `event` is in the feed to the front of `out` and returns its size; `None`
-/// if the feed does not show it. `sequence` is the event's own, `timestamp` its log time in
-/// nanoseconds since midnight, `symbol` that of the header's instrument (unused if it has none).
-pub fn emit(
-    event: &Event<'_>,
-    sequence: u64,
-    timestamp: u64,
-    symbol: Symbol,
-    out: &mut [u8; OUT_MAX],
-) -> Option<usize> {
-    let header = |kind, event: &event::EventHeader| {
-        let shown = event.feed_sequence != 0;
-        shown.then(|| Header::new(kind, event.instrument, timestamp))
-    };
-    Some(match event {
-        Event::DayStarted(e) => {
-            let code = SystemCode::StartOfMessages.byte();
-            put(&SystemEvent { header: header(b'S', &e.header)?, code }, out)
-        }
-        Event::SystemMessage(e) => {
-            put(&SystemEvent { header: header(b'S', &e.header)?, code: e.code }, out)
-        }
-        Event::InstrumentDefined(e) => put(&directory(e, header(b'R', &e.header)?), out),
-        Event::TradingAction(e) => {
-            let header = header(b'H', &e.header)?;
-            let (state, reserved, reason) = (e.state, b' ', e.reason);
-            put(&TradingAction { header, symbol: e.symbol, state, reserved, reason }, out)
-        }
-        Event::Accepted(e) => {
-            let add = AddOrder {
-                header: header(b'A', &e.header)?,
-                order_ref: sequence.into(),
-                side: side(e.side),
-                shares: e.quantity.0.into(),
-                symbol,
-                price: price(e.price),
-            };
-            put(&add, out)
-        }
-        Event::Rested(e) => {
-            let add = AddOrder {
-                header: header(b'A', &e.header)?,
-                order_ref: e.order.0.into(),
-                side: side(e.side),
-                shares: e.quantity.0.into(),
-                symbol,
-                price: price(e.price),
-            };
-            put(&add, out)
-        }
-        Event::Executed(e) => {
-            let header = header(b'E', &e.header)?;
-            let (order_ref, shares) = (e.order.0.into(), e.quantity.0.into());
-            let match_number = e.match_number.0.into();
-            put(&OrderExecuted { header, order_ref, shares, match_number }, out)
-        }
-        Event::Canceled(e) if e.leaves.is_zero() => {
-            put(&OrderDelete { header: header(b'D', &e.header)?, order_ref: e.order.0.into() }, out)
-        }
-        Event::Canceled(e) => {
-            let header = header(b'X', &e.header)?;
-            let (order_ref, shares) = (e.order.0.into(), e.decrement.0.into());
-            put(&OrderCancel { header, order_ref, shares }, out)
-        }
-        _ => return None,
-    })
-}
-
-fn put<T: IntoBytes + Immutable>(message: &T, out: &mut [u8; OUT_MAX]) -> usize {
-    let bytes = message.as_bytes();
-    out[..bytes.len()].copy_from_slice(bytes);
-    bytes.len()
-}
-
-fn directory(event: &event::InstrumentDefined, header: Header) -> StockDirectory {
-    StockDirectory {
-        header,
-        symbol: event.symbol,
-        market_category: event.market_category,
-        financial_status: b' ',
-        round_lot_size: event.lot_size.into(),
-        round_lots_only: b'Y',
-        issue_classification: event.product,
-        issue_subtype: *b"Z ",
-        authenticity: b'P',
-        short_sale_threshold: b' ',
-        ipo_flag: b' ',
-        luld_tier: b' ',
-        etp_flag: b' ',
-        etp_leverage: 0.into(),
-        inverse: b'N',
-    }
-}
-
-/// The feed does not tell short sales from others.
-fn side(side: u8) -> u8 {
-    if side == Side::Buy.byte() { b'B' } else { b'S' }
-}
-
-/// Prices on the feed have four bytes. A resting order's is at most [`Price::MAX`], which fits.
-fn price(price: Price) -> U32 {
-    u32::try_from(price.0).expect("a resting order's price is at most Price::MAX").into()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use zerocopy::FromZeros as _;
 
     use super::*;
-    use crate::types::event::EventHeader;
-    use crate::types::{Line, MatchNumber, OrderRef, Quantity, Record};
     use crate::wire::tests::hex;
 
     const DELETE: &str = "440ab100001f1acf4c4eb70000000001665d6a";
-
-    fn acme() -> Symbol {
-        Symbol::new("ACME").unwrap()
-    }
-
-    /// The message of the event in `lines`, whose sequence is 77, at 0x010203040506 ns.
-    fn message_of(lines: &[Line]) -> Option<Vec<u8>> {
-        let event = Event::parse(lines).unwrap();
-        let mut out = [0; OUT_MAX];
-        let size = emit(&event, 77, 0x0102_0304_0506, acme(), &mut out)?;
-        Message::parse(&out[..size]).unwrap();
-        Some(out[..size].to_vec())
-    }
-
-    fn shown<T: Record>() -> EventHeader {
-        EventHeader { feed_sequence: 5, instrument: InstrumentId(3), ..EventHeader::new::<T>() }
-    }
 
     #[test]
     fn the_captured_delete_is_read_and_written_byte_for_byte() {
@@ -420,107 +320,8 @@ mod tests {
     }
 
     #[test]
-    fn an_accepted_order_that_rests_is_added_under_its_own_sequence() {
-        let mut event = event::Accepted {
-            header: shown::<event::Accepted>(),
-            price: Price(105_000),
-            quantity: Quantity(100),
-            side: b'T',
-            ..event::Accepted::new_zeroed()
-        };
-        let expected = b"A\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x4DS\0\0\0\x64ACME    \
-                         \0\x01\x9A\x28";
-        assert_eq!(message_of(event.lines()).unwrap(), expected);
-        event.header.feed_sequence = 0;
-        assert_eq!(message_of(event.lines()), None);
-    }
-
-    #[test]
-    fn what_rests_after_a_trade_is_added_under_the_orders_reference() {
-        let event = event::Rested {
-            header: shown::<event::Rested>(),
-            order: OrderRef(70),
-            price: Price(105_000),
-            quantity: Quantity(40),
-            side: b'B',
-            ..event::Rested::new_zeroed()
-        };
-        let expected = b"A\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46B\0\0\0\x28ACME    \
-                         \0\x01\x9A\x28";
-        assert_eq!(message_of(event.lines()).unwrap(), expected);
-    }
-
-    #[test]
-    fn a_fill_of_a_resting_order_is_its_execution() {
-        let event = event::Executed {
-            header: shown::<event::Executed>(),
-            order: OrderRef(70),
-            quantity: Quantity(40),
-            match_number: MatchNumber(80),
-            ..event::Executed::new_zeroed()
-        };
-        let expected =
-            b"E\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46\0\0\0\x28\0\0\0\0\0\0\0\x50";
-        assert_eq!(message_of(event.lines()).unwrap(), expected);
-    }
-
-    #[test]
-    fn a_cancel_that_leaves_shares_is_a_cancel_and_one_that_leaves_none_a_delete() {
-        let mut event = event::Canceled {
-            header: shown::<event::Canceled>(),
-            order: OrderRef(70),
-            decrement: Quantity(40),
-            leaves: Quantity(60),
-            ..event::Canceled::new_zeroed()
-        };
-        let expected = b"X\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46\0\0\0\x28";
-        assert_eq!(message_of(event.lines()).unwrap(), expected);
-        event.leaves = Quantity::ZERO;
-        let expected = b"D\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46";
-        assert_eq!(message_of(event.lines()).unwrap(), expected);
-    }
-
-    #[test]
-    fn the_days_events_are_system_events() {
-        let mut header = shown::<event::DayStarted>();
-        header.instrument = InstrumentId::NONE;
-        let event = event::DayStarted { header, ..event::DayStarted::new_zeroed() };
-        let expected = b"S\0\0\0\0\x01\x02\x03\x04\x05\x06O";
-        assert_eq!(message_of(event.lines()).unwrap(), expected);
-
-        let header = shown::<event::SystemMessage>();
-        let event =
-            event::SystemMessage { header, code: b'Q', ..event::SystemMessage::new_zeroed() };
-        assert_eq!(message_of(event.lines()).unwrap().last(), Some(&b'Q'));
-    }
-
-    #[test]
-    fn an_instrument_and_its_state_are_told() {
-        let event = event::InstrumentDefined {
-            header: shown::<event::InstrumentDefined>(),
-            symbol: acme(),
-            lot_size: 10,
-            market_category: b'Q',
-            product: b'C',
-            ..event::InstrumentDefined::new_zeroed()
-        };
-        let expected = b"R\0\x03\0\0\x01\x02\x03\x04\x05\x06ACME    Q \0\0\0\x0AYCZ P    \0\0\0\0N";
-        assert_eq!(message_of(event.lines()).unwrap(), expected);
-
-        let event = event::TradingAction {
-            header: shown::<event::TradingAction>(),
-            symbol: acme(),
-            reason: *b"T1  ",
-            state: b'H',
-            ..event::TradingAction::new_zeroed()
-        };
-        let expected = b"H\0\x03\0\0\x01\x02\x03\x04\x05\x06ACME    H T1  ";
-        assert_eq!(message_of(event.lines()).unwrap(), expected);
-    }
-
-    #[test]
     fn types_never_sent_are_stepped_over_by_their_length() {
-        for kind in *b"YLVWKJhFCUPQBINO" {
+        for kind in *b"YLVWKJhFCPQBINO" {
             let mut message = vec![0; message_length(kind).unwrap()];
             message[0] = kind;
             assert!(matches!(Message::parse(&message), Ok(Message::Other(k)) if k == kind));
@@ -542,7 +343,7 @@ mod tests {
 
         #[test]
         fn what_is_laid_over_bytes_is_those_bytes(bytes: [u8; 39]) {
-            for kind in *b"SRHAEXD" {
+            for kind in *b"SRHAEXDU" {
                 let mut message = bytes[..message_length(kind).unwrap()].to_vec();
                 message[0] = kind;
                 let again = match Message::parse(&message).unwrap() {
@@ -553,6 +354,7 @@ mod tests {
                     Message::OrderExecuted(m) => m.as_bytes(),
                     Message::OrderCancel(m) => m.as_bytes(),
                     Message::OrderDelete(m) => m.as_bytes(),
+                    Message::OrderReplace(m) => m.as_bytes(),
                     Message::Other(_) => panic!("a type that is sent"),
                 };
                 prop_assert_eq!(again, message.as_slice());
@@ -563,8 +365,11 @@ mod tests {
     #[test]
     fn no_bytes_make_the_parser_panic() {
         let delete = hex(DELETE);
-        crate::wire::tests::each_damaged(&[&delete, &[b'A'; 36], &[b'R'; 39]], |bytes| {
-            let _ = Message::parse(bytes);
-        });
+        crate::wire::tests::each_damaged(
+            &[&delete, &[b'A'; 36], &[b'U'; 35], &[b'R'; 39]],
+            |bytes| {
+                let _ = Message::parse(bytes);
+            },
+        );
     }
 }

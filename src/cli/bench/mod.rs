@@ -1,0 +1,106 @@
+//! `rialto bench`: figures of this program on this machine, each with what it is to be compared with in
+//! the same run. It measures; what is measured is a node as it is in use.
+
+pub(super) mod breakdown;
+mod host;
+mod wire;
+
+use std::io;
+use std::path::PathBuf;
+
+use super::lab::LabError;
+use crate::client::ClientError;
+use crate::config::ConfigError;
+#[cfg(feature = "dpdk")]
+use crate::sys::dpdk::DpdkError;
+
+/// Arguments of `rialto bench`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+enum Bench {
+    /// From an order to its acceptance over the wire, against a raw echo on the same port.
+    Wire(wire::Args),
+    /// The broker of the wire bench.
+    #[command(hide = true)]
+    WireClient(wire::ClientArgs),
+}
+
+/// Why there are no figures.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// The private network, or a process in it.
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    /// The bench's own files are no configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A file cannot be had.
+    #[error("{path}: {source}", path = .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The machine has too few cores.
+    #[error("no core {core}: node and client each need a core of their own (--cores NODE,CLIENT)")]
+    Core {
+        /// The core that is missing.
+        core: usize,
+    },
+    /// What the client said is no result.
+    #[error("the client said {line:?}: {source}")]
+    Speech {
+        /// Its line.
+        line: String,
+        /// Why that is nothing.
+        source: serde_json::Error,
+    },
+    /// The client's connection.
+    #[error("the client's connection: {0}")]
+    Connection(#[source] io::Error),
+    /// The client's session.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// No answer.
+    #[error("no {what} within {seconds} s")]
+    Silence {
+        /// What was waited for.
+        what: &'static str,
+        /// The patience.
+        seconds: u64,
+    },
+    /// An order was answered with something else.
+    #[error("an order of the bench was answered with {0}")]
+    Answer(String),
+    /// The client's device.
+    #[cfg(feature = "dpdk")]
+    #[error(transparent)]
+    Dpdk(#[from] DpdkError),
+    /// The bench inside the lab failed, and has said why.
+    #[error("the bench failed")]
+    Inside,
+}
+
+impl BenchError {
+    fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { path, source }
+    }
+}
+
+/// Runs a bench.
+///
+/// # Errors
+/// [`BenchError`].
+pub fn run(args: &Args) -> Result<(), BenchError> {
+    match &args.bench {
+        Bench::Wire(args) => wire::run(args),
+        Bench::WireClient(args) => wire::run_client(args),
+    }
+}

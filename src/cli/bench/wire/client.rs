@@ -1,0 +1,429 @@
+//! The client of the wire bench: one echo or order at a time, spinning in between, pinned to a core.
+//!
+//! Over the kernel's sockets, or over a DPDK port of its own where no kernel is on the way.
+
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use socket2::{Domain, Socket, Type};
+
+use super::BenchError;
+use crate::agent::pin;
+use crate::client::{ClientError, Credentials};
+use crate::config::secrets::PortSecrets;
+use crate::types::{PortName, Price, Quantity, SessionId, Side, Symbol, TimeInForce, UserRefNum};
+use crate::wire::ouch::{CANCEL_BYTES_MAX, Cancel, ENTER_BYTES_MAX, Enter, Options, Outbound};
+use crate::wire::soup::{self, LoginRequest, Packet};
+
+/// Arguments of `rialto bench wire-client`.
+#[derive(Clone, Debug, clap::Args)]
+pub(in crate::cli::bench) struct Args {
+    /// The node.
+    #[arg(long)]
+    connect: SocketAddrV4,
+    /// The file of port secrets.
+    #[arg(long)]
+    secrets: PathBuf,
+    #[arg(long)]
+    rounds: u32,
+    #[arg(long)]
+    samples: u32,
+    /// The core to spin on.
+    #[arg(long)]
+    core: usize,
+    /// The port whose connections the node echoes; without it there are no echoes.
+    #[arg(long)]
+    echo_port: Option<u16>,
+    /// Let the orders rest, instead of canceling each.
+    #[arg(long)]
+    keep: bool,
+    /// The DPDK device to speak through, instead of the kernel.
+    #[arg(long, requires = "address")]
+    device: Option<String>,
+    /// Our address, with a device.
+    #[arg(long)]
+    address: Option<Ipv4Addr>,
+}
+
+/// What was measured, in nanoseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Measured {
+    pub(super) rounds: Vec<Round>,
+}
+
+/// One round's two kinds of samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Round {
+    pub(super) echo: Percentiles,
+    pub(super) order: Percentiles,
+}
+
+/// Of the samples of a round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Percentiles {
+    pub(super) p50: u64,
+    pub(super) p99: u64,
+}
+
+impl Percentiles {
+    fn of(mut samples: Vec<u64>) -> Self {
+        samples.sort_unstable();
+        let at = |percent| samples.get(samples.len() * percent / 100).copied().unwrap_or(0);
+        Self { p50: at(50), p99: at(99) }
+    }
+}
+
+/// An answer that takes longer will not come.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// Between two samples: the node has then done all that follows the last one, and waits.
+const PAUSE: Duration = Duration::from_micros(20);
+const PORT: &str = "ALFA01";
+const SYMBOL: &str = "ACME";
+/// 25.00 dollars.
+const PRICE: Price = Price(250_000);
+const LOT: Quantity = Quantity(100);
+
+/// Measures, and prints the result as a line of JSON.
+pub(in crate::cli::bench) fn run(args: &Args) -> Result<(), BenchError> {
+    let measured = match &args.device {
+        None => {
+            let mut connect = |port| KernelWire::connect(args.connect, port);
+            measure(args, &mut connect)?
+        }
+        #[cfg(feature = "dpdk")]
+        Some(device) => {
+            let host = dpdk::open(device, args)?;
+            measure(args, &mut |port| dpdk::DpdkWire::connect(&host, port))?
+        }
+        #[cfg(not(feature = "dpdk"))]
+        Some(_) => unreachable!("only a bench with DPDK asks for a device"),
+    };
+    let line = serde_json::to_string(&measured).expect("numbers and lists are JSON");
+    writeln!(io::stdout(), "{line}").map_err(BenchError::file("standard output"))
+}
+
+fn measure<W: Wire>(
+    args: &Args,
+    connect: &mut impl FnMut(Option<u16>) -> Result<W, BenchError>,
+) -> Result<Measured, BenchError> {
+    if !pin(args.core) {
+        return Err(BenchError::Core { core: args.core });
+    }
+    let mut session = Session::login(connect(None)?, args)?;
+    let mut echo = args.echo_port.map(|port| connect(Some(port))).transpose()?;
+    let mut rounds = Vec::new();
+    // One more than asked for: the first warms up and does not count.
+    for round in 0..=args.rounds {
+        let echo = match &mut echo {
+            None => Percentiles::default(),
+            Some(wire) => sample(args.samples, || echoed(wire))?,
+        };
+        let order = sample(args.samples, || session.accepted(args.keep))?;
+        if round > 0 {
+            rounds.push(Round { echo, order });
+        }
+    }
+    Ok(Measured { rounds })
+}
+
+fn sample(
+    samples: u32,
+    mut one: impl FnMut() -> Result<Duration, BenchError>,
+) -> Result<Percentiles, BenchError> {
+    let mut times = Vec::new();
+    for _ in 0..samples {
+        times.push(u64::try_from(one()?.as_nanos()).unwrap_or(u64::MAX));
+        let pause = Instant::now();
+        while pause.elapsed() < PAUSE {
+            std::hint::spin_loop();
+        }
+    }
+    Ok(Percentiles::of(times))
+}
+
+/// A connection that never waits.
+trait Wire {
+    /// Sends all of `bytes`.
+    fn send(&mut self, bytes: &[u8]) -> Result<(), BenchError>;
+    /// What has come, 0 bytes if nothing.
+    fn receive(&mut self, into: &mut [u8]) -> Result<usize, BenchError>;
+}
+
+/// As many bytes as an order's packet, there and back.
+fn echoed(wire: &mut impl Wire) -> Result<Duration, BenchError> {
+    let sent = [b'e'; PACKET_BYTES];
+    let mut answer = [0; PACKET_BYTES];
+    let mut have = 0;
+    let start = Instant::now();
+    wire.send(&sent)?;
+    loop {
+        have += wire.receive(&mut answer[have..])?;
+        let elapsed = start.elapsed();
+        if have == answer.len() {
+            return Ok(elapsed);
+        }
+        if elapsed > ANSWER_MAX {
+            return Err(silence("echo"));
+        }
+    }
+}
+
+/// Bytes of an order's packet: its header, the order, and the length of its empty appendage.
+const PACKET_BYTES: usize = soup::HEADER_BYTES + size_of::<Enter>() + 2;
+
+fn silence(what: &'static str) -> BenchError {
+    BenchError::Silence { what, seconds: ANSWER_MAX.as_secs() }
+}
+
+/// A broker's session.
+struct Session<W> {
+    wire: W,
+    received: Vec<u8>,
+    last: u32,
+}
+
+/// What an answer is about, to wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaited {
+    Accepted,
+    Canceled,
+}
+
+impl<W: Wire> Session<W> {
+    fn login(mut wire: W, args: &Args) -> Result<Self, BenchError> {
+        let Credentials { name, secret } = credentials(args)?;
+        let session = SessionId::BLANK;
+        let login = LoginRequest { name, secret, session, sequence: 0, heartbeat_timeout_ms: None };
+        let mut packet = [0; soup::LOGIN_REQUEST_BYTES_MAX];
+        let size = login.emit(&mut packet);
+        wire.send(&packet[..size])?;
+        let mut session = Self { wire, received: Vec::new(), last: 0 };
+        let start = Instant::now();
+        loop {
+            session.fill()?;
+            match session.parse()? {
+                Some((Packet::LoginAccepted(_), size)) => {
+                    session.received.drain(..size);
+                    return Ok(session);
+                }
+                Some((Packet::LoginRejected(reason), _)) => {
+                    return Err(ClientError::Refused(reason).into());
+                }
+                Some((other, _)) => return Err(BenchError::Answer(format!("{other:?}"))),
+                None if start.elapsed() > ANSWER_MAX => return Err(silence("answer to the login")),
+                None => {}
+            }
+        }
+    }
+
+    /// Enters an order and says how long its acceptance took. It is canceled, unless it is to be kept.
+    fn accepted(&mut self, keep: bool) -> Result<Duration, BenchError> {
+        self.last += 1;
+        let number = UserRefNum(self.last);
+        let symbol = Symbol::new(SYMBOL).expect("four letters");
+        let enter = Enter::new(number, Side::Buy, LOT, symbol, PRICE, TimeInForce::Day);
+        let mut message = [0; ENTER_BYTES_MAX];
+        let size = enter.emit(&Options::default(), &mut message);
+        let accepted = self.ask(&message[..size], Awaited::Accepted)?;
+        if !keep {
+            let cancel = Cancel::new(number, Quantity::ZERO);
+            let mut message = [0; CANCEL_BYTES_MAX];
+            let size = cancel.emit(&Options::default(), &mut message);
+            self.ask(&message[..size], Awaited::Canceled)?;
+        }
+        Ok(accepted)
+    }
+
+    /// Sends a message and waits for the last byte of its answer.
+    fn ask(&mut self, message: &[u8], awaited: Awaited) -> Result<Duration, BenchError> {
+        let header = soup::unsequenced_header(message.len()).expect("a short message");
+        let packet = [&header[..], message].concat();
+        let start = Instant::now();
+        self.wire.send(&packet)?;
+        loop {
+            let came = self.fill()?;
+            let elapsed = start.elapsed();
+            if came && self.take(awaited)? {
+                return Ok(elapsed);
+            }
+            if elapsed > ANSWER_MAX {
+                return Err(silence("answer to an order"));
+            }
+        }
+    }
+
+    /// Takes what has come; whether the answer to the last order is among it.
+    fn take(&mut self, awaited: Awaited) -> Result<bool, BenchError> {
+        let mut found = false;
+        while let Some((packet, size)) = self.parse()? {
+            found |= match packet {
+                Packet::SequencedData(message) => answers(message, awaited, self.last)?,
+                _ => false,
+            };
+            self.received.drain(..size);
+        }
+        Ok(found)
+    }
+
+    fn parse(&self) -> Result<Option<(Packet<'_>, usize)>, BenchError> {
+        Ok(soup::parse(&self.received, usize::from(u16::MAX)).map_err(ClientError::from)?)
+    }
+
+    fn fill(&mut self) -> Result<bool, BenchError> {
+        let mut bytes = [0; 2048];
+        let count = self.wire.receive(&mut bytes)?;
+        self.received.extend_from_slice(&bytes[..count]);
+        Ok(count > 0)
+    }
+}
+
+/// Whether `message` is the awaited answer to order `number`.
+fn answers(message: &[u8], awaited: Awaited, number: u32) -> Result<bool, BenchError> {
+    match Outbound::parse(message) {
+        Ok(Outbound::Accepted(accepted, _)) if accepted.user_ref_num.get() == number => {
+            Ok(awaited == Awaited::Accepted)
+        }
+        Ok(Outbound::Canceled(canceled, _)) if canceled.user_ref_num.get() == number => {
+            Ok(awaited == Awaited::Canceled)
+        }
+        Ok(Outbound::SystemEvent(_)) => Ok(false),
+        other => Err(BenchError::Answer(format!("{other:?}"))),
+    }
+}
+
+fn credentials(args: &Args) -> Result<Credentials, BenchError> {
+    let secrets = PortSecrets::read(&args.secrets)?;
+    let secret = secrets.get(PortName::new(PORT).expect("six letters"));
+    let credentials = secret.and_then(|secret| Credentials::new(PORT, &secret.reveal()));
+    let none = || io::Error::new(ErrorKind::InvalidData, "no secret for the bench's port");
+    credentials.ok_or_else(none).map_err(BenchError::file(&args.secrets))
+}
+
+/// A socket of the kernel.
+struct KernelWire(TcpStream);
+
+impl KernelWire {
+    fn connect(to: SocketAddrV4, from: Option<u16>) -> Result<Self, BenchError> {
+        let connect = || {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+            if let Some(port) = from {
+                socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into())?;
+            }
+            socket.connect_timeout(&to.into(), ANSWER_MAX)?;
+            socket.set_tcp_nodelay(true)?;
+            socket.set_nonblocking(true)?;
+            Ok(Self(socket.into()))
+        };
+        connect().map_err(BenchError::Connection)
+    }
+}
+
+impl Wire for KernelWire {
+    fn send(&mut self, bytes: &[u8]) -> Result<(), BenchError> {
+        self.0.write_all(bytes).map_err(BenchError::Connection)
+    }
+
+    fn receive(&mut self, into: &mut [u8]) -> Result<usize, BenchError> {
+        match self.0.read(into) {
+            Ok(0) => Err(ClientError::Closed.into()),
+            Ok(count) => Ok(count),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
+            Err(error) => Err(BenchError::Connection(error)),
+        }
+    }
+}
+
+#[cfg(feature = "dpdk")]
+mod dpdk {
+    //! The client's own DPDK port, with its own TCP.
+
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use super::{ANSWER_MAX, Args, BenchError, ClientError, Instant, Wire, silence};
+    use crate::counters::CounterBlock;
+    use crate::net::ipv4::Ipv4Network;
+    use crate::net::{ClientConnection, ClientHost, DpdkConfig, DpdkDevice};
+    use crate::types::Nanos;
+
+    const EAL: &str = "--no-pci --no-telemetry --no-huge -m 128 --no-shconf";
+
+    type Host = Rc<RefCell<ClientHost<DpdkDevice>>>;
+
+    pub(super) fn open(device: &str, args: &Args) -> Result<Host, BenchError> {
+        let arguments = format!("{EAL} --vdev={device}");
+        let arguments = arguments.split(' ').map(str::to_owned).collect();
+        let device = DpdkDevice::open(&DpdkConfig::new(arguments), CounterBlock::none())?;
+        let address = args.address.expect("required with a device");
+        let network = Ipv4Network::new(address, 24).expect("a prefix of 24 bits");
+        let host = ClientHost::new(device, network, args.connect, clock());
+        Ok(Rc::new(RefCell::new(host)))
+    }
+
+    pub(super) struct DpdkWire {
+        host: Host,
+        connection: ClientConnection,
+    }
+
+    /// The first port of connections that are not to be echoed.
+    const FREE_PORT: u16 = 40_000;
+
+    impl DpdkWire {
+        pub(super) fn connect(host: &Host, from: Option<u16>) -> Result<Self, BenchError> {
+            let connection = host.borrow_mut().connect(from.unwrap_or(FREE_PORT));
+            let start = Instant::now();
+            while !host.borrow().is_open(connection) {
+                host.borrow_mut().poll(clock());
+                if start.elapsed() > ANSWER_MAX {
+                    return Err(silence("connection"));
+                }
+            }
+            Ok(Self { host: Rc::clone(host), connection })
+        }
+    }
+
+    impl Wire for DpdkWire {
+        fn send(&mut self, bytes: &[u8]) -> Result<(), BenchError> {
+            match self.host.borrow_mut().send(self.connection, bytes) {
+                sent if sent == bytes.len() => Ok(()),
+                _ => Err(ClientError::Closed.into()),
+            }
+        }
+
+        fn receive(&mut self, into: &mut [u8]) -> Result<usize, BenchError> {
+            let mut host = self.host.borrow_mut();
+            host.poll(clock());
+            Ok(host.receive(self.connection, into))
+        }
+    }
+
+    fn clock() -> Nanos {
+        crate::cli::now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_those_of_the_samples() {
+        let Percentiles { p50, p99 } = Percentiles::of((0..1_000).rev().collect());
+        assert_eq!((p50, p99), (500, 990));
+        assert_eq!(Percentiles::of(Vec::new()), Percentiles::default());
+    }
+
+    #[test]
+    fn an_echo_has_the_size_of_an_order() {
+        let symbol = Symbol::new(SYMBOL).unwrap();
+        let enter = Enter::new(UserRefNum(1), Side::Buy, LOT, symbol, PRICE, TimeInForce::Day);
+        let size = enter.emit(&Options::default(), &mut [0; ENTER_BYTES_MAX]);
+        assert_eq!(soup::HEADER_BYTES + size, PACKET_BYTES);
+    }
+}

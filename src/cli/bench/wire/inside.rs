@@ -1,0 +1,242 @@
+//! The wire bench inside the lab: for each backend a node and a client, first undisturbed for the
+//! figures, then once more with the node's recording on, for the breakdown. It measures nothing itself.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::client::Measured;
+use super::report::{Backend, Report};
+use super::{Args, BackendArg, BenchError, logs};
+use crate::cli::bench::breakdown;
+use crate::cli::bench::host::Host;
+use crate::cli::lab::{
+    self, BROKERS_ADDRESS, Children, NODE_ADDRESS, NODE_PREFIX, ProcessId, Said,
+};
+use crate::config::Config;
+
+const LISTEN: &str = "10.9.0.1:9001";
+/// Connections from these ports of the client are echoed by the node.
+const ECHO_PORTS: &str = "64000-64999";
+const FIRST_ECHO_PORT: u16 = 64_000;
+/// What node and client say when they may be used.
+const READY: &str = "ready";
+/// Patience with a start and with an end.
+const START_MAX: Duration = Duration::from_mins(1);
+const END_MAX: Duration = Duration::from_mins(1);
+/// Patience for a sample.
+const SAMPLE_MAX: Duration = Duration::from_millis(20);
+/// Orders of the breakdown.
+const BREAKDOWN_ORDERS: u32 = 2_000;
+
+pub(super) fn run(args: &Args, scratch: &Path) -> Result<(), BenchError> {
+    let host = Host::look([args.cores.node, args.cores.client])?;
+    let mut report = Report::new(host, args);
+    for &backend in &args.backends {
+        eprintln!("bench: {}", backend.name());
+        let kernel = backend == BackendArg::Kernel;
+        if kernel {
+            lab::give_address()?;
+        }
+        let measured = Run::new(args, backend, scratch, "figures")?.measure()?;
+        let mut once = Run::new(args, backend, scratch, "breakdown")?;
+        let steps = once.breakdown()?;
+        if kernel {
+            lab::take_address()?;
+        }
+        let pmd = (!kernel).then(|| once.config.dpdk().driver().to_owned());
+        report.backends.push(Backend::new(backend.name(), pmd, &measured, steps));
+    }
+    report.print(args.json);
+    Ok(())
+}
+
+/// A node and its client.
+struct Run<'a> {
+    args: &'a Args,
+    backend: BackendArg,
+    dir: PathBuf,
+    logs: PathBuf,
+    config: Config,
+    children: Children,
+}
+
+impl<'a> Run<'a> {
+    /// Writes the node's files.
+    fn new(
+        args: &'a Args,
+        backend: BackendArg,
+        scratch: &Path,
+        name: &str,
+    ) -> Result<Self, BenchError> {
+        let name = format!("{}-{name}", backend.name());
+        let (dir, logs) = (scratch.join(&name), logs(scratch).join(&name));
+        fs::create_dir(&dir).map_err(BenchError::file(&dir))?;
+        let node = dir.join("node.toml");
+        fs::write(&node, node_toml(args, backend, &dir, &logs)).map_err(BenchError::file(&node))?;
+        let market = dir.join("market.toml");
+        fs::write(&market, MARKET).map_err(BenchError::file(&market))?;
+        let config = Config::load(&node)?;
+        Ok(Self { args, backend, children: Children::new(&dir), dir, logs, config })
+    }
+
+    fn measure(&mut self) -> Result<Measured, BenchError> {
+        let Args { rounds, samples, .. } = *self.args;
+        // Another for each backend: the kernel keeps the last one's for a while.
+        let port = FIRST_ECHO_PORT + self.backend as u16;
+        let node = self.start_node(None)?;
+        let measured = self.run_client(rounds, samples, &["--echo-port", &port.to_string()])?;
+        self.stop(node)?;
+        Ok(measured)
+    }
+
+    /// With orders alone, so that every span is an order's.
+    fn breakdown(&mut self) -> Result<Option<[u64; breakdown::STEPS.len()]>, BenchError> {
+        let spans = self.dir.join("spans");
+        let node = self.start_node(Some(&spans))?;
+        self.run_client(1, BREAKDOWN_ORDERS, &["--keep"])?;
+        self.stop(node)?;
+        breakdown::read(&spans).map_err(BenchError::file(&spans))
+    }
+
+    fn start_node(&mut self, spans: Option<&Path>) -> Result<ProcessId, BenchError> {
+        let mut node = lab::rialto()?;
+        node.arg("run").arg("--config").arg(self.dir.join("node.toml"));
+        node.arg("--market").arg(self.dir.join("market.toml"));
+        node.arg("--secrets").arg(self.dir.join("secrets")).args(["--bench-echo", ECHO_PORTS]);
+        if let Some(spans) = spans {
+            node.arg("--bench-spans").arg(spans);
+        }
+        let node = self.children.start("node", node)?;
+        self.children.await_line(node, READY, START_MAX)?;
+        Ok(node)
+    }
+
+    fn stop(&mut self, node: ProcessId) -> Result<(), BenchError> {
+        self.children.terminate(node)?;
+        self.children.join(node, END_MAX)?;
+        // Room for the next one's.
+        fs::remove_dir_all(&self.logs).map_err(BenchError::file(&self.logs))
+    }
+
+    fn run_client(
+        &mut self,
+        rounds: u32,
+        samples: u32,
+        options: &[&str],
+    ) -> Result<Measured, BenchError> {
+        let mut client = self.client_command()?;
+        client.args(["bench", "wire-client", "--connect", LISTEN]).args(options);
+        client.arg("--secrets").arg(self.dir.join("secrets"));
+        let numbers = [
+            ("--rounds", rounds.to_string()),
+            ("--samples", samples.to_string()),
+            ("--core", self.args.cores.client.to_string()),
+        ];
+        client.args(numbers.iter().flat_map(|(name, value)| [*name, value.as_str()]));
+        if let Some(device) = memif(self.backend, "client") {
+            client.args(["--device", &device, "--address", BROKERS_ADDRESS]);
+        }
+        let client = self.children.start("client", client)?;
+        let limit = START_MAX + 2 * rounds * samples * SAMPLE_MAX;
+        let line = loop {
+            match self.children.next_said(limit) {
+                None => return Err(self.children.slow(client, "measure", limit).into()),
+                Some((id, Said::Line(line))) if id == client => break line,
+                Some((id, Said::End)) => return Err(self.children.ended(id).into()),
+                Some(_) => {}
+            }
+        };
+        self.children.join(client, END_MAX)?;
+        serde_json::from_str(&line).map_err(|source| BenchError::Speech { line, source })
+    }
+
+    /// A memif client is beside the node: it has no other wire than the memory they share.
+    fn client_command(&self) -> Result<Command, BenchError> {
+        Ok(match memif(self.backend, "client") {
+            Some(_) => lab::rialto()?,
+            None => lab::rialto_beyond_the_wire()?,
+        })
+    }
+}
+
+/// The device of one end of the shared memory.
+fn memif(backend: BackendArg, role: &str) -> Option<String> {
+    (backend.name() == "memif").then(|| format!("net_memif0,role={role},socket=rialto-bench"))
+}
+
+fn node_toml(args: &Args, backend: BackendArg, dir: &Path, logs: &Path) -> String {
+    let [logs, control] =
+        [logs, &dir.join("control")].map(|path| toml::Value::from(path.to_string_lossy().as_ref()));
+    let name = if backend == BackendArg::Kernel { "kernel" } else { "dpdk" };
+    let device = memif(backend, "server").unwrap_or_else(|| args.device.clone());
+    let device = toml::Value::from(device);
+    let core = args.cores.node;
+    format!(
+        "# Made by `rialto bench wire`.\n\
+         [node]\nid = 1\nname = \"bench\"\n\
+         [logs]\ndirectory = {logs}\ndurability = \"memory\"\n\
+         [control]\ndirectory = {control}\n\
+         [order_entry]\nbackend = \"{name}\"\nlisten = \"{LISTEN}\"\nprefix = {NODE_PREFIX}\n\
+         allow = [\"{BROKERS_ADDRESS}\"]\n\
+         [dpdk]\ndevice = {device}\n\
+         [feed]\ngroup = \"239.9.9.9:9100\"\nsource = \"{NODE_ADDRESS}\"\n\
+         [placement]\nidle = \"spin\"\n\
+         threads = [{{ core = {core}, agents = \
+         [\"order_entry\", \"sequencer\", \"engine\", \"market_data\", \"admin\"] }}]\n"
+    )
+}
+
+/// One broker, rich enough for every order.
+const MARKET: &str = r#"# Made by `rialto bench wire`.
+[[currency]]
+code = "USD"
+cash_decimals = 4
+[[firm]]
+code = "ALFA"
+[[instrument]]
+symbol = "ACME"
+currency = "USD"
+tick_size = "0.01"
+reference_price = "25.00"
+[[account]]
+number = 1001
+firm = "ALFA"
+status = "approved"
+cash = { USD = "1000000000.00" }
+[[port]]
+name = "ALFA01"
+firm = "ALFA"
+kind = "order_entry"
+disconnect = "keep"
+default_account = 1001
+"#;
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::config::market::Market;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn the_benchs_files_are_proven_for_every_backend() {
+        let Line { args } = Line::parse_from(["wire", "--cores", "3,2"]);
+        assert_eq!(args.backends, BackendArg::ALL);
+        for backend in BackendArg::ALL {
+            let text = node_toml(&args, backend, Path::new("/var/x"), Path::new("/dev/shm/x"));
+            let config = Config::parse(Path::new("node.toml"), &text).unwrap();
+            assert_eq!(config.order_entry().listen.to_string(), LISTEN);
+            assert_eq!(config.placement().threads[0].core, Some(3));
+            let market = Market::parse(Path::new("market.toml"), MARKET).unwrap();
+            market.fits(config.capacity()).unwrap();
+        }
+    }
+}

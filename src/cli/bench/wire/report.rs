@@ -1,0 +1,179 @@
+//! The figures of the wire bench: medians over rounds, as JSON or for people.
+#![expect(clippy::float_arithmetic, reason = "figures for people: microseconds and ratios")]
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::Args;
+use super::client::{Measured, Percentiles, Round};
+use crate::cli::bench::breakdown::STEPS;
+use crate::cli::bench::host::{Host, Jitter};
+
+/// Everything.
+pub(super) struct Report {
+    host: Host,
+    rounds: u32,
+    samples: u32,
+    placement: String,
+    pub(super) backends: Vec<Backend>,
+}
+
+/// The figures of a backend, in the form of its JSON.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Backend {
+    #[serde(skip)]
+    name: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pmd: Option<String>,
+    echo: Micros,
+    order: Micros,
+    ratio_p50: f64,
+    ratio_p99: f64,
+    added_ns_per_order: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps_ns: Option<Map<String, Value>>,
+}
+
+/// Medians over the rounds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+struct Micros {
+    p50_us: f64,
+    p99_us: f64,
+}
+
+impl Report {
+    pub(super) fn new(host: Host, args: &Args) -> Self {
+        let cores = args.cores;
+        let placement = format!(
+            "node: one composite spinning on core {}; client spinning on core {}",
+            cores.node, cores.client
+        );
+        let Args { rounds, samples, .. } = *args;
+        Self { host, rounds, samples, placement, backends: Vec::new() }
+    }
+
+    /// On standard output.
+    pub(super) fn print(&self, as_json: bool) {
+        if as_json {
+            println!("{}", self.json());
+        } else {
+            print!("{}", self.table());
+        }
+    }
+
+    fn json(&self) -> Value {
+        let mut object = Map::new();
+        for backend in &self.backends {
+            object.insert(backend.name.to_owned(), json!(backend));
+        }
+        let mut host = json!(self.host);
+        host["durability"] = json!("memory");
+        host["placement"] = json!(self.placement);
+        host["rounds"] = json!(self.rounds);
+        host["samples"] = json!(self.samples);
+        object.insert("host".to_owned(), host);
+        Value::Object(object)
+    }
+
+    fn table(&self) -> String {
+        let Self { host, rounds, samples, placement, backends } = self;
+        let mut lines = vec![host.line()];
+        lines.extend(host.jitter.iter().map(Jitter::line));
+        lines.push(format!("{placement}; durability memory; {rounds} rounds of {samples}"));
+        lines.push(format!(
+            "\n{:8} {:>20} {:>20} {:>15} {:>14}",
+            "", "echo p50 / p99 us", "order p50 / p99 us", "ratio p50 / p99", "added ns p50"
+        ));
+        for backend in backends {
+            let Backend { name, echo, order, ratio_p50, ratio_p99, added_ns_per_order, .. } =
+                backend;
+            let pair = |micros: &Micros| format!("{:.2} / {:.2}", micros.p50_us, micros.p99_us);
+            let ratios = format!("{ratio_p50:.2} / {ratio_p99:.2}");
+            lines.push(format!(
+                "{name:8} {:>20} {:>20} {ratios:>15} {added_ns_per_order:>14}",
+                pair(echo),
+                pair(order)
+            ));
+        }
+        lines.push(String::from("\ninside the node, median ns (recorded in a run of its own)"));
+        for step in STEPS {
+            let times = backends.iter().map(|backend| {
+                let time = backend.steps_ns.as_ref().and_then(|steps| steps[step].as_u64());
+                let time = time.map_or_else(|| "-".to_owned(), |time| time.to_string());
+                format!(" {:>8} {time:>6}", backend.name)
+            });
+            lines.push(format!("{step:30}{}", times.collect::<String>()));
+        }
+        lines.join("\n") + "\n"
+    }
+}
+
+impl Backend {
+    pub(super) fn new(
+        name: &'static str,
+        pmd: Option<String>,
+        measured: &Measured,
+        steps: Option<[u64; STEPS.len()]>,
+    ) -> Self {
+        let rounds = &measured.rounds;
+        let over = |value: fn(&Round) -> f64| median(rounds.iter().map(value).collect());
+        let micros = |kind: fn(&Round) -> Percentiles| Micros {
+            p50_us: rounded(median(rounds.iter().map(|r| float(kind(r).p50)).collect()) / 1e3),
+            p99_us: rounded(median(rounds.iter().map(|r| float(kind(r).p99)).collect()) / 1e3),
+        };
+        let added = over(|round| float(round.order.p50) - float(round.echo.p50));
+        Self {
+            name,
+            pmd,
+            echo: micros(|round| round.echo),
+            order: micros(|round| round.order),
+            ratio_p50: rounded(over(|round| float(round.order.p50) / float(round.echo.p50))),
+            ratio_p99: rounded(over(|round| float(round.order.p99) / float(round.echo.p99))),
+            added_ns_per_order: whole(added),
+            steps_ns: steps.map(|times| {
+                let named = STEPS.into_iter().zip(times);
+                named.map(|(step, time)| (step.to_owned(), json!(time))).collect()
+            }),
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "nanoseconds of an answer are far below 2^52")]
+fn float(nanos: u64) -> f64 {
+    nanos as f64
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "nanoseconds of an answer")]
+fn whole(nanos: f64) -> i64 {
+    nanos as i64
+}
+
+/// To a hundredth.
+fn rounded(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round(echo: u64, order: u64) -> Round {
+        let percentiles = |p50| Percentiles { p50, p99: 2 * p50 };
+        Round { echo: percentiles(echo), order: percentiles(order) }
+    }
+
+    #[test]
+    fn a_ratio_is_the_median_of_the_rounds_ratios_not_the_ratio_of_medians() {
+        let rounds = vec![round(5_000, 6_000), round(9_000, 27_000), round(10_000, 13_004)];
+        let backend = Backend::new("dpdk", None, &Measured { rounds }, None);
+        assert_eq!(backend.echo, Micros { p50_us: 9.0, p99_us: 18.0 });
+        assert_eq!(backend.order, Micros { p50_us: 13.0, p99_us: 26.01 });
+        assert_eq!(json!(backend.ratio_p50), json!(1.3));
+        assert_eq!(backend.added_ns_per_order, 3_004);
+    }
+}

@@ -1,0 +1,32 @@
+//! Why a command frame could not be applied. Nothing here is a participant's fault: those are answered.
+
+/// Why a command frame could not be applied; the engine is of no more use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError<E> {
+    /// The sink did not take an event frame.
+    #[error("{0}")]
+    Sink(E),
+    /// A command is none that this engine can apply.
+    #[error("{0}")]
+    Command(CommandError),
+}
+
+impl<E> From<CommandError> for ApplyError<E> {
+    fn from(error: CommandError) -> Self {
+        Self::Command(error)
+    }
+}
+
+/// Why a committed command cannot be applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// Nothing can be carried out before the log has said how much of it there may be.
+    #[error(
+        "command {sequence} stands before the venue's limits, with which a command log begins: this \
+         is no log of this version; start the version that wrote it"
+    )]
+    BeforeLimits {
+        /// The command's sequence.
+        sequence: u64,
+    },
+}

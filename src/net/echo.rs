@@ -1,0 +1,191 @@
+//! A transport with a raw echo beside its user: what a benchmark takes as the floor.
+//!
+//! Connections from some source ports are echoed here, as soon as their bytes arrive; the user of the
+//! transport never hears of them. Nothing else is changed.
+
+use std::collections::VecDeque;
+use std::net::SocketAddrV4;
+use std::ops::RangeInclusive;
+
+use super::{ConnectionId, NetEvent, Transport};
+use crate::types::Nanos;
+
+/// A transport that echoes what comes from `ports`.
+#[derive(Debug)]
+pub struct WithEcho<T> {
+    transport: T,
+    ports: RangeInclusive<u16>,
+    echoed: Vec<ConnectionId>,
+    /// What is the user's to hear.
+    events: VecDeque<NetEvent>,
+}
+
+/// Events that are looked at in one poll.
+const EVENTS_PER_POLL_MAX: usize = 64;
+/// Bytes echoed at once.
+const CHUNK: usize = 2048;
+
+impl<T: Transport> WithEcho<T> {
+    /// Echoes connections whose peer has one of these ports.
+    #[must_use]
+    pub fn new(transport: T, ports: RangeInclusive<u16>) -> Self {
+        Self { transport, ports, echoed: Vec::new(), events: VecDeque::new() }
+    }
+
+    /// Whether the event was about an echoed connection; what has come there is then queued.
+    fn take(&mut self, event: NetEvent) -> bool {
+        match event {
+            NetEvent::Opened { connection, peer } if self.ports.contains(&peer.port()) => {
+                self.echoed.push(connection);
+                true
+            }
+            NetEvent::Opened { .. } => false,
+            NetEvent::Readable(id) | NetEvent::Writable(id) => {
+                let ours = self.echoed.contains(&id);
+                if ours {
+                    self.echo(id);
+                }
+                ours
+            }
+            NetEvent::Ended(id) | NetEvent::Closed(id) => {
+                let before = self.echoed.len();
+                self.echoed.retain(|&echoed| echoed != id);
+                let ours = self.echoed.len() < before;
+                if ours {
+                    self.transport.close(id);
+                }
+                ours
+            }
+        }
+    }
+
+    fn echo(&mut self, id: ConnectionId) {
+        let mut chunk = [0; CHUNK];
+        loop {
+            let room = self.transport.send_room(id).min(CHUNK);
+            let received = self.transport.received(id);
+            let count = received.len().min(room);
+            if count == 0 {
+                return;
+            }
+            chunk[..count].copy_from_slice(&received[..count]);
+            self.transport.send(id, &chunk[..count]);
+            self.transport.consume(id, count);
+        }
+    }
+}
+
+impl<T: Transport> Transport for WithEcho<T> {
+    fn poll(&mut self, now: Nanos) -> usize {
+        let mut work = self.transport.poll(now);
+        let mut echoed = false;
+        for _ in 0..EVENTS_PER_POLL_MAX {
+            let Some(event) = self.transport.next_event() else { break };
+            if self.take(event) {
+                echoed = true;
+            } else {
+                self.events.push_back(event);
+            }
+        }
+        if echoed {
+            work += self.transport.flush(now);
+        }
+        work
+    }
+
+    fn next_event(&mut self) -> Option<NetEvent> {
+        self.events.pop_front()
+    }
+
+    fn received(&mut self, connection: ConnectionId) -> &[u8] {
+        self.transport.received(connection)
+    }
+
+    fn consume(&mut self, connection: ConnectionId, count: usize) {
+        self.transport.consume(connection, count);
+    }
+
+    fn send(&mut self, connection: ConnectionId, bytes: &[u8]) -> bool {
+        self.transport.send(connection, bytes)
+    }
+
+    fn send_room(&self, connection: ConnectionId) -> usize {
+        self.transport.send_room(connection)
+    }
+
+    fn close(&mut self, connection: ConnectionId) {
+        self.transport.close(connection);
+    }
+
+    fn abort(&mut self, connection: ConnectionId) {
+        self.transport.abort(connection);
+    }
+
+    fn flush(&mut self, now: Nanos) -> usize {
+        self.transport.flush(now)
+    }
+
+    fn publish(&mut self, now: Nanos) {
+        self.transport.publish(now);
+    }
+
+    fn send_datagram(&mut self, to: SocketAddrV4, payload: &[u8]) -> bool {
+        self.transport.send_datagram(to, payload)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+    use crate::counters::CounterBlock;
+    use crate::net::{KernelConfig, KernelTransport};
+
+    /// Connects from a port that the kernel chose, and tells which.
+    fn client(to: SocketAddr) -> (TcpStream, u16) {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.connect(&to.into()).unwrap();
+        let stream: TcpStream = socket.into();
+        stream.set_nonblocking(true).unwrap();
+        let port = stream.local_addr().unwrap().port();
+        (stream, port)
+    }
+
+    #[test]
+    fn echoed_connections_are_answered_and_hidden_and_the_others_are_the_users() {
+        let listen = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+        let kernel =
+            KernelTransport::new(&KernelConfig::new(listen), CounterBlock::none()).unwrap();
+        let address = kernel.local_address().unwrap();
+        let (mut echoed, port) = client(address);
+        let (mut other, other_port) = client(address);
+        let mut transport = WithEcho::new(kernel, port..=port);
+        echoed.write_all(b"marco").unwrap();
+        other.write_all(b"login").unwrap();
+
+        let mut heard = Vec::new();
+        let mut answer = Vec::new();
+        for step in 0..200_000 {
+            transport.poll(Nanos(step * 10_000));
+            while let Some(event) = transport.next_event() {
+                heard.push(event);
+            }
+            let mut bytes = [0; 16];
+            let count = echoed.read(&mut bytes).unwrap_or(0);
+            answer.extend_from_slice(&bytes[..count]);
+            if answer.len() == 5 && heard.len() == 2 {
+                break;
+            }
+        }
+        assert_eq!(answer, b"marco");
+        let [NetEvent::Opened { connection, peer }, NetEvent::Readable(id)] = heard[..] else {
+            panic!("{heard:?}")
+        };
+        assert_eq!((connection, peer.port()), (id, other_port));
+        assert_eq!(transport.received(id), b"login");
+    }
+}

@@ -1,0 +1,241 @@
+//! What becomes of orders: accepted, replaced, resting, executed, canceled, rejected.
+//!
+//! Layouts only; which message each is on a wire is the codecs' business.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::EventHeader;
+use crate::types::{
+    AccountId, ClOrdId, CurrencyId, MatchNumber, OrderRef, Price, Quantity, Symbol, UserRefNum,
+};
+
+/// An order was accepted; its sequence is the order's reference. With a feed number it rests as it
+/// is: it is the feed's Add.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct Accepted {
+    /// Common fields.
+    pub header: EventHeader,
+    /// The price it was accepted with.
+    pub price: Price,
+    /// The instrument's symbol.
+    pub symbol: Symbol,
+    /// The participant's number for it.
+    pub user_ref_num: UserRefNum,
+    /// Shares.
+    pub quantity: Quantity,
+    /// As entered.
+    pub min_quantity: Quantity,
+    /// As entered.
+    pub max_floor: Quantity,
+    /// As entered.
+    pub expire_time_s: u32,
+    /// The account that answers for it.
+    pub account: AccountId,
+    /// The firm it named, zeroes = none.
+    pub firm: [u8; 4],
+    /// The participant's text.
+    pub cl_ord_id: ClOrdId,
+    /// Sub-account.
+    pub group_id: u16,
+    /// Channel.
+    pub user_ref_idx: u8,
+    /// A [`Side`](crate::types::Side).
+    pub side: u8,
+    /// A [`TimeInForce`](crate::types::TimeInForce).
+    pub time_in_force: u8,
+    /// OUCH display.
+    pub display: u8,
+    /// OUCH capacity.
+    pub capacity: u8,
+    /// `Y` or `N`.
+    pub intermarket_sweep: u8,
+    /// OUCH cross type.
+    pub cross_type: u8,
+    /// An [`OrderState`](crate::types::OrderState).
+    pub order_state: u8,
+    /// As entered.
+    pub customer_type: u8,
+    /// As entered.
+    pub post_only: u8,
+    /// As entered.
+    pub handling: u8,
+    /// As entered.
+    pub price_type: u8,
+    /// As entered.
+    pub shares_located: u8,
+    /// As entered.
+    pub self_match: u8,
+    /// As entered.
+    pub bbo_weight: u8,
+    /// Zero.
+    pub reserved: [u8; 13],
+}
+
+/// What is left of an order that traded first rests now. Only the feed shows it.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct Rested {
+    /// Common fields.
+    pub header: EventHeader,
+    /// The order.
+    pub order: OrderRef,
+    /// Its price.
+    pub price: Price,
+    /// Shares that rest.
+    pub quantity: Quantity,
+    /// A [`Side`](crate::types::Side).
+    pub side: u8,
+    /// Zero.
+    pub reserved: [u8; 3],
+}
+
+/// One side of a fill. A fill is two of these, the resting order's first; the first one's sequence is
+/// the match number, and it carries the feed's number.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct Executed {
+    /// Common fields.
+    pub header: EventHeader,
+    /// The order.
+    pub order: OrderRef,
+    /// The other side's order.
+    pub contra: OrderRef,
+    /// Ties the two sides.
+    pub match_number: MatchNumber,
+    /// The price of the fill.
+    pub price: Price,
+    /// Cash value of the fill, in the currency's units.
+    pub notional: i64,
+    /// Fee of this side, in the currency's units.
+    pub fee: i64,
+    /// The participant's number for the order.
+    pub user_ref_num: UserRefNum,
+    /// Shares of the fill.
+    pub quantity: Quantity,
+    /// Shares left of the order.
+    pub leaves: Quantity,
+    /// The account that settles.
+    pub account: AccountId,
+    /// Sub-account.
+    pub group_id: u16,
+    /// The currency of the cash.
+    pub currency: CurrencyId,
+    /// Channel.
+    pub user_ref_idx: u8,
+    /// A [`Side`](crate::types::Side).
+    pub side: u8,
+    /// A [`Liquidity`](crate::types::Liquidity).
+    pub liquidity: u8,
+    /// Zero.
+    pub reserved: [u8; 17],
+}
+
+/// Shares of an order will not trade any more.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct Canceled {
+    /// Common fields; a feed number says that the shares rested.
+    pub header: EventHeader,
+    /// The order.
+    pub order: OrderRef,
+    /// The participant's number for it.
+    pub user_ref_num: UserRefNum,
+    /// Shares just removed.
+    pub decrement: Quantity,
+    /// Shares left.
+    pub leaves: Quantity,
+    /// Channel.
+    pub user_ref_idx: u8,
+    /// A [`CancelReason`](crate::types::CancelReason).
+    pub reason: u8,
+    /// Zero.
+    pub reserved: [u8; 2],
+}
+
+/// An order was refused; its user reference number is consumed.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct Rejected {
+    /// Common fields.
+    pub header: EventHeader,
+    /// The participant's number for it.
+    pub user_ref_num: UserRefNum,
+    /// A [`RejectReason`](crate::types::RejectReason).
+    pub reason: u16,
+    /// Channel.
+    pub user_ref_idx: u8,
+    /// Zero.
+    pub reserved: u8,
+    /// The participant's text.
+    pub cl_ord_id: ClOrdId,
+    /// Zero.
+    pub reserved2: [u8; 2],
+}
+
+/// An order took the place of another; its sequence is the new order's reference. Everything after it
+/// is said under the new number.
+///
+/// It is one message of the feed whatever becomes of the new order. If that rests as it is, the feed
+/// replaces the one by the other. If it trades at once, or is immediate and cannot, the feed deletes
+/// the original here; the fills follow, and then [`Rested`] for what rests of it.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct Replaced {
+    /// Common fields.
+    pub header: EventHeader,
+    /// The order that is gone.
+    pub original: OrderRef,
+    /// The price of the new order.
+    pub price: Price,
+    /// The instrument's symbol.
+    pub symbol: Symbol,
+    /// The participant's number for the order that is gone.
+    pub orig_user_ref_num: UserRefNum,
+    /// The participant's number for the new order.
+    pub user_ref_num: UserRefNum,
+    /// Shares that the new order begins with: none of them is executed.
+    pub quantity: Quantity,
+    /// Shares that were executed of all the orders it replaces, one after another.
+    pub executed: Quantity,
+    /// As entered.
+    pub min_quantity: Quantity,
+    /// As entered.
+    pub max_floor: Quantity,
+    /// As entered.
+    pub expire_time_s: u32,
+    /// The account that answers for it, the original's.
+    pub account: AccountId,
+    /// The participant's text.
+    pub cl_ord_id: ClOrdId,
+    /// Sub-account, the original's.
+    pub group_id: u16,
+    /// Channel.
+    pub user_ref_idx: u8,
+    /// A [`Side`](crate::types::Side), the original's.
+    pub side: u8,
+    /// A [`TimeInForce`](crate::types::TimeInForce).
+    pub time_in_force: u8,
+    /// OUCH display.
+    pub display: u8,
+    /// OUCH capacity, the original's.
+    pub capacity: u8,
+    /// `Y` or `N`.
+    pub intermarket_sweep: u8,
+    /// OUCH cross type, the original's.
+    pub cross_type: u8,
+    /// An [`OrderState`](crate::types::OrderState).
+    pub order_state: u8,
+    /// As entered.
+    pub post_only: u8,
+    /// As entered.
+    pub handling: u8,
+    /// As entered.
+    pub price_type: u8,
+    /// As entered.
+    pub shares_located: u8,
+    /// Whether the new order rests as it is: 0 no, 1 yes.
+    pub rests: u8,
+    /// Zero.
+    pub reserved: [u8; 3],
+}

@@ -1,0 +1,272 @@
+//! From events to the feed: which message each event is.
+//!
+//! It numbers nothing and keeps nothing: the engine has numbered the events.
+
+use zerocopy::byteorder::big_endian::U32;
+use zerocopy::{Immutable, IntoBytes};
+
+use super::{
+    AddOrder, Header, OUT_MAX, OrderCancel, OrderDelete, OrderExecuted, OrderReplace,
+    StockDirectory, SystemEvent, TradingAction,
+};
+use crate::types::event::{self, Event};
+use crate::types::{Price, Side, Symbol, SystemCode};
+
+/// Writes the message that `event` is in the feed to the front of `out` and returns its size; `None`
+/// if the feed does not show it. `sequence` is the event's own, `timestamp` its log time in
+/// nanoseconds since midnight, `symbol` that of the header's instrument (unused if it has none).
+pub fn emit(
+    event: &Event<'_>,
+    sequence: u64,
+    timestamp: u64,
+    symbol: Symbol,
+    out: &mut [u8; OUT_MAX],
+) -> Option<usize> {
+    let header = |kind, event: &event::EventHeader| {
+        let shown = event.feed_sequence != 0;
+        shown.then(|| Header::new(kind, event.instrument, timestamp))
+    };
+    Some(match event {
+        Event::DayStarted(e) => {
+            let code = SystemCode::StartOfMessages.byte();
+            put(&SystemEvent { header: header(b'S', &e.header)?, code }, out)
+        }
+        Event::SystemMessage(e) => {
+            put(&SystemEvent { header: header(b'S', &e.header)?, code: e.code }, out)
+        }
+        Event::InstrumentDefined(e) => put(&directory(e, header(b'R', &e.header)?), out),
+        Event::TradingAction(e) => {
+            let header = header(b'H', &e.header)?;
+            let (state, reserved, reason) = (e.state, b' ', e.reason);
+            put(&TradingAction { header, symbol: e.symbol, state, reserved, reason }, out)
+        }
+        Event::Accepted(e) => {
+            let add = AddOrder {
+                header: header(b'A', &e.header)?,
+                order_ref: sequence.into(),
+                side: side(e.side),
+                shares: e.quantity.0.into(),
+                symbol,
+                price: price(e.price),
+            };
+            put(&add, out)
+        }
+        Event::Rested(e) => {
+            let add = AddOrder {
+                header: header(b'A', &e.header)?,
+                order_ref: e.order.0.into(),
+                side: side(e.side),
+                shares: e.quantity.0.into(),
+                symbol,
+                price: price(e.price),
+            };
+            put(&add, out)
+        }
+        Event::Replaced(e) if e.rests == 1 => {
+            let header = header(b'U', &e.header)?;
+            let (original, order_ref) = (e.original.0.into(), sequence.into());
+            let (shares, price) = (e.quantity.0.into(), price(e.price));
+            put(&OrderReplace { header, original, order_ref, shares, price }, out)
+        }
+        // What trades first is added when it rests: to show it as it came would cross the book.
+        Event::Replaced(e) => {
+            let header = header(b'D', &e.header)?;
+            put(&OrderDelete { header, order_ref: e.original.0.into() }, out)
+        }
+        Event::Executed(e) => {
+            let header = header(b'E', &e.header)?;
+            let (order_ref, shares) = (e.order.0.into(), e.quantity.0.into());
+            let match_number = e.match_number.0.into();
+            put(&OrderExecuted { header, order_ref, shares, match_number }, out)
+        }
+        Event::Canceled(e) if e.leaves.is_zero() => {
+            put(&OrderDelete { header: header(b'D', &e.header)?, order_ref: e.order.0.into() }, out)
+        }
+        Event::Canceled(e) => {
+            let header = header(b'X', &e.header)?;
+            let (order_ref, shares) = (e.order.0.into(), e.decrement.0.into());
+            put(&OrderCancel { header, order_ref, shares }, out)
+        }
+        _ => return None,
+    })
+}
+
+fn put<T: IntoBytes + Immutable>(message: &T, out: &mut [u8; OUT_MAX]) -> usize {
+    let bytes = message.as_bytes();
+    out[..bytes.len()].copy_from_slice(bytes);
+    bytes.len()
+}
+
+fn directory(event: &event::InstrumentDefined, header: Header) -> StockDirectory {
+    StockDirectory {
+        header,
+        symbol: event.symbol,
+        market_category: event.market_category,
+        financial_status: b' ',
+        round_lot_size: event.lot_size.into(),
+        round_lots_only: b'Y',
+        issue_classification: event.product,
+        issue_subtype: *b"Z ",
+        authenticity: b'P',
+        short_sale_threshold: b' ',
+        ipo_flag: b' ',
+        luld_tier: b' ',
+        etp_flag: b' ',
+        etp_leverage: 0.into(),
+        inverse: b'N',
+    }
+}
+
+/// The feed does not tell short sales from others.
+fn side(side: u8) -> u8 {
+    if side == Side::Buy.byte() { b'B' } else { b'S' }
+}
+
+/// Prices on the feed have four bytes. A resting order's is at most [`Price::MAX`], which fits.
+fn price(price: Price) -> U32 {
+    u32::try_from(price.0).expect("a resting order's price is at most Price::MAX").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::FromZeros as _;
+
+    use super::super::Message;
+    use super::*;
+    use crate::types::event::EventHeader;
+    use crate::types::{InstrumentId, Line, MatchNumber, OrderRef, Quantity, Record};
+
+    fn acme() -> Symbol {
+        Symbol::new("ACME").unwrap()
+    }
+
+    /// The message of the event in `lines`, whose sequence is 77, at 0x010203040506 ns.
+    fn message_of(lines: &[Line]) -> Option<Vec<u8>> {
+        let event = Event::parse(lines).unwrap();
+        let mut out = [0; OUT_MAX];
+        let size = emit(&event, 77, 0x0102_0304_0506, acme(), &mut out)?;
+        Message::parse(&out[..size]).unwrap();
+        Some(out[..size].to_vec())
+    }
+
+    fn shown<T: Record>() -> EventHeader {
+        EventHeader { feed_sequence: 5, instrument: InstrumentId(3), ..EventHeader::new::<T>() }
+    }
+
+    #[test]
+    fn an_accepted_order_that_rests_is_added_under_its_own_sequence() {
+        let mut event = event::Accepted {
+            header: shown::<event::Accepted>(),
+            price: Price(105_000),
+            quantity: Quantity(100),
+            side: b'T',
+            ..event::Accepted::new_zeroed()
+        };
+        let expected = b"A\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x4DS\0\0\0\x64ACME    \
+                         \0\x01\x9A\x28";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+        event.header.feed_sequence = 0;
+        assert_eq!(message_of(event.lines()), None);
+    }
+
+    #[test]
+    fn what_rests_after_a_trade_is_added_under_the_orders_reference() {
+        let event = event::Rested {
+            header: shown::<event::Rested>(),
+            order: OrderRef(70),
+            price: Price(105_000),
+            quantity: Quantity(40),
+            side: b'B',
+            ..event::Rested::new_zeroed()
+        };
+        let expected = b"A\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46B\0\0\0\x28ACME    \
+                         \0\x01\x9A\x28";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_fill_of_a_resting_order_is_its_execution() {
+        let event = event::Executed {
+            header: shown::<event::Executed>(),
+            order: OrderRef(70),
+            quantity: Quantity(40),
+            match_number: MatchNumber(80),
+            ..event::Executed::new_zeroed()
+        };
+        let expected =
+            b"E\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46\0\0\0\x28\0\0\0\0\0\0\0\x50";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_cancel_that_leaves_shares_is_a_cancel_and_one_that_leaves_none_a_delete() {
+        let mut event = event::Canceled {
+            header: shown::<event::Canceled>(),
+            order: OrderRef(70),
+            decrement: Quantity(40),
+            leaves: Quantity(60),
+            ..event::Canceled::new_zeroed()
+        };
+        let expected = b"X\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46\0\0\0\x28";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+        event.leaves = Quantity::ZERO;
+        let expected = b"D\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_replaced_order_is_replaced_if_the_new_one_rests_and_else_deleted() {
+        let mut event = event::Replaced {
+            header: shown::<event::Replaced>(),
+            original: OrderRef(70),
+            price: Price(105_000),
+            quantity: Quantity(40),
+            rests: 1,
+            ..event::Replaced::new_zeroed()
+        };
+        let expected = b"U\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46\0\0\0\0\0\0\0\x4D\
+                         \0\0\0\x28\0\x01\x9A\x28";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+        event.rests = 0;
+        let expected = b"D\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_days_events_are_system_events() {
+        let mut header = shown::<event::DayStarted>();
+        header.instrument = InstrumentId::NONE;
+        let event = event::DayStarted { header, ..event::DayStarted::new_zeroed() };
+        let expected = b"S\0\0\0\0\x01\x02\x03\x04\x05\x06O";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+
+        let header = shown::<event::SystemMessage>();
+        let event =
+            event::SystemMessage { header, code: b'Q', ..event::SystemMessage::new_zeroed() };
+        assert_eq!(message_of(event.lines()).unwrap().last(), Some(&b'Q'));
+    }
+
+    #[test]
+    fn an_instrument_and_its_state_are_told() {
+        let event = event::InstrumentDefined {
+            header: shown::<event::InstrumentDefined>(),
+            symbol: acme(),
+            lot_size: 10,
+            market_category: b'Q',
+            product: b'C',
+            ..event::InstrumentDefined::new_zeroed()
+        };
+        let expected = b"R\0\x03\0\0\x01\x02\x03\x04\x05\x06ACME    Q \0\0\0\x0AYCZ P    \0\0\0\0N";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+
+        let event = event::TradingAction {
+            header: shown::<event::TradingAction>(),
+            symbol: acme(),
+            reason: *b"T1  ",
+            state: b'H',
+            ..event::TradingAction::new_zeroed()
+        };
+        let expected = b"H\0\x03\0\0\x01\x02\x03\x04\x05\x06ACME    H T1  ";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+    }
+}
