@@ -80,7 +80,6 @@ fn serve(mut client: Command) {
     let device = DpdkDevice::open(&DpdkConfig::new(arguments(eal)), CounterBlock::none()).unwrap();
     let mut stack =
         Stack::new(StackConfig::new(OURS, 24, PORT), device, CounterBlock::none()).unwrap();
-    stack.announce();
     let mut client = client.spawn().unwrap();
 
     let (start, mut next_datagram) = (Instant::now(), Nanos::ZERO);
@@ -186,7 +185,7 @@ fn frames_go_through_a_port_and_everything_is_given_back() {
 
     let pool = Mempool::new(&eal, 1023).unwrap();
     let queues = PortConfig { rx_descriptors: 256, tx_descriptors: 256 };
-    let mut port = Port::start(&eal, &pool, queues).unwrap();
+    let mut port = Port::start(&pool, queues).unwrap();
     assert!(port.receive().is_none());
     for round in 0..100_u8 {
         assert_eq!(port.room(), Port::OUTBOX_MAX);

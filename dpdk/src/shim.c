@@ -155,15 +155,23 @@ int rialto_port_start(uint16_t port, struct rialto_pool *pool, uint16_t rx_descr
 		return result;
 	result = rte_eth_dev_adjust_nb_rx_tx_desc(port, &rx_descriptors, &tx_descriptors);
 	if (result < 0)
-		return result;
+		goto close;
 	result = rte_eth_rx_queue_setup(port, 0, rx_descriptors, (unsigned int)socket, NULL,
 					pool_in(pool));
 	if (result < 0)
-		return result;
+		goto close;
 	result = rte_eth_tx_queue_setup(port, 0, tx_descriptors, (unsigned int)socket, NULL);
 	if (result < 0)
-		return result;
-	return rte_eth_dev_start(port);
+		goto close;
+	result = rte_eth_dev_start(port);
+	if (result < 0)
+		goto close;
+	return 0;
+
+close:
+	/* The caller will free the pool, of which the queues may hold buffers. */
+	rte_eth_dev_close(port);
+	return result;
 }
 
 int rialto_port_close(uint16_t port)

@@ -77,7 +77,7 @@ uint8_t *rialto_mbuf_append(struct rialto_mbuf *mbuf, uint16_t length);
 int rialto_port_first(void);
 
 /** Configures a port with one receive and one transmit queue, and starts it. Of the descriptors the
- * driver may take fewer or more. */
+ * driver may take fewer or more. A port that fails once configured is closed. */
 int rialto_port_start(uint16_t port, struct rialto_pool *pool, uint16_t rx_descriptors,
 		      uint16_t tx_descriptors);
 

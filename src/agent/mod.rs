@@ -10,7 +10,7 @@ mod spans;
 use std::error::Error;
 use std::fmt;
 
-pub use runner::{AgentThread, Composite, Idle, StopFlag, pin};
+pub use runner::{AgentThread, Composite, Idle, ReadyFlag, StopFlag, pin};
 pub use spans::{Span, Spanned, Spans};
 
 use crate::types::Nanos;

@@ -118,6 +118,23 @@ impl StopFlag {
     }
 }
 
+/// Says that a stage has read the past and serves.
+#[derive(Clone, Debug, Default)]
+pub struct ReadyFlag(Arc<AtomicBool>);
+
+impl ReadyFlag {
+    /// Says so.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether the stage said so.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
 /// A running thread of agents.
 #[derive(Debug)]
 pub struct AgentThread {

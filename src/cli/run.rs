@@ -1,5 +1,6 @@
 //! `rialto run`: a node, from its configuration to its orderly end.
 
+use std::io::{self, Write as _};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -80,7 +81,8 @@ pub fn run(args: Args) -> Result<(), CliError> {
         Start { market, books_out: args.books_out, new_incarnation: args.new_incarnation, bench };
     let mut node = Node::start(&config, start, now)?;
     if node.wait_ready(&stop)? {
-        println!("ready");
+        // Whoever asked may have stopped listening; the node serves all the same.
+        let _ = writeln!(io::stdout(), "ready");
     }
     node.join(&stop)?;
     if let (Some(path), Some(spans)) = (args.bench_spans, spans) {
@@ -98,13 +100,21 @@ fn commands(
 ) -> Result<Vec<Line>, ConfigError> {
     let key = load_or_create_cluster_key(key_file)?;
     let secrets = PortSecrets::generate(market.port_names())?;
-    match secrets_file {
-        Some(path) => secrets.write(&path)?,
-        None => {
-            for (name, secret) in secrets.iter() {
-                println!("port {name} secret {}", secret.reveal());
-            }
-        }
+    if let Some(path) = secrets_file {
+        secrets.write(&path)?;
+    } else {
+        show(&secrets).map_err(|source| ConfigError::Write {
+            path: PathBuf::from("standard output"),
+            source,
+        })?;
     }
     Ok(market.commands(&key, &secrets, now).concat())
+}
+
+fn show(secrets: &PortSecrets) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for (name, secret) in secrets.iter() {
+        writeln!(out, "port {name} secret {}", secret.reveal())?;
+    }
+    out.flush()
 }

@@ -102,6 +102,8 @@ pub struct OrderEntry {
     pub gateway: Option<Ipv4Addr>,
     /// Connections at a time.
     pub connections_max: u32,
+    /// As many of them may come from one address, so that one host cannot keep others out.
+    pub connections_per_source_max: u32,
     /// Who may connect; others get no answer.
     pub allow: Vec<Ipv4Network>,
 }

@@ -7,6 +7,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use super::error::{ConfigError, Source};
+use crate::sys::file;
 use crate::types::{ClusterKey, PortName, PortSecret};
 
 const RANDOM: &str = "/dev/urandom";
@@ -40,7 +41,7 @@ pub fn load_or_create_cluster_key(path: &Path) -> Result<ClusterKey, ConfigError
         return load_cluster_key(path);
     }
     if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory).map_err(|source| unwritable(path, source))?;
+        file::create_directory(directory).map_err(|source| unwritable(path, source))?;
     }
     let mut bytes = [0; ClusterKey::BYTES];
     random(&mut bytes)?;
@@ -139,14 +140,22 @@ fn read(path: &Path) -> Result<String, ConfigError> {
     fs::read_to_string(path).map_err(|source| unreadable(path, source))
 }
 
+/// Writes the file whole or not at all, also when the machine goes down, and never with rights that
+/// are wider for a moment.
 fn write_private(path: &Path, text: &str) -> Result<(), ConfigError> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".new");
+    let unfinished = Path::new(&unfinished);
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(OWNER_ONLY);
-    let written = options.open(path).and_then(|mut file| {
+    let written = options.open(unfinished).and_then(|mut file| {
         // The mode above holds only for a file that did not exist.
         file.set_permissions(Permissions::from_mode(OWNER_ONLY))?;
         file.write_all(text.as_bytes())?;
-        file.sync_all()
+        file.sync_all()?;
+        fs::rename(unfinished, path)?;
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        file::sync_directory(directory.unwrap_or(Path::new(".")))
     });
     written.map_err(|source| unwritable(path, source))
 }
@@ -221,6 +230,13 @@ mod tests {
         made.write(&path).unwrap();
         assert_eq!(PortSecrets::read(&path).unwrap(), made);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        // What a crash left of an earlier attempt is in nobody's way, and the file is replaced whole.
+        fs::write(directory.join("secrets.new"), "half").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
+        made.write(&path).unwrap();
+        assert_eq!(PortSecrets::read(&path).unwrap(), made);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
         assert_ne!(made.get(names()[0]), made.get(names()[1]));
         let error = made.write_new(&path).unwrap_err().to_string();
         assert!(error.contains("cannot be written: File exists"), "{error}");

@@ -95,6 +95,7 @@ struct OrderEntryTable {
     gateway: Option<String>,
     #[serde(default = "OrderEntryTable::connections_max")]
     connections_max: u32,
+    connections_per_source_max: Option<u32>,
     allow: Vec<String>,
 }
 
@@ -267,7 +268,7 @@ impl ControlTable {
 
 impl OrderEntryTable {
     fn prove(self, source: &Source) -> Result<OrderEntry, ConfigError> {
-        let Self { backend, listen, prefix, gateway, connections_max, allow } = self;
+        let Self { backend, listen, prefix, gateway, connections_max, allow, .. } = self;
         let backend = match backend.as_str() {
             "kernel" => Backend::Kernel,
             "dpdk" if cfg!(feature = "dpdk") => Backend::Dpdk,
@@ -309,6 +310,10 @@ impl OrderEntryTable {
             }
         };
         in_range(source, "order_entry.connections_max", connections_max, &CONNECTIONS)?;
+        let quarter = connections_max.div_ceil(4);
+        let connections_per_source_max = self.connections_per_source_max.unwrap_or(quarter);
+        let key = "order_entry.connections_per_source_max";
+        in_range(source, key, connections_per_source_max, &(1..=connections_max))?;
         let rule = "must name who may connect; 0.0.0.0/0 is everybody";
         source.rule(!allow.is_empty(), "order_entry.allow", "[]", rule)?;
         let allow = allow.iter().enumerate().map(|(index, text)| {
@@ -316,7 +321,15 @@ impl OrderEntryTable {
             text.parse().map_err(|rule| source.broken(key, quoted(text), rule))
         });
         let allow = allow.collect::<Result<_, _>>()?;
-        Ok(OrderEntry { backend, listen, prefix, gateway, connections_max, allow })
+        Ok(OrderEntry {
+            backend,
+            listen,
+            prefix,
+            gateway,
+            connections_max,
+            connections_per_source_max,
+            allow,
+        })
     }
 }
 

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::Durability;
 use crate::sys::file::{self, BootId, DirectoryLock};
-use crate::types::Position;
+use crate::types::{Position, SessionId};
 
 /// What a node must not forget.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +33,12 @@ pub struct Control {
     pub durable_sequence: u64,
     /// Whether the node stopped in order, everything being durable.
     pub clean: bool,
+    /// Whether commits may be lost, and the day does not yet go on under another session id.
+    pub cut: bool,
+    /// When an append counted as done for the node that wrote this.
+    pub durability: Durability,
+    /// The highest session id that was ever proposed here; blank for none. The log may have lost it.
+    pub session: SessionId,
 }
 
 /// Why the control file cannot be used.
@@ -102,12 +109,19 @@ struct Slot {
     boot_id: BootId,
     durable: Position,
     durable_sequence: u64,
-    clean: u32,
+    /// [`CLEAN`], [`CUT`], [`DISK`].
+    flags: u32,
+    session: SessionId,
+    reserved: [u8; 6],
     /// CRC-32C of all before.
     crc: u32,
 }
 
-const _: () = assert!(size_of::<Slot>() == 72);
+const _: () = assert!(size_of::<Slot>() == 88);
+
+const CLEAN: u32 = 1;
+const CUT: u32 = 2;
+const DISK: u32 = 4;
 
 impl ControlFile {
     /// Opens the file at `path`. A file that does not exist is made by the first
@@ -188,6 +202,7 @@ impl ControlFile {
 
 impl Slot {
     fn new(generation: u64, state: &Control) -> Self {
+        let flag = |set: bool, flag: u32| if set { flag } else { 0 };
         let mut slot = Self {
             magic: MAGIC,
             generation,
@@ -198,7 +213,11 @@ impl Slot {
             boot_id: state.boot_id,
             durable: state.durable,
             durable_sequence: state.durable_sequence,
-            clean: u32::from(state.clean),
+            flags: flag(state.clean, CLEAN)
+                | flag(state.cut, CUT)
+                | flag(state.durability == Durability::Disk, DISK),
+            session: state.session,
+            reserved: [0; 6],
             crc: 0,
         };
         slot.crc = slot.crc();
@@ -219,7 +238,13 @@ impl Slot {
             boot_id: self.boot_id,
             durable: self.durable,
             durable_sequence: self.durable_sequence,
-            clean: self.clean != 0,
+            clean: self.flags & CLEAN != 0,
+            cut: self.flags & CUT != 0,
+            durability: match self.flags & DISK {
+                0 => Durability::Memory,
+                _ => Durability::Disk,
+            },
+            session: self.session,
         }
     }
 
@@ -289,6 +314,9 @@ mod tests {
             node: 1,
             durable: Position(640),
             clean: true,
+            cut: term.is_multiple_of(2),
+            durability: Durability::Disk,
+            session: SessionId(*b"2611220007"),
             ..Control::default()
         }
     }

@@ -74,7 +74,7 @@ impl Reader {
             index: Arc::new(FrameIndex::new(segment_bytes)),
         };
         if log.memory.committed().is_none() {
-            log.frozen_end = recover(&log, Position::FIRST, &mut |_| ())?.chain.end;
+            log.frozen_end = recover(&log, Position::FIRST, 0, &mut |_| ())?.chain.end;
         }
         Ok(Self::new(Arc::new(log)))
     }

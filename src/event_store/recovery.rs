@@ -1,14 +1,20 @@
 //! Where a log ends: a walk over every frame from the first, and a look at what lies behind the last.
 //!
-//! Reads only; the writer cuts what this finds torn. Never calls damage torn when a sound frame
-//! follows it, or when it lies below a position that was acknowledged.
+//! Reads only; the writer cuts what this finds torn. Never calls damage torn when it lies below a
+//! position that was acknowledged, or when a sound frame follows it that must have been there first.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 use zerocopy::FromBytes;
 
 use super::log::{Log, LogSegment, SegmentError, segment_numbers};
+use super::segment::SegmentHeader;
 use super::{Damage, StoreError};
+use crate::sys::file;
+use crate::sys::log_memory::segment_path;
 use crate::types::{
     FrameChain, FrameError, FrameHeader, LINE_BYTES, Line, Position, SEGMENT_HEADER_BYTES,
 };
@@ -35,12 +41,17 @@ pub struct Torn {
     pub position: Position,
     /// Bytes in lines that were not blank.
     pub bytes: u64,
+    /// Whole frames among them: a power loss leaves them, which takes pages in no order.
+    pub frames: u64,
+    /// Where they were copied to before they were cut off; `None` if no whole frame was among them.
+    pub kept: Option<PathBuf>,
     /// What is wrong with the first frame of it.
     pub damage: Damage,
 }
 
-/// Walks a frozen log and finds its end. `acknowledged` is a position that it must reach; `see` is
-/// shown each sound frame's header.
+/// Walks a frozen log and finds its end. `acknowledged` is a position that it must reach, and
+/// `unsynced` says how far behind the first damage sound frames prove nothing. `see` is shown each
+/// frame's header.
 ///
 /// # Errors
 /// [`StoreError::Damaged`] if the log ends before sound frames or before `acknowledged`, and the
@@ -48,6 +59,7 @@ pub struct Torn {
 pub(super) fn recover(
     log: &Log,
     acknowledged: Position,
+    unsynced: u64,
     see: &mut dyn FnMut(&FrameHeader),
 ) -> Result<Recovered, StoreError> {
     let mut walk = Walk::new(log);
@@ -59,14 +71,17 @@ pub(super) fn recover(
         }
     };
     let chain = walk.chain;
-    let behind = look_behind(log, chain.end)?;
-    if behind.sound_frames || chain.end < acknowledged {
+    let behind = look_behind(log, &chain)?;
+    let window = chain.next_start().0.saturating_add(unsynced);
+    if behind.farthest.is_some_and(|at| at.0 >= window) || chain.end < acknowledged {
         return Err(walk.error(SegmentError::Damage(stopped)));
     }
     let torn = (behind.bytes > 0).then(|| Torn {
         path: walk.path(),
         position: chain.next_start(),
         bytes: behind.bytes,
+        frames: behind.frames,
+        kept: None,
         damage: stopped,
     });
     let records = chain.next_sequence - 1;
@@ -151,45 +166,132 @@ fn check(header: &FrameHeader, payload: &[Line], chain: &mut FrameChain) -> Resu
 }
 
 /// What lies behind the last frame.
+#[derive(Default)]
 struct Behind {
-    /// A frame that is whole.
-    sound_frames: bool,
+    /// Frames of this log that are whole.
+    frames: u64,
+    /// Where the last thing lies that was written whole.
+    farthest: Option<Position>,
     /// Bytes in lines that are not blank.
     bytes: u64,
 }
 
-/// Looks at every line behind `end`, in every segment file there is. Blank ones are the rule there:
-/// segments are prepared ahead.
-fn look_behind(log: &Log, end: Position) -> Result<Behind, StoreError> {
-    let segment_bytes = log.memory.segment_bytes();
-    let mut behind = Behind { sound_frames: false, bytes: 0 };
-    for number in segment_numbers(log.memory.directory())? {
-        let segment_start = number.saturating_mul(segment_bytes);
-        if segment_start.saturating_add(segment_bytes) <= end.0 {
-            continue;
-        }
+/// Looks at every line behind the end of `chain`, in every segment file there is. Blank ones are the
+/// rule there: segments are prepared ahead.
+fn look_behind(log: &Log, chain: &FrameChain) -> Result<Behind, StoreError> {
+    let mut behind = Behind::default();
+    for number in segments_behind(log, chain.end)? {
         let path = log.segment_path(number);
         let memory = log.memory.segment(number).map_err(StoreError::io("map", &path))?;
-        let first = end.max(Position(segment_start + SEGMENT_HEADER_BYTES));
+        let segment_start = Position(number.saturating_mul(log.memory.segment_bytes()));
+        if let Some([line]) = memory.lines(segment_start, 1)
+            && SegmentHeader::parse(line).is_some_and(|(header, _)| header.number != number)
+        {
+            // The file of another segment: no unfinished write leaves that.
+            behind.farthest = Some(Position(u64::MAX));
+        }
+        let first = chain.end.max(segment_start.plus(SEGMENT_HEADER_BYTES));
+        let mut at = first;
         let lines = memory.lines_from(first);
         for (place, line) in lines.iter().enumerate() {
-            if *line == Line::ZERO {
-                continue;
+            if *line != Line::ZERO {
+                behind.bytes += LINE_BYTES as u64;
+                if begins_with_frame(&lines[place..], at, chain) {
+                    behind.frames += 1;
+                    behind.farthest = behind.farthest.max(Some(at));
+                }
             }
-            behind.bytes += LINE_BYTES as u64;
-            behind.sound_frames |= begins_with_frame(&lines[place..]);
+            at = at.plus(LINE_BYTES as u64);
         }
     }
     Ok(behind)
 }
 
-/// Whether these lines begin with a whole frame. One that belongs elsewhere counts: no unfinished
-/// write leaves that.
-fn begins_with_frame(lines: &[Line]) -> bool {
+/// The segments there are that reach behind `end`.
+fn segments_behind(log: &Log, end: Position) -> Result<Vec<u64>, StoreError> {
+    let segment_bytes = log.memory.segment_bytes();
+    let mut numbers = segment_numbers(log.memory.directory())?;
+    numbers.retain(|number| number.saturating_add(1).saturating_mul(segment_bytes) > end.0);
+    Ok(numbers)
+}
+
+/// Whether these lines, which begin at `at`, begin with a whole frame that can only have been written
+/// behind the end of `chain`. Participants choose bytes of the records that a torn write leaves, so
+/// what merely looks like a frame is none: it must say this place, and go on from this log.
+fn begins_with_frame(lines: &[Line], at: Position, chain: &FrameChain) -> bool {
     let header = FrameHeader::ref_from_bytes(Line::bytes(&lines[..1])).expect("a line is a header");
-    if header.check().is_err() {
+    let goes_on = header.start == at
+        && header.index >= chain.index.max(1)
+        && header.first_sequence >= chain.next_sequence
+        && header.term >= chain.term
+        && header.time >= chain.time;
+    if !goes_on || header.check().is_err() {
         return false;
     }
     let payload = lines.get(1..=header.payload_bytes as usize / LINE_BYTES);
     payload.is_some_and(|payload| header.check_payload(payload).is_ok())
+}
+
+/// Copies what lies behind `end` to a file of its own in the log's directory, every byte as far from
+/// the file's beginning as it lies from `end`, and says where it is.
+///
+/// # Errors
+/// The operating system's, also when there is no room.
+pub(super) fn keep_behind(log: &Log, end: Position) -> Result<PathBuf, StoreError> {
+    let directory = log.memory.directory();
+    let name = |copy: u32| directory.join(format!("cut-at-{end}.{copy}"));
+    let kept = (1..=u32::MAX).map(name).find(|path| !path.exists()).expect("few have such a name");
+    let numbers = segments_behind(log, end)?;
+    let copied = File::create_new(&kept).and_then(|file| {
+        for &number in &numbers {
+            let first = number.saturating_mul(log.memory.segment_bytes()) + SEGMENT_HEADER_BYTES;
+            let mut at = end.max(Position(first));
+            let memory = log.memory.segment(number)?;
+            for run in memory.lines_from(at).chunk_by(|a, b| is_blank(a) == is_blank(b)) {
+                if !is_blank(&run[0]) {
+                    file.write_all_at(Line::bytes(run), at.0 - end.0)?;
+                }
+                at = at.plus(size_of_val(run) as u64);
+            }
+        }
+        file.sync_all()?;
+        file::sync_directory(directory)
+    });
+    copied.map_err(StoreError::io("copy what is to be cut off to", &kept))?;
+    Ok(kept)
+}
+
+fn is_blank(line: &Line) -> bool {
+    *line == Line::ZERO
+}
+
+/// Whether nothing was ever written to the log in `directory`: it has no segment, or only prepared
+/// ones. A log that was lost with its files is blank too.
+///
+/// # Errors
+/// The operating system's.
+pub fn is_blank_log(directory: &Path) -> Result<bool, StoreError> {
+    if !directory.exists() {
+        return Ok(true);
+    }
+    for number in segment_numbers(directory)? {
+        let path = segment_path(directory, number);
+        let blank = File::open(&path).and_then(|file| is_blank_behind_header(&file));
+        if !blank.map_err(StoreError::io("read", &path))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn is_blank_behind_header(file: &File) -> io::Result<bool> {
+    let mut bytes = vec![0; 1 << 16];
+    let mut at = SEGMENT_HEADER_BYTES;
+    loop {
+        match file.read_at(&mut bytes, at)? {
+            0 => return Ok(true),
+            read if bytes[..read].iter().any(|&byte| byte != 0) => return Ok(false),
+            read => at += read as u64,
+        }
+    }
 }

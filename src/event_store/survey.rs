@@ -91,7 +91,7 @@ pub fn survey(directory: &Path, mut progress: impl FnMut(&Survey)) -> Result<Sur
     let walked = if in_use {
         check_committed(&log, acknowledged, &mut see).map(|()| None)
     } else {
-        recover(&log, acknowledged, &mut see).map(|recovered| recovered.torn)
+        recover(&log, acknowledged, 0, &mut see).map(|recovered| recovered.torn)
     };
     match walked {
         Ok(torn) => survey.torn = torn,

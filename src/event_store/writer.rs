@@ -11,7 +11,7 @@ use zerocopy::{FromBytes, IntoBytes};
 use super::index::FrameIndex;
 use super::log::{Log, LogSegment, segment_numbers, stored_header};
 use super::preparer::{Preparer, prepare};
-use super::recovery::{Recovered, Torn, recover};
+use super::recovery::{Recovered, Torn, keep_behind, recover};
 use super::segment::is_segment_size;
 use super::{LogKind, Reader, StoreError};
 use crate::sys::file::{self, DirectoryLock};
@@ -30,20 +30,26 @@ pub struct Options {
     /// A position below which everything is known to have been durable: a log that ends before it
     /// is damaged. [`Position::FIRST`] if nothing is known.
     pub durable: Position,
+    /// Bytes behind a damage at or above `durable` in which sound frames are no proof that it was
+    /// whole once: what was never made durable before the machine went down, whose pages the disk
+    /// gets in no order. There the log is cut at the damage, and what is cut off is kept in a file.
+    /// 0 where only the process can have ended.
+    pub unsynced: u64,
 }
 
 impl Options {
-    /// A log of which nothing is known to be durable.
+    /// A log of which nothing is known to be durable, and whose machine did not go down.
     #[must_use]
     pub const fn new(kind: LogKind, segment_bytes: u64) -> Self {
-        Self { kind, segment_bytes, durable: Position::FIRST }
+        Self { kind, segment_bytes, durable: Position::FIRST, unsynced: 0 }
     }
 }
 
 /// When an append counts as done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
     /// When it is in memory: page cache or `/dev/shm`. Survives the process, not the machine.
+    #[default]
     Memory,
     /// When the disk has it.
     Disk,
@@ -76,7 +82,7 @@ impl Writer {
     /// # Errors
     /// [`StoreError`], each with its remedy. On [`StoreError::Damaged`] nothing was changed.
     pub fn open(directory: &Path, options: Options) -> Result<(Self, Recovered), StoreError> {
-        let Options { kind, segment_bytes, durable } = options;
+        let Options { kind, segment_bytes, durable, unsynced } = options;
         if !is_segment_size(segment_bytes) {
             return Err(StoreError::SegmentSizeRange { bytes: segment_bytes });
         }
@@ -94,8 +100,11 @@ impl Writer {
             frozen_end: Position::FIRST,
             index: Arc::new(FrameIndex::new(segment_bytes)),
         };
-        let recovered =
-            recover(&frozen, durable.max(committed.unwrap_or(Position::FIRST)), &mut |_| ())?;
+        let acknowledged = durable.max(committed.unwrap_or(Position::FIRST));
+        let mut recovered = recover(&frozen, acknowledged, unsynced, &mut |_| ())?;
+        if let Some(torn) = recovered.torn.as_mut().filter(|torn| torn.frames > 0) {
+            torn.kept = Some(keep_behind(&frozen, recovered.chain.end)?);
+        }
         let (lock, index) = unfreeze(frozen);
         let end = recovered.chain.end;
         let mut memory = LogWriter::start(lock, segment_bytes, end)

@@ -17,6 +17,8 @@ use crate::types::{Nanos, PortKind};
 
 /// Event frames read in a duty cycle.
 const FRAMES_PER_CYCLE_MAX: usize = 8;
+/// The same before it serves: nobody waits for anything else.
+const PAST_FRAMES_PER_CYCLE_MAX: usize = 1_024;
 /// Datagrams relayed in a duty cycle.
 const DATAGRAMS_PER_CYCLE_MAX: usize = 32;
 
@@ -80,7 +82,9 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
 
     fn do_work(&mut self, now: Nanos) -> WorkResult {
         let mut work = 0;
-        for _ in 0..FRAMES_PER_CYCLE_MAX {
+        let frames_max =
+            if self.core.ready { FRAMES_PER_CYCLE_MAX } else { PAST_FRAMES_PER_CYCLE_MAX };
+        for _ in 0..frames_max {
             let Some(frame) = self.tail.next_frame()? else { break };
             self.core.take_frame(&frame, &mut self.transport, now);
             work += 1;
@@ -111,6 +115,7 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
         self.relay_datagrams();
         self.transport.flush(self.core.timers_at);
         self.publish(Nanos::MAX);
+        info!(gateway = self.name(), transport = ?self.transport, "its network");
         info!(gateway = self.name(), counters = ?self.core.counters, "closed");
         Ok(())
     }

@@ -24,8 +24,8 @@ pub(super) struct Connection {
     pub(super) ended: bool,
     /// It stands in the queue of connections with unread input.
     pub(super) queued: bool,
-    /// It stands in the queue of sessions that are not live.
-    pub(super) lagging: bool,
+    /// When it is to read on in the log.
+    pub(super) turn: Turn,
 }
 
 /// How far the participant has proved who it is.
@@ -39,6 +39,17 @@ pub(super) enum LoginState {
     Sequencing { port: PortId, sequence: u64 },
     /// The session is up.
     Up { port: PortId, epoch: Epoch },
+}
+
+/// When a session reads on in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It need not.
+    None,
+    /// When it has come to the front of the queue, in which it stands once.
+    Queued,
+    /// When there is room for its next message, which the transport will tell.
+    Parked,
 }
 
 /// Where a session stands in its port's stream.
@@ -79,7 +90,7 @@ impl Connection {
             ending: false,
             ended: false,
             queued: false,
-            lagging: false,
+            turn: Turn::None,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use tracing::info;
 
-use super::connection::{Connection, LoginState};
+use super::connection::{Connection, LoginState, Turn};
 use super::outbound::Outgoing;
 use super::ports::Ports;
 use super::session::Due;
@@ -151,9 +151,27 @@ impl Core {
 
     pub(super) fn lag(&mut self, slot: u32) {
         let Some(connection) = &mut self.connections[slot as usize] else { return };
-        if !connection.lagging {
-            connection.lagging = true;
+        if connection.turn != Turn::Queued {
+            connection.turn = Turn::Queued;
             self.lagging.push_back(slot);
+        }
+    }
+
+    /// A message of a session found no room: the session costs nothing until the transport has some,
+    /// which it tells after each refusal.
+    pub(super) fn park(&mut self, slot: u32) {
+        let Some(connection) = &mut self.connections[slot as usize] else { return };
+        connection.outbound.live = false;
+        if connection.turn != Turn::Queued {
+            connection.turn = Turn::Parked;
+        }
+        self.counters.messages_refused += 1;
+    }
+
+    pub(super) fn unpark(&mut self, slot: u32) {
+        let Some(connection) = &self.connections[slot as usize] else { return };
+        if connection.turn == Turn::Parked {
+            self.lag(slot);
         }
     }
 

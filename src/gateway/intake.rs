@@ -39,7 +39,11 @@ impl Core {
                         self.queue(id.slot);
                     }
                 }
-                NetEvent::Writable(_) => {}
+                NetEvent::Writable(id) => {
+                    if self.current(id).is_some() {
+                        self.unpark(id.slot);
+                    }
+                }
                 NetEvent::Ended(id) => self.ended(id),
                 NetEvent::Closed(id) => {
                     if self.current(id).is_some() {

@@ -15,6 +15,7 @@ mod tail;
 
 pub use agent::Gateway;
 
+use crate::agent::ReadyFlag;
 use crate::counters::counter_set;
 use crate::types::{ClusterKey, PortKind};
 
@@ -29,6 +30,8 @@ pub struct GatewayConfig {
     pub term: u32,
     /// What secrets are checked with.
     pub cluster_key: ClusterKey,
+    /// Set when it serves.
+    pub ready: ReadyFlag,
 }
 
 counter_set! {
@@ -50,6 +53,8 @@ counter_set! {
         messages_out,
         /// Messages sent from the log.
         messages_replayed,
+        /// Messages that found no room in the connection, and were sent from the log later.
+        messages_refused,
         /// Sessions ended for breaking the protocol.
         violations,
         /// Sessions ended for their silence.

@@ -10,6 +10,9 @@ use crate::types::{Epoch, Nanos, PortId, PortKind, PortName, Position};
 /// from any number in bounded memory: at most this many steps back from the next one kept.
 pub(super) const CHECKPOINT_INTERVAL: u32 = 4096;
 
+/// Room for checkpoints that a session gets as it comes up: 4 million messages, in 8 KiB.
+const CHECKPOINTS_PREPARED: usize = 1024;
+
 /// Ports by their number and by their name.
 #[derive(Debug, Default)]
 pub(super) struct Ports {
@@ -85,6 +88,12 @@ impl Ports {
 }
 
 impl Stream {
+    /// Makes room for a busy day, so that no message of a session that is up has to wait for memory.
+    pub(super) fn prepare(&mut self) {
+        let missing = CHECKPOINTS_PREPARED.saturating_sub(self.checkpoints.len());
+        self.checkpoints.reserve(missing);
+    }
+
     /// Remembers where the stream's latest message lies; `distance` is the one its record carries.
     pub(super) fn note(&mut self, sequence: u32, position: Position, distance: u32) {
         debug_assert_eq!(sequence, self.last_sequence + 1, "the engine numbers without gaps");

@@ -1,11 +1,11 @@
 //! From the event log to the sessions: what a gateway learns, and what it sends.
 //!
-//! The log is the only buffer. A session that cannot take its next message now reads it from the log
-//! later; one that has caught up takes messages as they come.
+//! The log is the only buffer. A session that cannot take its next message now is parked, and reads it
+//! from the log when the transport has room; one that has caught up takes messages as they come.
 
 use tracing::{debug, info};
 
-use super::connection::{LoginState, Next};
+use super::connection::{LoginState, Next, Turn};
 use super::core::{Core, Day, TURNS_PER_CYCLE_MAX};
 use super::intake::{connection_token, shard_and_slot};
 use crate::agent::WorkResult;
@@ -46,6 +46,7 @@ impl Core {
             Event::TermStarted(started) => {
                 self.ready = started.term == self.config.term;
                 if self.ready {
+                    self.config.ready.set();
                     info!(term = started.term, serves = ?self.config.serves, "gateway ready");
                 }
             }
@@ -94,6 +95,7 @@ impl Core {
         let Some(port) = self.ports.get_mut(up.header.port) else { return };
         port.epoch = up.epoch;
         port.up_at = now;
+        port.stream.prepare();
         let (shard, slot) = shard_and_slot(up.connection);
         if shard != self.config.shard {
             return;
@@ -149,8 +151,7 @@ impl Core {
             connection.session.note_sent(now);
             self.counters.messages_out += 1;
         } else {
-            connection.outbound.live = false;
-            self.lag(slot);
+            self.park(slot);
         }
     }
 
@@ -159,13 +160,13 @@ impl Core {
         for _ in 0..self.lagging.len().min(TURNS_PER_CYCLE_MAX) {
             let Some(slot) = self.lagging.pop_front() else { break };
             let Some(connection) = &mut self.connections[slot as usize] else { continue };
-            connection.lagging = false;
+            connection.turn = Turn::None;
             let LoginState::Up { port, .. } = connection.login else { continue };
             work += self.catch_up_session(slot, port, transport, now)?;
             let Some(connection) = &self.connections[slot as usize] else { continue };
             if connection.outbound.live {
                 self.end_session(slot, transport);
-            } else {
+            } else if connection.turn != Turn::Parked {
                 self.lag(slot);
             }
         }
@@ -193,6 +194,7 @@ impl Core {
             let event = Event::parse(record.lines)?;
             let packet = self.out.event(self.config.serves, &record, &event, midnight);
             if !transport.send(connection.id, packet) {
+                self.park(slot);
                 return Ok(sent);
             }
             connection.outbound.sent();

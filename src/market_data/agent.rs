@@ -8,7 +8,7 @@ use std::net::SocketAddrV4;
 
 use tracing::info;
 
-use crate::agent::{Agent, AgentError, WorkResult};
+use crate::agent::{Agent, AgentError, ReadyFlag, WorkResult};
 use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::event_store::{Frame, Reader};
 use crate::net::Datagram;
@@ -25,17 +25,21 @@ pub const HEARTBEAT_INTERVAL: Nanos = Nanos::SECOND;
 const END_OF_SESSION_TIMES: u32 = 30;
 /// The most event frames a duty cycle reads.
 const FRAMES_PER_CYCLE_MAX: usize = 8;
+/// The same before it publishes: nobody waits for anything else.
+const PAST_FRAMES_PER_CYCLE_MAX: usize = 1_024;
 /// Ring room that the messages of the longest event frame can need: 1,024 records of at most 50 bytes
 /// in datagrams of at most 23 lines.
 const FRAME_ROOM: usize = 1024;
 
 /// What a feed is told at the start.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct MarketDataConfig {
     /// The multicast group and port.
     pub group: SocketAddrV4,
     /// The term whose start must be in the event log before anything is sent.
     pub term: u32,
+    /// Set when it publishes.
+    pub ready: ReadyFlag,
 }
 
 counter_set! {
@@ -56,6 +60,7 @@ counter_set! {
 #[derive(Debug)]
 pub struct MarketData {
     term: u32,
+    ready: ReadyFlag,
     events: Reader,
     stage: Stage,
     feed: Feed,
@@ -116,7 +121,7 @@ impl MarketData {
             counters: FeedCounters::default(),
         };
         let stage = Stage::CatchingUp { recent: VecDeque::new() };
-        Self { term: config.term, events, stage, feed, published }
+        Self { term: config.term, ready: config.ready, events, stage, feed, published }
     }
 
     fn publish(&mut self, now: Nanos) {
@@ -140,7 +145,11 @@ impl Agent for MarketData {
 
     fn do_work(&mut self, now: Nanos) -> WorkResult {
         let mut work = 0;
-        for _ in 0..FRAMES_PER_CYCLE_MAX {
+        let frames_max = match self.stage {
+            Stage::Publishing { .. } => FRAMES_PER_CYCLE_MAX,
+            Stage::CatchingUp { .. } => PAST_FRAMES_PER_CYCLE_MAX,
+        };
+        for _ in 0..frames_max {
             if self.feed.out.room() < FRAME_ROOM {
                 self.feed.counters.ring_full += 1;
                 break;
@@ -157,6 +166,7 @@ impl Agent for MarketData {
                             self.feed.go_back(first);
                         }
                         self.stage = Stage::Publishing { from: next.saturating_sub(REPEAT_MAX) };
+                        self.ready.set();
                     }
                 }
             }

@@ -8,6 +8,7 @@ use zerocopy::FromZeros as _;
 
 use super::*;
 use crate::agent::Agent as _;
+use crate::agent::ReadyFlag;
 use crate::counters::CounterBlock;
 use crate::event_store::{LogKind, Options, Writer};
 use crate::net::{DATAGRAM_LINES_MAX, Datagram};
@@ -52,7 +53,7 @@ impl World {
     /// A feed that begins with `term`, and the ring its datagrams leave by.
     fn feed(&self, term: u32) -> (MarketData, Consumer) {
         let (producer, consumer) = ring(8 * 1024, DATAGRAM_LINES_MAX);
-        let config = MarketDataConfig { group: GROUP, term };
+        let config = MarketDataConfig { group: GROUP, term, ready: ReadyFlag::default() };
         (MarketData::new(config, self.events.reader(), producer, CounterBlock::none()), consumer)
     }
 
@@ -215,7 +216,8 @@ fn a_full_ring_makes_the_feed_wait_and_loses_nothing() {
     world.term(1);
     world.day();
     let (producer, mut ring) = ring(1_200, DATAGRAM_LINES_MAX);
-    let config = MarketDataConfig { group: GROUP, term: 1 };
+    let ready = ReadyFlag::default();
+    let config = MarketDataConfig { group: GROUP, term: 1, ready };
     let mut feed = MarketData::new(config, world.events.reader(), producer, CounterBlock::none());
     for _ in 0..5 {
         world.orders(1_000);

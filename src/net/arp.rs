@@ -3,7 +3,7 @@
 //! Sans-IO: takes packets and the time, returns packets. Answers for one address only, and learns only
 //! from packets meant for us, so that chatter on the segment cannot fill the table.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::Ipv4Addr;
 
 use super::ethernet::MacAddress;
@@ -92,16 +92,18 @@ pub struct Neighbours {
     mac: MacAddress,
     network: Ipv4Network,
     table: HashMap<Ipv4Addr, Neighbour>,
+    /// The hosts in the table, the one that came first in front.
+    order: VecDeque<Ipv4Addr>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Neighbour {
     mac: Option<MacAddress>,
     heard: Nanos,
     asked: Option<Nanos>,
 }
 
-/// Hosts in the table. When it is full, the one not heard of for longest gives way.
+/// Hosts in the table. When it is full, the one that came first gives way; it is asked for again.
 pub const NEIGHBOURS_MAX: usize = 1024;
 /// After this time an address is asked for again; meanwhile the old answer is used.
 const FRESH: Nanos = Nanos::from_secs(60);
@@ -113,7 +115,8 @@ impl Neighbours {
     #[must_use]
     pub fn new(mac: MacAddress, network: Ipv4Network) -> Self {
         // Twice the bound, so that removals never make the map grow.
-        Self { mac, network, table: HashMap::with_capacity(2 * NEIGHBOURS_MAX) }
+        let table = HashMap::with_capacity(2 * NEIGHBOURS_MAX);
+        Self { mac, network, table, order: VecDeque::with_capacity(NEIGHBOURS_MAX) }
     }
 
     /// Our address and network.
@@ -156,11 +159,7 @@ impl Neighbours {
     /// The address of a host on our segment, if known, and the question to send for it, if it is time
     /// to ask.
     pub fn find(&mut self, host: Ipv4Addr, now: Nanos) -> (Option<MacAddress>, Option<ArpPacket>) {
-        if !self.table.contains_key(&host) {
-            self.make_room();
-        }
-        let neighbour =
-            self.table.entry(host).or_insert(Neighbour { mac: None, heard: now, asked: None });
+        let neighbour = self.neighbour(host);
         let fresh = neighbour.mac.is_some() && now.since(neighbour.heard) < FRESH;
         let asked = neighbour.asked.is_some_and(|asked| now.since(asked) < ASK_INTERVAL);
         let mac = neighbour.mac;
@@ -188,21 +187,20 @@ impl Neighbours {
     }
 
     fn learn(&mut self, host: Ipv4Addr, mac: MacAddress, now: Nanos) {
-        if !self.table.contains_key(&host) {
-            self.make_room();
-        }
-        self.table.insert(host, Neighbour { mac: Some(mac), heard: now, asked: None });
+        *self.neighbour(host) = Neighbour { mac: Some(mac), heard: now, asked: None };
     }
 
-    fn make_room(&mut self) {
-        if self.table.len() < NEIGHBOURS_MAX {
-            return;
+    /// The host's entry; a new one takes the place of the oldest where the table is full.
+    fn neighbour(&mut self, host: Ipv4Addr) -> &mut Neighbour {
+        if !self.table.contains_key(&host) {
+            if self.order.len() == NEIGHBOURS_MAX
+                && let Some(first) = self.order.pop_front()
+            {
+                self.table.remove(&first);
+            }
+            self.order.push_back(host);
         }
-        // By address where the time is equal, so that the choice does not depend on the map's order.
-        let oldest = self.table.iter().map(|(&host, known)| (known.heard, host)).min();
-        if let Some((_, host)) = oldest {
-            self.table.remove(&host);
-        }
+        self.table.entry(host).or_default()
     }
 }
 
@@ -280,7 +278,10 @@ mod tests {
             let sender = Ipv4Addr::from_bits(THEIRS.to_bits() + host);
             neighbours.take(&packet(ArpOperation::Request, sender, OURS), Nanos(u64::from(host)));
         }
-        assert_eq!(neighbours.table.len(), NEIGHBOURS_MAX);
+        assert_eq!(
+            (neighbours.table.len(), neighbours.order.len()),
+            (NEIGHBOURS_MAX, NEIGHBOURS_MAX)
+        );
         assert_eq!(neighbours.find(THEIRS, Nanos(99_999)).0, None, "the oldest gave way");
     }
 }

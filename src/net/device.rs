@@ -13,8 +13,9 @@ pub trait Device: Send {
     /// What has arrived, at most [`RX_BURST_MAX`] frames; `None` if nothing.
     fn receive(&mut self) -> Option<Self::Burst>;
 
-    /// Frames that [`Device::transmit`] is sure to take now; [`RX_BURST_MAX`] or more when nothing
-    /// waits to leave, so that a burst can always be answered in the end.
+    /// Frames that [`Device::transmit`] is sure to take now; a flush may make room for more. It is
+    /// [`RX_BURST_MAX`] or more when nothing waits to leave, so that a burst can always be answered in
+    /// the end.
     fn room(&mut self) -> usize;
 
     /// Queues a frame of `length` bytes that `write` fills in; every byte must be set. It leaves with

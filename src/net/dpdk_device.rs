@@ -2,6 +2,7 @@
 //!
 //! The driver behind it - `net_af_packet`, a physical NIC - is the choice of EAL's arguments alone.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::device::{Device, FrameBurst, RX_BURST_MAX};
@@ -11,7 +12,6 @@ use crate::sys::dpdk::{Burst, DpdkError, Eal, Mempool, Port, PortConfig, PortSta
 use crate::types::Nanos;
 
 /// A port with its pool of buffers. One per process: it starts EAL.
-#[derive(Debug)]
 pub struct DpdkDevice {
     port: Port,
     eal: Arc<Eal>,
@@ -28,7 +28,8 @@ pub struct DpdkConfig {
     pub eal_arguments: Vec<String>,
     /// Packet buffers; one less than a power of two wastes no memory. Each takes some 2.3 kB.
     pub mbufs: u32,
-    /// Descriptors of the receive queue.
+    /// Descriptors of the receive queue. `net_af_packet` ignores both counts: its rings have as many
+    /// frames each as its device argument `framecnt` says, 512 if it says nothing.
     pub rx_descriptors: u16,
     /// Descriptors of the transmit queue.
     pub tx_descriptors: u16,
@@ -69,7 +70,7 @@ impl DpdkDevice {
             rx_descriptors: config.rx_descriptors,
             tx_descriptors: config.tx_descriptors,
         };
-        let port = Port::start(&eal, &pool, queues)?;
+        let port = Port::start(&pool, queues)?;
         Ok(Self { port, eal, registered: false, published: published.every(STATS_INTERVAL) })
     }
 
@@ -83,6 +84,16 @@ impl DpdkDevice {
     #[must_use]
     pub fn link_is_up(&self) -> bool {
         self.port.link_is_up()
+    }
+}
+
+/// What an operator wants to know of it.
+impl fmt::Debug for DpdkDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DpdkDevice")
+            .field("link_is_up", &self.link_is_up())
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
     }
 }
 

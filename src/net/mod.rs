@@ -19,6 +19,7 @@ mod events;
 pub mod ipv4;
 pub mod kernel;
 mod memory_device;
+mod sources;
 mod spanned;
 pub mod stack;
 pub mod tcp;

@@ -1,6 +1,8 @@
-//! TCP: as much of a segment's header as it takes to find its connection.
+//! TCP: as much of a segment's header as it takes to find its connection, and to ask after it.
 //!
-//! Checks no checksum and keeps no state; the TCP engine does both with what is passed on to it.
+//! Checks no checksum and knows no state; the TCP engine does both with what is passed on to it.
+
+use super::ipv4::{Ipv4Header, checksum, sum};
 
 /// What the demux reads of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +14,7 @@ pub struct Segment {
     flags: u8,
 }
 
+const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
@@ -48,6 +51,58 @@ impl Segment {
     }
 }
 
+/// Where the two directions of a connection stand, as the segments say it that we send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The number of the first byte that we have not sent.
+    next: u32,
+    /// The number of the first byte that we have not received.
+    expected: u32,
+}
+
+impl Progress {
+    /// Learns from a segment of ours, which must be whole. One that is repeated takes nothing back.
+    pub fn note(&mut self, segment: &[u8]) {
+        let Some(header) = segment.first_chunk::<{ Segment::HEADER_LEN }>() else { return };
+        let flags = header[13];
+        if flags & RST != 0 {
+            return;
+        }
+        let number = |at: usize| {
+            u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+        };
+        let payload = segment.len().saturating_sub(usize::from(header[12] >> 4) * 4);
+        let marks = u32::from(flags & SYN != 0) + u32::from(flags & FIN != 0);
+        let length = u32::try_from(payload).unwrap_or(0) + marks;
+        let next = number(4).wrapping_add(length);
+        if flags & SYN != 0 || next.wrapping_sub(self.next).cast_signed() > 0 {
+            self.next = next;
+        }
+        self.expected = number(8);
+    }
+
+    /// A packet of the peer that says nothing new and wants to be acknowledged: a keep-alive
+    /// (RFC 9293 3.8.4). The peer is the one that sent `segment` in a packet with header `ip`.
+    #[must_use]
+    pub fn keep_alive(&self, ip: &Ipv4Header, segment: Segment) -> [u8; KEEP_ALIVE_LEN] {
+        let ip = Ipv4Header { payload_len: 20, ..*ip };
+        let mut bytes = [0; KEEP_ALIVE_LEN];
+        let (header, tcp) = bytes.split_at_mut(Ipv4Header::LEN);
+        header.copy_from_slice(&ip.emit());
+        tcp[0..2].copy_from_slice(&segment.source_port.to_be_bytes());
+        tcp[2..4].copy_from_slice(&segment.destination_port.to_be_bytes());
+        tcp[4..8].copy_from_slice(&self.expected.wrapping_sub(1).to_be_bytes());
+        tcp[8..12].copy_from_slice(&self.next.to_be_bytes());
+        tcp[12] = 5 << 4;
+        tcp[13] = ACK;
+        let check = checksum(sum(ip.pseudo_sum(), tcp));
+        tcp[16..18].copy_from_slice(&check.to_be_bytes());
+        bytes
+    }
+}
+
+const KEEP_ALIVE_LEN: usize = Ipv4Header::LEN + Segment::HEADER_LEN;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +117,31 @@ mod tests {
             let segment = Segment::parse(&bytes).unwrap();
             assert_eq!((segment.source_port, segment.destination_port), (49_152, 8080));
             assert_eq!(segment.opens(), opens, "flags {flags:#x}");
+        }
+    }
+
+    #[test]
+    fn progress_is_what_was_sent_for_the_first_time_and_what_was_acknowledged_last() {
+        let segment = |flags: u8, next: u32, expected: u32, payload: &[u8]| {
+            let mut bytes = vec![0; 20];
+            bytes[4..8].copy_from_slice(&next.to_be_bytes());
+            bytes[8..12].copy_from_slice(&expected.to_be_bytes());
+            bytes[12] = 5 << 4;
+            bytes[13] = flags;
+            bytes.extend_from_slice(payload);
+            bytes
+        };
+        let mut progress = Progress { next: 7, expected: 7 };
+        let steps = [
+            (segment(SYN | ACK, u32::MAX - 1, 100, b""), u32::MAX, 100),
+            (segment(ACK, u32::MAX, 104, b"four"), 3, 104),
+            (segment(ACK, u32::MAX, 105, b"fo"), 3, 105),
+            (segment(RST | ACK, 99, 99, b""), 3, 105),
+            (segment(FIN | ACK, 3, 105, b"!"), 5, 105),
+        ];
+        for (segment, next, expected) in steps {
+            progress.note(&segment);
+            assert_eq!(progress, Progress { next, expected });
         }
     }
 

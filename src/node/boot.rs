@@ -1,12 +1,12 @@
 //! From files to a node that can lead: the logs recovered, the term taken, the engine where it was.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tracing::{error, info, warn};
 use zerocopy::FromZeros as _;
 
-use super::past::{Evidence, Past, judge};
+use super::past::{Evidence, Past, judge, unsynced};
 use super::rehearsal::rehearse;
 use super::{NodeError, Start, books};
 use crate::config::{Config, secrets};
@@ -14,8 +14,9 @@ use crate::counters::{CounterFile, CounterSet as _};
 use crate::engine::{Capacity, Day, Engine, EngineAgent, EngineCounters, EngineGauges, IndexSeed};
 use crate::event_store::{
     Control, ControlFile, Durability, LogKind, Options, Reader, Recovered, StoreError, Writer,
+    check_space, is_blank_log,
 };
-use crate::sys::file::boot_id;
+use crate::sys::file::{BootId, boot_id, is_volatile};
 use crate::sys::log_memory::segment_path;
 use crate::types::command::{Command, CommandHeader, DayEnd, DayStart, TermStart, VenueLimits};
 use crate::types::{ClusterKey, Date, Line, Nanos, Position, Record, SessionId};
@@ -44,35 +45,21 @@ pub(super) fn boot(
     start: Start,
     now: Nanos,
 ) -> Result<(Booted, ControlFile), NodeError> {
-    let mut control = ControlFile::open(&config.control().directory.join("control"))?;
-    let known = control.state().copied();
     let directory = &config.logs().directory;
+    let durability = config.logs().durability;
+    check_place(config)?;
+    let mut control = ControlFile::open(&config.control().directory.join("control"))?;
     let boot_id = boot_id().map_err(NodeError::BootId)?;
-    let past = judge(Evidence {
-        control: known.as_ref(),
-        log_is_empty: !segment_path(&config.logs().commands(), 0).exists(),
-        rebooted: known.is_some_and(|known| known.boot_id != boot_id),
-        durability: config.logs().durability,
-        new_incarnation: start.new_incarnation,
-    })
-    .map_err(|gone| NodeError::gone(gone, config))?;
-    let known = Control {
-        durable: if start.new_incarnation {
-            Position::FIRST
-        } else {
-            known.unwrap_or_default().durable
-        },
-        incarnation: known.unwrap_or_default().incarnation + u32::from(start.new_incarnation),
-        ..known.unwrap_or_default()
-    };
+    let (past, known, mut commands, recovered) = open_commands(config, &start, &control, boot_id)?;
 
-    let segment_bytes = config.logs().command_segment_bytes;
-    let (mut commands, recovered) =
-        open_log(config, LogKind::Commands, known.durable, segment_bytes)?;
-    // Alone, what was appended is committed.
-    commands.commit(recovered.chain.end);
     let term = known.term.max(recovered.chain.term) + 1;
     let is_empty = recovered.frames == 0;
+    // Alone, what was appended is committed.
+    commands.commit(recovered.chain.end);
+    if !is_empty && !has_begun(&mut commands.reader())? {
+        return Err(NodeError::MarketIncomplete { directory: directory.clone() });
+    }
+    let mut session = known.session;
     let seed = index_seed()?;
     let configured = config.capacity().tables().limits(config.logs().event_segment_bytes);
     let (limits, mut proposals) = match start.market {
@@ -81,8 +68,9 @@ pub(super) fn boot(
         }
         None if is_empty => return Err(NodeError::MarketWanted { directory: directory.clone() }),
         Some(market) => {
-            let first =
-                [configured.lines(), market()?.as_slice(), first_day(now, term).lines()].concat();
+            let day = first_day(now, term, known.session);
+            session = day.session;
+            let first = [configured.lines(), market()?.as_slice(), day.lines()].concat();
             rehearse(&configured, seed, &first, now)?;
             (configured, first)
         }
@@ -102,13 +90,19 @@ pub(super) fn boot(
         );
     }
     let cluster_key = secrets::load_cluster_key(&config.control().cluster_key_file)?;
-    if past == Past::MaybeCut {
-        // It may tell of commands that are gone.
+    if past != Past::Whole {
+        // They may tell of commands that are gone.
         set_aside(&config.logs().events(), now)?;
     }
     let (mut events, existing) = open_events(config, limits.event_segment_bytes, now)?;
+    if durability == Durability::Disk {
+        // The term says that what lies before it is on disk, whatever the last one was asked.
+        commands.sync()?;
+    }
     let node = config.node().id;
-    control.store(Control { term, node, boot_id, clean: false, ..known })?;
+    let cut = past == Past::MaybeCut;
+    let leading = Control { term, node, boot_id, clean: false, cut, durability, session, ..known };
+    control.store(leading)?;
 
     // The logs are this process's now, so the counters are too.
     let path = config.logs().counters();
@@ -124,12 +118,11 @@ pub(super) fn boot(
     let (mut engine, replayed) =
         EngineAgent::recover(engine, commands.reader(), reader.clone(), events, published)?;
     info!(?replayed, term, "recovered");
-    if !is_empty && engine.engine().feed_sequence() == 0 {
-        return Err(NodeError::MarketIncomplete { directory: directory.clone() });
-    }
     if let (Past::MaybeCut, Some(day)) = (past, engine.engine().day()) {
-        warn!(session = %day.session, "commits may be lost: the day goes on under another session");
-        proposals = day_again(day, now);
+        let (again, session) = day_again(day, known.session, now);
+        warn!(from = %day.session, to = %session, "commits may be lost: the day goes on under another session");
+        control.store(Control { session, ..leading })?;
+        proposals = again;
     }
     if let Some(path) = start.books_out {
         engine = engine.on_close(Box::new(move |engine| {
@@ -138,7 +131,6 @@ pub(super) fn boot(
             }
         }));
     }
-    let durability = config.logs().durability;
     let events = reader;
     let start = TermStart {
         header: CommandHeader::internal::<TermStart>(now),
@@ -152,28 +144,94 @@ pub(super) fn boot(
     Ok((booted, control))
 }
 
+/// Refuses a place that cannot hold the logs as the configuration wants them.
+fn check_place(config: &Config) -> Result<(), NodeError> {
+    let logs = config.logs();
+    let existing = logs.directory.ancestors().find(|path| path.exists());
+    let volatile = is_volatile(existing.unwrap_or(Path::new(".")))
+        .map_err(|source| NodeError::Examine { directory: logs.directory.clone(), source })?;
+    if volatile && logs.durability == Durability::Disk {
+        return Err(NodeError::VolatileLogs { directory: logs.directory.clone() });
+    }
+    // Each log begins with two segments, of which a node that failed before may have left some.
+    let sizes =
+        [(logs.commands(), logs.command_segment_bytes), (logs.events(), logs.event_segment_bytes)];
+    let lacking = |(directory, bytes): &(PathBuf, u64)| {
+        let there = |number| segment_path(directory, number).exists();
+        // One whose first segments are full has more than those.
+        bytes * (0..2).filter(|&number| !there(number)).count() as u64
+    };
+    let need = sizes.iter().map(lacking).sum();
+    Ok(check_space(&logs.directory, need)?)
+}
+
+/// Opens the command log and judges the past by what it holds.
+fn open_commands(
+    config: &Config,
+    start: &Start,
+    control: &ControlFile,
+    boot_id: BootId,
+) -> Result<(Past, Control, Writer, Recovered), NodeError> {
+    let known = control.state().copied();
+    let evidence = |log_is_empty| Evidence {
+        control: known.as_ref(),
+        log_is_empty,
+        rebooted: known.is_some_and(|known| known.boot_id != boot_id),
+        new_incarnation: start.new_incarnation,
+    };
+    let judged = |is_empty| judge(evidence(is_empty)).map_err(|gone| NodeError::gone(gone, config));
+    if is_blank_log(&config.logs().commands())? {
+        // A log that was durable and is gone has a better name than a damaged one.
+        judged(true)?;
+    }
+    let was = known.unwrap_or_default();
+    let durable = if start.new_incarnation { Position::FIRST } else { was.durable };
+    let incarnation = was.incarnation + u32::from(start.new_incarnation);
+    let unsynced = unsynced(evidence(false));
+    let (writer, recovered) = open_log(
+        config,
+        LogKind::Commands,
+        durable,
+        unsynced,
+        config.logs().command_segment_bytes,
+    )?;
+    let past = judged(recovered.frames == 0)?;
+    Ok((past, Control { incarnation, durable, ..was }, writer, recovered))
+}
+
+/// Whether the log holds the start of a day: the market lies before it, and is applied to its end.
+fn has_begun(commands: &mut Reader) -> Result<bool, NodeError> {
+    while let Some(frame) = commands.next_frame()? {
+        let mut records = frame.records().map_while(Result::ok);
+        if records.any(|record| matches!(Command::parse(record.lines), Ok(Command::DayStart(_)))) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Opens the event log. A damaged one is set aside: it is derived, and is derived again.
 fn open_events(
     config: &Config,
     segment_bytes: u64,
     now: Nanos,
 ) -> Result<(Writer, Recovered), NodeError> {
-    match open_log(config, LogKind::Events, Position::FIRST, segment_bytes) {
+    match open_log(config, LogKind::Events, Position::FIRST, 0, segment_bytes) {
         Err(NodeError::Store(error @ StoreError::Damaged { .. })) => {
             warn!(%error, "the event log is derived again from the command log");
             set_aside(&config.logs().events(), now)?;
-            open_log(config, LogKind::Events, Position::FIRST, segment_bytes)
+            open_log(config, LogKind::Events, Position::FIRST, 0, segment_bytes)
         }
         opened => opened,
     }
 }
 
-/// Renames a directory, if it is there, to one that says when: it stays for whoever asks what it said.
+/// Renames the directory of a log that holds anything to one that says when: it stays for whoever asks what it said.
 fn set_aside(directory: &Path, now: Nanos) -> Result<(), NodeError> {
-    if !directory.exists() {
+    if is_blank_log(directory)? {
         return Ok(());
     }
-    let aside = directory.with_extension(format!("aside-{}", now.second()));
+    let aside = directory.with_extension(format!("aside-{}", now.0));
     warn!(from = %directory.display(), to = %aside.display(), "set aside");
     fs::rename(directory, &aside)
         .map_err(|source| NodeError::SetAside { directory: directory.to_owned(), source })
@@ -183,6 +241,7 @@ fn open_log(
     config: &Config,
     kind: LogKind,
     durable: Position,
+    unsynced: u64,
     segment_bytes: u64,
 ) -> Result<(Writer, Recovered), NodeError> {
     let logs = config.logs();
@@ -190,29 +249,34 @@ fn open_log(
         LogKind::Commands => logs.commands(),
         LogKind::Events => logs.events(),
     };
-    let options = Options { durable, ..Options::new(kind, segment_bytes) };
+    let options = Options { durable, unsynced, ..Options::new(kind, segment_bytes) };
     let (writer, recovered) = Writer::open(&directory, options)?;
-    if let Some(torn) = &recovered.torn {
-        warn!(log = %kind, ?torn, "cut what was left of a write that did not finish");
+    match &recovered.torn {
+        Some(torn) if torn.frames > 0 => {
+            error!(log = %kind, ?torn, "cut whole frames that a power loss left behind a hole");
+        }
+        Some(torn) => warn!(log = %kind, ?torn, "cut what was left of a write that did not finish"),
+        None => {}
     }
     info!(log = %kind, frames = recovered.frames, records = recovered.records, "opened");
     Ok((writer, recovered))
 }
 
-/// The first day of an empty log: today. The term, which no start repeats, is its generation, so that
-/// a log that was lost never lends its session id to another.
-fn first_day(now: Nanos, term: u32) -> DayStart {
+/// The first day of an empty log: today, or the last day that was seen here if that is later. The
+/// term, which no start repeats, is its generation at least, so that a log that was lost never lends
+/// its session id to another.
+fn first_day(now: Nanos, term: u32, seen: SessionId) -> DayStart {
     let generation = u16::try_from(term % 10_000).expect("below 10,000");
-    day_start(Date::of(now), now, Date::of(now).session(generation))
+    let (date, behind) = Date::of(now).session_behind(seen);
+    day_start(date, now, behind.max(date.session(generation)))
 }
 
-/// Ends `day` and begins it again under its next session id.
-fn day_again(day: &Day, now: Nanos) -> Vec<Line> {
+/// Ends `day` and begins it again under a session id that nobody has `seen`.
+fn day_again(day: &Day, seen: SessionId, now: Nanos) -> (Vec<Line>, SessionId) {
     let header = CommandHeader::internal::<DayEnd>(now);
     let end = DayEnd { header, request: 0, reserved: [0; 32] };
-    let date = Date::of(day.midnight);
-    let generation = date.generation_after(day.session);
-    [end.lines(), day_start(date, now, date.session(generation)).lines()].concat()
+    let (date, session) = Date::of(day.midnight).session_behind(day.session.max(seen));
+    ([end.lines(), day_start(date, now, session).lines()].concat(), session)
 }
 
 fn day_start(date: Date, now: Nanos, session: SessionId) -> DayStart {

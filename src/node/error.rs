@@ -105,6 +105,24 @@ pub enum NodeError {
         /// Each definition that is refused, and why.
         refused: String,
     },
+    /// Durable on disk is asked of memory.
+    #[error(
+        "logs.durability = \"disk\", but logs.directory {} is in memory only (tmpfs or ramfs): \
+         choose a directory on a disk, or \"memory\"",
+        directory.display()
+    )]
+    VolatileLogs {
+        /// The logs' directory.
+        directory: PathBuf,
+    },
+    /// The operating system does not say what a directory lies on.
+    #[error("cannot examine the file system of {}: {source}", directory.display())]
+    Examine {
+        /// The directory.
+        directory: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
     /// The operating system does not say which boot this is.
     #[error("cannot read the boot id: {0}")]
     BootId(#[source] io::Error),

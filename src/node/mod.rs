@@ -22,7 +22,7 @@ use tracing::{error, info};
 pub use error::NodeError;
 use wiring::Stages;
 
-use crate::agent::{Agent as _, AgentThread, Composite, Spans, StopFlag};
+use crate::agent::{Agent as _, AgentThread, Composite, ReadyFlag, Spans, StopFlag};
 use crate::config::{Config, ConfigError, Stage};
 use crate::event_store::{Control, ControlFile, Reader};
 use crate::sys::file::is_volatile;
@@ -74,7 +74,7 @@ pub struct Node {
     control: ControlFile,
     commands: Reader,
     events: Reader,
-    term: u32,
+    ready: [ReadyFlag; 3],
     /// Whether the logs lie in memory only.
     volatile: bool,
 }
@@ -100,8 +100,9 @@ impl Node {
         let (booted, control) = boot::boot(config, start, now)?;
         let (commands, mut events) = (booted.commands.reader(), booted.events.clone());
         events.seek(events.committed())?;
-        let term = booted.start.term;
-        let volatile = is_volatile(&config.logs().directory).map_err(NodeError::BootId)?;
+        let directory = &config.logs().directory;
+        let volatile = is_volatile(directory)
+            .map_err(|source| NodeError::Examine { directory: directory.clone(), source })?;
         let mut stages = wiring::wire(config, booted, bench.as_ref())?;
         let placement = config.placement();
         let mut placed_threads: Vec<_> = placement.threads.iter().collect();
@@ -111,31 +112,32 @@ impl Node {
             let composite = compose(&placed.stages, &mut stages);
             let name = composite.name();
             let (core, idle, stop) = (placed.core, placement.idle, StopFlag::default());
-            let thread = AgentThread::spawn(name, core, idle, stop.clone(), composite);
-            threads.push(Running { thread: thread.map_err(NodeError::Thread)?, stop });
-        }
-        Ok(Self { threads, control, commands, events, term, volatile })
-    }
-
-    /// Waits until the start of this term is in the event log, which is when gateways begin to serve.
-    /// Returns `false` if the node was asked to stop before, or one of its stages failed.
-    ///
-    /// # Errors
-    /// The event log's.
-    pub fn wait_ready(&mut self, stop: &StopFlag) -> Result<bool, NodeError> {
-        loop {
-            while let Some(frame) = self.events.next_frame()? {
-                let mut records = frame.records().map_while(Result::ok);
-                let term = self.term;
-                if records.any(|record| begins(record.lines, term)) {
-                    return Ok(true);
+            match AgentThread::spawn(name, core, idle, stop.clone(), composite) {
+                Ok(thread) => threads.push(Running { thread, stop }),
+                Err(error) => {
+                    // What the others say of their end is of no use to who lacks a thread.
+                    let _ = stop_in_order(threads);
+                    return Err(NodeError::Thread(error));
                 }
             }
+        }
+        Ok(Self { threads, control, commands, events, ready: stages.ready, volatile })
+    }
+
+    /// Waits until the gateways serve and the feed is published: each has read the past and the start
+    /// of this term. Returns `false` if the node was asked to stop before, or one of its stages failed.
+    ///
+    /// # Errors
+    /// The event log's and the control file's.
+    pub fn wait_ready(&mut self, stop: &StopFlag) -> Result<bool, NodeError> {
+        while !self.ready.iter().all(ReadyFlag::is_set) {
             if stop.is_set() || self.has_failed() {
                 return Ok(false);
             }
             thread::sleep(READY_POLL_INTERVAL);
         }
+        self.note_days()?;
+        Ok(true)
     }
 
     /// Waits until `stop` is set or one of the stages failed, and stops the others in order: first no
@@ -144,24 +146,35 @@ impl Node {
     /// # Errors
     /// What the first stage failed with.
     pub fn join(mut self, stop: &StopFlag) -> Result<(), NodeError> {
-        while !stop.is_set() && !self.has_failed() {
+        let mut noted = Ok(());
+        while noted.is_ok() && !stop.is_set() && !self.has_failed() {
             thread::sleep(STOP_POLL_INTERVAL);
+            noted = self.note_days();
         }
-        let results: Vec<_> = self
-            .threads
-            .drain(..)
-            .map(|running| {
-                running.stop.stop();
-                running.thread.join()
-            })
-            .collect();
-        for result in results {
-            result.map_err(NodeError::Stage)?;
-        }
+        stop_in_order(std::mem::take(&mut self.threads))?;
+        noted?;
+        self.note_days()?;
         let state = self.control.state().copied().unwrap_or_default();
         let (durable, durable_sequence) = self.durable_end()?;
         self.control.store(Control { clean: true, durable, durable_sequence, ..state })?;
         info!("stopped in order");
+        Ok(())
+    }
+
+    /// Keeps the session of every day that started since in the control file, where no log can lose
+    /// it. With the first, what may have been cut is mended: the day goes on under another session.
+    fn note_days(&mut self) -> Result<(), NodeError> {
+        while let Some(frame) = self.events.next_frame()? {
+            for record in frame.records().map_while(Result::ok) {
+                let Ok(Event::DayStarted(day)) = Event::parse(record.lines) else { continue };
+                let state = self.control.state().copied().unwrap_or_default();
+                let session = state.session.max(day.session);
+                let noted = Control { cut: false, session, ..state };
+                if noted != state {
+                    self.control.store(noted)?;
+                }
+            }
+        }
         Ok(())
     }
 
@@ -206,8 +219,14 @@ const fn stops(stage: Stage) -> u8 {
     }
 }
 
-fn begins(record: &[Line], term: u32) -> bool {
-    matches!(Event::parse(record), Ok(Event::TermStarted(started)) if started.term == term)
+/// Stops threads one after the other, and then says what the first of them failed with.
+fn stop_in_order(threads: Vec<Running>) -> Result<(), NodeError> {
+    let join = |running: Running| {
+        running.stop.stop();
+        running.thread.join()
+    };
+    let results: Vec<_> = threads.into_iter().map(join).collect();
+    results.into_iter().collect::<Result<_, _>>().map_err(NodeError::Stage)
 }
 
 /// A panic in any thread ends the process at once: a stage that is gone must not leave the others

@@ -2,6 +2,7 @@
 //! its log. Pure; `boot` acts on the answer.
 
 use crate::event_store::{Control, Durability};
+use crate::sequencer::UNSYNCED_BYTES_MAX;
 use crate::types::Position;
 
 /// What is known when a node starts.
@@ -13,7 +14,6 @@ pub(super) struct Evidence<'a> {
     pub(super) log_is_empty: bool,
     /// Whether the machine was started since the control file was written.
     pub(super) rebooted: bool,
-    pub(super) durability: Durability,
     /// The operator knows that something is gone and wants to begin anew.
     pub(super) new_incarnation: bool,
 }
@@ -41,7 +41,7 @@ pub(super) enum Gone {
 
 /// Judges the past.
 pub(super) fn judge(evidence: Evidence<'_>) -> Result<Past, Gone> {
-    let Evidence { control, log_is_empty, rebooted, durability, new_incarnation } = evidence;
+    let Evidence { control, log_is_empty, rebooted, new_incarnation } = evidence;
     match control {
         None if log_is_empty => Ok(Past::None),
         None if new_incarnation => Ok(Past::MaybeCut),
@@ -54,19 +54,36 @@ pub(super) fn judge(evidence: Evidence<'_>) -> Result<Past, Gone> {
                 Ok(Past::None)
             }
         }
-        Some(_) if new_incarnation => Ok(Past::MaybeCut),
+        // What was cut stays cut until the day goes on under another session, however often a start
+        // fails before.
+        Some(known) if new_incarnation || known.cut => Ok(Past::MaybeCut),
         // An orderly stop makes the log durable, and `disk` makes it so before each commit. A killed
         // process leaves the page cache, which only a reboot takes away.
-        Some(known) if known.clean || !rebooted || durability == Durability::Disk => {
+        Some(known) if known.clean || !rebooted || known.durability == Durability::Disk => {
             Ok(Past::Whole)
         }
         Some(_) => Ok(Past::MaybeCut),
     }
 }
 
+/// Bytes at the end of the command log whose pages may have come to the disk in no order: see
+/// [`Options::unsynced`](crate::event_store::Options::unsynced).
+pub(super) fn unsynced(evidence: Evidence<'_>) -> u64 {
+    match evidence.control {
+        Some(known) if evidence.rebooted && !known.clean && !evidence.new_incarnation => {
+            match known.durability {
+                Durability::Memory => u64::MAX,
+                Durability::Disk => UNSYNCED_BYTES_MAX,
+            }
+        }
+        _ => 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::SessionId;
 
     const DURABLE: Control = Control {
         term: 3,
@@ -77,16 +94,13 @@ mod tests {
         durable: Position(4_096),
         durable_sequence: 9,
         clean: false,
+        cut: false,
+        durability: Durability::Memory,
+        session: SessionId::BLANK,
     };
 
     fn evidence(control: Option<&Control>) -> Evidence<'_> {
-        Evidence {
-            control,
-            log_is_empty: false,
-            rebooted: false,
-            durability: Durability::Memory,
-            new_incarnation: false,
-        }
+        Evidence { control, log_is_empty: false, rebooted: false, new_incarnation: false }
     }
 
     #[test]
@@ -98,9 +112,31 @@ mod tests {
     fn a_machine_that_went_down_may_take_commits_in_memory_with_it() {
         let down = Evidence { rebooted: true, ..evidence(Some(&DURABLE)) };
         assert_eq!(judge(down), Ok(Past::MaybeCut));
-        assert_eq!(judge(Evidence { durability: Durability::Disk, ..down }), Ok(Past::Whole));
+        // The mode it ran in counts, not the one it is started with.
+        let on_disk = Control { durability: Durability::Disk, ..DURABLE };
+        let on_disk = Evidence { control: Some(&on_disk), ..down };
+        assert_eq!(judge(on_disk), Ok(Past::Whole));
         let stopped = Control { clean: true, ..DURABLE };
-        assert_eq!(judge(Evidence { control: Some(&stopped), ..down }), Ok(Past::Whole));
+        let stopped = Evidence { control: Some(&stopped), ..down };
+        assert_eq!(judge(stopped), Ok(Past::Whole));
+
+        // How much of the end may have holes.
+        assert_eq!(unsynced(down), u64::MAX);
+        assert_eq!(unsynced(on_disk), UNSYNCED_BYTES_MAX);
+        let whole = [stopped, evidence(Some(&DURABLE)), evidence(None)];
+        assert_eq!(whole.map(unsynced), [0; 3]);
+        assert_eq!(unsynced(Evidence { new_incarnation: true, ..down }), 0);
+    }
+
+    #[test]
+    fn what_was_cut_stays_cut_until_it_is_mended() {
+        let cut = Control { cut: true, ..DURABLE };
+        assert_eq!(judge(evidence(Some(&cut))), Ok(Past::MaybeCut));
+        let stopped = Control { clean: true, ..cut };
+        assert_eq!(judge(evidence(Some(&stopped))), Ok(Past::MaybeCut));
+        let empty = Control { durable: Position::FIRST, ..cut };
+        let empty = Evidence { log_is_empty: true, ..evidence(Some(&empty)) };
+        assert_eq!(judge(empty), Ok(Past::None));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::boot::Booted;
 use super::{Bench, NodeError};
-use crate::agent::{self, Agent};
+use crate::agent::{self, Agent, ReadyFlag};
 use crate::config::{Backend, Config, Stage};
 use crate::counters::{CounterBlock, CounterFile, CounterSet as _};
 use crate::event_store::Reader;
@@ -30,7 +30,11 @@ const OPERATORS_LOOK_INTERVAL: Nanos = Nanos::from_micros(100);
 const OPERATORS_MAX: usize = 16;
 
 /// The stages of a node, each to be taken once by its thread.
-pub(super) struct Stages(Vec<(Stage, Box<dyn Agent>)>);
+pub(super) struct Stages {
+    agents: Vec<(Stage, Box<dyn Agent>)>,
+    /// Of every stage that reads the past before it serves.
+    pub(super) ready: [ReadyFlag; 3],
+}
 
 impl Stages {
     /// The agent of `stage`.
@@ -38,8 +42,8 @@ impl Stages {
     /// # Panics
     /// If it was taken before: a placement names each stage once.
     pub(super) fn take(&mut self, stage: Stage) -> Box<dyn Agent> {
-        let place = self.0.iter().position(|(placed, _)| *placed == stage);
-        self.0.swap_remove(place.expect("a placement names each stage once")).1
+        let place = self.agents.iter().position(|(placed, _)| *placed == stage);
+        self.agents.swap_remove(place.expect("a placement names each stage once")).1
     }
 }
 
@@ -70,17 +74,23 @@ pub(super) fn wire(
     } = booted;
     let term = start.term;
 
-    let gateway =
-        |serves, shard| GatewayConfig { serves, shard, term, cluster_key: cluster_key.clone() };
+    let ready: [ReadyFlag; 3] = Default::default();
+    let gateway = |serves, shard, ready: &ReadyFlag| GatewayConfig {
+        serves,
+        shard,
+        term,
+        cluster_key: cluster_key.clone(),
+        ready: ready.clone(),
+    };
     let front = Front {
-        config: gateway(PortKind::OrderEntry, 0),
+        config: gateway(PortKind::OrderEntry, 0, &ready[0]),
         commands: orders_in,
         datagrams: Some(datagrams),
         events: events.clone(),
         published: counters.block(Stage::OrderEntry.name(), GatewayCounters::NAMES),
     };
     let back = Front {
-        config: gateway(PortKind::Admin, 1),
+        config: gateway(PortKind::Admin, 1, &ready[1]),
         commands: operators_in,
         datagrams: None,
         events: events.clone(),
@@ -89,6 +99,8 @@ pub(super) fn wire(
     let loopback = KernelConfig {
         connections_max: OPERATORS_MAX,
         look_interval: OPERATORS_LOOK_INTERVAL,
+        // They all come from loopback.
+        connections_per_source_max: OPERATORS_MAX,
         ..KernelConfig::new(config.admin().listen)
     };
     let operators_transport =
@@ -97,7 +109,7 @@ pub(super) fn wire(
     let inputs = vec![orders, operators];
     let published = counters.block(Stage::Sequencer.name(), SequencerCounters::NAMES);
     let sequencer = Sequencer::new(commands, durability, &start, &proposals, inputs, published);
-    let feed = MarketDataConfig { group: config.feed().group, term };
+    let feed = MarketDataConfig { group: config.feed().group, term, ready: ready[2].clone() };
     let published = counters.block(Stage::MarketData.name(), FeedCounters::NAMES);
     let market_data = MarketData::new(feed, events, datagrams_in, published);
     let stages: [(Stage, Box<dyn Agent>); 5] = [
@@ -112,7 +124,7 @@ pub(super) fn wire(
         None => (stage, agent),
         Some(spans) => (stage, Box::new(agent::Spanned::new(agent, spans.clone())) as _),
     });
-    Ok(Stages(recorded.into()))
+    Ok(Stages { agents: recorded.into(), ready })
 }
 
 /// A gateway that lacks only its transport.
@@ -158,6 +170,7 @@ impl Front {
                     multicast_interface: config.feed().source,
                     multicast_ttl: config.feed().ttl,
                     connections_max: entry.connections_max as usize,
+                    connections_per_source_max: entry.connections_per_source_max as usize,
                     ..KernelConfig::new(entry.listen)
                 };
                 let published = counters.block("order_entry.kernel", KernelCounters::NAMES);
@@ -187,6 +200,8 @@ fn dpdk_stack(config: &Config, counters: &mut CounterFile) -> Result<Stack<DpdkD
     let settings = StackConfig {
         gateway: entry.gateway,
         connections_max: entry.connections_max as usize,
+        connections_per_source_max: entry.connections_per_source_max as usize,
+        datagram_port: config.feed().group.port(),
         allow: entry.allow.clone(),
         multicast_ttl: config.feed().ttl,
         ..StackConfig::new(*entry.listen.ip(), entry.prefix, entry.listen.port())

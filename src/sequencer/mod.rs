@@ -2,7 +2,8 @@
 //!
 //! It merges the heads of its rings by receive time, cuts a batch (what is waiting, at most
 //! [`FRAME_COMMANDS_MAX`], with no timer), stamps log time = max(last + 1, now), and appends the
-//! frame to the command log. Alone, the append is the commit. Its only state is the log's end.
+//! frame to the command log. Alone, what a duty cycle appended is committed at its end. Its only
+//! state is the log's end.
 
 use crate::agent::{Agent, AgentError, WorkResult};
 use crate::counters::{CounterBlock, CounterSet as _, counter_set};
@@ -10,8 +11,8 @@ use crate::event_store::{Durability, Writer};
 use crate::ring::Consumer;
 use crate::types::command::{CommandHeader, TermStart, Tick};
 use crate::types::{
-    Cause, FRAME_COMMANDS_MAX, FrameChain, FrameKind, Line, Nanos, RECORD_LINES_MAX, Record,
-    split_record,
+    Cause, FRAME_BYTES_MAX, FRAME_COMMANDS_MAX, FrameChain, FrameKind, Line, Nanos,
+    RECORD_LINES_MAX, Record, split_record,
 };
 
 /// How long the log may stay silent before a [`Tick`] moves its time.
@@ -19,6 +20,10 @@ pub const TICK_INTERVAL: Nanos = Nanos::from_millis(10);
 
 /// The most frames a duty cycle writes.
 const FRAMES_PER_CYCLE_MAX: usize = 4;
+
+/// The most bytes of the log that were appended and not yet made durable with [`Durability::Disk`]:
+/// the frames of a duty cycle, and what they leave of a segment's end.
+pub const UNSYNCED_BYTES_MAX: u64 = (FRAMES_PER_CYCLE_MAX as u64 + 1) * FRAME_BYTES_MAX;
 
 /// The stage that writes the command log.
 #[derive(Debug)]
@@ -127,14 +132,19 @@ impl Sequencer {
         let count = u16::try_from(count).expect("at most FRAME_COMMANDS_MAX");
         let header = self.chain.seal(FrameKind::Normal, cause, count, &self.batch);
         self.log.append(&header, &self.batch)?;
-        if self.durability == Durability::Disk {
-            self.log.sync()?;
-        }
-        self.log.commit(self.chain.end);
         self.counters.commands += u64::from(count);
         self.counters.frames += 1;
         self.counters.bytes += header.frame_bytes();
         Ok(usize::from(count))
+    }
+
+    /// Commits the frames of this duty cycle, all at once: on disk one sync is as dear as four.
+    fn commit(&mut self) -> Result<(), AgentError> {
+        if self.durability == Durability::Disk {
+            self.log.sync()?;
+        }
+        self.log.commit(self.chain.end);
+        Ok(())
     }
 }
 
@@ -157,6 +167,9 @@ impl Agent for Sequencer {
             self.batch.extend_from_slice(Tick { header, reserved: [0; 40] }.lines());
             self.append(1, now)?;
             self.counters.ticks += 1;
+        }
+        if self.chain.end > self.log.committed() {
+            self.commit()?;
         }
         self.publish(now);
         Ok(work)

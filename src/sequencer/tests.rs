@@ -25,6 +25,10 @@ impl Drop for Stage {
 }
 
 fn stage(proposals: &[Line], inputs: Vec<Consumer>) -> Stage {
+    stage_with(Durability::Memory, proposals, inputs)
+}
+
+fn stage_with(durability: Durability, proposals: &[Line], inputs: Vec<Consumer>) -> Stage {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("rialto-sequencer-{}-{number}", std::process::id());
@@ -39,7 +43,7 @@ fn stage(proposals: &[Line], inputs: Vec<Consumer>) -> Stage {
         ..TermStart::new_zeroed()
     };
     let sequencer =
-        Sequencer::new(writer, Durability::Memory, &start, proposals, inputs, CounterBlock::none());
+        Sequencer::new(writer, durability, &start, proposals, inputs, CounterBlock::none());
     Stage { sequencer, log, directory }
 }
 
@@ -132,4 +136,22 @@ fn an_idle_leader_moves_log_time_every_ten_milliseconds() {
         .map(|(_, time)| time.since(start).0 / 1_000_000)
         .collect();
     assert_eq!(times, [0, 10, 20, 30]);
+}
+
+#[test]
+fn on_disk_every_frame_of_a_duty_cycle_is_committed_at_its_end() {
+    let (mut producer, consumer) = ring(256, RECORD_LINES_MAX);
+    let mut stage = stage_with(Durability::Disk, &[], vec![consumer]);
+    for number in 1..=200 {
+        push(&mut producer, number, u64::from(number));
+    }
+    assert_eq!(stage.sequencer.do_work(Nanos(1_000)).unwrap(), 201);
+    assert_eq!(stage.log.committed(), stage.sequencer.chain.end);
+    let mut commands = 0;
+    while let Some((numbers, _)) = next_frame(&mut stage.log) {
+        commands += numbers.len();
+    }
+    assert_eq!(commands, 201);
+    stage.sequencer.do_work(Nanos(2_000)).unwrap();
+    assert!(next_frame(&mut stage.log).is_none(), "a cycle without work writes nothing");
 }

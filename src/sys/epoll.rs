@@ -14,12 +14,22 @@ pub struct Epoll(OwnedFd);
 pub struct Readiness {
     /// There is something to read: bytes, an end, or an error.
     pub readable: bool,
-    /// The peer has sent its last, or the connection is broken.
-    pub ending: bool,
     /// There is room to write, or an error to find.
     pub writable: bool,
-    /// The connection is broken, or both ends have sent their last.
-    pub over: bool,
+    /// How far it has come to its end.
+    pub hangup: Hangup,
+}
+
+/// Who has sent their last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hangup {
+    /// Nobody.
+    #[default]
+    No,
+    /// The peer.
+    Peer,
+    /// Both ends, or the connection is broken.
+    Both,
 }
 
 const EVENTS: libc::c_int = 64;
@@ -67,11 +77,15 @@ impl Epoll {
         for event in &events[..usize::try_from(count).unwrap_or(0)] {
             let bits = event.events.cast_signed();
             let failed = bits & (libc::EPOLLERR | libc::EPOLLHUP) != 0;
+            let hangup = match bits & libc::EPOLLRDHUP {
+                _ if failed => Hangup::Both,
+                0 => Hangup::No,
+                _ => Hangup::Peer,
+            };
             let readiness = Readiness {
-                ending: failed || bits & libc::EPOLLRDHUP != 0,
                 readable: failed || bits & (libc::EPOLLIN | libc::EPOLLRDHUP) != 0,
                 writable: failed || bits & libc::EPOLLOUT != 0,
-                over: failed,
+                hangup,
             };
             tell(event.u64, readiness);
         }

@@ -11,7 +11,9 @@
 //! Between processes the same holds as long as the files are written by this code alone. Somebody
 //! else who truncates a segment under a running process kills it with SIGBUS, and who writes into one
 //! breaks rule 3; the directory belongs to the node, and its access rights should say so. A full disk
-//! is no such case: every byte is allocated before it is mapped.
+//! is no such case where files are written in place (ext4, XFS, tmpfs): every byte is allocated before
+//! it is mapped. On a copy-on-write file system (btrfs, ZFS) a write may take new space whatever was
+//! allocated, so that a full disk kills the process there too: no place for logs.
 
 use std::fs::{self, File};
 use std::io;

@@ -4,6 +4,7 @@
 //! knows of orders, sessions or frames.
 #![allow(unsafe_code)]
 
+pub mod alloc_count;
 #[cfg(feature = "dpdk")]
 pub mod dpdk;
 pub mod epoll;

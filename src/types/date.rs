@@ -70,6 +70,26 @@ impl Date {
         let last = str::from_utf8(generation).ok().and_then(|text| text.parse::<u16>().ok());
         last.filter(|_| same).map_or(1, |last| last + 1)
     }
+
+    /// The day and the session id that go on behind `last`, no matter which day that was of: what the
+    /// world has seen is never given again.
+    #[must_use]
+    pub fn session_behind(self, last: SessionId) -> (Self, SessionId) {
+        let number = self.number() / 1_000_000 * 1_000_000;
+        let day = str::from_utf8(&last.0[..6]).ok().and_then(|text| text.parse::<u32>().ok());
+        let seen = day.map_or(self, |day| {
+            let number = number + day;
+            Self { year: number / 10_000, month: number / 100 % 100, day: number % 100 }
+        });
+        let date = if seen.is_a_day() { self.max(seen) } else { self };
+        (date, date.session(date.generation_after(last)))
+    }
+
+    fn is_a_day(self) -> bool {
+        (1970..=2553).contains(&self.year)
+            && (1..=12).contains(&self.month)
+            && (1..=days_in_month(u64::from(self.year), self.month)).contains(&u64::from(self.day))
+    }
 }
 
 impl fmt::Display for Date {
@@ -90,13 +110,11 @@ impl FromStr for Date {
         let mut parts = text.split('-').map(|part| part.parse::<u32>().map_err(|_| DateError));
         let mut next = || parts.next().unwrap_or(Err(DateError));
         let (year, month, day) = (next()?, next()?, next()?);
-        let known = (1970..=2553).contains(&year)
-            && (1..=12).contains(&month)
-            && (1..=days_in_month(u64::from(year), month)).contains(&u64::from(day));
-        if !known || parts.next().is_some() {
+        let date = Self { year, month, day };
+        if !date.is_a_day() || parts.next().is_some() {
             return Err(DateError);
         }
-        Ok(Self { year, month, day })
+        Ok(date)
     }
 }
 
@@ -141,6 +159,17 @@ mod tests {
     fn a_session_id_is_the_date_and_a_generation() {
         let date: Date = "2026-11-22".parse().unwrap();
         assert_eq!(&date.session(1).0, b"2611220001");
+    }
+
+    #[test]
+    fn a_session_goes_on_behind_the_last_one_of_whatever_day() {
+        let date: Date = "2026-11-22".parse().unwrap();
+        let next: Date = "2026-11-23".parse().unwrap();
+        assert_eq!(date.session_behind(SessionId::BLANK), (date, date.session(1)));
+        assert_eq!(date.session_behind(date.session(4)), (date, date.session(5)));
+        assert_eq!(date.session_behind(next.session(4)), (next, next.session(5)));
+        assert_eq!(next.session_behind(date.session(4)), (next, next.session(1)));
+        assert_eq!(date.session_behind(SessionId(*b"2699990001")), (date, date.session(1)));
     }
 
     #[test]

@@ -3,8 +3,11 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use rialto::event_store::{Damage, LogKind, Options, Reader, StoreError, Writer, check_space};
-use rialto::types::{FrameError, Position};
+use rialto::event_store::{
+    Damage, LogKind, Options, Reader, StoreError, Writer, check_space, is_blank_log,
+};
+use rialto::types::{Cause, FrameChain, FrameError, FrameHeader, FrameKind, Line, Nanos, Position};
+use zerocopy::{FromBytes as _, IntoBytes as _};
 
 use super::{SEGMENT, Scratch, append, commit_all, open, options};
 
@@ -169,6 +172,75 @@ fn a_zeroed_frame_is_refused_if_frames_follow() {
     bytes[usize::try_from(starts[1].0).unwrap()..usize::try_from(starts[2].0).unwrap()].fill(0);
     fs::write(scratch.segment(0), bytes).unwrap();
     assert_eq!(assert_refused(&scratch, starts[1], "zeroed"), Damage::Blank);
+}
+
+#[test]
+fn what_a_power_loss_left_in_no_order_is_cut_above_what_was_durable_and_kept() {
+    let (scratch, starts) = old_log();
+    let whole = fs::read(scratch.segment(0)).unwrap();
+    let at = |position: Position| usize::try_from(position.0).unwrap();
+    let mut holed = whole.clone();
+    holed[at(starts[1])..at(starts[2])].fill(0);
+    fs::write(scratch.segment(0), &holed).unwrap();
+    let open =
+        |durable, unsynced| Writer::open(&scratch.0, Options { durable, unsynced, ..options() });
+    // Below what was durable, and farther than what was not yet synced, it is damage.
+    for (durable, unsynced) in [(starts[2], u64::MAX), (starts[1], starts[4].0 - starts[1].0)] {
+        let refused = open(durable, unsynced).unwrap_err();
+        assert!(matches!(refused, StoreError::Damaged { position, .. } if position == starts[1]));
+        assert_eq!(fs::read(scratch.segment(0)).unwrap(), holed);
+    }
+    let (writer, recovered) = open(starts[1], u64::MAX).unwrap();
+    let torn = recovered.torn.unwrap();
+    assert_eq!((recovered.frames, torn.position, torn.frames), (1, starts[1], 3));
+    let kept = fs::read(torn.kept.unwrap()).unwrap();
+    assert!(kept == holed[at(starts[1])..at(starts[5])]);
+    drop(writer);
+    let (_, again) = open(starts[1], 0).unwrap();
+    assert_eq!((again.frames, again.torn), (1, None));
+}
+
+#[test]
+fn what_a_participant_wrote_to_look_like_a_frame_is_no_frame() {
+    let (scratch, starts) = old_log();
+    let end = starts[starts.len() - 1];
+    let mut bytes = fs::read(scratch.segment(0)).unwrap();
+    // A whole header of an empty frame, within the payload of one whose header was never written.
+    let cause = Cause { index: u64::MAX, term: u32::MAX, time: Nanos(u64::MAX) };
+    let mut elsewhere = FrameChain::empty(SEGMENT);
+    elsewhere.next_sequence = u64::MAX;
+    let mut old = FrameChain::empty(SEGMENT);
+    old.end = end.plus(128);
+    let first = Cause { index: 1, term: 1, time: Nanos(1) };
+    let crafted = [
+        elsewhere.seal(FrameKind::Normal, cause, 0, &[]),
+        old.seal(FrameKind::Normal, first, 0, &[]),
+    ];
+    for (line, header) in crafted.iter().enumerate() {
+        let at = usize::try_from(end.0).unwrap() + 64 * (line + 1);
+        let header = Line::bytes(std::slice::from_ref(header_line(header)));
+        bytes[at..at + 64].copy_from_slice(header);
+    }
+    fs::write(scratch.segment(0), bytes).unwrap();
+    let (_, recovered) = open(&scratch.0).unwrap();
+    assert_eq!((recovered.frames, recovered.chain.end), (FRAMES, end));
+    let torn = recovered.torn.unwrap();
+    assert_eq!((torn.position, torn.bytes, torn.frames), (end, 128, 0));
+}
+
+fn header_line(header: &FrameHeader) -> &Line {
+    Line::ref_from_bytes(header.as_bytes()).unwrap()
+}
+
+#[test]
+fn a_log_is_blank_until_its_first_frame() {
+    let scratch = Scratch::new();
+    assert!(is_blank_log(&scratch.0.join("not/there")).unwrap());
+    assert!(is_blank_log(&scratch.0).unwrap());
+    let (mut writer, _) = open(&scratch.0).unwrap();
+    assert!(is_blank_log(&scratch.0).unwrap());
+    append(&mut writer, 1);
+    assert!(!is_blank_log(&scratch.0).unwrap());
 }
 
 /// A log of an earlier boot with frames in segments 0 to 3, and the first frame of each.

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use rialto::client::Credentials;
 use rialto::config::secrets::PortSecrets;
+use rialto::event_store::is_blank_log;
 use rialto::types::PortName;
 
 /// Longer than anything takes that is going to happen at all.
@@ -149,7 +150,7 @@ impl Site {
         };
         command.arg("run").arg("--config").arg(self.config());
         command.arg("--books-out").arg(self.books());
-        if !self.commands().exists() {
+        if is_blank_log(&self.commands()).unwrap() {
             command.arg("--market").arg(self.market()).arg("--secrets").arg(self.secrets());
         }
         command
@@ -186,6 +187,7 @@ impl Site {
             backend = "kernel"
             listen = "{order_entry}"
             connections_max = {CONNECTIONS_MAX}
+            connections_per_source_max = {CONNECTIONS_MAX}
             allow = ["127.0.0.0/8"]
             [feed]
             group = "{feed}"

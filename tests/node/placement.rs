@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use rialto::agent::{Agent, AgentThread, Composite, Idle, StopFlag, WorkResult};
+use rialto::agent::{Agent, AgentThread, Composite, Idle, ReadyFlag, StopFlag, WorkResult};
 use rialto::counters::CounterBlock;
 use rialto::engine::{EngineAgent, FrameList};
 use rialto::event_store::{LogKind, Options, Reader, Writer};
@@ -101,7 +101,7 @@ fn run_pipeline(
     let (datagrams_in, datagrams) = ring(16 * 1024, DATAGRAM_LINES_MAX);
     let group = "239.1.2.3:4567".parse().unwrap();
     let market_data = MarketData::new(
-        MarketDataConfig { group, term: 1 },
+        MarketDataConfig { group, term: 1, ready: ReadyFlag::default() },
         reader,
         datagrams_in,
         CounterBlock::none(),

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
 use rialto::client::Incoming;
 use rialto::engine::FrameList;
+use rialto::event_store::{Control, ControlFile};
 use rialto::types::command::{CommandHeader, CommandKind};
 use rialto::types::event::Event;
 use rialto::types::{Epoch, FrameHeader, Line, Position};
@@ -244,4 +246,57 @@ fn lose_from(position: Position, log: &Path) {
     let mut bytes = fs::read(&segment).unwrap();
     bytes[usize::try_from(position.0).unwrap()..].fill(0);
     fs::write(&segment, bytes).unwrap();
+}
+
+/// Makes the control file say that it was written in an earlier boot, as after a power loss.
+fn lose_power(node: &Node) {
+    let path = node.site.disk.join("control/control");
+    let mut control = ControlFile::open(&path).unwrap();
+    let state = *control.state().unwrap();
+    control.store(Control { boot_id: [7; 16], ..state }).unwrap();
+    for log in [node.site.commands(), node.site.events()] {
+        fs::remove_file(log.join("positions")).unwrap();
+    }
+}
+
+fn control_of(node: &Node) -> Control {
+    let control = ControlFile::open(&node.site.disk.join("control/control")).unwrap();
+    *control.state().unwrap()
+}
+
+#[test]
+fn a_power_loss_in_memory_mode_is_mended_even_if_the_first_start_behind_it_fails() {
+    let mut node = Node::start();
+    let mut alfa = Broker::login(&node, "ALFA01");
+    alfa.buys(100, "ACME", "24.00");
+    alfa.must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
+    eventually("ticks behind it", || read_log(&node.site.commands()).0.len() > 5);
+    node.kill9();
+    let before = control_of(&node).session;
+    lose_power(&node);
+    // A hole with sound frames behind it, above what was durable.
+    let commands = read_log(&node.site.commands()).0;
+    let (hole, behind) =
+        (commands[commands.len() - 3].0.start, commands[commands.len() - 2].0.start);
+    let segment = node.site.commands().join("00000000.seg");
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[usize::try_from(hole.0).unwrap()..usize::try_from(behind.0).unwrap()].fill(0);
+    fs::write(&segment, bytes).unwrap();
+
+    let taken = TcpListener::bind(node.site.order_entry).unwrap();
+    let said = node.fails_to_start();
+    assert!(said.contains("order entry"), "{said}");
+    drop(taken);
+    let failed = control_of(&node);
+    assert!(failed.cut && failed.session > before, "{failed:?}");
+    node.start_again();
+    node.stop_in_order();
+    let mended = control_of(&node);
+    assert!(!mended.cut && mended.clean && mended.session > failed.session, "{mended:?}");
+    let kept = fs::read_dir(node.site.commands()).unwrap();
+    let kept = kept.filter(|entry| {
+        entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("cut-at-")
+    });
+    assert_eq!(kept.count(), 1);
+    Replay::equal_to_event_log(&node.site);
 }

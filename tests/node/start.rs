@@ -81,8 +81,8 @@ fn a_market_is_for_an_empty_log_and_an_empty_log_wants_a_market() {
     let said = fails(&mut without_market);
     assert!(said.contains("--market FILE"), "{said}");
     assert!(said.contains(&site.logs.display().to_string()), "{said}");
-    fs::remove_dir_all(&site.logs).unwrap();
-
+    // What that start left is no log: the same start fails the same way, and a good one succeeds.
+    assert!(fails(&mut without_market).contains("--market FILE"));
     let mut node = Node::start_at(site);
     node.stop_in_order();
     let mut with_market = node.site.command();
@@ -101,6 +101,7 @@ fn a_second_node_on_the_same_log_is_refused() {
     let mut alfa = Broker::login(&node, "ALFA01");
     alfa.must_hear(&["system S"]);
     let said = fails(&mut node.site.command());
+    assert!(said.contains(&node.site.disk.join("control").display().to_string()), "{said}");
     assert!(said.contains("another node has its control file here"), "{said}");
     // Nor one with addresses of its own.
     let other = Site::new(&Setup::default());
@@ -132,8 +133,20 @@ fn a_file_system_too_small_for_the_logs_is_found_at_the_start_with_the_size_need
         let site = Site::new(&Setup { logs_mib: Some(mib), ..Setup::default() });
         let said = fails(&mut site.command());
         assert!(said.contains(&site.logs.display().to_string()), "{said}");
-        assert!(said.contains("bytes needed") && said.contains("make room"), "{said}");
+        assert!(said.contains("16777216 bytes needed") && said.contains("make room"), "{said}");
+        assert!(!site.disk.join("control").exists(), "a term was taken");
     }
+}
+
+#[test]
+fn disk_durability_in_memory_is_refused_before_a_term_is_taken() {
+    let site = Site::new(&Setup::default());
+    let config = fs::read_to_string(site.config()).unwrap();
+    let on_disk = config.replace("durability = \"memory\"", "durability = \"disk\"");
+    assert_ne!(config, on_disk);
+    fs::write(site.config(), on_disk).unwrap();
+    let words = ["logs.durability = \"disk\"", &site.logs.display().to_string(), "tmpfs"];
+    fails_before_anything_starts(&site, &mut site.command(), &words);
 }
 
 #[test]
@@ -167,6 +180,9 @@ fn a_market_that_was_not_applied_to_its_end_is_named() {
     log.append(&header, start.lines()).unwrap();
     log.commit(chain.end);
     drop(log);
+    let mut with_market = node.site.command();
+    let said = fails(with_market.arg("--market").arg(node.site.market()));
+    assert!(said.contains("ends before its first day"), "{said}");
     let said = fails(rialto().arg("run").arg("--config").arg(node.site.config()));
     assert!(said.contains("ends before its first day"), "{said}");
     assert!(said.contains(&node.site.logs.display().to_string()), "{said}");

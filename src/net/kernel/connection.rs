@@ -3,7 +3,7 @@
 //! Never waits: it reads and writes until the kernel would block, and is told when to go on.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -11,11 +11,13 @@ use socket2::SockRef;
 use crate::net::buffer::Buffer;
 use crate::net::events::EventQueue;
 use crate::net::{ConnectionId, NetEvent};
-use crate::sys::epoll::Readiness;
+use crate::sys::epoll::{Hangup, Readiness};
 
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: Option<TcpStream>,
+    /// The peer's address.
+    pub(super) source: Ipv4Addr,
     pub(super) phase: Phase,
     pub(super) generation: u32,
     received: Buffer,
@@ -54,6 +56,7 @@ impl Connection {
     pub(super) fn new(rx_bytes: usize, tx_bytes: usize) -> Self {
         Self {
             stream: None,
+            source: Ipv4Addr::UNSPECIFIED,
             phase: Phase::Free,
             generation: 0,
             received: Buffer::new(rx_bytes),
@@ -68,8 +71,9 @@ impl Connection {
         ConnectionId { slot, generation: self.generation }
     }
 
-    pub(super) fn open(&mut self, stream: TcpStream) {
+    pub(super) fn open(&mut self, stream: TcpStream, source: Ipv4Addr) {
         self.stream = Some(stream);
+        self.source = source;
         self.phase = Phase::Open;
         self.can = Readiness { readable: true, writable: true, ..Readiness::default() };
     }
@@ -77,9 +81,8 @@ impl Connection {
     /// The kernel told that something changed.
     pub(super) fn ready(&mut self, readiness: Readiness) {
         self.can.readable |= readiness.readable;
-        self.can.ending |= readiness.ending;
         self.can.writable |= readiness.writable;
-        self.can.over |= readiness.over;
+        self.can.hangup = self.can.hangup.max(readiness.hangup);
     }
 
     /// Reads, writes, tells, and takes leave. `false` if the connection is over and told of.
@@ -89,7 +92,7 @@ impl Connection {
         let read = self.read();
         let written = self.write();
         // Behind the peer's end no read finds an error. Our own is yet to come, so it is one.
-        if self.phase == Phase::Open && self.can.over && self.end.is_some() {
+        if self.phase == Phase::Open && self.can.hangup == Hangup::Both && self.end.is_some() {
             self.end = Some(End::Broken);
         }
 
@@ -187,7 +190,7 @@ impl Connection {
                 Ok(count) => {
                     total += count;
                     // A short read took all there was; what comes later is told anew.
-                    self.can.readable = count == room || self.can.ending;
+                    self.can.readable = count == room || self.can.hangup > Hangup::No;
                     if self.phase == Phase::Open {
                         self.received.filled(count);
                     }

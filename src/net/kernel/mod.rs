@@ -1,13 +1,15 @@
 //! The network over kernel sockets: non-blocking, spinning, where DPDK is absent.
 //!
 //! One epoll instance says which connections changed, so idle ones cost nothing; only connections with
-//! something to do are served, in turn and by a bound. It never blocks.
+//! something to do are served, in turn and by a bound. It never blocks. Datagrams are only sent; what
+//! comes to the sending socket is never read, since order entry over UDP (UFO) is not built.
 
 mod connection;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
 
@@ -16,6 +18,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use self::connection::{Connection, Phase};
 use super::elapsed::Elapsed;
 use super::events::EventQueue;
+use super::sources::Sources;
 use super::wheel::Wheel;
 use super::{ConnectionId, NetEvent, Transport};
 use crate::counters::{CounterBlock, CounterSet as _, counter_set};
@@ -31,6 +34,8 @@ pub struct KernelConfig {
     pub multicast_interface: Ipv4Addr,
     /// Connections at once, those still parting included.
     pub connections_max: usize,
+    /// As many of them may have the same peer's address, so that one host cannot keep others out.
+    pub connections_per_source_max: usize,
     /// Bytes a connection can receive ahead of its user, beyond what the kernel holds.
     pub rx_buffer_bytes: usize,
     /// Bytes a connection can hold beyond what the kernel holds.
@@ -50,6 +55,7 @@ impl KernelConfig {
             listen,
             multicast_interface: *listen.ip(),
             connections_max: 1024,
+            connections_per_source_max: 256,
             rx_buffer_bytes: 16 * 1024,
             tx_buffer_bytes: 64 * 1024,
             multicast_ttl: 8,
@@ -62,7 +68,10 @@ impl KernelConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum KernelError {
     /// Nothing could connect or be buffered.
-    #[error("connections_max, rx_buffer_bytes and tx_buffer_bytes must each be at least 1")]
+    #[error(
+        "connections_max, connections_per_source_max, rx_buffer_bytes and tx_buffer_bytes must each \
+         be at least 1"
+    )]
     Sizes,
     /// The listening socket.
     #[error("cannot listen on {address}: is the address this host's, and the port free?")]
@@ -92,6 +101,8 @@ counter_set! {
         opened,
         /// Connections refused because all slots are taken.
         refused,
+        /// Connections refused because their source has its share.
+        source_full,
         /// Closed connections whose peer did not part in time.
         linger_expired,
         /// Datagrams sent.
@@ -114,7 +125,6 @@ const LINGER: Nanos = Nanos::from_secs(4);
 const LISTENER: u64 = u64::MAX;
 
 /// TCP connections and UDP datagrams over the kernel.
-#[derive(Debug)]
 pub struct KernelTransport {
     epoll: Epoll,
     listener: TcpListener,
@@ -125,6 +135,7 @@ pub struct KernelTransport {
     busy: VecDeque<u32>,
     /// When the time to part ends of connections that we closed.
     timers: Wheel,
+    sources: Sources,
     may_accept: bool,
     clock: Elapsed,
     look_interval: Nanos,
@@ -143,7 +154,9 @@ impl KernelTransport {
         let slots = config.connections_max;
         let slot_count = u32::try_from(slots).ok().filter(|&count| count > 0);
         let slot_count = slot_count.ok_or(KernelError::Sizes)?;
-        if config.rx_buffer_bytes == 0 || config.tx_buffer_bytes == 0 {
+        let KernelConfig { connections_per_source_max, rx_buffer_bytes, tx_buffer_bytes, .. } =
+            *config;
+        if [connections_per_source_max, rx_buffer_bytes, tx_buffer_bytes].contains(&0) {
             return Err(KernelError::Sizes);
         }
         let listener = listener(config.listen)
@@ -154,7 +167,7 @@ impl KernelTransport {
         let epoll = Epoll::new().map_err(KernelError::Epoll)?;
         epoll.add(&listener, LISTENER).map_err(KernelError::Epoll)?;
         let clock = Elapsed::new();
-        let connection = |_| Connection::new(config.rx_buffer_bytes, config.tx_buffer_bytes);
+        let connection = |_| Connection::new(rx_buffer_bytes, tx_buffer_bytes);
         Ok(Self {
             epoll,
             listener,
@@ -163,6 +176,7 @@ impl KernelTransport {
             free: (0..slot_count).rev().collect(),
             busy: VecDeque::with_capacity(slots),
             timers: Wheel::new(slots, clock.now()),
+            sources: Sources::new(slots, connections_per_source_max),
             may_accept: true,
             clock,
             look_interval: config.look_interval,
@@ -220,6 +234,9 @@ impl KernelTransport {
                 return accepted;
             }
             match self.listener.accept() {
+                Ok((_, SocketAddr::V4(peer))) if !self.sources.admit(*peer.ip()) => {
+                    self.counters.source_full += 1;
+                }
                 Ok((stream, SocketAddr::V4(peer))) => {
                     let Some(slot) = self.free.pop() else {
                         self.counters.refused += 1;
@@ -236,7 +253,8 @@ impl KernelTransport {
                     }
                     self.counters.opened += 1;
                     let connection = &mut self.connections[slot as usize];
-                    connection.open(stream);
+                    connection.open(stream, *peer.ip());
+                    self.sources.enter(*peer.ip());
                     let id = connection.id(slot);
                     self.events.push(NetEvent::Opened { connection: id, peer });
                     mark_busy(connection, slot, &mut self.busy);
@@ -283,7 +301,9 @@ impl KernelTransport {
     }
 
     fn release(&mut self, slot: u32) {
-        self.connections[slot as usize].release();
+        let connection = &mut self.connections[slot as usize];
+        self.sources.leave(connection.source);
+        connection.release();
         self.timers.cancel(slot);
         self.free.push(slot);
     }
@@ -395,5 +415,12 @@ impl Transport for KernelTransport {
             Err(_) => self.counters.datagram_errors += 1,
         }
         true
+    }
+}
+
+/// What an operator wants to know of it.
+impl fmt::Debug for KernelTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KernelTransport").field("counters", &self.counters).finish_non_exhaustive()
     }
 }

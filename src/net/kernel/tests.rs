@@ -122,6 +122,40 @@ fn a_connection_beyond_the_limit_is_refused_and_counted() {
 }
 
 #[test]
+fn one_host_has_its_share_of_connections_and_the_others_get_in() {
+    let config = KernelConfig { connections_per_source_max: 3, ..config() };
+    let transport = KernelTransport::new(&config, CounterBlock::none()).unwrap();
+    let address = transport.local_address().unwrap();
+    let mut world = KernelWorld { transport, address, clients: Vec::new() };
+    for _ in 0..4 {
+        world.connect();
+    }
+    for _ in 0..20_000 {
+        world.step();
+        if world.client_sees(3) != Seen::Open {
+            break;
+        }
+    }
+    assert_eq!((world.transport.counters.opened, world.transport.counters.source_full), (3, 1));
+    // All of 127.0.0.0/8 is this host.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+    socket.bind(&SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 2), 0).into()).unwrap();
+    socket.connect(&address.into()).unwrap();
+    world.client_abort(0);
+    for _ in 0..20_000 {
+        world.step();
+        if world.transport.connection_count() == 3 {
+            break;
+        }
+    }
+    world.connect();
+    for _ in 0..100 {
+        world.step();
+    }
+    assert_eq!((world.transport.counters.opened, world.transport.counters.source_full), (5, 1));
+}
+
+#[test]
 fn a_peer_that_does_not_part_is_reset_when_its_time_is_over() {
     let mut world = world();
     let client = world.connect();

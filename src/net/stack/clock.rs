@@ -9,6 +9,9 @@
 //! | least and first retransmission timeout | 1 s | 50 ms, above a kernel's 40 ms delayed ACK |
 //! | greatest retransmission timeout | 60 s | 3 s |
 //! | `TIME_WAIT` | 10 s | 500 ms |
+//! | probe of a window that is closed when bytes are queued | at once | at once |
+//! | probe of a window that closes on queued bytes | retransmission timeout | 50 ms or more |
+//! | the next probes | twice as long each, up to 60 s | up to 3 s |
 //! | between two challenge ACKs | 1 s | 50 ms |
 //! | delayed ACK | set to 200 ms | 10 ms |
 

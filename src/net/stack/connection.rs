@@ -13,6 +13,7 @@ use super::clock::ACK_DELAY;
 use crate::net::buffer::Buffer;
 use crate::net::ethernet::MacAddress;
 use crate::net::events::EventQueue;
+use crate::net::tcp::Progress;
 use crate::net::{ConnectionId, NetEvent};
 use crate::types::Nanos;
 
@@ -29,6 +30,8 @@ pub(super) struct Connection {
     pub(super) peer: SocketAddrV4,
     /// Where answers go: the sender of the segment that opened the connection.
     pub(super) neighbour: MacAddress,
+    /// What the peer was told last.
+    pub(super) progress: Progress,
     /// When a phase other than [`Phase::Open`] ends by force.
     pub(super) deadline: Nanos,
     /// Whether it waits in the stack's list of those that have something to send.
@@ -69,6 +72,7 @@ impl Connection {
             generation: 0,
             peer: SocketAddrV4::new(std::net::Ipv4Addr::UNSPECIFIED, 0),
             neighbour: MacAddress::default(),
+            progress: Progress::default(),
             deadline: Nanos::MAX,
             dirty: false,
             ended: false,
@@ -105,9 +109,11 @@ impl Connection {
         self.neighbour = from;
     }
 
-    /// Whether the two ends have parted and the slot is kept only for segments gone astray.
+    /// Whether the two ends have parted: the slot is kept for segments gone astray, or for a reset that
+    /// found no room.
     pub(super) fn is_past(&self) -> bool {
-        self.phase == Phase::Draining && self.socket().state() == State::TimeWait
+        let state = self.socket().state();
+        self.phase == Phase::Draining && matches!(state, State::TimeWait | State::Closed)
     }
 
     /// Tells what changed since the last look. `false` if the connection is over and told of.

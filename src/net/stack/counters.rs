@@ -17,12 +17,17 @@ counter_set! {
         denied,
         /// ARP packets received.
         arp,
-        /// Datagrams received, and dropped.
+        /// Datagrams received. All are dropped: order entry over UDP (UFO) is not built.
         udp_dropped,
         /// Connections that peers opened.
         opened,
-        /// Connection requests dropped: too many half-open ones, too many at once, no slot free.
+        /// Connection requests dropped: too many at once, no slot free.
         syn_dropped,
+        /// Connection requests dropped because their source has its share of connections.
+        source_full,
+        /// Connection requests on a connection that we hold open: its peer was asked whether it has
+        /// forgotten it.
+        challenged,
         /// Handshakes given up.
         half_open_expired,
         /// Closed connections whose peer did not part in time, and was reset.
@@ -33,8 +38,12 @@ counter_set! {
         rst_suppressed,
         /// Pings answered.
         echo_replies,
+        /// Questions for our Ethernet address that got no answer, by the limit.
+        arp_suppressed,
         /// Duty cycles in which frames were left waiting because the device had no room for answers.
         tx_full,
+        /// Duty cycles in which segments were left waiting: the device was full, or it was enough.
+        egress_cut,
         /// Datagrams sent.
         datagrams,
         /// Datagrams not sent because the neighbour was unknown.

@@ -5,7 +5,8 @@
 
 use smoltcp::wire::{TcpControl, TcpRepr, TcpSeqNumber};
 
-use super::tests::{Bench, OURS, THEIRS, bench, config, parsed, peer, syn};
+use super::tests::by_hand::{Bench, bench, parsed, peer, syn};
+use super::tests::{OURS, THEIRS, config};
 use super::*;
 use crate::net::MemoryDevice;
 use crate::net::arp::ArpOperation;
@@ -262,7 +263,7 @@ fn nothing_is_left(bench: &mut Bench) {
     bench.answers_at(Nanos::from_secs(12), Nanos::from_millis(50));
     while bench.stack.next_event().is_some() {}
     let stack = &bench.stack;
-    assert_eq!((stack.connection_count(), stack.half_open), (0, 0));
+    assert_eq!((stack.connection_count(), stack.sources.len()), (0, 0));
     assert!(stack.by_peer.is_empty() && stack.dirty.is_empty());
     assert!(stack.connections.iter().all(|connection| connection.phase == Phase::Free));
 }

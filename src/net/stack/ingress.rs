@@ -12,7 +12,7 @@ use super::clock::engine_time;
 use super::connection::Phase;
 use super::link::Link;
 use super::{HALF_OPEN, Stack, engine, send_arp};
-use crate::net::arp::ArpPacket;
+use crate::net::arp::{ArpOperation, ArpPacket};
 use crate::net::device::{Device, FrameBurst, RX_BURST_MAX};
 use crate::net::ethernet::{ETHER_TYPE_ARP, ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
 use crate::net::ipv4::{Ipv4Header, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP};
@@ -24,7 +24,7 @@ const ICMP_ECHO_REQUEST: u8 = 8;
 impl<D: Device> Stack<D> {
     /// Takes one burst, provided that all answers to it fit.
     pub(super) fn ingress(&mut self) -> usize {
-        if self.device.room() < RX_BURST_MAX {
+        if !self.has_room(RX_BURST_MAX) {
             self.counters.tx_full += 1;
             return 0;
         }
@@ -65,6 +65,13 @@ impl<D: Device> Stack<D> {
             return;
         };
         self.counters.arp += 1;
+        // An answer to a question of ours is never in the way of those who ask us.
+        let asks =
+            packet.operation == ArpOperation::Request && packet.target == self.config.address;
+        if asks && !self.arp_replies.take(self.clock.now()) {
+            self.counters.arp_suppressed += 1;
+            return;
+        }
         if let Some(reply) = self.neighbours.take(&packet, self.clock.now()) {
             send_arp(&mut self.device, reply.target_mac, &reply);
         }
@@ -87,7 +94,7 @@ impl<D: Device> Stack<D> {
         match ip.protocol {
             PROTOCOL_TCP => self.take_segment(from, &ip, packet, payload),
             PROTOCOL_ICMP if payload.first() == Some(&ICMP_ECHO_REQUEST) => {
-                if self.answers.take(self.clock.now()) {
+                if self.echoes.take(self.clock.now()) {
                     self.counters.echo_replies += 1;
                     self.answer(from, packet);
                 }
@@ -114,16 +121,11 @@ impl<D: Device> Stack<D> {
                 self.release(slot);
                 self.accept(from, peer, packet);
             }
-            Some(slot) => {
-                let connection = &mut self.connections[slot as usize];
-                let mut link = Link::with(&mut self.device, connection.neighbour, packet);
-                let now = engine_time(self.clock.now());
-                self.engine.poll_ingress_single(now, &mut link, &mut connection.sockets);
-                self.look(slot);
-            }
+            Some(slot) if segment.opens() => self.challenge(slot, ip, segment),
+            Some(slot) => self.take_own_segment(slot, packet),
             None if listening && segment.opens() => self.accept(from, peer, packet),
             None if segment.resets() => {}
-            None if self.answers.take(self.clock.now()) => {
+            None if self.resets.take(self.clock.now()) => {
                 self.counters.rst_sent += 1;
                 self.answer(from, packet);
             }
@@ -131,11 +133,39 @@ impl<D: Device> Stack<D> {
         }
     }
 
+    fn take_own_segment(&mut self, slot: u32, packet: &[u8]) {
+        let connection = &mut self.connections[slot as usize];
+        let mut link = Link::with(&mut self.device, connection.neighbour, packet)
+            .noting(&mut connection.progress);
+        let now = engine_time(self.clock.now());
+        self.engine.poll_ingress_single(now, &mut link, &mut connection.sockets);
+        self.look(slot);
+    }
+
+    /// Asks a peer that opens anew what we hold open whether it means it: it may have lost its memory,
+    /// or never have sent this. If it has forgotten, it resets our connection, and asks again
+    /// (RFC 5961 4). The engine drops such a segment in silence, so it is shown a keep-alive instead,
+    /// which it acknowledges, and that within its own limit.
+    fn challenge(&mut self, slot: u32, ip: &Ipv4Header, segment: Segment) {
+        let connection = &self.connections[slot as usize];
+        // In a handshake the engine's answer is on its way, and is repeated.
+        if connection.phase == Phase::HalfOpen {
+            return;
+        }
+        self.counters.challenged += 1;
+        let keep_alive = connection.progress.keep_alive(ip, segment);
+        self.take_own_segment(slot, &keep_alive);
+    }
+
     /// Begins a handshake in a free slot. What is over a limit is dropped without a word: a peer in
     /// good faith asks again.
     fn accept(&mut self, from: MacAddress, peer: SocketAddrV4, packet: &[u8]) {
         let now = self.clock.now();
-        if self.half_open >= self.config.half_open_max || !self.syns.take(now) {
+        if !self.sources.admit(*peer.ip()) {
+            self.counters.source_full += 1;
+            return;
+        }
+        if !self.syns.take(now) {
             self.counters.syn_dropped += 1;
             return;
         }
@@ -167,13 +197,13 @@ impl<D: Device> Stack<D> {
 
         if connection.socket().remote_endpoint().is_none() {
             // Not a segment after all: its checksum is wrong, say.
-            connection.phase = Phase::Free;
+            connection.release();
             self.free.push(slot);
             self.counters.malformed += 1;
             return;
         }
         self.by_peer.insert(peer, slot);
-        self.half_open += 1;
+        self.sources.enter(*peer.ip());
         self.look(slot);
     }
 

@@ -8,23 +8,36 @@ use smoltcp::time::Instant;
 
 use crate::net::device::Device;
 use crate::net::ethernet::{ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
+use crate::net::ipv4::Ipv4Header;
+use crate::net::tcp::Progress;
 
 /// Lends a device to the engine for one call.
 pub(super) struct Link<'a, D> {
     device: &'a mut D,
     packet: Option<&'a [u8]>,
     neighbour: MacAddress,
+    progress: Option<&'a mut Progress>,
 }
 
 impl<'a, D: Device> Link<'a, D> {
     /// For sending.
     pub(super) fn to(device: &'a mut D, neighbour: MacAddress) -> Self {
-        Self { device, packet: None, neighbour }
+        Self { device, packet: None, neighbour, progress: None }
     }
 
     /// For taking `packet`, which came from `neighbour`, while the device has room for an answer.
     pub(super) fn with(device: &'a mut D, neighbour: MacAddress, packet: &'a [u8]) -> Self {
-        Self { device, packet: Some(packet), neighbour }
+        Self { device, packet: Some(packet), neighbour, progress: None }
+    }
+
+    /// What is sent is a connection's: its progress is to be known.
+    pub(super) fn noting(self, progress: &'a mut Progress) -> Self {
+        Self { progress: Some(progress), ..self }
+    }
+
+    fn outgoing(&mut self) -> Outgoing<'_, D> {
+        let progress = self.progress.as_deref_mut();
+        Outgoing { device: self.device, neighbour: self.neighbour, progress }
     }
 }
 
@@ -40,12 +53,11 @@ impl<D: Device> phy::Device for Link<'_, D> {
 
     fn receive(&mut self, _now: Instant) -> Option<(Received<'_>, Outgoing<'_, D>)> {
         let packet = self.packet.take()?;
-        Some((Received(packet), Outgoing { device: self.device, neighbour: self.neighbour }))
+        Some((Received(packet), self.outgoing()))
     }
 
     fn transmit(&mut self, _now: Instant) -> Option<Outgoing<'_, D>> {
-        let room = self.device.room() > 0;
-        room.then_some(Outgoing { device: self.device, neighbour: self.neighbour })
+        (self.device.room() > 0).then(|| self.outgoing())
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -67,6 +79,7 @@ impl phy::RxToken for Received<'_> {
 pub(super) struct Outgoing<'a, D> {
     device: &'a mut D,
     neighbour: MacAddress,
+    progress: Option<&'a mut Progress>,
 }
 
 impl<D: Device> phy::TxToken for Outgoing<'_, D> {
@@ -79,7 +92,11 @@ impl<D: Device> phy::TxToken for Outgoing<'_, D> {
         let sent = self.device.transmit(EthernetHeader::LEN + length, |frame| {
             let (head, packet) = frame.split_at_mut(EthernetHeader::LEN);
             head.copy_from_slice(&header.emit());
-            write(packet)
+            let written = write(packet);
+            if let Some(progress) = self.progress {
+                progress.note(packet.get(Ipv4Header::LEN..).unwrap_or_default());
+            }
+            written
         });
         sent.expect("the device had room when it was lent, and the engine keeps to its MTU")
     }

@@ -7,6 +7,7 @@
 
 mod client_host;
 mod clock;
+mod config;
 mod connection;
 mod counters;
 #[cfg(test)]
@@ -25,9 +26,11 @@ use smoltcp::iface::{Config, Interface, PollResult, SocketSet};
 use smoltcp::wire::{HardwareAddress, IpCidr};
 
 pub use self::client_host::{ClientConnection, ClientHost};
+pub use self::config::{CONNECTIONS_MAX, StackConfig, StackError};
 pub use self::counters::Counters;
 
 use self::clock::{engine_time, real_time};
+use self::config::check;
 use self::connection::{Connection, Phase};
 use self::limit::RateLimit;
 use self::link::Link;
@@ -37,95 +40,17 @@ use super::elapsed::Elapsed;
 use super::ethernet::{ETHER_TYPE_ARP, ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
 use super::events::EventQueue;
 use super::ipv4::{Ipv4Header, Ipv4Network, PROTOCOL_UDP};
+use super::sources::Sources;
 use super::udp::UdpHeader;
 use super::wheel::Wheel;
 use super::{ConnectionId, NetEvent, Transport};
 use crate::counters::{CounterBlock, CounterSet as _};
 use crate::types::Nanos;
 
-/// Settings of a [`Stack`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StackConfig {
-    /// Our address. The kernel must not have it.
-    pub address: Ipv4Addr,
-    /// Length of our network's prefix.
-    pub prefix: u8,
-    /// The way to unicast destinations outside our network; none = they are unreachable.
-    pub gateway: Option<Ipv4Addr>,
-    /// The TCP port we listen on.
-    pub listen_port: u16,
-    /// Connections at once, those still parting included.
-    pub connections_max: usize,
-    /// Handshakes at once.
-    pub half_open_max: usize,
-    /// Bytes a connection can receive ahead of its user; the window offered to the peer.
-    pub rx_buffer_bytes: usize,
-    /// Bytes a connection can hold until the peer acknowledges them.
-    pub tx_buffer_bytes: usize,
-    /// Networks that may talk to us; empty = all. Checked before anything is kept of a packet.
-    pub allow: Vec<Ipv4Network>,
-    /// Hops of multicast datagrams.
-    pub multicast_ttl: u8,
-    /// Source port of datagrams.
-    pub datagram_port: u16,
-}
-
-impl StackConfig {
-    /// Settings that serve a gateway, at this address and port.
-    #[must_use]
-    pub fn new(address: Ipv4Addr, prefix: u8, listen_port: u16) -> Self {
-        Self {
-            address,
-            prefix,
-            gateway: None,
-            listen_port,
-            connections_max: 1024,
-            half_open_max: 256,
-            rx_buffer_bytes: 16 * 1024,
-            tx_buffer_bytes: 64 * 1024,
-            allow: Vec::new(),
-            multicast_ttl: 8,
-            datagram_port: 0,
-        }
-    }
-}
-
-/// Why a stack cannot be made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StackError {
-    /// Not a host's address, or no such prefix.
-    #[error("{0}/{1} is not the address of a host; use a unicast address and a prefix of 1 to 32")]
-    Address(Ipv4Addr, u8),
-    /// A gateway we cannot reach.
-    #[error("gateway {0} lies outside our network {1}")]
-    Gateway(Ipv4Addr, Ipv4Network),
-    /// No port.
-    #[error("the listening port is 0; use 1 to 65535")]
-    Port,
-    /// Nothing could connect, or more than slots can be counted.
-    #[error("connections_max {0}, half_open_max {1}: use 1 to {CONNECTIONS_MAX} each")]
-    Connections(usize, usize),
-    /// Buffers that TCP cannot use.
-    #[error(
-        "rx_buffer_bytes {0}, tx_buffer_bytes {1}: use {BUFFER_MIN} to {RX_BUFFER_MAX} for rx, \
-             {BUFFER_MIN} or more for tx"
-    )]
-    Buffers(usize, usize),
-    /// A device that cannot carry TCP.
-    #[error("the device's MTU of {0} is below {MTU_MIN}")]
-    Mtu(usize),
-}
-
-/// The most connections a stack can have.
-pub const CONNECTIONS_MAX: usize = 1 << 20;
-/// Two segments of usual size.
-const BUFFER_MIN: usize = 2 * 1460;
-/// What a window counts without scaling.
-const RX_BUFFER_MAX: usize = 65_535;
-const MTU_MIN: usize = 576;
-
 /// Segments one connection sends before it is another's turn.
-const EGRESS_SEGMENTS_MAX: usize = 32;
+const EGRESS_SEGMENTS_PER_TURN_MAX: usize = 32;
+/// Segments all of them send before frames are received again.
+const EGRESS_SEGMENTS_PER_CYCLE_MAX: usize = 256;
 /// Timers run in one duty cycle.
 const TIMERS_MAX: usize = 256;
 /// Time for a peer to finish its handshake.
@@ -135,10 +60,19 @@ const LINGER: Nanos = Nanos::from_secs(4);
 /// Handshakes begun per second, and at once.
 const SYN_PER_SECOND_MAX: u64 = 20_000;
 const SYN_BURST_MAX: u64 = 2_000;
-/// Answers per second to segments of no connection and to pings, and at once. After a failover every
-/// broker's segments are such, and the reset is what makes it reconnect.
-const ANSWERS_PER_SECOND_MAX: u64 = 20_000;
-const ANSWERS_BURST_MAX: u64 = 2_000;
+/// Resets per second to segments of no connection, and at once. After a failover every broker's
+/// segments are such, and the reset is what makes it reconnect.
+const RESETS_PER_SECOND_MAX: u64 = 20_000;
+const RESET_BURST_MAX: u64 = 2_000;
+/// Answers per second to those who ask for our Ethernet address, and at once.
+const ARP_REPLIES_PER_SECOND_MAX: u64 = 10_000;
+const ARP_REPLY_BURST_MAX: u64 = 1_000;
+/// Answers per second to pings, and at once.
+const ECHOES_PER_SECOND_MAX: u64 = 1_000;
+const ECHO_BURST_MAX: u64 = 100;
+/// How often we say unasked where our address is now: the first may be lost.
+const ANNOUNCEMENTS: u8 = 2;
+const ANNOUNCE_INTERVAL: Nanos = Nanos::SECOND;
 
 /// TCP connections and UDP datagrams over a [`Device`].
 pub struct Stack<D> {
@@ -157,11 +91,16 @@ pub struct Stack<D> {
     /// Connections with something to send; each at most once.
     dirty: VecDeque<u32>,
     timers: Wheel,
-    half_open: usize,
+    sources: Sources,
     /// Keyed by the operating system at start: what initial sequence numbers are drawn from.
     secret: RandomState,
     syns: RateLimit,
-    answers: RateLimit,
+    resets: RateLimit,
+    arp_replies: RateLimit,
+    echoes: RateLimit,
+    /// Announcements still to be made, the next not before this time.
+    announcements: u8,
+    announce_at: Nanos,
     events: EventQueue,
     counters: Counters,
     published: CounterBlock,
@@ -195,10 +134,14 @@ impl<D: Device> Stack<D> {
             free: free_slots(slots),
             dirty: VecDeque::with_capacity(slots),
             timers: Wheel::new(slots, clock.now()),
-            half_open: 0,
+            sources: Sources::new(slots, config.connections_per_source_max),
             secret: RandomState::new(),
             syns: RateLimit::new(SYN_PER_SECOND_MAX, SYN_BURST_MAX),
-            answers: RateLimit::new(ANSWERS_PER_SECOND_MAX, ANSWERS_BURST_MAX),
+            resets: RateLimit::new(RESETS_PER_SECOND_MAX, RESET_BURST_MAX),
+            arp_replies: RateLimit::new(ARP_REPLIES_PER_SECOND_MAX, ARP_REPLY_BURST_MAX),
+            echoes: RateLimit::new(ECHOES_PER_SECOND_MAX, ECHO_BURST_MAX),
+            announcements: ANNOUNCEMENTS,
+            announce_at: Nanos::ZERO,
             events: EventQueue::new(slots, RX_BURST_MAX),
             counters: Counters::default(),
             published,
@@ -225,15 +168,6 @@ impl<D: Device> Stack<D> {
         self.connections.len() - self.free.len()
     }
 
-    /// Tells the segment that our address is here now, for switches and for hosts that knew it
-    /// elsewhere. `false` if the device has no room now.
-    pub fn announce(&mut self) -> bool {
-        let packet = self.neighbours.announcement();
-        let sent = send_arp(&mut self.device, MacAddress::BROADCAST, &packet);
-        self.flush_device();
-        sent
-    }
-
     /// The connection a number stands for, unless the number is void.
     fn open(&mut self, id: ConnectionId) -> Option<&mut Connection> {
         let connection = self.connections.get_mut(id.slot as usize)?;
@@ -247,10 +181,8 @@ impl<D: Device> Stack<D> {
         let connection = &mut self.connections[slot as usize];
         let before = connection.phase;
         let alive = connection.look(slot, &mut self.events);
-        if before == Phase::HalfOpen && (connection.phase != before || !alive) {
-            self.half_open -= 1;
-            self.counters.opened += u64::from(alive);
-        }
+        self.counters.opened +=
+            u64::from(before == Phase::HalfOpen && connection.phase == Phase::Open);
         if !alive {
             self.release(slot);
             return;
@@ -270,6 +202,7 @@ impl<D: Device> Stack<D> {
     fn release(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
         self.by_peer.remove(&connection.peer);
+        self.sources.leave(*connection.peer.ip());
         connection.release();
         self.timers.cancel(slot);
         self.free.push(slot);
@@ -291,11 +224,15 @@ impl<D: Device> Stack<D> {
             work += 1;
             let connection = &mut self.connections[slot as usize];
             if connection.deadline <= self.clock.now() {
-                let half_open = connection.phase == Phase::HalfOpen;
-                self.half_open -= usize::from(half_open);
-                self.counters.half_open_expired += u64::from(half_open);
-                self.counters.linger_expired += u64::from(!half_open);
-                // One more linger for the reset to leave; an aborted socket needs no answer.
+                if connection.is_past() {
+                    self.release(slot);
+                    continue;
+                }
+                match connection.phase {
+                    Phase::HalfOpen => self.counters.half_open_expired += 1,
+                    _ => self.counters.linger_expired += 1,
+                }
+                // Once more, for the reset to leave; it needs no answer.
                 connection.abort(self.clock.now().after(LINGER));
             }
             self.mark_dirty(slot);
@@ -303,32 +240,74 @@ impl<D: Device> Stack<D> {
         work
     }
 
-    /// Sends for the connections that have something to send.
+    /// Sends for the connections that have something to send, in turn, while the device has room and
+    /// until the cycle's bound. Those not reached are the first of the next.
     fn egress(&mut self) -> usize {
-        let mut work = 0;
+        let mut left = EGRESS_SEGMENTS_PER_CYCLE_MAX;
         for _ in 0..self.dirty.len() {
+            if left == 0 || !self.has_room(1) {
+                self.counters.egress_cut += 1;
+                break;
+            }
             let Some(slot) = self.dirty.pop_front() else { break };
             let connection = &mut self.connections[slot as usize];
             connection.dirty = false;
             if connection.phase == Phase::Free {
                 continue;
             }
-            let now = engine_time(self.clock.now());
-            for _ in 0..EGRESS_SEGMENTS_MAX {
-                let mut link = Link::to(&mut self.device, connection.neighbour);
-                let sent = self.engine.poll_egress(now, &mut link, &mut connection.sockets);
-                if sent == PollResult::None {
-                    break;
-                }
-                work += 1;
-            }
+            let sent = self.turn(slot, EGRESS_SEGMENTS_PER_TURN_MAX.min(left));
+            // To find that there is nothing to send is work as well.
+            left -= sent.max(1);
             self.look(slot);
         }
-        work
+        EGRESS_SEGMENTS_PER_CYCLE_MAX - left
+    }
+
+    /// Sends up to `most` segments of one connection.
+    fn turn(&mut self, slot: u32, most: usize) -> usize {
+        let now = engine_time(self.clock.now());
+        // The engine forgets a segment to be repeated when it cannot hand it over, so it never meets a
+        // full device.
+        for sent in 0..most {
+            if !self.has_room(1) {
+                return sent;
+            }
+            let connection = &mut self.connections[slot as usize];
+            let mut link =
+                Link::to(&mut self.device, connection.neighbour).noting(&mut connection.progress);
+            let result = self.engine.poll_egress(now, &mut link, &mut connection.sockets);
+            if result == PollResult::None {
+                return sent;
+            }
+        }
+        most
+    }
+
+    /// Whether the device takes that many frames now; what waits in it leaves first if need be.
+    fn has_room(&mut self, frames: usize) -> bool {
+        if self.device.room() >= frames {
+            return true;
+        }
+        self.flush_device();
+        self.device.room() >= frames
     }
 
     fn flush_device(&mut self) {
         self.counters.tx_frames += self.device.flush() as u64;
+    }
+
+    /// Tells the segment, after the start, that our address is here now: switches, and hosts that knew
+    /// it elsewhere or have given it up.
+    fn announce(&mut self) {
+        let now = self.clock.now();
+        if self.announcements == 0 || now < self.announce_at || !self.has_room(1) {
+            return;
+        }
+        let packet = self.neighbours.announcement();
+        if send_arp(&mut self.device, MacAddress::BROADCAST, &packet) {
+            self.announcements -= 1;
+            self.announce_at = now.after(ANNOUNCE_INTERVAL);
+        }
     }
 
     /// The neighbour that a datagram to `host` goes to; asks for it if it is not known.
@@ -363,35 +342,6 @@ fn free_slots(slots: usize) -> Vec<u32> {
     (0..count).rev().collect()
 }
 
-fn check(config: &StackConfig, mtu: usize) -> Result<Ipv4Network, StackError> {
-    let StackConfig { address, prefix, connections_max, half_open_max, .. } = *config;
-    let host = !(address.is_unspecified()
-        || address.is_broadcast()
-        || address.is_multicast()
-        || address.is_loopback());
-    let network = Ipv4Network::new(address, prefix)
-        .filter(|_| host && prefix > 0)
-        .ok_or(StackError::Address(address, prefix))?;
-    if let Some(gateway) = config.gateway.filter(|&gateway| !network.contains(gateway)) {
-        return Err(StackError::Gateway(gateway, network));
-    }
-    if config.listen_port == 0 {
-        return Err(StackError::Port);
-    }
-    let countable = 1..=CONNECTIONS_MAX;
-    if !countable.contains(&connections_max) || !countable.contains(&half_open_max) {
-        return Err(StackError::Connections(connections_max, half_open_max));
-    }
-    let (rx, tx) = (config.rx_buffer_bytes, config.tx_buffer_bytes);
-    if !(BUFFER_MIN..=RX_BUFFER_MAX).contains(&rx) || tx < BUFFER_MIN {
-        return Err(StackError::Buffers(rx, tx));
-    }
-    if mtu < MTU_MIN {
-        return Err(StackError::Mtu(mtu));
-    }
-    Ok(network)
-}
-
 /// An engine that holds our address and draws its first sequence number from `seed`.
 fn engine<D: Device>(device: &mut D, network: Ipv4Network, seed: u64, now: Nanos) -> Interface {
     let mut config = Config::new(HardwareAddress::Ip);
@@ -408,6 +358,7 @@ fn engine<D: Device>(device: &mut D, network: Ipv4Network, seed: u64, now: Nanos
 impl<D: Device> Transport for Stack<D> {
     fn poll(&mut self, now: Nanos) -> usize {
         self.clock.advance(now);
+        self.announce();
         let work = self.run_timers() + self.ingress() + self.egress();
         self.flush_device();
         work
@@ -475,8 +426,8 @@ impl<D: Device> Transport for Stack<D> {
     fn send_datagram(&mut self, to: SocketAddrV4, payload: &[u8]) -> bool {
         let length = UdpHeader::LEN + payload.len();
         assert!(Ipv4Header::LEN + length <= self.device.mtu(), "datagrams are never fragmented");
-        if self.device.room() == 0 {
-            self.flush_device();
+        if !self.has_room(1) {
+            return false;
         }
         let Some(destination) = self.resolve(*to.ip()) else {
             self.counters.neighbour_unknown += 1;
@@ -508,11 +459,12 @@ impl<D: Device> Transport for Stack<D> {
 /// Hops of unicast packets, as the engine sends them too.
 const UNICAST_TTL: u8 = 64;
 
-impl<D> std::fmt::Debug for Stack<D> {
+/// What an operator wants to know of it.
+impl<D: std::fmt::Debug> std::fmt::Debug for Stack<D> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Stack")
-            .field("config", &self.config)
             .field("counters", &self.counters)
+            .field("device", &self.device)
             .finish_non_exhaustive()
     }
 }

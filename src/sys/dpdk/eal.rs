@@ -13,8 +13,8 @@ use super::{DpdkError, reason};
 /// A running EAL. Pools and ports share it; the last one to go ends it.
 #[derive(Debug)]
 pub struct Eal {
-    // EAL parses these in place and may keep pointers into them.
-    _arguments: Vec<CString>,
+    /// Only [`Eal::start`] makes one.
+    _started: (),
 }
 
 static STARTED: AtomicBool = AtomicBool::new(false);
@@ -46,19 +46,20 @@ impl Eal {
             return Err(failed(result));
         }
 
-        let mut pointers: Vec<*mut c_char> =
-            owned.iter().map(|text| text.as_ptr().cast_mut()).collect();
-        pointers.push(std::ptr::null_mut());
         let count = c_int::try_from(owned.len()).expect("fewer than two billion arguments");
+        // EAL keeps pointers to its arguments, also behind its end: they are never freed. That is no
+        // leak that grows, since EAL starts once.
+        let mut pointers: Vec<*mut c_char> = owned.into_iter().map(CString::into_raw).collect();
+        pointers.push(std::ptr::null_mut());
         // SAFETY: `pointers` holds `count` pointers to zero-terminated strings and a null, as for main().
-        // getopt reorders the array, which is ours, and writes at most within the strings, which
-        // nobody else reads and which live until EAL has ended. The swap above makes this the only
-        // call in the process.
+        // getopt reorders the array, which is ours, and writes at most within the strings, which are
+        // EAL's from `into_raw` on and live for ever. The swap above makes this the only call in the
+        // process.
         let result = unsafe { dpdk_sys::rialto_eal_init(count, pointers.as_mut_ptr()) };
         if result < 0 {
             return Err(failed(result));
         }
-        Ok(Arc::new(Self { _arguments: owned }))
+        Ok(Arc::new(Self { _started: () }))
     }
 
     /// Gives the calling thread caches in every pool: it then takes a buffer without a shared ring.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use dpdk_sys::rialto_mbuf;
 use tracing::warn;
 
-use super::{Burst, DpdkError, Eal, Mempool, reason};
+use super::{Burst, DpdkError, Mempool, reason};
 
 /// A started port. Stopped and closed on drop.
 #[derive(Debug)]
@@ -20,14 +20,15 @@ pub struct Port {
     outbox: [*mut rialto_mbuf; Port::OUTBOX_MAX],
     queued: u16,
     ready: u16,
+    /// Also keeps EAL running.
     pool: Arc<Mempool>,
-    eal: Arc<Eal>,
 }
 
 /// How to set up a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortConfig {
-    /// Descriptors of the receive queue: bursts that it can hold against cache that it fills.
+    /// Descriptors of the receive queue: bursts that it can hold against cache that it fills. Some
+    /// drivers have sizes of their own, see `net::DpdkConfig`.
     pub rx_descriptors: u16,
     /// Descriptors of the transmit queue.
     pub tx_descriptors: u16,
@@ -69,12 +70,8 @@ impl Port {
     ///
     /// # Errors
     /// [`DpdkError::NoPort`], [`DpdkError::Port`].
-    pub fn start(
-        eal: &Arc<Eal>,
-        pool: &Arc<Mempool>,
-        config: PortConfig,
-    ) -> Result<Self, DpdkError> {
-        // SAFETY: EAL runs, since `eal` exists.
+    pub fn start(pool: &Arc<Mempool>, config: PortConfig) -> Result<Self, DpdkError> {
+        // SAFETY: EAL runs, since the pool exists.
         let first = unsafe { dpdk_sys::rialto_port_first() };
         let number = u16::try_from(first).map_err(|_| DpdkError::NoPort)?;
         let check = |action, result: i32| match result {
@@ -82,7 +79,7 @@ impl Port {
             _ => Err(DpdkError::Port { port: number, action, reason: reason(result) }),
         };
 
-        // SAFETY: EAL runs and the pool is alive; the Arcs below keep both until the port is closed.
+        // SAFETY: EAL runs and the pool is alive; the Arc below keeps both until the port is closed.
         let result = unsafe {
             dpdk_sys::rialto_port_start(
                 number,
@@ -101,7 +98,6 @@ impl Port {
             queued: 0,
             ready: 0,
             pool: Arc::clone(pool),
-            eal: Arc::clone(eal),
         };
         // SAFETY: EAL runs; `mac` is six bytes that live through the call.
         let result = unsafe { dpdk_sys::rialto_port_mac(number, port.mac.as_mut_ptr()) };
@@ -123,12 +119,6 @@ impl Port {
     #[must_use]
     pub fn mtu(&self) -> u16 {
         self.mtu
-    }
-
-    /// What it runs on.
-    #[must_use]
-    pub fn eal(&self) -> &Arc<Eal> {
-        &self.eal
     }
 
     /// What the driver counted; zeroes if it does not count.
@@ -171,11 +161,8 @@ impl Port {
         (count > 0).then(|| Burst::new(mbufs, usize::from(count), &self.pool))
     }
 
-    /// Frames that [`Port::transmit`] is sure to take now.
+    /// Frames that [`Port::transmit`] is sure to take now; a flush may make room for more.
     pub fn room(&mut self) -> usize {
-        if usize::from(self.queued) == Self::OUTBOX_MAX {
-            self.flush();
-        }
         while usize::from(self.ready) < Self::OUTBOX_MAX {
             // SAFETY: the pool is alive, since `self` holds it.
             let mbuf = unsafe { dpdk_sys::rialto_mbuf_alloc(self.pool.as_ptr()) };

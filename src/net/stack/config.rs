@@ -1,0 +1,122 @@
+//! What a stack is told at the start, and the proof that it can work with it.
+//!
+//! Opens nothing; the device's MTU is an argument.
+
+use std::net::Ipv4Addr;
+
+use crate::net::DATAGRAM_BYTES_MAX;
+use crate::net::ipv4::{Ipv4Header, Ipv4Network};
+use crate::net::udp::UdpHeader;
+
+/// Settings of a [`Stack`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackConfig {
+    /// Our address. The kernel must not have it.
+    pub address: Ipv4Addr,
+    /// Length of our network's prefix.
+    pub prefix: u8,
+    /// The way to unicast destinations outside our network; none = they are unreachable.
+    pub gateway: Option<Ipv4Addr>,
+    /// The TCP port we listen on.
+    pub listen_port: u16,
+    /// Connections at once, those in handshake and those still parting included.
+    pub connections_max: usize,
+    /// As many of them may have the same peer's address, so that one host cannot keep others out.
+    pub connections_per_source_max: usize,
+    /// Bytes a connection can receive ahead of its user; the window offered to the peer.
+    pub rx_buffer_bytes: usize,
+    /// Bytes a connection can hold until the peer acknowledges them.
+    pub tx_buffer_bytes: usize,
+    /// Networks that may talk to us; empty = all. Checked before anything is kept of a packet.
+    pub allow: Vec<Ipv4Network>,
+    /// Hops of multicast datagrams.
+    pub multicast_ttl: u8,
+    /// Source port of datagrams.
+    pub datagram_port: u16,
+}
+
+impl StackConfig {
+    /// Settings that serve a gateway, at this address and port.
+    #[must_use]
+    pub fn new(address: Ipv4Addr, prefix: u8, listen_port: u16) -> Self {
+        Self {
+            address,
+            prefix,
+            gateway: None,
+            listen_port,
+            connections_max: 1024,
+            connections_per_source_max: 256,
+            rx_buffer_bytes: 16 * 1024,
+            tx_buffer_bytes: 64 * 1024,
+            allow: Vec::new(),
+            multicast_ttl: 8,
+            datagram_port: listen_port,
+        }
+    }
+}
+
+/// Why a stack cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StackError {
+    /// Not a host's address, or no such prefix.
+    #[error("{0}/{1} is not the address of a host; use a unicast address and a prefix of 1 to 32")]
+    Address(Ipv4Addr, u8),
+    /// A gateway we cannot reach.
+    #[error("gateway {0} lies outside our network {1}")]
+    Gateway(Ipv4Addr, Ipv4Network),
+    /// No port.
+    #[error("the listening port is 0; use 1 to 65535")]
+    Port,
+    /// Nothing could connect, or more than slots can be counted.
+    #[error("connections_max {0}, connections_per_source_max {1}: use 1 to {CONNECTIONS_MAX} each")]
+    Connections(usize, usize),
+    /// Buffers that TCP cannot use.
+    #[error(
+        "rx_buffer_bytes {0}, tx_buffer_bytes {1}: use {BUFFER_MIN} to {RX_BUFFER_MAX} for rx, \
+             {BUFFER_MIN} or more for tx"
+    )]
+    Buffers(usize, usize),
+    /// A device that cannot carry our longest datagram.
+    #[error(
+        "the device's MTU of {0} is below {MTU_MIN}, which the feed's datagrams need: \
+             use ip link set dev INTERFACE mtu {MTU_MIN}"
+    )]
+    Mtu(usize),
+}
+
+/// The most connections a stack can have.
+pub const CONNECTIONS_MAX: usize = 1 << 20;
+/// Two segments of usual size.
+const BUFFER_MIN: usize = 2 * 1460;
+/// What a window counts without scaling.
+const RX_BUFFER_MAX: usize = 65_535;
+const MTU_MIN: usize = Ipv4Header::LEN + UdpHeader::LEN + DATAGRAM_BYTES_MAX;
+
+pub(super) fn check(config: &StackConfig, mtu: usize) -> Result<Ipv4Network, StackError> {
+    let StackConfig { address, prefix, connections_max, connections_per_source_max, .. } = *config;
+    let host = !(address.is_unspecified()
+        || address.is_broadcast()
+        || address.is_multicast()
+        || address.is_loopback());
+    let network = Ipv4Network::new(address, prefix)
+        .filter(|_| host && prefix > 0)
+        .ok_or(StackError::Address(address, prefix))?;
+    if let Some(gateway) = config.gateway.filter(|&gateway| !network.contains(gateway)) {
+        return Err(StackError::Gateway(gateway, network));
+    }
+    if config.listen_port == 0 {
+        return Err(StackError::Port);
+    }
+    let countable = 1..=CONNECTIONS_MAX;
+    if !countable.contains(&connections_max) || !countable.contains(&connections_per_source_max) {
+        return Err(StackError::Connections(connections_max, connections_per_source_max));
+    }
+    let (rx, tx) = (config.rx_buffer_bytes, config.tx_buffer_bytes);
+    if !(BUFFER_MIN..=RX_BUFFER_MAX).contains(&rx) || tx < BUFFER_MIN {
+        return Err(StackError::Buffers(rx, tx));
+    }
+    if mtu < MTU_MIN {
+        return Err(StackError::Mtu(mtu));
+    }
+    Ok(network)
+}

@@ -1,0 +1,1 @@
+//! Crowds of frames that no decent peer sends: what they cost, and whom.

@@ -1,0 +1,251 @@
+//! After warm-up the stages of an order's path ask nothing of the heap: counted, over kernel sockets on
+//! loopback and over our own TCP on a wire in memory.
+#![allow(clippy::unwrap_used, reason = "this is a test, its helpers too")]
+
+mod pipeline;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::rc::Rc;
+
+use rialto::counters::CounterBlock;
+use rialto::net::device::Device;
+use rialto::net::ethernet::MacAddress;
+use rialto::net::ipv4::Ipv4Network;
+use rialto::net::{
+    ClientConnection, ClientHost, KernelConfig, KernelTransport, MemoryDevice, Stack, StackConfig,
+    Transport,
+};
+use rialto::sys::alloc_count::{CountingAllocator, counted, uncounted};
+use rialto::types::{Nanos, Price, Quantity, Side, Symbol, TimeInForce, UserRefNum};
+use rialto::wire::ouch::{CANCEL_BYTES_MAX, Cancel, ENTER_BYTES_MAX, Enter, Options};
+use rialto::wire::soup::{self, Packet};
+
+use pipeline::Pipeline;
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+/// Steps of a story before and while it is counted. In each: a trade, and an order that is canceled.
+const WARM_UP: u32 = 2_000;
+const COUNTED: u32 = 5_000;
+/// Cycles in which a step must be answered.
+const CYCLES_MAX: usize = 20_000;
+
+#[test]
+fn nothing_is_allocated_over_kernel_sockets() {
+    let listen = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+    let transport = KernelTransport::new(&KernelConfig::new(listen), CounterBlock::none()).unwrap();
+    let address = transport.local_address().unwrap();
+    let connect = || {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        stream
+    };
+    let mut pipeline = Pipeline::open(transport);
+    story(&mut pipeline, [connect(), connect()]);
+}
+
+#[test]
+fn nothing_is_allocated_over_our_own_tcp() {
+    let (near, far) = MemoryDevice::pair(1_024);
+    let ours = SocketAddrV4::new(Ipv4Addr::new(10, 9, 0, 1), 7_001);
+    let stack = StackConfig::new(*ours.ip(), 24, ours.port());
+    let device = Uncounted { device: near, frame: vec![0; 2_048] };
+    let stack = Stack::new(stack, device, CounterBlock::none()).unwrap();
+    let mut pipeline = Pipeline::open(stack);
+    let network = Ipv4Network::new(Ipv4Addr::new(10, 9, 0, 2), 24).unwrap();
+    let host = ClientHost::new(far, network, ours, pipeline.core.now);
+    let host = Rc::new(RefCell::new(host));
+    let wires = [40_001, 40_002].map(|port| {
+        let connection = host.borrow_mut().connect(port);
+        HostWire { host: Rc::clone(&host), connection, unsent: Vec::new() }
+    });
+    story(&mut pipeline, wires);
+}
+
+#[test]
+fn an_allocation_is_counted() {
+    let (boxed, count) = counted(|| Box::new(uncounted(|| String::from("not this one"))));
+    assert_eq!((boxed.len(), count), (12, 1));
+}
+
+/// Two participants trade with each other, first uncounted, then counted.
+fn story<T: Transport + std::fmt::Debug, W: Wire>(pipeline: &mut Pipeline<T>, wires: [W; 2]) {
+    let mut clients = wires.map(Client::new);
+    for (client, port) in clients.iter_mut().zip(["ALFA01", "BETA01"]) {
+        client.wire.send(&pipeline.login(port));
+        client.expected += 1;
+    }
+    let mut allocated = BTreeMap::new();
+    answered(pipeline, &mut clients, &mut allocated);
+    for step in 0..WARM_UP + COUNTED {
+        if step == WARM_UP {
+            allocated.clear();
+        }
+        let price = Price(250_000 + u64::from(step % 50) * 100);
+        let [alfa, beta] = &mut clients;
+        let number = 3 * step;
+        alfa.enters(number + 1, Side::Buy, price);
+        beta.enters(number + 2, Side::Sell, price);
+        alfa.enters(number + 3, Side::Buy, Price(200_000 + u64::from(step % 70) * 100));
+        alfa.cancels(number + 3);
+        // Accepted, executed, accepted and canceled; accepted and executed.
+        alfa.expected += 4;
+        beta.expected += 2;
+        answered(pipeline, &mut clients, &mut allocated);
+    }
+    allocated.retain(|_, count| *count > 0);
+    assert!(allocated.is_empty(), "allocations in {COUNTED} steps: {allocated:?}");
+}
+
+/// Runs cycles until the clients have heard all that they expect.
+fn answered<T: Transport + std::fmt::Debug, W: Wire>(
+    pipeline: &mut Pipeline<T>,
+    clients: &mut [Client<W>],
+    allocated: &mut BTreeMap<&'static str, u64>,
+) {
+    for _ in 0..CYCLES_MAX {
+        pipeline.cycle(&mut |agent, now| {
+            let (done, count) = counted(|| agent.do_work(now).is_ok());
+            assert!(done, "{} failed", agent.name());
+            *allocated.entry(agent.name()).or_default() += count;
+        });
+        for client in clients.iter_mut() {
+            client.hear(pipeline.core.now);
+        }
+        if clients.iter().all(|client| client.heard == client.expected) {
+            return;
+        }
+    }
+    let heard: Vec<_> = clients.iter().map(|client| (client.heard, client.expected)).collect();
+    panic!("not answered: {heard:?}");
+}
+
+/// A participant's connection; it never waits.
+trait Wire {
+    fn send(&mut self, bytes: &[u8]);
+    fn receive(&mut self, now: Nanos, into: &mut [u8]) -> usize;
+}
+
+impl Wire for TcpStream {
+    fn send(&mut self, bytes: &[u8]) {
+        self.write_all(bytes).unwrap();
+    }
+
+    fn receive(&mut self, _now: Nanos, into: &mut [u8]) -> usize {
+        self.read(into).unwrap_or(0)
+    }
+}
+
+struct HostWire {
+    host: Rc<RefCell<ClientHost<MemoryDevice>>>,
+    connection: ClientConnection,
+    /// What waits for the connection to open.
+    unsent: Vec<u8>,
+}
+
+impl Wire for HostWire {
+    fn send(&mut self, bytes: &[u8]) {
+        self.unsent.extend_from_slice(bytes);
+    }
+
+    fn receive(&mut self, now: Nanos, into: &mut [u8]) -> usize {
+        let mut host = self.host.borrow_mut();
+        host.poll(now);
+        let sent = host.send(self.connection, &self.unsent);
+        self.unsent.drain(..sent);
+        host.receive(self.connection, into)
+    }
+}
+
+struct Client<W> {
+    wire: W,
+    received: Vec<u8>,
+    /// Packets that are no heartbeat.
+    heard: u64,
+    expected: u64,
+}
+
+impl<W: Wire> Client<W> {
+    fn new(wire: W) -> Self {
+        Self { wire, received: Vec::new(), heard: 0, expected: 0 }
+    }
+
+    fn enters(&mut self, number: u32, side: Side, price: Price) {
+        let symbol = Symbol::new("ACME").unwrap();
+        let (number, quantity) = (UserRefNum(number), Quantity(100));
+        let order = Enter::new(number, side, quantity, symbol, price, TimeInForce::Day);
+        let mut message = [0; ENTER_BYTES_MAX];
+        let size = order.emit(&Options::default(), &mut message);
+        self.says(&message[..size]);
+    }
+
+    fn cancels(&mut self, number: u32) {
+        let cancel = Cancel::new(UserRefNum(number), Quantity::ZERO);
+        let mut message = [0; CANCEL_BYTES_MAX];
+        let size = cancel.emit(&Options::default(), &mut message);
+        self.says(&message[..size]);
+    }
+
+    fn says(&mut self, message: &[u8]) {
+        let header = soup::unsequenced_header(message.len()).unwrap();
+        self.wire.send(&[&header, message].concat());
+    }
+
+    fn hear(&mut self, now: Nanos) {
+        let mut bytes = [0; 4_096];
+        let count = self.wire.receive(now, &mut bytes);
+        self.received.extend_from_slice(&bytes[..count]);
+        while let Some((packet, size)) = soup::parse(&self.received, 65_535).unwrap() {
+            assert!(!matches!(packet, Packet::LoginRejected(_) | Packet::EndOfSession));
+            self.heard += u64::from(packet != Packet::ServerHeartbeat);
+            self.received.drain(..size);
+        }
+    }
+}
+
+/// A device in memory whose own allocations are not the stack's.
+#[derive(Debug)]
+struct Uncounted {
+    device: MemoryDevice,
+    /// The frame that is being written.
+    frame: Vec<u8>,
+}
+
+impl Device for Uncounted {
+    type Burst = <MemoryDevice as Device>::Burst;
+
+    fn receive(&mut self) -> Option<Self::Burst> {
+        uncounted(|| self.device.receive())
+    }
+
+    fn room(&mut self) -> usize {
+        self.device.room()
+    }
+
+    fn transmit<R>(&mut self, length: usize, write: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
+        if self.device.room() == 0 {
+            return None;
+        }
+        let Self { device, frame } = self;
+        let result = write(&mut frame[..length]);
+        uncounted(|| device.transmit(length, |sent| sent.copy_from_slice(&frame[..length])))?;
+        Some(result)
+    }
+
+    fn flush(&mut self) -> usize {
+        uncounted(|| self.device.flush())
+    }
+
+    fn mac(&self) -> MacAddress {
+        self.device.mac()
+    }
+
+    fn mtu(&self) -> usize {
+        self.device.mtu()
+    }
+}
