@@ -64,11 +64,11 @@ fn ring_record(criterion: &mut Criterion) {
 fn frame(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("frame");
     for lines in LINES {
-        let payload = records(lines);
+        let payload = &records(lines)[..];
         group.throughput(Throughput::Bytes((lines * 64) as u64));
         group.bench_function(BenchmarkId::new("seal", lines), |bencher| {
             let mut chain = FrameChain::empty(1 << 40);
-            bencher.iter(|| seal(&mut chain, black_box(&payload)));
+            bencher.iter(|| seal(&mut chain, black_box(payload)));
         });
         group.bench_function(BenchmarkId::new("seal, append, commit, read", lines), |bencher| {
             bencher.iter_custom(|iterations| {
@@ -76,8 +76,8 @@ fn frame(criterion: &mut Criterion) {
                     let (mut log, mut reader) = Log::open();
                     let mut chain = *log.writer.chain();
                     move || {
-                        let header = seal(&mut chain, black_box(&payload));
-                        log.writer.append(&header, &payload).unwrap();
+                        let header = seal(&mut chain, black_box(payload));
+                        log.writer.append(&header, payload).unwrap();
                         log.writer.commit(chain.end);
                         black_box(reader.next_frame().unwrap());
                     }

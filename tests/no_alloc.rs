@@ -196,8 +196,8 @@ impl<W: Wire> Client<W> {
 
     fn hear(&mut self, now: Nanos) {
         let mut bytes = [0; 4_096];
-        let count = self.wire.receive(now, &mut bytes);
-        self.received.extend_from_slice(&bytes[..count]);
+        let came = self.wire.receive(now, &mut bytes);
+        self.received.extend_from_slice(&bytes[..came]);
         while let Some((packet, size)) = soup::parse(&self.received, 65_535).unwrap() {
             assert!(!matches!(packet, Packet::LoginRejected(_) | Packet::EndOfSession));
             self.heard += u64::from(packet != Packet::ServerHeartbeat);

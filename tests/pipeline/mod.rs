@@ -2,6 +2,7 @@
 //! tests and benches of the whole path drive, cycle by cycle, with time of their own.
 #![allow(dead_code, reason = "tests and benches use different parts of it")]
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -187,12 +188,14 @@ fn market_text() -> String {
                     reference_price = \"25.00\"\n"
         .to_owned();
     for (firm, account) in [("ALFA", 1001), ("BETA", 2001)] {
-        text.push_str(&format!(
+        writeln!(
+            text,
             "[[account]]\nnumber = {account}\nfirm = \"{firm}\"\nstatus = \"approved\"\n\
              cash = {{ USD = \"1000000000.00\" }}\nshares = {{ ACME = 1000000000 }}\n\
              [[port]]\nname = \"{firm}01\"\nfirm = \"{firm}\"\nkind = \"order_entry\"\n\
-             disconnect = \"keep\"\ndefault_account = {account}\n"
-        ));
+             disconnect = \"keep\"\ndefault_account = {account}"
+        )
+        .unwrap();
     }
     text
 }
