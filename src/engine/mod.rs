@@ -216,12 +216,12 @@ impl Engine {
     #[must_use]
     pub fn new(limits: &VenueLimits, seed: IndexSeed) -> Self {
         let capacity = Capacity::from(limits);
-        let Capacity { orders, levels_per_side, instruments, ports, .. } = capacity;
+        let Capacity { orders, instruments, ports, .. } = capacity;
         Self {
             limits: *limits,
             limits_set: false,
             manager: OrderManager::new(&capacity, seed),
-            books: Books::new(orders, levels_per_side, instruments),
+            books: Books::new(orders, instruments),
             events: EventWriter::new(limits),
             grace: TimerQueue::new(ports),
             day: None,

@@ -24,7 +24,7 @@ use super::{Engine, header_of};
 use crate::order_manager::{Admission, OpenOrder};
 use crate::types::command::{NewOrder, Replace};
 use crate::types::event::{EventHeader, Rejected, Replaced};
-use crate::types::{CancelReason, OrderRef, Quantity, RejectReason, Side};
+use crate::types::{CancelReason, OrderRef, Quantity, RejectReason};
 
 impl Engine {
     /// Replaces an order, by the rules above.
@@ -55,8 +55,7 @@ impl Engine {
         let open = self.books.order(handle).open;
         self.withdraw(handle, open);
         let books = &self.books;
-        let has_room =
-            |instrument, side: Side| books.has_room(instrument, side.into(), replace.price);
+        let has_room = |_, _| books.has_room();
         match self.manager.admit_successor(replace, &original, has_room) {
             Some((order, admission)) => {
                 self.enter_successor(replace, &original, &order, &admission, out);

@@ -42,8 +42,7 @@ impl Engine {
             return;
         }
         let books = &self.books;
-        let has_room =
-            |instrument, side: Side| books.has_room(instrument, side.into(), order.price);
+        let has_room = |_, _| books.has_room();
         match self.manager.admit(order, has_room) {
             Ok(admission) => self.enter(order, &admission, out),
             Err(reason) => self.reject(order, reason, out),

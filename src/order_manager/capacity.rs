@@ -13,8 +13,6 @@ pub struct Capacity {
     /// Resting orders in all books, at most [`Capacity::ORDERS_MAX`]. An order that would rest beyond
     /// them is rejected.
     pub orders: u32,
-    /// Different prices on one side of one book.
-    pub levels_per_side: u32,
     /// Balances: pairs of an account and a currency or instrument it ever had.
     pub balances: u32,
     /// Currencies.
@@ -39,7 +37,6 @@ impl Capacity {
     /// A small venue: enough for examples and tests, made in no time.
     pub const SMALL: Self = Self {
         orders: 4_096,
-        levels_per_side: 256,
         balances: 4_096,
         currencies: 8,
         firms: 64,
@@ -51,29 +48,28 @@ impl Capacity {
     /// The command that says so, with the size of the event log's segments.
     #[must_use]
     pub const fn limits(&self, event_segment_bytes: u64) -> VenueLimits {
-        let &Self { orders, levels_per_side, balances, currencies, firms, .. } = self;
+        let &Self { orders, balances, currencies, firms, .. } = self;
         let &Self { ports, accounts, instruments, .. } = self;
         VenueLimits {
             header: CommandHeader::internal::<VenueLimits>(Nanos::ZERO),
             event_segment_bytes,
             orders,
-            levels_per_side,
             balances,
             ports,
             accounts,
             currencies,
             firms,
             instruments,
-            reserved: [0; 70],
+            reserved: [0; 74],
         }
     }
 }
 
 impl From<&VenueLimits> for Capacity {
     fn from(limits: &VenueLimits) -> Self {
-        let &VenueLimits { orders, levels_per_side, balances, currencies, firms, .. } = limits;
+        let &VenueLimits { orders, balances, currencies, firms, .. } = limits;
         let &VenueLimits { ports, accounts, instruments, .. } = limits;
-        Self { orders, levels_per_side, balances, currencies, firms, ports, accounts, instruments }
+        Self { orders, balances, currencies, firms, ports, accounts, instruments }
     }
 }
 
@@ -82,7 +78,6 @@ impl Default for Capacity {
     fn default() -> Self {
         Self {
             orders: 1 << 20,
-            levels_per_side: 4_096,
             balances: 1 << 20,
             currencies: 64,
             firms: 4_096,

@@ -51,22 +51,6 @@ fn an_order_that_would_rest_where_no_room_is_left_is_rejected() {
 }
 
 #[test]
-fn a_price_beyond_the_ladder_is_rejected_and_the_others_are_not() {
-    let orders = "
-        A1 buy 1 10 ACME @10.00
-        A1 buy 2 10 ACME @10.01
-        A1 buy 3 10 ACME @10.02
-        A1 buy 4 10 ACME @10.01
-    ";
-    let capacity = Capacity { levels_per_side: 2, ..Capacity::SMALL };
-    let said = tell(capacity, &[MARKET, orders].concat());
-    assert_eq!(
-        said[said.len() - 2..],
-        ["rejected A1.3 Other", "accepted A1.4 buy 10 ACME @10.01 *"]
-    );
-}
-
-#[test]
 fn a_replaced_order_leaves_its_room_and_its_price_to_its_successor() {
     let orders = "
         A1 buy 1 10 ACME @10.00
@@ -76,7 +60,7 @@ fn a_replaced_order_leaves_its_room_and_its_price_to_its_successor() {
         A1 buy 5 10 ACME @10.02
         A1 replace 4 by 6 20 @10.03
     ";
-    let capacity = Capacity { orders: 2, levels_per_side: 2, ..Capacity::SMALL };
+    let capacity = Capacity { orders: 2, ..Capacity::SMALL };
     let said = tell(capacity, &[MARKET, orders].concat());
     assert_eq!(
         said[said.len() - 6..],
@@ -88,23 +72,6 @@ fn a_replaced_order_leaves_its_room_and_its_price_to_its_successor() {
             "rejected A1.5 Other",
             "replaced A1.4 by A1.6 buy 20 ACME @10.03 *",
         ]
-    );
-}
-
-#[test]
-fn a_replaced_order_goes_if_its_new_price_is_beyond_the_ladder() {
-    let orders = "
-        A1 buy 1 10 ACME @10.00
-        A1 buy 2 10 ACME @10.00
-        A1 buy 3 10 ACME @10.01
-        A1 replace 1 by 4 20 @10.02
-        A1 buy 4 10 ACME @10.00
-    ";
-    let capacity = Capacity { levels_per_side: 2, ..Capacity::SMALL };
-    let said = tell(capacity, &[MARKET, orders].concat());
-    assert_eq!(
-        said[said.len() - 2..],
-        ["canceled A1.1 10 User, 0 left *", "accepted A1.4 buy 10 ACME @10.00 *"]
     );
 }
 
