@@ -198,7 +198,6 @@ impl Capacity {
             ports,
             accounts,
             instruments: u16::try_from(instruments).unwrap_or(u16::MAX),
-            ..order_manager::Capacity::default()
         }
     }
 }

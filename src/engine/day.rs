@@ -10,7 +10,8 @@ use crate::matching::BookSide;
 use crate::types::command::{DayEnd, DayStart};
 use crate::types::event::{DayEnded, DayStarted, EventHeader};
 use crate::types::{
-    CancelReason, DownReason, InstrumentId, PortId, PortKind, Refusal, SessionId, SystemCode,
+    CancelReason, Date, DownReason, InstrumentId, Nanos, PortId, PortKind, Refusal, SessionId,
+    SystemCode,
 };
 
 impl Engine {
@@ -25,16 +26,20 @@ impl Engine {
             return Err(Refusal::Day);
         }
         let &DayStart { date, midnight, session, .. } = start;
-        // Numbers begin anew, so a client that comes back must see that it is another session.
-        let is_new = session != self.session;
-        if !is_date(date) || !is_session(session) || !is_new || midnight > self.now {
+        let name = generation(session, date).map(|generation| (date, generation));
+        // Numbers begin anew with each day, so its name must never have been another's: what a client
+        // has of one session it would take for messages of the other.
+        let name = name.filter(|name| *name > self.last_day).ok_or(Refusal::Invalid)?;
+        let begun = self.now.0.checked_sub(midnight.0).ok_or(Refusal::Invalid)?;
+        if Date::from_number(date).is_none() || begun >= DAY_LENGTH_MAX.0 {
             return Err(Refusal::Invalid);
         }
-        self.session = session;
+        self.last_day = name;
         self.day = Some(Day { date, midnight, session });
         for port in self.manager.ports.rows_mut() {
             port.start_day();
         }
+        self.manager.wallet.drop_empty();
         self.events.start_day();
         let started = DayStarted {
             header: EventHeader::new::<DayStarted>(),
@@ -101,13 +106,19 @@ impl Engine {
     }
 }
 
-/// Whether a number reads as YYYYMMDD.
-fn is_date(date: u32) -> bool {
-    let (year, month, day) = (date / 10_000, date / 100 % 100, date % 100);
-    (1970..=9999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day)
+/// How far behind its midnight a day may begin. The wire's timestamps count from there.
+pub const DAY_LENGTH_MAX: Nanos = Nanos::from_secs(48 * 3_600);
+
+/// The generation of a session id that is made of `date`: YYMMDD and four digits.
+fn generation(session: SessionId, date: u32) -> Option<u32> {
+    let (day, generation) = session.0.split_at(6);
+    let day = number(day)?;
+    (day == date % 1_000_000).then(|| number(generation))?
 }
 
-/// Whether the session id can stand in a login: ten digits, as YYMMDD and a generation.
-fn is_session(session: SessionId) -> bool {
-    session.0.iter().all(u8::is_ascii_digit)
+/// The number that these digits write.
+fn number(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |number, digit| {
+        digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0'))
+    })
 }

@@ -182,20 +182,19 @@ pub(super) fn system_message(code: SystemCode) -> SystemMessage {
 }
 
 fn limits_set(limits: &VenueLimits) -> VenueLimitsSet {
-    let &VenueLimits { event_segment_bytes, orders, levels_per_side, balances, .. } = limits;
+    let &VenueLimits { event_segment_bytes, orders, balances, .. } = limits;
     let &VenueLimits { ports, accounts, currencies, firms, instruments, .. } = limits;
     VenueLimitsSet {
         header: EventHeader::new::<VenueLimitsSet>(),
         event_segment_bytes,
         orders,
-        levels_per_side,
         balances,
         ports,
         accounts,
         currencies,
         firms,
         instruments,
-        reserved: [0; 54],
+        reserved: [0; 58],
     }
 }
 

@@ -1,5 +1,7 @@
 //! Why a command frame could not be applied. Nothing here is a participant's fault: those are answered.
 
+use crate::types::RecordError;
+
 /// Why a command frame could not be applied; the engine is of no more use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApplyError<E> {
@@ -20,6 +22,26 @@ impl<E> From<CommandError> for ApplyError<E> {
 /// Why a committed command cannot be applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
+    /// Its kind is not known, or its size not that of its kind. To step over it would make of the log
+    /// something else than whoever wrote it did.
+    #[error(
+        "command {sequence} cannot be applied: {why}; the log is of another version than this: start \
+         the version that wrote it"
+    )]
+    Unreadable {
+        /// The command's sequence.
+        sequence: u64,
+        /// What is wrong with it.
+        why: RecordError,
+    },
+    /// A frame holds more than the commands it counts.
+    #[error(
+        "lines lie behind command {sequence}, the last of its frame: keep the log for inspection"
+    )]
+    Surplus {
+        /// The sequence of the frame's last command.
+        sequence: u64,
+    },
     /// Nothing can be carried out before the log has said how much of it there may be.
     #[error(
         "command {sequence} stands before the venue's limits, with which a command log begins: this \

@@ -3,6 +3,7 @@
 //! It is the only place that counts outbound messages. Cuts follow the commands and the size of what
 //! they cause, never timing, so every node writes the same frames.
 
+use crate::types::command::VenueLimits;
 use crate::types::event::EventHeader;
 use crate::types::{
     Cause, FRAME_HEADER_BYTES, FRAME_PAYLOAD_BYTES_MAX, FirmId, FrameChain, FrameHeader, FrameKind,
@@ -84,6 +85,17 @@ pub(super) struct EventWriter {
     ports: Vec<Stream>,
     firms: Vec<Stream>,
     feed: u64,
+    /// A port's or firm's stream that has come this far is full until the next day.
+    stream_end: u32,
+    /// Streams that became full and are not yet closed.
+    full: Vec<Owner>,
+}
+
+/// Whose stream it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    Port(PortId),
+    Firm(FirmId),
 }
 
 /// The end of a port's or a firm's stream.
@@ -98,10 +110,16 @@ struct Stream {
 const FRAME_LINES_MAX: usize = FRAME_PAYLOAD_BYTES_MAX / LINE_BYTES;
 
 impl EventWriter {
-    /// At the start of an empty event log.
-    pub(super) fn new(event_segment_bytes: u64) -> Self {
+    /// At the start of an empty event log, for a venue of these limits.
+    ///
+    /// A stream is full when its numbers suffice for the worst that can still come: a command that
+    /// fills every resting order, on both sides, and the cancels that close the port or the firm.
+    pub(super) fn new(limits: &VenueLimits) -> Self {
+        let reserve =
+            (4 * u64::from(limits.orders)).saturating_add(u64::from(limits.ports) + 1_024);
+        let reserve = u32::try_from(reserve).expect("OrderManager::new bounds orders and ports");
         Self {
-            chain: FrameChain::empty(event_segment_bytes),
+            chain: FrameChain::empty(limits.event_segment_bytes),
             payload: vec![Line::ZERO; FRAME_LINES_MAX].into_boxed_slice(),
             used: 0,
             count: 0,
@@ -111,6 +129,8 @@ impl EventWriter {
             ports: Vec::new(),
             firms: Vec::new(),
             feed: 0,
+            stream_end: u32::MAX - reserve,
+            full: Vec::new(),
         }
     }
 
@@ -137,6 +157,16 @@ impl EventWriter {
     /// The number of the last message of a firm's stream.
     pub(super) fn firm_sequence(&self, firm: FirmId) -> u32 {
         self.firms.get(usize::from(firm.0)).map_or(0, |stream| stream.sequence)
+    }
+
+    /// Whether the streams of a port and its firm have numbers left for a day's business.
+    pub(super) fn has_numbers(&self, port: PortId, firm: FirmId) -> bool {
+        self.port_sequence(port).max(self.firm_sequence(firm)) < self.stream_end
+    }
+
+    /// Takes a stream that became full, to be closed.
+    pub(super) fn take_full(&mut self) -> Option<Owner> {
+        self.full.pop()
     }
 
     /// Makes room for the streams of the ports and firms up to these.
@@ -186,10 +216,16 @@ impl EventWriter {
         if route.in_port_stream {
             (header.port_sequence, header.port_distance) =
                 self.ports[route.port.0 as usize].extend(position);
+            if header.port_sequence == self.stream_end {
+                self.full.push(Owner::Port(route.port));
+            }
         }
         if !route.firm.is_none() {
             (header.firm_sequence, header.firm_distance) =
                 self.firms[usize::from(route.firm.0)].extend(position);
+            if header.firm_sequence == self.stream_end {
+                self.full.push(Owner::Firm(route.firm));
+            }
         }
         if route.in_feed {
             self.feed += 1;
@@ -214,6 +250,16 @@ impl EventWriter {
         }
     }
 
+    /// Leaves a stream so many numbers before it is full.
+    #[cfg(test)]
+    pub(super) fn leave(&mut self, owner: Owner, numbers: u32) {
+        let stream = match owner {
+            Owner::Port(port) => &mut self.ports[port.0 as usize],
+            Owner::Firm(firm) => &mut self.firms[usize::from(firm.0)],
+        };
+        stream.sequence = self.stream_end - numbers;
+    }
+
     fn seal(&mut self, out: &mut dyn Outlet) {
         let payload = &self.payload[..self.used];
         let header = self.chain.seal(FrameKind::Normal, self.cause, self.count, payload);
@@ -229,7 +275,7 @@ impl Stream {
         let lines = (position.0 - self.position.0) / LINE_BYTES as u64;
         let distance =
             if self.sequence == 0 { 0 } else { u32::try_from(lines).unwrap_or_default() };
-        self.sequence = self.sequence.checked_add(1).expect("a day has fewer than 2^32 messages");
+        self.sequence = self.sequence.checked_add(1).expect("a stream is closed before its end");
         self.position = position;
         (self.sequence, distance)
     }

@@ -16,6 +16,7 @@ mod timers;
 mod trading;
 
 pub use agent::{EngineAgent, OnClose, RecoveryError, Replayed};
+pub use day::DAY_LENGTH_MAX;
 pub use error::{ApplyError, CommandError};
 pub use memory::{CommandFrames, FrameList, MEMORY_SEGMENT_BYTES};
 
@@ -24,11 +25,11 @@ use self::timers::TimerQueue;
 use crate::matching::Books;
 use crate::order_manager::OrderManager;
 pub use crate::order_manager::{Capacity, IndexSeed};
-use crate::types::command::{Command, VenueLimits};
+use crate::types::command::{Command, CommandKind, VenueLimits};
 use crate::types::event::{EventHeader, TimePassed};
 use crate::types::{
     Cause, FirmId, FrameChain, FrameHeader, FrameSink, InstrumentId, Line, Nanos, PortId, Record,
-    SessionId, split_record,
+    RecordError, SessionId, split_record,
 };
 
 /// The deterministic core of the exchange: commands in, events out.
@@ -107,6 +108,7 @@ use crate::types::{
 /// // A day, and a session. Numbers are dense from 1, and a session's epoch is its command's sequence.
 /// commands.push(&DayStart {
 ///     header: CommandHeader::internal::<DayStart>(now),
+///     midnight: Date::of(now).midnight(),
 ///     date: 20_260_302,
 ///     session: SessionId::new("2603020001").unwrap(),
 ///     ..DayStart::new_zeroed()
@@ -165,8 +167,8 @@ pub struct Engine {
     /// Whether the log has said so too.
     limits_set: bool,
     day: Option<Day>,
-    /// The session id of this day or the last.
-    session: SessionId,
+    /// Date and generation of this day or the last: what its session id is made of.
+    last_day: (u32, u32),
     counters: EngineCounters,
     /// The sequence of the next frame's first command.
     next_command: u64,
@@ -202,14 +204,10 @@ pub struct EngineCounters {
     pub malformed_cancels: u64,
     /// Replaces of what is not open.
     pub idle_replaces: u64,
-    /// Logins to ports that do not exist, or that need an open day.
+    /// Logins to ports that do not exist, that need an open day, or whose stream is full.
     pub refused_logins: u64,
     /// Commands of a port that may not give them.
     pub not_allowed: u64,
-    /// Commands of a kind this version does not know, or shorter than their kind.
-    pub unknown_commands: u64,
-    /// Commands that could not be told from one another because a size was out of range.
-    pub malformed_commands: u64,
 }
 
 impl Engine {
@@ -218,16 +216,16 @@ impl Engine {
     #[must_use]
     pub fn new(limits: &VenueLimits, seed: IndexSeed) -> Self {
         let capacity = Capacity::from(limits);
-        let Capacity { orders, levels_per_side, instruments, ports, .. } = capacity;
+        let Capacity { orders, instruments, ports, .. } = capacity;
         Self {
             limits: *limits,
             limits_set: false,
             manager: OrderManager::new(&capacity, seed),
-            books: Books::new(orders, levels_per_side, instruments),
-            events: EventWriter::new(limits.event_segment_bytes),
+            books: Books::new(orders, instruments),
+            events: EventWriter::new(limits),
             grace: TimerQueue::new(ports),
             day: None,
-            session: SessionId::BLANK,
+            last_day: (0, 0),
             counters: EngineCounters::default(),
             next_command: 1,
             sequence: 0,
@@ -262,18 +260,19 @@ impl Engine {
         });
         let mut rest = payload;
         for ordinal in 0..header.count {
-            let Ok((command, behind)) = split_record(rest) else {
-                self.counters.malformed_commands += u64::from(header.count - ordinal);
-                break;
-            };
-            rest = behind;
             self.sequence = header.first_sequence + u64::from(ordinal);
+            let (command, behind) = self.read(rest)?;
+            rest = behind;
             self.counters.commands += 1;
             self.events.begin_command(ordinal);
-            self.advance_time(header.time, command, &mut out);
-            self.apply_command(command, &mut out)?;
+            self.advance_time(header.time, &command, &mut out);
+            self.apply_command(command, &mut out);
+            self.close_full_streams(&mut out);
             self.manager.wallet.end_command();
             self.events.end_command();
+        }
+        if !rest.is_empty() {
+            return Err(CommandError::Surplus { sequence: self.sequence }.into());
         }
         self.events.end_frame(&mut out);
         out.result.map_err(ApplyError::Sink)
@@ -333,8 +332,25 @@ impl Engine {
         self.events.firm_sequence(firm)
     }
 
+    /// Reads the first command of `lines`: it, and the lines behind it. One that this version does not
+    /// understand to its last line is none of its own, and ends its part in the log.
+    fn read<'a>(&self, lines: &'a [Line]) -> Result<(Command<'a>, &'a [Line]), CommandError> {
+        let sequence = self.sequence;
+        let unreadable = |why| CommandError::Unreadable { sequence, why };
+        let (record, behind) = split_record(lines).map_err(unreadable)?;
+        let command = Command::parse(record).map_err(unreadable)?;
+        let (kind, size) = (record[0].0[0], record[0].0[1]);
+        if CommandKind::from_number(kind).is_none_or(|kind| kind.lines() != size) {
+            return Err(unreadable(RecordError::Lines { kind, lines: size }));
+        }
+        if !self.limits_set && !matches!(command, Command::TermStart(_) | Command::VenueLimits(_)) {
+            return Err(CommandError::BeforeLimits { sequence });
+        }
+        Ok((command, behind))
+    }
+
     /// Moves log time to that of `command`, which says when another second began and fires what is due.
-    fn advance_time(&mut self, time: Nanos, command: &[Line], out: &mut dyn Outlet) {
+    fn advance_time(&mut self, time: Nanos, command: &Command<'_>, out: &mut dyn Outlet) {
         let is_first = self.now == Nanos::ZERO;
         let second = time.second();
         if second != self.now.second() && !is_first {
@@ -343,7 +359,7 @@ impl Engine {
             self.events.emit(Route::NONE, &passed, out);
         }
         self.now = time;
-        if let Ok(Command::TermStart(start)) = Command::parse(command)
+        if let Command::TermStart(start) = command
             && start.header.port.is_none()
         {
             self.postpone_graces(start);
@@ -353,14 +369,7 @@ impl Engine {
         }
     }
 
-    fn apply_command(&mut self, lines: &[Line], out: &mut dyn Outlet) -> Result<(), CommandError> {
-        let Ok(command) = Command::parse(lines) else {
-            self.counters.unknown_commands += 1;
-            return Ok(());
-        };
-        if !self.limits_set && !matches!(command, Command::TermStart(_) | Command::VenueLimits(_)) {
-            return Err(CommandError::BeforeLimits { sequence: self.sequence });
-        }
+    fn apply_command(&mut self, command: Command<'_>, out: &mut dyn Outlet) {
         match command {
             Command::VenueLimits(c) => self.set_limits(c, out),
             Command::NewOrder(c) => self.new_order(c, out),
@@ -381,7 +390,6 @@ impl Engine {
             Command::Transfer(c) => self.administer(c, Self::transfer, out),
             Command::InstrumentDefine(c) => self.administer(c, Self::define_instrument, out),
         }
-        Ok(())
     }
 }
 

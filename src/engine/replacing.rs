@@ -54,8 +54,9 @@ impl Engine {
         let original = *self.manager.orders.get(handle);
         let open = self.books.order(handle).open;
         self.withdraw(handle, open);
-        let successor = self.manager.admit_successor(replace, &original);
-        match successor.filter(|(order, admission)| self.has_room(order, admission)) {
+        let books = &self.books;
+        let has_room = |_, _| books.has_room();
+        match self.manager.admit_successor(replace, &original, has_room) {
             Some((order, admission)) => {
                 self.enter_successor(replace, &original, &order, &admission, out);
             }

@@ -3,7 +3,7 @@
 //! The newest login of a port is the session; commands of an older one are ignored.
 
 use super::Engine;
-use super::events::{Outlet, Route};
+use super::events::{Outlet, Owner, Route};
 use crate::order_manager::Port;
 use crate::types::command::{PortDown, PortUp, TermStart};
 use crate::types::event::{EventHeader, PortWentDown, PortWentUp, TermStarted};
@@ -47,7 +47,8 @@ impl Engine {
             .manager
             .ports
             .get(id.0)
-            .is_some_and(|port| self.day.is_some() || !port.is_of_the_day());
+            .filter(|port| self.day.is_some() || !port.is_of_the_day())
+            .is_some_and(|port| self.events.has_numbers(id, port.firm));
         if !may_log_in {
             self.counters.refused_logins += 1;
             return;
@@ -101,10 +102,31 @@ impl Engine {
 
     /// The port did not come back in time.
     pub(super) fn end_grace(&mut self, id: PortId, out: &mut dyn Outlet) {
+        self.cancel_orders(id, CancelReason::Supervisory, out);
+    }
+
+    /// Closes every port whose stream, or whose firm's, is full: there are no numbers for what it
+    /// would be told. It opens again with the next day, when numbers begin anew.
+    pub(super) fn close_full_streams(&mut self, out: &mut dyn Outlet) {
+        while let Some(owner) = self.events.take_full() {
+            for number in 1..=self.manager.ports.len() {
+                let port = self.manager.ports.get(number).expect("numbers are dense");
+                let (id, firm) = (port.id, port.firm);
+                if owner == Owner::Port(id) || owner == Owner::Firm(firm) {
+                    self.cancel_orders(id, CancelReason::System, out);
+                    self.grace.disarm(number);
+                    self.end_session(id, DownReason::EndOfSession, out);
+                }
+            }
+        }
+    }
+
+    /// Cancels every order of a port, oldest first.
+    fn cancel_orders(&mut self, id: PortId, reason: CancelReason, out: &mut dyn Outlet) {
         while let Some(port) = self.manager.ports.get(id.0)
             && !port.oldest.is_none()
         {
-            self.cancel_rest(port.oldest, CancelReason::Supervisory, out);
+            self.cancel_rest(port.oldest, reason, out);
         }
     }
 

@@ -41,11 +41,10 @@ impl Engine {
             self.reject(order, RejectReason::PortMessageRate.code(), out);
             return;
         }
-        match self.manager.admit(order) {
-            Ok(admission) if self.has_room(order, &admission) => {
-                self.enter(order, &admission, out);
-            }
-            Ok(_) => self.reject(order, RejectReason::Other.code(), out),
+        let books = &self.books;
+        let has_room = |_, _| books.has_room();
+        match self.manager.admit(order, has_room) {
+            Ok(admission) => self.enter(order, &admission, out),
             Err(reason) => self.reject(order, reason, out),
         }
     }
@@ -103,12 +102,6 @@ impl Engine {
         let instrument = self.manager.instruments.get(instrument.0.into()).expect("it trades");
         (leaves < open.0 && leaves.is_multiple_of(instrument.lot_size))
             .then(|| Quantity(open.0 - leaves))
-    }
-
-    /// Whether the book has room for what may rest.
-    pub(super) fn has_room(&self, order: &NewOrder, admission: &Admission) -> bool {
-        let &Admission { instrument, side, immediate, .. } = admission;
-        immediate || self.books.has_room(instrument, side.into(), order.price)
     }
 
     fn enter(&mut self, order: &NewOrder, admission: &Admission, out: &mut dyn Outlet) {

@@ -62,8 +62,9 @@ fn administration(
     let count = message.len() / LINE_BYTES;
     let whole = message.len().is_multiple_of(LINE_BYTES)
         && split_record(&lines[..count]).is_ok_and(|(_, rest)| rest.is_empty());
-    let kind = CommandKind::from_number(lines[0].0[0]).filter(|kind| is_administrative(*kind));
-    if !whole || kind.is_none() || Command::parse(&lines[..count]).is_err() {
+    let sound = whole && Command::parse(&lines[..count]).is_ok_and(|command| is_sound(&command));
+    let size = CommandKind::from_number(lines[0].0[0]).map(CommandKind::lines);
+    if !sound || size.map(usize::from) != Some(count) {
         return Err(Violation::Message);
     }
     let header = CommandHeader::view_mut(lines).expect("at least a line");
@@ -71,25 +72,75 @@ fn administration(
     Ok(count)
 }
 
-/// Whether an operator may send commands of this kind; the others are the node's own, or a broker's.
-const fn is_administrative(kind: CommandKind) -> bool {
-    match kind {
-        CommandKind::DayStart
-        | CommandKind::DayEnd
-        | CommandKind::CurrencyDefine
-        | CommandKind::FirmDefine
-        | CommandKind::PortDefine
-        | CommandKind::AccountOpen
-        | CommandKind::AccountUpdate
-        | CommandKind::Transfer
-        | CommandKind::InstrumentDefine => true,
-        CommandKind::TermStart
-        | CommandKind::VenueLimits
-        | CommandKind::Tick
-        | CommandKind::PortUp
-        | CommandKind::PortDown
-        | CommandKind::NewOrder
-        | CommandKind::Cancel
-        | CommandKind::Replace => false,
+/// Whether an operator may send this command, and leaves zero what has no meaning yet: the log keeps
+/// every byte, and a later version will read one in it. The other kinds are the node's own, or a
+/// broker's.
+fn is_sound(command: &Command<'_>) -> bool {
+    let zero = |reserved: &[u8]| reserved.iter().all(|&byte| byte == 0);
+    match command {
+        Command::DayStart(c) => zero(&c.reserved),
+        Command::DayEnd(c) => zero(&c.reserved),
+        Command::CurrencyDefine(c) => zero(&c.reserved),
+        Command::FirmDefine(c) => zero(&c.reserved) && zero(&c.reserved2),
+        Command::PortDefine(c) => zero(&c.reserved) && zero(&c.reserved2),
+        Command::AccountOpen(c) => zero(&c.reserved),
+        Command::AccountUpdate(c) => zero(&c.reserved),
+        Command::Transfer(c) => zero(&c.reserved),
+        Command::InstrumentDefine(c) => zero(&c.reserved),
+        Command::TermStart(_)
+        | Command::VenueLimits(_)
+        | Command::Tick(_)
+        | Command::PortUp(_)
+        | Command::PortDown(_)
+        | Command::NewOrder(_)
+        | Command::Cancel(_)
+        | Command::Replace(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::FromZeros as _;
+
+    use super::*;
+    use crate::types::command::{DayEnd, FirmDefine, Tick, Transfer};
+
+    fn given(message: &[u8]) -> Result<usize, Violation> {
+        let mut lines = [Line::ZERO; RECORD_LINES_MAX];
+        administration(message, PortId(3), Epoch(7), Nanos(9), &mut lines)
+    }
+
+    fn header<C: Record>() -> CommandHeader {
+        CommandHeader::internal::<C>(Nanos::ZERO)
+    }
+
+    #[test]
+    fn an_operators_command_has_the_size_of_its_kind() {
+        let end = DayEnd { header: header::<DayEnd>(), ..DayEnd::new_zeroed() };
+        let one = Line::bytes(end.lines()).to_vec();
+        assert_eq!(given(&one), Ok(1));
+        let mut two = [one.clone(), vec![0; LINE_BYTES]].concat();
+        assert_eq!(given(&two), Err(Violation::Message));
+        two[1] = 2;
+        assert_eq!(given(&two), Err(Violation::Message));
+        assert_eq!(given(&one[..63]), Err(Violation::Message));
+        assert_eq!(given(&[]), Err(Violation::Message));
+    }
+
+    #[test]
+    fn bytes_without_a_meaning_are_zero() {
+        let transfer = Transfer { header: header::<Transfer>(), ..Transfer::new_zeroed() };
+        assert_eq!(given(Line::bytes(transfer.lines())), Ok(1));
+        let odd = Transfer { reserved: [0, 0, 1], ..transfer };
+        assert_eq!(given(Line::bytes(odd.lines())), Err(Violation::Message));
+        let mut firm = FirmDefine { header: header::<FirmDefine>(), ..FirmDefine::new_zeroed() };
+        firm.reserved2[19] = 1;
+        assert_eq!(given(Line::bytes(firm.lines())), Err(Violation::Message));
+    }
+
+    #[test]
+    fn the_nodes_own_commands_are_not_an_operators() {
+        let tick = Tick { header: header::<Tick>(), ..Tick::new_zeroed() };
+        assert_eq!(given(Line::bytes(tick.lines())), Err(Violation::Message));
     }
 }

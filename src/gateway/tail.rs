@@ -77,11 +77,13 @@ impl Core {
                     return;
                 }
                 port.epoch = Epoch::NONE;
-                let Some(slot) =
-                    port.slot.take_if(|_| down.reason != DownReason::EndOfSession.byte())
-                else {
+                if down.reason == DownReason::EndOfSession.byte() {
+                    if let Some(slot) = port.slot {
+                        self.begin_end(slot, transport);
+                    }
                     return;
-                };
+                }
+                let Some(slot) = port.slot.take() else { return };
                 if let Some(connection) = self.take_connection(slot) {
                     debug!(peer = %connection.peer, reason = down.reason, "session fenced");
                     transport.close(connection.id);
@@ -204,7 +206,7 @@ impl Core {
         Ok(CATCH_UP_PER_TURN_MAX)
     }
 
-    /// The day is over: sessions end once the rest of their stream was sent, and logins that are
+    /// The day is over, or a port's part in it: sessions end once the rest of their stream was sent, and logins that are
     /// being decided are refused.
     fn begin_end<T: Transport>(&mut self, slot: u32, transport: &mut T) {
         let Some(connection) = &mut self.connections[slot as usize] else { return };

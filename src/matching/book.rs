@@ -1,9 +1,10 @@
 //! The books: resting orders by instrument, side, price and time.
 //!
-//! Every operation on an order is constant-time but for finding its price in the ladder. Nothing here
-//! allocates after [`Books::new`] and [`Books::open`], and nothing knows whose order it is.
+//! An order is found by its handle, the best price and the first order at it at once; a new price takes
+//! a number of steps that grows with the logarithm of the prices there are. Nothing here allocates
+//! after [`Books::new`] and [`Books::open`], and nothing knows whose order it is.
 
-use super::ladder::Ladder;
+use super::ladder::{Ladder, Level};
 use super::slab::Slab;
 use crate::types::{InstrumentId, OrderHandle, OrderRef, Price, Quantity, Side};
 
@@ -40,7 +41,6 @@ pub struct Books {
     levels: Slab<Level>,
     /// Book `i` is that of instrument `i + 1`.
     by_instrument: Vec<Book>,
-    levels_per_side: u32,
 }
 
 /// An order on its way through a book.
@@ -129,41 +129,28 @@ impl RestingOrder {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Level {
-    quantity: u64,
-    orders: u32,
-    oldest: u32,
-    youngest: u32,
-}
-
 impl Books {
-    /// Room for `orders` resting orders in all, and for `levels_per_side` prices on each side of each
-    /// book.
+    /// Room for `orders` resting orders in all, each at a price of its own if need be.
     #[must_use]
-    pub fn new(orders: u32, levels_per_side: u32, instruments: u16) -> Self {
+    pub fn new(orders: u32, instruments: u16) -> Self {
         Self {
             orders: Slab::new(orders),
             // A level has at least one order.
             levels: Slab::new(orders),
             by_instrument: Vec::with_capacity(usize::from(instruments)),
-            levels_per_side,
         }
     }
 
     /// Opens the book of the next instrument.
     pub fn open(&mut self) {
-        self.by_instrument.push(Book {
-            bids: Ladder::new(BookSide::Bids, self.levels_per_side),
-            asks: Ladder::new(BookSide::Asks, self.levels_per_side),
-        });
+        self.by_instrument
+            .push(Book { bids: Ladder::new(BookSide::Bids), asks: Ladder::new(BookSide::Asks) });
     }
 
-    /// Whether an order of `side` at `price` finds room to rest.
+    /// Whether another order finds room to rest.
     #[must_use]
-    pub fn has_room(&self, instrument: InstrumentId, side: BookSide, price: Price) -> bool {
-        let ladder = self.ladder(instrument, side);
-        !self.orders.is_full() && (!ladder.is_full() || ladder.find(price).is_some())
+    pub fn has_room(&self) -> bool {
+        !self.orders.is_full()
     }
 
     /// Whether an order of `side` with the limit `price` would trade now.
@@ -248,7 +235,7 @@ impl Books {
     /// The order that trades first on a side.
     #[must_use]
     pub fn first(&self, instrument: InstrumentId, side: BookSide) -> Option<OrderHandle> {
-        let (_, level) = self.ladder(instrument, side).best()?;
+        let (_, level) = self.ladder(instrument, side).best(&self.levels)?;
         Some(OrderHandle(self.levels.get(level).oldest))
     }
 
@@ -311,7 +298,7 @@ impl Books {
         let book = usize::from(instrument.0)
             .checked_sub(1)
             .and_then(|index| self.by_instrument.get(index));
-        book.into_iter().flat_map(move |book| book.ladder(side).iter())
+        book.into_iter().flat_map(move |book| book.ladder(side).iter(&self.levels))
     }
 
     fn crossed_level(
@@ -320,7 +307,8 @@ impl Books {
         side: BookSide,
         limit: Price,
     ) -> Option<(Price, u32)> {
-        self.ladder(instrument, side.opposite()).best().filter(|&(price, _)| match side {
+        let best = self.ladder(instrument, side.opposite()).best(&self.levels);
+        best.filter(|&(price, _)| match side {
             BookSide::Bids => price <= limit,
             BookSide::Asks => price >= limit,
         })
@@ -328,11 +316,12 @@ impl Books {
 
     /// The level at `price`, made if it is not there.
     fn level_at(&mut self, instrument: InstrumentId, side: BookSide, price: Price) -> u32 {
-        if let Some(level) = self.ladder(instrument, side).find(price) {
+        if let Some(level) = self.ladder(instrument, side).find(&self.levels, price) {
             return level;
         }
         let level = self.levels.insert(Level::default()).expect("as many slots as orders");
-        self.ladder_mut(instrument, side).insert(price, level);
+        let book = &mut self.by_instrument[usize::from(instrument.0) - 1];
+        book.ladder_mut(side).insert(&mut self.levels, price, level);
         level
     }
 
@@ -355,21 +344,14 @@ impl Books {
         self.orders.remove(handle.0);
         if self.levels.get(order.level).orders == 0 {
             assert_eq!(self.levels.get(order.level).quantity, 0, "shares without orders");
+            let book = &mut self.by_instrument[usize::from(order.instrument.0) - 1];
+            book.ladder_mut(order.side()).remove(&mut self.levels, order.level);
             self.levels.remove(order.level);
-            self.ladder_mut(order.instrument, order.side()).remove(order.price);
         }
     }
 
     fn ladder(&self, instrument: InstrumentId, side: BookSide) -> &Ladder {
         self.by_instrument[usize::from(instrument.0) - 1].ladder(side)
-    }
-
-    fn ladder_mut(&mut self, instrument: InstrumentId, side: BookSide) -> &mut Ladder {
-        let book = &mut self.by_instrument[usize::from(instrument.0) - 1];
-        match side {
-            BookSide::Bids => &mut book.bids,
-            BookSide::Asks => &mut book.asks,
-        }
     }
 }
 
@@ -378,6 +360,13 @@ impl Book {
         match side {
             BookSide::Bids => &self.bids,
             BookSide::Asks => &self.asks,
+        }
+    }
+
+    const fn ladder_mut(&mut self, side: BookSide) -> &mut Ladder {
+        match side {
+            BookSide::Bids => &mut self.bids,
+            BookSide::Asks => &mut self.asks,
         }
     }
 }
@@ -389,7 +378,7 @@ mod tests {
     const ACME: InstrumentId = InstrumentId(1);
 
     fn books() -> Books {
-        let mut books = Books::new(8, 4, 1);
+        let mut books = Books::new(8, 1);
         books.open();
         books
     }
@@ -441,14 +430,17 @@ mod tests {
     }
 
     #[test]
-    fn a_full_ladder_has_room_only_at_its_own_prices() {
+    fn every_order_may_have_a_price_of_its_own() {
         let mut books = books();
-        for price in 1..=4 {
+        for price in 1..=8 {
+            assert!(books.has_room());
             enter(&mut books, order(price, BookSide::Bids, 1, price));
         }
-        assert!(books.has_room(ACME, BookSide::Bids, Price(2)));
-        assert!(!books.has_room(ACME, BookSide::Bids, Price(5)));
-        assert!(books.has_room(ACME, BookSide::Asks, Price(5)));
+        assert!(!books.has_room());
+        assert_eq!(books.levels(ACME, BookSide::Bids).count(), 8);
+        let fills = enter(&mut books, order(9, BookSide::Asks, 2, 7));
+        assert_eq!(fills, [(8, 1, 8), (7, 1, 7)]);
+        assert!(books.has_room());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::past::{Evidence, Past, judge, unsynced};
 use super::rehearsal::rehearse;
 use super::{NodeError, Start, books};
 use crate::config::{Config, secrets};
-use crate::engine::{Capacity, Day, Engine, EngineAgent, IndexSeed};
+use crate::engine::{Capacity, DAY_LENGTH_MAX, Day, Engine, EngineAgent, IndexSeed};
 use crate::event_store::{
     Control, ControlFile, Durability, LogKind, Options, Reader, Recovered, StoreError, Writer,
     check_space, is_blank_log,
@@ -272,10 +272,14 @@ fn day_again(day: &Day, seen: SessionId, now: Nanos) -> (Vec<Line>, SessionId) {
     ([end.lines(), day_start(date, now, session).lines()].concat(), session)
 }
 
+/// The day of `date`, with its midnight as the zero of its timestamps: or, if that is still to come or
+/// long over, which no engine would take, with today's.
 fn day_start(date: Date, now: Nanos, session: SessionId) -> DayStart {
+    let begun = now.0.checked_sub(date.midnight().0);
+    let is_near = begun.is_some_and(|begun| begun < DAY_LENGTH_MAX.0);
     DayStart {
         header: CommandHeader::internal::<DayStart>(now),
-        midnight: date.midnight(),
+        midnight: if is_near { date.midnight() } else { Date::of(now).midnight() },
         date: date.number(),
         session,
         ..DayStart::new_zeroed()

@@ -10,10 +10,9 @@ use crate::types::command::{CommandHeader, VenueLimits};
 /// start; a definition beyond its number is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
-    /// Resting orders in all books. An order that would rest beyond them is rejected.
+    /// Resting orders in all books, at most [`Capacity::ORDERS_MAX`]. An order that would rest beyond
+    /// them is rejected.
     pub orders: u32,
-    /// Different prices on one side of one book.
-    pub levels_per_side: u32,
     /// Balances: pairs of an account and a currency or instrument it ever had.
     pub balances: u32,
     /// Currencies.
@@ -32,10 +31,12 @@ impl Capacity {
     /// The most ports an engine can be made for: an open order's key has 24 bits for its port.
     pub const PORTS_MAX: u32 = (1 << 24) - 1;
 
+    /// The most resting orders: what they may say to one port must fit its stream, with much to spare.
+    pub const ORDERS_MAX: u32 = 1 << 28;
+
     /// A small venue: enough for examples and tests, made in no time.
     pub const SMALL: Self = Self {
         orders: 4_096,
-        levels_per_side: 256,
         balances: 4_096,
         currencies: 8,
         firms: 64,
@@ -47,29 +48,28 @@ impl Capacity {
     /// The command that says so, with the size of the event log's segments.
     #[must_use]
     pub const fn limits(&self, event_segment_bytes: u64) -> VenueLimits {
-        let &Self { orders, levels_per_side, balances, currencies, firms, .. } = self;
+        let &Self { orders, balances, currencies, firms, .. } = self;
         let &Self { ports, accounts, instruments, .. } = self;
         VenueLimits {
             header: CommandHeader::internal::<VenueLimits>(Nanos::ZERO),
             event_segment_bytes,
             orders,
-            levels_per_side,
             balances,
             ports,
             accounts,
             currencies,
             firms,
             instruments,
-            reserved: [0; 70],
+            reserved: [0; 74],
         }
     }
 }
 
 impl From<&VenueLimits> for Capacity {
     fn from(limits: &VenueLimits) -> Self {
-        let &VenueLimits { orders, levels_per_side, balances, currencies, firms, .. } = limits;
+        let &VenueLimits { orders, balances, currencies, firms, .. } = limits;
         let &VenueLimits { ports, accounts, instruments, .. } = limits;
-        Self { orders, levels_per_side, balances, currencies, firms, ports, accounts, instruments }
+        Self { orders, balances, currencies, firms, ports, accounts, instruments }
     }
 }
 
@@ -78,7 +78,6 @@ impl Default for Capacity {
     fn default() -> Self {
         Self {
             orders: 1 << 20,
-            levels_per_side: 4_096,
             balances: 1 << 20,
             currencies: 64,
             firms: 4_096,

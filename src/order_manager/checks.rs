@@ -8,7 +8,7 @@
 //! 4. the price: not the market sentinel (2C), in range and on a tick (1D)
 //! 5. the quantity: in range and in lots (13)
 //! 6. the account: found, of the port's firm, approved (0C), and may sell short (23)
-//! 7. open orders of the port and of the firm (0F)
+//! 7. open orders of the port and of the firm, and room in the book (0F)
 //! 8. the value: can be counted (1F); cash or shares available for it, and room in the wallet to settle
 //!    (20 and 0F)
 //!
@@ -16,8 +16,9 @@
 //! is closed before the checks, so that what it held, and its place among the open orders, are free for
 //! its successor.
 //!
-//! Epoch, user reference number and message rate come before, and room in the book after: those are
-//! the engine's. Nothing is changed by a check, but that a balance of zero may come to be.
+//! Epoch, user reference number and message rate come before: those are the engine's, and so is the
+//! book, which it is asked about in 7. Nothing is changed by a check; once all are passed, the balances
+//! that the order needs come to be.
 
 use zerocopy::FromZeros;
 
@@ -65,11 +66,15 @@ impl OrderManager {
     ///
     /// # Panics
     /// If the port does not exist: its session was checked.
-    pub(crate) fn admit(&mut self, order: &NewOrder) -> Result<Admission, u16> {
+    pub(crate) fn admit(
+        &mut self,
+        order: &NewOrder,
+        book_has_room: impl FnOnce(InstrumentId, Side) -> bool,
+    ) -> Result<Admission, u16> {
         if order.header.form_error != 0 {
             return Err(order.header.form_error);
         }
-        self.admit_formed(order).map_err(RejectReason::code)
+        self.admit_formed(order, book_has_room).map_err(RejectReason::code)
     }
 
     /// The order that `replace` asks for in place of `original`, which is closed already, with what the
@@ -82,6 +87,7 @@ impl OrderManager {
         &mut self,
         replace: &Replace,
         original: &OpenOrder,
+        book_has_room: impl FnOnce(InstrumentId, Side) -> bool,
     ) -> Option<(NewOrder, Admission)> {
         let same_side = replace.side == 0 || replace.side == original.side.byte();
         let discretion = replace.discretion_price != Price::default()
@@ -92,11 +98,15 @@ impl OrderManager {
         }
         let instrument = self.instruments.get(original.instrument.0.into()).expect("it trades");
         let order = successor(replace, original, instrument.symbol);
-        let admission = self.admit(&order).ok()?;
+        let admission = self.admit(&order, book_has_room).ok()?;
         Some((order, Admission { executed: original.executed, ..admission }))
     }
 
-    fn admit_formed(&mut self, order: &NewOrder) -> Result<Admission, RejectReason> {
+    fn admit_formed(
+        &mut self,
+        order: &NewOrder,
+        book_has_room: impl FnOnce(InstrumentId, Side) -> bool,
+    ) -> Result<Admission, RejectReason> {
         let port = self.ports.get(order.header.port.0).expect("the port has a session");
         let instrument = self
             .instruments
@@ -110,6 +120,7 @@ impl OrderManager {
         let (account, row) = self.check_account(order, port)?;
         require(!is_short(side) || row.short_allowed, RejectReason::ShortSellRestricted)?;
         self.check_open_orders(port, immediate)?;
+        require(immediate || book_has_room(instrument.id, side), RejectReason::Other)?;
 
         let &Instrument { id: instrument, currency, scale, .. } = instrument;
         let (firm, account_id) = (port.firm, row.id);
@@ -167,7 +178,8 @@ impl OrderManager {
         require(immediate || !(port_full || firm_full), RejectReason::Other)
     }
 
-    /// The account's cash and shares, with enough available of what the order holds.
+    /// The account's cash and shares, with enough available of what the order holds. The last check:
+    /// it opens them.
     fn check_funds(
         &mut self,
         account: u32,
@@ -181,9 +193,9 @@ impl OrderManager {
             Side::SellShort | Side::SellShortExempt => true,
         };
         require(enough, RejectReason::AggregateExposure)?;
-        let cash = self.wallet.open(account, cash).ok_or(RejectReason::Other)?;
-        let shares = self.wallet.open(account, shares).ok_or(RejectReason::Other)?;
-        Ok((cash, shares))
+        require(self.wallet.has_room(account, &[cash, shares]), RejectReason::Other)?;
+        let mut open = |asset| self.wallet.open(account, asset).expect("there is room for it");
+        Ok((open(cash), open(shares)))
     }
 
     fn available(&self, account: u32, asset: Asset) -> i64 {

@@ -122,10 +122,11 @@ impl OrderManager {
     /// Nothing defined yet, with room for `capacity`; indexes are keyed with `seed`.
     ///
     /// # Panics
-    /// If it asks for more ports than [`Capacity::PORTS_MAX`].
+    /// If it asks for more than [`Capacity::PORTS_MAX`] ports or [`Capacity::ORDERS_MAX`] orders.
     #[must_use]
     pub(crate) fn new(capacity: &Capacity, seed: IndexSeed) -> Self {
         assert!(capacity.ports <= Capacity::PORTS_MAX, "{} ports", capacity.ports);
+        assert!(capacity.orders <= Capacity::ORDERS_MAX, "{} orders", capacity.orders);
         Self {
             currencies: Table::new(usize::from(capacity.currencies), seed),
             firms: Table::new(usize::from(capacity.firms), seed),
@@ -307,8 +308,7 @@ impl OrderManager {
                 Asset::Shares(self.instrument(transfer.asset).ok_or(Refusal::Unknown)?)
             }
         };
-        let balance = self.wallet.open(account, asset).ok_or(Refusal::Capacity)?;
-        self.wallet.transfer(balance, amount)?;
+        let balance = self.wallet.transfer(account, asset, amount)?;
         self.references.insert(reference, 1);
         Ok(balance)
     }

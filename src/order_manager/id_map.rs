@@ -138,6 +138,12 @@ impl IdMap {
         Some(id)
     }
 
+    /// Forgets every entry.
+    pub(crate) fn clear(&mut self) {
+        self.entries.fill(Entry::default());
+        self.len = 0;
+    }
+
     /// Where `key` is, or would go.
     fn slot(&self, key: u64) -> usize {
         let mask = self.entries.len() - 1;

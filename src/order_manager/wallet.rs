@@ -92,10 +92,16 @@ impl Wallet {
         }
     }
 
-    /// The balance of `account` in `asset`, if it ever had one.
+    /// The balance of `account` in `asset`, if it has one.
     #[must_use]
     pub fn find(&self, account: u32, asset: Asset) -> Option<BalanceId> {
         self.by_key.get(key(account, asset)).map(BalanceId)
+    }
+
+    /// Whether there is room for the balances among these that do not exist yet.
+    pub(crate) fn has_room(&self, account: u32, assets: &[Asset]) -> bool {
+        let missing = assets.iter().filter(|&&asset| self.find(account, asset).is_none()).count();
+        self.balances.len() + missing <= self.max
     }
 
     /// The same, made with nothing in it if there is none. `None` if the wallet is full.
@@ -118,7 +124,17 @@ impl Wallet {
         &self.balances[id.0 as usize - 1]
     }
 
-    /// Every balance there ever was, in the order they were opened.
+    /// Forgets the balances with nothing in them, so that whoever once held a share of everything does
+    /// not fill the wallet for good. Numbers change, so no order may be open.
+    pub(crate) fn drop_empty(&mut self) {
+        self.balances.retain(|balance| balance.total != 0 || balance.held != 0);
+        self.by_key.clear();
+        for (id, balance) in (1..).zip(&self.balances) {
+            self.by_key.insert(key(balance.account, balance.asset), id);
+        }
+    }
+
+    /// Every balance, in the order they were opened.
     #[must_use]
     pub fn balances(&self) -> &[Balance] {
         &self.balances
@@ -134,24 +150,33 @@ impl Wallet {
         supplies.get(usize::from(at)).copied().unwrap_or(0)
     }
 
-    /// Brings an amount in from the outside world, or takes it out.
+    /// Brings an amount in from the outside world, or takes it out, and returns the balance it changed.
     ///
     /// # Errors
     /// [`Refusal::Balance`] if less is available, [`Refusal::Invalid`] if more would be in the exchange
-    /// than it can count.
-    pub(crate) fn transfer(&mut self, id: BalanceId, amount: i64) -> Result<(), Refusal> {
-        let Balance { asset, .. } = *self.get(id);
+    /// than it can count, [`Refusal::Capacity`] if there is no room for a balance.
+    pub(crate) fn transfer(
+        &mut self,
+        account: u32,
+        asset: Asset,
+        amount: i64,
+    ) -> Result<BalanceId, Refusal> {
         let supply = self.supply(asset).checked_add(amount).ok_or(Refusal::Invalid)?;
         if !(-SUPPLY_MAX..=SUPPLY_MAX).contains(&supply) {
             return Err(Refusal::Invalid);
         }
-        let balance = self.get_mut(id);
-        if amount < 0 && balance.available().saturating_add(amount) < 0 {
+        let (total, available) = self.find(account, asset).map_or((0, 0), |id| {
+            let balance = self.get(id);
+            (balance.total, balance.available())
+        });
+        if amount < 0 && available.saturating_add(amount) < 0 {
             return Err(Refusal::Balance);
         }
-        balance.total = balance.total.checked_add(amount).ok_or(Refusal::Invalid)?;
+        let total = total.checked_add(amount).ok_or(Refusal::Invalid)?;
+        let id = self.open(account, asset).ok_or(Refusal::Capacity)?;
+        self.get_mut(id).total = total;
         *self.supply_mut(asset) = supply;
-        Ok(())
+        Ok(id)
     }
 
     /// Holds part of a balance for an order.
@@ -245,15 +270,15 @@ mod tests {
     use super::*;
 
     const CASH: Asset = Asset::Cash(CurrencyId(1));
+    const OTHER: Asset = Asset::Shares(InstrumentId(2));
     const SEED: IndexSeed = IndexSeed::new([7; 16]);
     const SHARES: Asset = Asset::Shares(InstrumentId(1));
 
     fn funded(wallet: &mut Wallet, account: u32, asset: Asset, amount: i64) -> BalanceId {
-        let id = wallet.open(account, asset).unwrap();
         if amount != 0 {
-            wallet.transfer(id, amount).unwrap();
+            wallet.transfer(account, asset, amount).unwrap();
         }
-        id
+        wallet.open(account, asset).unwrap()
     }
 
     #[test]
@@ -285,18 +310,32 @@ mod tests {
         let mut wallet = Wallet::new(1, SEED);
         let cash = funded(&mut wallet, 1, CASH, 100);
         wallet.hold(cash, 60);
-        assert_eq!(wallet.transfer(cash, -41), Err(Refusal::Balance));
-        assert_eq!(wallet.transfer(cash, -40), Ok(()));
+        assert_eq!(wallet.transfer(1, CASH, -41), Err(Refusal::Balance));
+        assert_eq!(wallet.transfer(1, CASH, -40), Ok(cash));
         assert_eq!(wallet.supply(CASH), 60);
     }
 
     #[test]
     fn a_deposit_beyond_what_can_be_counted_is_refused() {
         let mut wallet = Wallet::new(2, SEED);
-        let first = funded(&mut wallet, 1, CASH, SUPPLY_MAX);
-        let second = funded(&mut wallet, 2, CASH, 0);
-        assert_eq!(wallet.transfer(second, 1), Err(Refusal::Invalid));
-        assert_eq!(wallet.transfer(first, i64::MIN), Err(Refusal::Invalid));
+        funded(&mut wallet, 1, CASH, SUPPLY_MAX);
+        assert_eq!(wallet.transfer(2, CASH, 1), Err(Refusal::Invalid));
+        assert_eq!(wallet.transfer(1, CASH, i64::MIN), Err(Refusal::Invalid));
+        assert_eq!(wallet.balances().len(), 1, "what was refused left nothing behind");
+    }
+
+    #[test]
+    fn empty_balances_are_forgotten_and_the_others_are_found_again() {
+        let mut wallet = Wallet::new(3, SEED);
+        funded(&mut wallet, 1, CASH, 5);
+        funded(&mut wallet, 2, CASH, 7);
+        funded(&mut wallet, 2, SHARES, 0);
+        wallet.transfer(1, CASH, -5).unwrap();
+        assert!(!wallet.has_room(3, &[CASH]) && wallet.has_room(2, &[CASH, SHARES]));
+        wallet.drop_empty();
+        assert!(wallet.has_room(3, &[CASH, SHARES]) && !wallet.has_room(3, &[CASH, SHARES, OTHER]));
+        assert_eq!((wallet.find(1, CASH), wallet.find(2, SHARES)), (None, None));
+        assert_eq!(wallet.get(wallet.find(2, CASH).unwrap()).total, 7);
     }
 
     #[test]

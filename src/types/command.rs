@@ -158,8 +158,6 @@ pub struct VenueLimits {
     pub event_segment_bytes: u64,
     /// Resting orders in all books.
     pub orders: u32,
-    /// Different prices on one side of one book.
-    pub levels_per_side: u32,
     /// Balances: pairs of an account and a currency or instrument.
     pub balances: u32,
     /// Ports.
@@ -173,7 +171,7 @@ pub struct VenueLimits {
     /// Instruments.
     pub instruments: u16,
     /// Zero.
-    pub reserved: [u8; 70],
+    pub reserved: [u8; 74],
 }
 
 impl VenueLimits {

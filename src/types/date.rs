@@ -37,6 +37,19 @@ impl Date {
         Self { year: u32::try_from(year).expect("nanoseconds end in 2554"), month, day }
     }
 
+    /// The day of the decimal number YYYYMMDD, if it is one of the calendar.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::new(number / 10_000, number / 100 % 100, number % 100)
+    }
+
+    fn new(year: u32, month: u32, day: u32) -> Option<Self> {
+        let known = (1970..=2553).contains(&year)
+            && (1..=12).contains(&month)
+            && (1..=days_in_month(u64::from(year), month)).contains(&u64::from(day));
+        known.then_some(Self { year, month, day })
+    }
+
     /// The moment it begins.
     #[must_use]
     pub fn midnight(self) -> Nanos {
@@ -75,20 +88,11 @@ impl Date {
     /// world has seen is never given again.
     #[must_use]
     pub fn session_behind(self, last: SessionId) -> (Self, SessionId) {
-        let number = self.number() / 1_000_000 * 1_000_000;
+        let century = self.number() / 1_000_000 * 1_000_000;
         let day = str::from_utf8(&last.0[..6]).ok().and_then(|text| text.parse::<u32>().ok());
-        let seen = day.map_or(self, |day| {
-            let number = number + day;
-            Self { year: number / 10_000, month: number / 100 % 100, day: number % 100 }
-        });
-        let date = if seen.is_a_day() { self.max(seen) } else { self };
+        let seen = day.and_then(|day| Self::from_number(century + day));
+        let date = seen.map_or(self, |seen| self.max(seen));
         (date, date.session(date.generation_after(last)))
-    }
-
-    fn is_a_day(self) -> bool {
-        (1970..=2553).contains(&self.year)
-            && (1..=12).contains(&self.month)
-            && (1..=days_in_month(u64::from(self.year), self.month)).contains(&u64::from(self.day))
     }
 }
 
@@ -110,11 +114,8 @@ impl FromStr for Date {
         let mut parts = text.split('-').map(|part| part.parse::<u32>().map_err(|_| DateError));
         let mut next = || parts.next().unwrap_or(Err(DateError));
         let (year, month, day) = (next()?, next()?, next()?);
-        let date = Self { year, month, day };
-        if !date.is_a_day() || parts.next().is_some() {
-            return Err(DateError);
-        }
-        Ok(date)
+        let is_whole = parts.next().is_none();
+        Self::new(year, month, day).filter(|_| is_whole).ok_or(DateError)
     }
 }
 
@@ -159,6 +160,16 @@ mod tests {
     fn a_session_id_is_the_date_and_a_generation() {
         let date: Date = "2026-11-22".parse().unwrap();
         assert_eq!(&date.session(1).0, b"2611220001");
+    }
+
+    #[test]
+    fn a_number_is_a_date_if_the_calendar_has_it() {
+        for number in [19_700_101, 20_240_229, 25_531_231] {
+            assert_eq!(Date::from_number(number).unwrap().number(), number);
+        }
+        for number in [0, 19_691_231, 20_260_229, 20_261_301, 20_260_431, 20_260_100, u32::MAX] {
+            assert_eq!(Date::from_number(number), None, "{number}");
+        }
     }
 
     #[test]

@@ -117,6 +117,14 @@ macro_rules! records {
                     _ => None,
                 }
             }
+
+            /// Lines of a record of this kind.
+            #[must_use]
+            pub const fn lines(self) -> u8 {
+                match self {
+                    $( Self::$name => $name::LINES, )*
+                }
+            }
         }
 
         $(#[$view_doc])*

@@ -51,22 +51,6 @@ fn an_order_that_would_rest_where_no_room_is_left_is_rejected() {
 }
 
 #[test]
-fn a_price_beyond_the_ladder_is_rejected_and_the_others_are_not() {
-    let orders = "
-        A1 buy 1 10 ACME @10.00
-        A1 buy 2 10 ACME @10.01
-        A1 buy 3 10 ACME @10.02
-        A1 buy 4 10 ACME @10.01
-    ";
-    let capacity = Capacity { levels_per_side: 2, ..Capacity::SMALL };
-    let said = tell(capacity, &[MARKET, orders].concat());
-    assert_eq!(
-        said[said.len() - 2..],
-        ["rejected A1.3 Other", "accepted A1.4 buy 10 ACME @10.01 *"]
-    );
-}
-
-#[test]
 fn a_replaced_order_leaves_its_room_and_its_price_to_its_successor() {
     let orders = "
         A1 buy 1 10 ACME @10.00
@@ -76,7 +60,7 @@ fn a_replaced_order_leaves_its_room_and_its_price_to_its_successor() {
         A1 buy 5 10 ACME @10.02
         A1 replace 4 by 6 20 @10.03
     ";
-    let capacity = Capacity { orders: 2, levels_per_side: 2, ..Capacity::SMALL };
+    let capacity = Capacity { orders: 2, ..Capacity::SMALL };
     let said = tell(capacity, &[MARKET, orders].concat());
     assert_eq!(
         said[said.len() - 6..],
@@ -92,27 +76,40 @@ fn a_replaced_order_leaves_its_room_and_its_price_to_its_successor() {
 }
 
 #[test]
-fn a_replaced_order_goes_if_its_new_price_is_beyond_the_ladder() {
-    let orders = "
-        A1 buy 1 10 ACME @10.00
-        A1 buy 2 10 ACME @10.00
-        A1 buy 3 10 ACME @10.01
-        A1 replace 1 by 4 20 @10.02
-        A1 buy 4 10 ACME @10.00
-    ";
-    let capacity = Capacity { levels_per_side: 2, ..Capacity::SMALL };
-    let said = tell(capacity, &[MARKET, orders].concat());
-    assert_eq!(
-        said[said.len() - 2..],
-        ["canceled A1.1 10 User, 0 left *", "accepted A1.4 buy 10 ACME @10.00 *"]
-    );
-}
-
-#[test]
 fn an_order_whose_fill_would_have_no_balance_to_go_to_is_rejected() {
     let capacity = Capacity { balances: 3, ..Capacity::SMALL };
     let said = tell(capacity, &[MARKET, "A1 buy 1 10 ACME @10.00"].concat());
     assert_eq!(said.last().unwrap(), "rejected A1.1 Other");
+}
+
+#[test]
+fn what_is_refused_and_what_is_spent_takes_no_room_among_the_balances() {
+    let capacity = Capacity { balances: 5, ..Capacity::SMALL };
+    let more = "
+        currency EUR 2
+        instrument BOLT USD 4 tick=100
+        withdraw 2 1.00 EUR
+        A1 buy 1 900000 BOLT @10.00
+        A1 buy 2 10 ACME @10.00
+        A1 sell 3 10 ACME @10.00 account=2
+        A1 buy 4 10 BOLT @10.00
+        deposit 2 1.00 EUR
+        withdraw 1 10 ACME
+        day end
+        day start 20260303
+        deposit 2 1.00 EUR
+    ";
+    let said = tell(capacity, &[MARKET, more].concat());
+    let said: Vec<_> = said.iter().map(String::as_str).collect();
+    let at = |line| said.iter().position(|&said| said == line).unwrap_or_else(|| panic!("{line}"));
+    // Room for cash and shares of both accounts, and one more.
+    let refused = at("refused Transfer, Balance");
+    let exposed = at("rejected A1.1 AggregateExposure");
+    let bought = at("executed A1.2 10 ACME @10.00 Added, 0 left *");
+    let opened = at("accepted A1.4 buy 10 BOLT @10.00 *");
+    let full = at("refused Transfer, Capacity");
+    let freed = at("balance of 2 is 1.00 EUR, 0.00 held");
+    assert!([refused, exposed, bought, opened, full, freed].is_sorted(), "{said:#?}");
 }
 
 #[test]

@@ -7,12 +7,12 @@ use zerocopy::FromZeros;
 use super::super::{ApplyError, Capacity, CommandError, CommandFrames, Engine, FrameList};
 use super::script;
 use super::world::{OPENING, SEED, SEGMENT_BYTES, World};
-use crate::types::command::{AccountOpen, Cancel, CommandHeader, CommandKind, TermStart};
+use crate::types::command::{AccountOpen, Cancel, CommandHeader, CommandKind, TermStart, Tick};
 use crate::types::event::{Event, EventHeader};
 use crate::types::{
     AccountId, AccountStatus, Epoch, FRAME_HEADER_BYTES, FRAME_PAYLOAD_BYTES_MAX, FirmCode, FirmId,
     FrameChain, FrameHeader, FrameSink, LINE_BYTES, Line, MatchNumber, Nanos, OrderRef, PortId,
-    split_record,
+    Record as _, RecordError, split_record,
 };
 
 /// Events with their positions, checked frame by frame as a reader would.
@@ -233,21 +233,40 @@ fn a_frame_without_commands_or_without_events_leaves_no_event_frame() {
 }
 
 #[test]
-fn commands_of_a_later_version_are_stepped_over() {
+fn commands_of_another_version_stop_the_engine_and_are_named() {
+    let line = |kind: u8, lines: u8| {
+        let mut line = Line::ZERO;
+        line.0[..2].copy_from_slice(&[kind, lines]);
+        line
+    };
+    let (order, cancel) = (CommandKind::NewOrder as u8, CommandKind::Cancel as u8);
+    for (command, why) in [
+        (vec![line(200, 1)], RecordError::Kind(200)),
+        (vec![line(order, 1)], RecordError::Lines { kind: order, lines: 1 }),
+        (vec![line(cancel, 2), Line::ZERO], RecordError::Lines { kind: cancel, lines: 2 }),
+        (vec![line(cancel, 0)], RecordError::Lines { kind: cancel, lines: 0 }),
+        (vec![line(order, 2)], RecordError::Short),
+    ] {
+        let mut world = World::open();
+        let header = CommandHeader::internal::<Tick>(Nanos::ZERO);
+        world.commands.push(&Tick { header, ..Tick::new_zeroed() });
+        let sequence = world.commands.push_lines(&command);
+        let (header, payload) = world.commands.seal(world.now);
+        let error = world.engine.apply(&header, &payload, &mut world.events).unwrap_err();
+        assert_eq!(error, CommandError::Unreadable { sequence, why }.into());
+        assert!(error.to_string().starts_with(&format!("command {sequence} cannot be applied")));
+    }
+}
+
+#[test]
+fn a_frame_holds_the_commands_it_counts_and_nothing_else() {
     let mut world = World::open();
-    let mut unknown = [Line::ZERO; 3];
-    unknown[0].0[..2].copy_from_slice(&[200, 3]);
-    let mut short = Line::ZERO;
-    short.0[..2].copy_from_slice(&[CommandKind::NewOrder as u8, 1]);
-    world.commands.push_lines(&unknown);
-    world.commands.push_lines(&[short]);
-    let header = CommandHeader::internal::<TermStart>(Nanos::ZERO);
-    world.commands.push(&TermStart { header, term: 9, node: 2, ..TermStart::new_zeroed() });
-    world.commands.push_lines(&[Line::ZERO]);
-    world.commands.push_lines(&[Line::ZERO]);
-    assert_eq!(world.seal()[0], "term 9 started by node 2");
-    let counters = world.engine.counters();
-    assert_eq!((counters.unknown_commands, counters.malformed_commands), (2, 2));
+    let header = CommandHeader::internal::<Tick>(Nanos::ZERO);
+    let tick = Tick { header, ..Tick::new_zeroed() };
+    let sequence = world.commands.push_lines(&[tick.lines(), tick.lines()].concat());
+    let (header, payload) = world.commands.seal(world.now);
+    let error = world.engine.apply(&header, &payload, &mut world.events);
+    assert_eq!(error, Err(CommandError::Surplus { sequence }.into()));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use zerocopy::FromZeros;
 
 use super::super::EngineCounters;
+use super::super::events::Owner;
 use super::render::{book, decimal};
 use super::world::World;
 use crate::order_manager::Asset;
@@ -64,6 +65,16 @@ impl<'a> Speaker<'a> {
                     term_grace_ms: 10_000,
                     ..FromZeros::new_zeroed()
                 })
+            }
+            ["nearly", "full", name] => {
+                let events = &mut self.world.engine.events;
+                let port =
+                    self.world.engine.manager.ports.rows().iter().find(|p| p.name.text() == *name);
+                let firm =
+                    FirmCode::new(name).and_then(|code| self.world.engine.manager.firm(code));
+                let owner = port.map_or_else(|| Owner::Firm(firm.unwrap()), |p| Owner::Port(p.id));
+                events.leave(owner, 2);
+                Vec::new()
             }
             ["away", time] => {
                 self.world.now = self.world.now.after(span(time));
@@ -209,15 +220,21 @@ impl<'a> Speaker<'a> {
             ["withdraw", account, amount, asset, ref options @ ..] => {
                 self.transfer(account, -1, amount, asset, options)
             }
-            ["day", "start", date] => {
+            ["day", "start", date, ref options @ ..] => {
                 let date: u32 = date.parse().unwrap();
+                let generation = option(options, "generation").unwrap_or(1);
+                let session = format!("{:06}{generation:04}", date % 1_000_000);
+                let session = option(options, "session").unwrap_or(session);
+                let early = options.contains(&"early").then(|| self.world.now.after(Nanos::SECOND));
+                let midnight =
+                    early.unwrap_or(Nanos(super::world::OPENING.0 - 52_200 * Nanos::SECOND.0));
                 let header = self.header::<DayStart>();
                 self.world.apply(&DayStart {
                     header,
                     request: self.request,
-                    midnight: Nanos(super::world::OPENING.0 - 52_200 * Nanos::SECOND.0),
+                    midnight,
                     date,
-                    session: SessionId::new(&format!("{:06}0001", date % 1_000_000)).unwrap(),
+                    session: SessionId::new(&session).unwrap(),
                     ..FromZeros::new_zeroed()
                 })
             }
@@ -423,8 +440,6 @@ impl<'a> Speaker<'a> {
             idle_replaces,
             refused_logins,
             not_allowed,
-            unknown_commands,
-            malformed_commands,
         } = self.world.engine.counters();
         [
             (stale_epochs, "of an old session"),
@@ -434,8 +449,6 @@ impl<'a> Speaker<'a> {
             (idle_replaces, "with nothing to replace"),
             (refused_logins, "to log in"),
             (not_allowed, "not allowed"),
-            (unknown_commands, "unknown"),
-            (malformed_commands, "malformed"),
         ]
         .iter()
         .filter(|(count, _)| **count > 0)

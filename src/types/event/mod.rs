@@ -203,8 +203,6 @@ pub struct VenueLimitsSet {
     pub event_segment_bytes: u64,
     /// Resting orders in all books.
     pub orders: u32,
-    /// Different prices on one side of one book.
-    pub levels_per_side: u32,
     /// Balances: pairs of an account and a currency or instrument.
     pub balances: u32,
     /// Ports.
@@ -218,7 +216,7 @@ pub struct VenueLimitsSet {
     /// Instruments.
     pub instruments: u16,
     /// Zero.
-    pub reserved: [u8; 54],
+    pub reserved: [u8; 58],
 }
 
 /// A currency exists.
