@@ -5,14 +5,15 @@
 //! `event_store`, `engine` applies them (`order_manager`, then `matching`) and writes the event log,
 //! from which `gateway` answers and `market_data` feeds. `node` wires the stages.
 //!
-//! Layers, imports point down only: `types`, `wire` | `sys`, `ring`, `agent` | `net`, `event_store`,
-//! `order_manager`, `matching` | `gateway`, `sequencer`, `engine`, `market_data` | `config`, `node`,
-//! `cli`. `tests/architecture.rs` holds us to it.
+//! Layers, imports point down only: `types`, `wire` | `sys`, `ring`, `agent` | `counters` | `net`,
+//! `event_store`, `order_manager`, `matching` | `gateway`, `sequencer`, `engine`, `market_data` |
+//! `config`, `node`, `cli`. `tests/architecture.rs` holds us to it.
 
 pub mod agent;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod counters;
 pub mod engine;
 pub mod event_store;
 pub mod gateway;

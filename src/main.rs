@@ -27,6 +27,8 @@ enum Command {
     Client(cli::client::Args),
     /// Join the feed, decode and print it.
     Feed(cli::feed::Args),
+    /// Print the counters of a node.
+    Stat(cli::stat::Args),
     /// Look into a log.
     Log(cli::log::Args),
     /// Show it all: a node, brokers that trade on it, and a subscriber that checks its feed.
@@ -67,6 +69,7 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Config(args) => cli::config::run(&args),
         Command::Client(args) => cli::client::run(&args),
         Command::Feed(args) => cli::feed::run(&args),
+        Command::Stat(args) => cli::stat::run(&args),
         Command::Log(args) => cli::log::run(&args),
         Command::Demo(args) => Ok(cli::demo::run(&args)?),
         Command::Bench(args) => Ok(cli::bench::run(&args)?),

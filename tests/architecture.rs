@@ -11,6 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["types"],
     &["wire"],
     &["sys", "ring", "agent"],
+    &["counters"],
     &["net", "event_store", "order_manager", "matching"],
     &["gateway", "sequencer", "engine", "market_data", "client"],
     &["config"],

@@ -10,6 +10,7 @@ use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rialto::counters::CounterBlock;
 use rialto::net::{ConnectionId, DpdkConfig, DpdkDevice, NetEvent, Stack, StackConfig, Transport};
 use rialto::sys::dpdk::{DpdkError, Eal, Mempool, Port, PortConfig};
 use rialto::types::Nanos;
@@ -76,8 +77,9 @@ fn a_kernel_client_is_echoed_over_dpdk_and_a_kernel_member_gets_the_multicast() 
 fn serve(mut client: Command) {
     let eal = "--no-pci -l 0 --no-telemetry --no-huge -m 128 --no-shconf \
                --vdev=net_af_packet0,iface=rialto0";
-    let device = DpdkDevice::open(&DpdkConfig::new(arguments(eal))).unwrap();
-    let mut stack = Stack::new(StackConfig::new(OURS, 24, PORT), device).unwrap();
+    let device = DpdkDevice::open(&DpdkConfig::new(arguments(eal)), CounterBlock::none()).unwrap();
+    let mut stack =
+        Stack::new(StackConfig::new(OURS, 24, PORT), device, CounterBlock::none()).unwrap();
     let mut client = client.spawn().unwrap();
 
     let (start, mut next_datagram) = (Instant::now(), Nanos::ZERO);

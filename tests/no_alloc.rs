@@ -10,6 +10,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::rc::Rc;
 
+use rialto::counters::CounterBlock;
 use rialto::net::device::Device;
 use rialto::net::ethernet::MacAddress;
 use rialto::net::ipv4::Ipv4Network;
@@ -36,7 +37,7 @@ const CYCLES_MAX: usize = 20_000;
 #[test]
 fn nothing_is_allocated_over_kernel_sockets() {
     let listen = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
-    let transport = KernelTransport::new(&KernelConfig::new(listen)).unwrap();
+    let transport = KernelTransport::new(&KernelConfig::new(listen), CounterBlock::none()).unwrap();
     let address = transport.local_address().unwrap();
     let connect = || {
         let stream = TcpStream::connect(address).unwrap();
@@ -53,7 +54,8 @@ fn nothing_is_allocated_over_our_own_tcp() {
     let (near, far) = MemoryDevice::pair(1_024);
     let ours = SocketAddrV4::new(Ipv4Addr::new(10, 9, 0, 1), 7_001);
     let stack = StackConfig::new(*ours.ip(), 24, ours.port());
-    let stack = Stack::new(stack, Uncounted { device: near, frame: vec![0; 2_048] }).unwrap();
+    let device = Uncounted { device: near, frame: vec![0; 2_048] };
+    let stack = Stack::new(stack, device, CounterBlock::none()).unwrap();
     let mut pipeline = Pipeline::open(stack);
     let network = Ipv4Network::new(Ipv4Addr::new(10, 9, 0, 2), 24).unwrap();
     let host = ClientHost::new(far, network, ours, pipeline.core.now);

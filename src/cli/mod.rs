@@ -11,6 +11,7 @@ mod lab;
 pub mod log;
 pub mod market;
 pub mod run;
+pub mod stat;
 mod units;
 
 use std::path::PathBuf;
@@ -31,6 +32,9 @@ pub enum CliError {
     /// A log.
     #[error(transparent)]
     Store(#[from] crate::event_store::StoreError),
+    /// The counters.
+    #[error(transparent)]
+    Counters(#[from] crate::counters::CountersError),
     /// A record in a log.
     #[error(transparent)]
     Record(#[from] crate::types::RecordError),
@@ -52,10 +56,16 @@ pub enum CliError {
     /// The node did not carry out the command.
     #[error("refused: {}", refusal(*.0))]
     Refused(Option<Refusal>),
+    /// The market file asks for what no command does.
+    #[error("{}", lines(.0))]
+    CannotChange(Vec<crate::config::ConfigError>),
+    /// The operator's session ended under the commands.
+    #[error("the day ended or began meanwhile; apply again, which does what is left")]
+    DayRolled,
     /// The node did not say what became of the command.
     #[error(
-        "no answer within {} s; the command may have been carried out: repeat it with the same \
-         --request to be sure", .0.as_secs()
+        "no answer within {} s; the command may have been carried out: to be sure, repeat it with the \
+         same --request, or, if it was part of a plan, apply again", .0.as_secs()
     )]
     NoAnswer(Duration),
     /// The file of secrets has none for the port.
@@ -72,6 +82,10 @@ pub enum CliError {
     /// The operating system.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+fn lines(errors: &[crate::config::ConfigError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 fn refusal(reason: Option<Refusal>) -> &'static str {
@@ -91,6 +105,14 @@ fn refusal(reason: Option<Refusal>) -> &'static str {
         Some(Refusal::Capacity) => "the node is not made for so many",
         Some(Refusal::RepeatedReference) => "the external reference was used before",
         None => "for a reason this version does not know",
+    }
+}
+
+/// The same result, but that a reader of standard output went away is no failure.
+fn quiet_end(result: Result<(), CliError>) -> Result<(), CliError> {
+    match result {
+        Err(CliError::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
     }
 }
 

@@ -1,27 +1,12 @@
 //! Prices and times as people write them. Never through a float.
 
-/// The most decimals a price may have.
-const DECIMALS_MAX: u8 = 8;
+pub(super) use crate::config::decimal::show as show_price;
+use crate::config::decimal::{self, DECIMALS_MAX};
+use crate::types::{Date, Nanos};
 
 /// `text` in units of 10^-`decimals`; `None` if it is no such number.
 pub(super) fn parse_price(text: &str, decimals: u8) -> Option<u64> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(fraction) {
-        return None;
-    }
-    let fraction = fraction.trim_end_matches('0');
-    let missing = usize::from(decimals).checked_sub(fraction.len())?;
-    format!("{whole}{fraction}{}", "0".repeat(missing)).parse().ok()
-}
-
-/// `price`, in units of 10^-`decimals`, with all its decimals.
-pub(super) fn show_price(price: u64, decimals: u8) -> String {
-    if decimals == 0 {
-        return price.to_string();
-    }
-    let unit = 10_u64.pow(u32::from(decimals.min(DECIMALS_MAX)));
-    format!("{}.{:0width$}", price / unit, price % unit, width = usize::from(decimals))
+    decimal::parse(text, decimals).ok()
 }
 
 /// Nanoseconds since midnight as a time of day.
@@ -29,6 +14,12 @@ pub(super) fn show_time(timestamp: u64) -> String {
     let (seconds, nanos) = (timestamp / 1_000_000_000, timestamp % 1_000_000_000);
     let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
     format!("{hours:02}:{minutes:02}:{:02}.{nanos:09}", seconds % 60)
+}
+
+/// A moment as date and time of day, UTC.
+pub(super) fn show_moment(moment: Nanos) -> String {
+    let date = Date::of(moment);
+    format!("{date} {}", show_time(moment.since(date.midnight()).0))
 }
 
 /// An argument that says how many decimals prices have.
@@ -63,5 +54,7 @@ mod tests {
     #[test]
     fn a_time_of_day_is_shown_to_the_nanosecond() {
         assert_eq!(show_time(34_200_000_000_001), "09:30:00.000000001");
+        let moment = Nanos::from_secs(1_795_305_600 + 34_200);
+        assert_eq!(show_moment(moment), "2026-11-22 09:30:00.000000000");
     }
 }

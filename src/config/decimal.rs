@@ -1,10 +1,10 @@
 //! Decimal strings to integers: "25.00" with four decimals is 250,000. Never through a float.
 
 /// The most decimals a price or an amount of cash may have.
-pub(super) const DECIMALS_MAX: u8 = 8;
+pub(crate) const DECIMALS_MAX: u8 = 8;
 
 /// `text` in units of 10^-`decimals`.
-pub(super) fn parse(text: &str, decimals: u8) -> Result<u64, String> {
+pub(crate) fn parse(text: &str, decimals: u8) -> Result<u64, String> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     let complete = !whole.is_empty() && (!fraction.is_empty() || !text.contains('.'));
@@ -17,6 +17,15 @@ pub(super) fn parse(text: &str, decimals: u8) -> Result<u64, String> {
     format!("{whole}{fraction}{}", "0".repeat(missing))
         .parse()
         .map_err(|_| "is too large a number".to_owned())
+}
+
+/// `units` of 10^-`decimals`, with all their decimals.
+pub(crate) fn show(units: u64, decimals: u8) -> String {
+    if decimals == 0 {
+        return units.to_string();
+    }
+    let unit = 10_u64.pow(u32::from(decimals.min(DECIMALS_MAX)));
+    format!("{}.{:0width$}", units / unit, units % unit, width = usize::from(decimals))
 }
 
 #[cfg(test)]
@@ -33,6 +42,7 @@ mod tests {
             ("3", 0, 3),
         ] {
             assert_eq!(parse(text, decimals), Ok(units), "{text}");
+            assert_eq!(parse(&show(units, decimals), decimals), Ok(units), "{text}");
         }
     }
 

@@ -4,7 +4,7 @@
 //! A file has no types, so units are in the names of its keys; a key that is not known is an error.
 //! Relative paths are relative to the directory the command runs in.
 
-mod decimal;
+pub(crate) mod decimal;
 mod error;
 pub mod market;
 mod placement;
@@ -15,6 +15,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
+use crate::counters::COUNTERS_FILE;
 pub use crate::event_store::Durability;
 use crate::net::ipv4::Ipv4Network;
 use crate::order_manager;
@@ -57,6 +58,26 @@ pub struct Logs {
     pub event_segment_bytes: u64,
     /// When an append counts.
     pub durability: Durability,
+}
+
+impl Logs {
+    /// The directory of the command log.
+    #[must_use]
+    pub fn commands(&self) -> PathBuf {
+        self.directory.join("commands")
+    }
+
+    /// The directory of the event log.
+    #[must_use]
+    pub fn events(&self) -> PathBuf {
+        self.directory.join("events")
+    }
+
+    /// The file of counters.
+    #[must_use]
+    pub fn counters(&self) -> PathBuf {
+        self.directory.join(COUNTERS_FILE)
+    }
 }
 
 /// What must survive the machine.

@@ -89,6 +89,17 @@ impl PortSecrets {
         write_private(path, &lines.collect::<String>())
     }
 
+    /// Writes them as [`PortSecrets::write`] does, to a file that must not exist: another's secrets are
+    /// shown nowhere again.
+    ///
+    /// # Errors
+    /// When there is such a file, or the file system refuses.
+    pub fn write_new(&self, path: &Path) -> Result<(), ConfigError> {
+        let made = OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(path);
+        made.map_err(|source| unwritable(path, source))?;
+        self.write(path)
+    }
+
     /// The secret of a port.
     #[must_use]
     pub fn get(&self, name: PortName) -> Option<&PortSecret> {
@@ -97,7 +108,8 @@ impl PortSecrets {
     }
 
     /// All of them, in the order they were made in.
-    pub fn iter(&self) -> impl Iterator<Item = &(PortName, PortSecret)> {
+    #[must_use]
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &(PortName, PortSecret)> {
         self.0.iter()
     }
 }
@@ -226,6 +238,8 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
         assert_ne!(made.get(names()[0]), made.get(names()[1]));
+        let error = made.write_new(&path).unwrap_err().to_string();
+        assert!(error.contains("cannot be written: File exists"), "{error}");
         for (_, secret) in made.iter() {
             assert_eq!(secret.reveal().len(), 10);
             assert!(secret.reveal().bytes().all(|byte| ALPHABET.contains(&byte)));

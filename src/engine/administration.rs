@@ -3,18 +3,11 @@
 //!
 //! A port's requests carry rising numbers, so a request that is retried is carried out once.
 
-use std::mem::offset_of;
-
-use zerocopy::{FromBytes, Immutable, KnownLayout};
-
 use super::Engine;
 use super::events::{Outlet, Route};
-use crate::types::command::{
-    AccountOpen, AccountUpdate, CommandHeader, CurrencyDefine, DayEnd, DayStart, FirmDefine,
-    InstrumentDefine, PortDefine, Transfer,
-};
+use crate::types::command::AdminHeader;
 use crate::types::event::{EventHeader, Refused};
-use crate::types::{Line, PortId, PortKind, Record, Refusal};
+use crate::types::{PortId, PortKind, Record, Refusal};
 
 /// Who asked for an administrative command.
 #[derive(Clone, Copy, Debug)]
@@ -25,27 +18,6 @@ pub(super) struct Asker {
     pub(super) request: u64,
 }
 
-/// What every administrative command begins with.
-#[derive(FromBytes, KnownLayout, Immutable)]
-#[repr(C)]
-struct Request {
-    common: CommandHeader,
-    number: u64,
-}
-
-const _: () = {
-    let number = offset_of!(Request, number);
-    assert!(offset_of!(DayStart, request) == number);
-    assert!(offset_of!(DayEnd, request) == number);
-    assert!(offset_of!(CurrencyDefine, request) == number);
-    assert!(offset_of!(FirmDefine, request) == number);
-    assert!(offset_of!(PortDefine, request) == number);
-    assert!(offset_of!(AccountOpen, request) == number);
-    assert!(offset_of!(AccountUpdate, request) == number);
-    assert!(offset_of!(Transfer, request) == number);
-    assert!(offset_of!(InstrumentDefine, request) == number);
-};
-
 impl Engine {
     /// Carries out what only an operator or the node itself may ask for, or says why not.
     pub(super) fn administer<C: Record>(
@@ -54,16 +26,16 @@ impl Engine {
         carry_out: fn(&mut Self, &C, Asker, &mut dyn Outlet) -> Result<(), Refusal>,
         out: &mut dyn Outlet,
     ) {
-        let (&Request { ref common, number }, _) =
-            Request::ref_from_prefix(Line::bytes(command.lines())).expect("a whole line");
+        let &AdminHeader { ref common, request } =
+            AdminHeader::view(command.lines()).expect("a whole line");
         if !common.port.is_none() && self.manager.session(common.port, common.epoch).is_none() {
             self.counters.stale_epochs += 1;
             return;
         }
-        let asker = Asker { port: common.port, request: number };
+        let asker = Asker { port: common.port, request };
         let done = self.allow(asker).and_then(|()| carry_out(self, command, asker, out));
         let Err(refusal) = done else { return };
-        let refused = refused::<C>(number, refusal);
+        let refused = refused::<C>(request, refusal);
         // A broker's stream has no message that would say so.
         let route = if refusal == Refusal::NotAllowed {
             Route::about(asker.port)

@@ -5,8 +5,9 @@ use std::fmt;
 
 use super::{ApplyError, CommandError, Engine};
 use crate::agent::{Agent, AgentError, WorkResult};
+use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::event_store::{Reader, StoreError, Writer};
-use crate::types::{FrameHeader, FrameSink, Line, Position};
+use crate::types::{FrameHeader, FrameSink, Line, Nanos, Position};
 
 /// The most command frames a duty cycle applies.
 const FRAMES_PER_CYCLE_MAX: usize = 8;
@@ -20,6 +21,21 @@ pub struct EngineAgent {
     commands: Reader,
     events: Writer,
     on_close: Option<OnClose>,
+    published: CounterBlock,
+}
+
+counter_set! {
+    /// Where the engine stands.
+    pub struct EngineGauges {
+        /// Events in the event log.
+        events,
+        /// The commit position of the event log.
+        commit_position,
+        /// Bytes of the command log that wait to be applied.
+        behind_bytes,
+        /// Orders in all books.
+        resting_orders,
+    }
 }
 
 /// Why the events of the past could not be had again.
@@ -72,7 +88,8 @@ pub struct Replayed {
 
 impl EngineAgent {
     /// Applies every committed command from the start of the log to a fresh `engine`. Events that
-    /// `existing` holds are compared, those it lacks are appended to `events`.
+    /// `existing` holds are compared, those it lacks are appended to `events`. What it counts goes to
+    /// `published`: [`EngineCounters`](super::EngineCounters), then [`EngineGauges`].
     ///
     /// # Errors
     /// [`RecoveryError`]; the node must not go on.
@@ -81,8 +98,9 @@ impl EngineAgent {
         commands: Reader,
         existing: Reader,
         events: Writer,
+        published: CounterBlock,
     ) -> Result<(Self, Replayed), RecoveryError> {
-        let mut agent = Self { engine, commands, events, on_close: None };
+        let mut agent = Self { engine, commands, events, on_close: None, published };
         let mut replayed = Replayed::default();
         let mut sink = Compare { existing, events: &mut agent.events, replayed: &mut replayed };
         while let Some(frame) = agent.commands.next_frame()? {
@@ -104,6 +122,19 @@ impl EngineAgent {
         self
     }
 
+    fn publish(&mut self, now: Nanos) {
+        if self.published.is_due(now) {
+            let gauges = EngineGauges {
+                events: self.engine.chain().next_sequence - 1,
+                commit_position: self.events.committed().0,
+                behind_bytes: self.commands.committed().0 - self.commands.position().0,
+                resting_orders: self.engine.books().order_count() as u64,
+            };
+            self.engine.counters().publish(&mut self.published);
+            gauges.publish(&mut self.published);
+        }
+    }
+
     /// The engine as it stands.
     #[must_use]
     pub fn engine(&self) -> &Engine {
@@ -122,7 +153,7 @@ impl Agent for EngineAgent {
         "engine"
     }
 
-    fn do_work(&mut self, _now: crate::types::Nanos) -> WorkResult {
+    fn do_work(&mut self, now: Nanos) -> WorkResult {
         let mut work = 0;
         for _ in 0..FRAMES_PER_CYCLE_MAX {
             let Some(frame) = self.commands.next_frame()? else { break };
@@ -130,10 +161,12 @@ impl Agent for EngineAgent {
             self.events.commit(self.engine.chain().end);
             work += 1;
         }
+        self.publish(now);
         Ok(work)
     }
 
     fn on_close(&mut self) -> Result<(), AgentError> {
+        self.publish(Nanos::MAX);
         if let Some(on_close) = self.on_close.take() {
             on_close(&self.engine);
         }

@@ -15,13 +15,14 @@ mod sessions;
 mod timers;
 mod trading;
 
-pub use agent::{EngineAgent, OnClose, RecoveryError, Replayed};
+pub use agent::{EngineAgent, EngineGauges, OnClose, RecoveryError, Replayed};
 pub use day::DAY_LENGTH_MAX;
 pub use error::{ApplyError, CommandError};
 pub use memory::{CommandFrames, FrameList, MEMORY_SEGMENT_BYTES};
 
 use self::events::{EventWriter, FirstError, Outlet, Route};
 use self::timers::TimerQueue;
+use crate::counters::counter_set;
 use crate::matching::Books;
 use crate::order_manager::OrderManager;
 pub use crate::order_manager::{Capacity, IndexSeed};
@@ -189,25 +190,26 @@ pub struct Day {
     pub session: SessionId,
 }
 
-/// What the engine passed over in silence. Nothing here decides an outcome.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EngineCounters {
-    /// Commands taken, whatever became of them.
-    pub commands: u64,
-    /// Commands of a session that is over.
-    pub stale_epochs: u64,
-    /// Orders and replaces whose user reference number was used before: retransmissions.
-    pub duplicate_orders: u64,
-    /// Cancels of what is not open, or that would take nothing.
-    pub idle_cancels: u64,
-    /// Cancels whose form is wrong.
-    pub malformed_cancels: u64,
-    /// Replaces of what is not open.
-    pub idle_replaces: u64,
-    /// Logins to ports that do not exist, that need an open day, or whose stream is full.
-    pub refused_logins: u64,
-    /// Commands of a port that may not give them.
-    pub not_allowed: u64,
+counter_set! {
+    /// What the engine passed over in silence. Nothing here decides an outcome.
+    pub struct EngineCounters {
+        /// Commands taken, whatever became of them.
+        commands,
+        /// Commands of a session that is over.
+        stale_epochs,
+        /// Orders and replaces whose user reference number was used before: retransmissions.
+        duplicate_orders,
+        /// Cancels of what is not open, or that would take nothing.
+        idle_cancels,
+        /// Cancels whose form is wrong.
+        malformed_cancels,
+        /// Replaces of what is not open.
+        idle_replaces,
+        /// Logins to ports that do not exist, that need an open day, or whose stream is full.
+        refused_logins,
+        /// Commands of a port that may not give them.
+        not_allowed,
+    }
 }
 
 impl Engine {

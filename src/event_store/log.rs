@@ -127,6 +127,20 @@ pub(super) fn segment_numbers(directory: &Path) -> Result<Vec<u64>, StoreError> 
     Ok(numbers)
 }
 
+/// Bytes in each segment of the log in `directory` and what it holds, as its first segment says.
+///
+/// # Errors
+/// [`StoreError::NoLog`], [`StoreError::Unreadable`], else as [`stored_header`].
+pub(super) fn format_of(directory: &Path) -> Result<(u64, LogKind), StoreError> {
+    let no_log = || StoreError::NoLog { path: directory.to_owned() };
+    let first = *segment_numbers(directory)?.first().ok_or_else(no_log)?;
+    let Some((header, kind)) = stored_header(directory, first)? else {
+        let (path, position) = (segment_path(directory, first), Position(first));
+        return Err(StoreError::Unreadable { path, position, damage: Damage::SegmentHeader });
+    };
+    Ok((header.segment_bytes, kind))
+}
+
 /// The header of segment `number` in `directory` and the kind of log that it says; `None` if there is
 /// none that is whole.
 ///

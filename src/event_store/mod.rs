@@ -38,6 +38,7 @@ mod preparer;
 mod reader;
 mod recovery;
 mod segment;
+mod survey;
 mod writer;
 
 pub use control::{Control, ControlError, ControlFile};
@@ -45,4 +46,5 @@ pub use error::{Damage, StoreError};
 pub use reader::{Frame, LogRecord, Reader, Records};
 pub use recovery::{Recovered, Torn, is_blank_log};
 pub use segment::{LogKind, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+pub use survey::{SegmentSurvey, Survey, survey};
 pub use writer::{Durability, Options, Writer, check_space};

@@ -7,11 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::index::FrameIndex;
-use super::log::{Log, LogSegment, SegmentError, segment_numbers, stored_header};
+use super::log::{Log, LogSegment, SegmentError, format_of};
 use super::recovery::recover;
-use super::{Damage, LogKind, StoreError};
+use super::{LogKind, StoreError};
 use crate::sys::file::DirectoryLock;
-use crate::sys::log_memory::{LogMemory, segment_path};
+use crate::sys::log_memory::LogMemory;
 use crate::types::{
     FRAME_HEADER_BYTES, FrameHeader, LINE_BYTES, Line, Position, RecordError, split_record,
 };
@@ -61,14 +61,7 @@ impl Reader {
     /// # Errors
     /// [`StoreError`], each with its remedy.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        let no_log = || StoreError::NoLog { path: directory.to_owned() };
-        let first = *segment_numbers(directory)?.first().ok_or_else(no_log)?;
-        let Some((header, kind)) = stored_header(directory, first)? else {
-            let path = segment_path(directory, first);
-            let position = Position(first);
-            return Err(StoreError::Unreadable { path, position, damage: Damage::SegmentHeader });
-        };
-        let segment_bytes = header.segment_bytes;
+        let (segment_bytes, kind) = format_of(directory)?;
         let mut log = Log {
             memory: match LogMemory::live(directory, segment_bytes)
                 .map_err(StoreError::io("read the positions file in", directory))?
@@ -81,7 +74,7 @@ impl Reader {
             index: Arc::new(FrameIndex::new(segment_bytes)),
         };
         if log.memory.committed().is_none() {
-            log.frozen_end = recover(&log, Position::FIRST, 0)?.chain.end;
+            log.frozen_end = recover(&log, Position::FIRST, 0, &mut |_| ())?.chain.end;
         }
         Ok(Self::new(Arc::new(log)))
     }

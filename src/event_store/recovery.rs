@@ -50,7 +50,8 @@ pub struct Torn {
 }
 
 /// Walks a frozen log and finds its end. `acknowledged` is a position that it must reach, and
-/// `unsynced` says how far behind the first damage sound frames prove nothing.
+/// `unsynced` says how far behind the first damage sound frames prove nothing. `see` is shown each
+/// frame's header.
 ///
 /// # Errors
 /// [`StoreError::Damaged`] if the log ends before sound frames or before `acknowledged`, and the
@@ -59,35 +60,25 @@ pub(super) fn recover(
     log: &Log,
     acknowledged: Position,
     unsynced: u64,
+    see: &mut dyn FnMut(&FrameHeader),
 ) -> Result<Recovered, StoreError> {
     let mut walk = Walk::new(log);
     let stopped = loop {
         match walk.step() {
-            Ok(()) => {}
+            Ok(header) => see(&header),
             Err(SegmentError::Damage(damage)) => break damage,
-            Err(SegmentError::Io(error)) => {
-                let path = log.segment_path(log.segment_number(walk.chain.next_start()));
-                return Err(StoreError::io("map", &path)(error));
-            }
+            Err(error) => return Err(walk.error(error)),
         }
     };
     let chain = walk.chain;
     let behind = look_behind(log, &chain)?;
-    let start = chain.next_start();
-    let window = start.0.saturating_add(unsynced);
-    let path = log.segment_path(log.segment_number(start));
+    let window = chain.next_start().0.saturating_add(unsynced);
     if behind.farthest.is_some_and(|at| at.0 >= window) || chain.end < acknowledged {
-        return Err(StoreError::Damaged {
-            path,
-            position: start,
-            index: chain.index,
-            sequence: chain.next_sequence,
-            damage: stopped,
-        });
+        return Err(walk.error(SegmentError::Damage(stopped)));
     }
-    let torn = (behind.bytes > 0).then_some(Torn {
-        path,
-        position: start,
+    let torn = (behind.bytes > 0).then(|| Torn {
+        path: walk.path(),
+        position: chain.next_start(),
         bytes: behind.bytes,
         frames: behind.frames,
         kept: None,
@@ -95,6 +86,26 @@ pub(super) fn recover(
     });
     let records = chain.next_sequence - 1;
     Ok(Recovered { frames: walk.frames, records, torn, chain })
+}
+
+/// Walks the log that another process writes up to `committed`, its commit position at some moment,
+/// and shows `see` each frame's header.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the log ends before, and the operating system's.
+pub(super) fn check_committed(
+    log: &Log,
+    committed: Position,
+    see: &mut dyn FnMut(&FrameHeader),
+) -> Result<(), StoreError> {
+    let mut walk = Walk::new(log);
+    while walk.chain.end < committed {
+        match walk.step() {
+            Ok(header) => see(&header),
+            Err(error) => return Err(walk.error(error)),
+        }
+    }
+    Ok(())
 }
 
 /// A walk over frames in their order, each checked in full.
@@ -112,7 +123,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Goes over the next frame, or says why there is none.
-    fn step(&mut self) -> Result<(), SegmentError> {
+    fn step(&mut self) -> Result<FrameHeader, SegmentError> {
         let start = self.chain.next_start();
         let number = self.log.segment_number(start);
         let segment = match self.segment.take() {
@@ -125,7 +136,27 @@ impl<'a> Walk<'a> {
         check(header, payload, &mut self.chain).map_err(|e| SegmentError::Damage(e.into()))?;
         segment.hints.note(start);
         self.frames += 1;
-        Ok(())
+        Ok(*header)
+    }
+
+    /// What to say of why there is no next frame.
+    fn error(&self, error: SegmentError) -> StoreError {
+        let (path, chain) = (self.path(), &self.chain);
+        match error {
+            SegmentError::Io(error) => StoreError::io("map", &path)(error),
+            SegmentError::Damage(damage) => StoreError::Damaged {
+                path,
+                position: chain.next_start(),
+                index: chain.index,
+                sequence: chain.next_sequence,
+                damage,
+            },
+        }
+    }
+
+    /// The segment in which the next frame lies, or should.
+    fn path(&self) -> PathBuf {
+        self.log.segment_path(self.log.segment_number(self.chain.next_start()))
     }
 }
 

@@ -101,7 +101,7 @@ impl Writer {
             index: Arc::new(FrameIndex::new(segment_bytes)),
         };
         let acknowledged = durable.max(committed.unwrap_or(Position::FIRST));
-        let mut recovered = recover(&frozen, acknowledged, unsynced)?;
+        let mut recovered = recover(&frozen, acknowledged, unsynced, &mut |_| ())?;
         if let Some(torn) = recovered.torn.as_mut().filter(|torn| torn.frames > 0) {
             torn.kept = Some(keep_behind(&frozen, recovered.chain.end)?);
         }

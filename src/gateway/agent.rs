@@ -9,6 +9,7 @@ use tracing::info;
 use super::GatewayConfig;
 use super::core::Core;
 use crate::agent::{Agent, AgentError, WorkResult};
+use crate::counters::{CounterBlock, CounterSet as _};
 use crate::event_store::Reader;
 use crate::net::{Datagram, Transport};
 use crate::ring;
@@ -29,6 +30,7 @@ pub struct Gateway<T: Transport> {
     datagrams: Option<ring::Consumer>,
     tail: Reader,
     core: Core,
+    published: CounterBlock,
 }
 
 impl<T: Transport> Gateway<T> {
@@ -41,9 +43,18 @@ impl<T: Transport> Gateway<T> {
         datagrams: Option<ring::Consumer>,
         tail: Reader,
         history: Reader,
+        published: CounterBlock,
     ) -> Self {
         let core = Core::new(config, commands, history);
-        Self { transport, datagrams, tail, core }
+        Self { transport, datagrams, tail, core, published }
+    }
+
+    fn publish(&mut self, now: Nanos) {
+        self.transport.publish(now);
+        if self.published.is_due(now) {
+            self.core.counters.ring_lines = self.core.commands.waiting() as u64;
+            self.core.counters.publish(&mut self.published);
+        }
     }
 
     fn relay_datagrams(&mut self) -> usize {
@@ -93,6 +104,7 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
         work += self.relay_datagrams();
         self.core.scan_timers(&mut self.transport, now);
         work += self.transport.flush(now);
+        self.publish(now);
         Ok(work)
     }
 
@@ -102,6 +114,7 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
         }
         self.relay_datagrams();
         self.transport.flush(self.core.timers_at);
+        self.publish(Nanos::MAX);
         info!(gateway = self.name(), transport = ?self.transport, "its network");
         info!(gateway = self.name(), counters = ?self.core.counters, "closed");
         Ok(())

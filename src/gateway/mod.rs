@@ -16,6 +16,7 @@ mod tail;
 pub use agent::Gateway;
 
 use crate::agent::ReadyFlag;
+use crate::counters::counter_set;
 use crate::types::{ClusterKey, PortKind};
 
 /// What a gateway is told at the start.
@@ -33,31 +34,34 @@ pub struct GatewayConfig {
     pub ready: ReadyFlag,
 }
 
-/// What a gateway has seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct GatewayCounters {
-    /// Connections accepted.
-    pub connections: u64,
-    /// Logins accepted.
-    pub logins: u64,
-    /// Logins refused.
-    pub logins_rejected: u64,
-    /// Logins that asked for messages never sent.
-    pub sequence_alarms: u64,
-    /// Messages that became commands.
-    pub messages_in: u64,
-    /// Messages of a known type that this version does not carry out.
-    pub messages_ignored: u64,
-    /// Messages sent as they happened.
-    pub messages_out: u64,
-    /// Messages sent from the log.
-    pub messages_replayed: u64,
-    /// Messages that found no room in the connection, and were sent from the log later.
-    pub messages_refused: u64,
-    /// Sessions ended for breaking the protocol.
-    pub violations: u64,
-    /// Sessions ended for their silence.
-    pub silent: u64,
-    /// Turns cut short because the command ring was full.
-    pub ring_full: u64,
+counter_set! {
+    /// What a gateway has seen.
+    pub struct GatewayCounters {
+        /// Connections accepted.
+        connections,
+        /// Logins accepted.
+        logins,
+        /// Logins refused.
+        logins_rejected,
+        /// Logins that asked for messages never sent.
+        sequence_alarms,
+        /// Messages that became commands.
+        messages_in,
+        /// Messages of a known type that this version does not carry out.
+        messages_ignored,
+        /// Messages sent as they happened.
+        messages_out,
+        /// Messages sent from the log.
+        messages_replayed,
+        /// Messages that found no room in the connection, and were sent from the log later.
+        messages_refused,
+        /// Sessions ended for breaking the protocol.
+        violations,
+        /// Sessions ended for their silence.
+        silent,
+        /// Turns cut short because the command ring was full.
+        ring_full,
+        /// Lines in the command ring now.
+        ring_lines,
+    }
 }

@@ -9,6 +9,7 @@ use std::net::SocketAddrV4;
 use tracing::info;
 
 use crate::agent::{Agent, AgentError, ReadyFlag, WorkResult};
+use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::event_store::{Frame, Reader};
 use crate::net::Datagram;
 use crate::ring::Producer;
@@ -41,15 +42,18 @@ pub struct MarketDataConfig {
     pub ready: ReadyFlag,
 }
 
-/// What the feed has done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FeedCounters {
-    /// Messages sent, repeats included.
-    pub messages: u64,
-    /// Datagrams sent, heartbeats included.
-    pub datagrams: u64,
-    /// Duty cycles that waited for room in the ring.
-    pub ring_full: u64,
+counter_set! {
+    /// What the feed has done.
+    pub struct FeedCounters {
+        /// Messages sent, repeats included.
+        messages,
+        /// Datagrams sent, heartbeats included.
+        datagrams,
+        /// Duty cycles that waited for room in the ring.
+        ring_full,
+        /// Lines in the ring of datagrams now.
+        ring_lines,
+    }
 }
 
 /// The stage that publishes the feed.
@@ -60,6 +64,7 @@ pub struct MarketData {
     events: Reader,
     stage: Stage,
     feed: Feed,
+    published: CounterBlock,
 }
 
 #[derive(Debug)]
@@ -96,9 +101,14 @@ struct Day {
 }
 
 impl MarketData {
-    /// Publishes the feed of `events` through `out`.
+    /// Publishes the feed of `events` through `out`, and what it counts in `published`.
     #[must_use]
-    pub fn new(config: MarketDataConfig, events: Reader, out: Producer) -> Self {
+    pub fn new(
+        config: MarketDataConfig,
+        events: Reader,
+        out: Producer,
+        published: CounterBlock,
+    ) -> Self {
         let feed = Feed {
             group: config.group,
             out,
@@ -111,7 +121,14 @@ impl MarketData {
             counters: FeedCounters::default(),
         };
         let stage = Stage::CatchingUp { recent: VecDeque::new() };
-        Self { term: config.term, ready: config.ready, events, stage, feed }
+        Self { term: config.term, ready: config.ready, events, stage, feed, published }
+    }
+
+    fn publish(&mut self, now: Nanos) {
+        if self.published.is_due(now) {
+            self.feed.counters.ring_lines = self.feed.out.waiting() as u64;
+            self.feed.counters.publish(&mut self.published);
+        }
     }
 
     /// What it has done so far.
@@ -158,10 +175,12 @@ impl Agent for MarketData {
             self.feed.send_packet(now);
             self.feed.keep_alive(now);
         }
+        self.publish(now);
         Ok(work)
     }
 
     fn on_close(&mut self) -> Result<(), AgentError> {
+        self.publish(Nanos::MAX);
         info!(counters = ?self.feed.counters, "feed closed");
         Ok(())
     }

@@ -9,6 +9,7 @@ use zerocopy::FromZeros as _;
 use super::*;
 use crate::agent::Agent as _;
 use crate::agent::ReadyFlag;
+use crate::counters::CounterBlock;
 use crate::event_store::{LogKind, Options, Writer};
 use crate::net::{DATAGRAM_LINES_MAX, Datagram};
 use crate::ring::{Consumer, ring};
@@ -53,7 +54,7 @@ impl World {
     fn feed(&self, term: u32) -> (MarketData, Consumer) {
         let (producer, consumer) = ring(8 * 1024, DATAGRAM_LINES_MAX);
         let config = MarketDataConfig { group: GROUP, term, ready: ReadyFlag::default() };
-        (MarketData::new(config, self.events.reader(), producer), consumer)
+        (MarketData::new(config, self.events.reader(), producer, CounterBlock::none()), consumer)
     }
 
     /// Appends and commits a frame of these records.
@@ -217,7 +218,7 @@ fn a_full_ring_makes_the_feed_wait_and_loses_nothing() {
     let (producer, mut ring) = ring(1_200, DATAGRAM_LINES_MAX);
     let ready = ReadyFlag::default();
     let config = MarketDataConfig { group: GROUP, term: 1, ready };
-    let mut feed = MarketData::new(config, world.events.reader(), producer);
+    let mut feed = MarketData::new(config, world.events.reader(), producer, CounterBlock::none());
     for _ in 0..5 {
         world.orders(1_000);
     }

@@ -3,6 +3,7 @@
 //! A device never blocks and never looks into a frame. Devices wrap devices, as [`Lossy`] does.
 
 use super::ethernet::MacAddress;
+use crate::types::Nanos;
 
 /// A source and sink of Ethernet frames.
 pub trait Device: Send {
@@ -23,6 +24,9 @@ pub trait Device: Send {
 
     /// Sends what is queued, as far as it can leave now, and returns how many frames did.
     fn flush(&mut self) -> usize;
+
+    /// Publishes what it counted, where that is due. Most count nothing.
+    fn publish(&mut self, _now: Nanos) {}
 
     /// Our address.
     fn mac(&self) -> MacAddress;
@@ -79,6 +83,10 @@ impl<D: Device, F: FnMut(&[u8]) -> bool + Send> Device for Lossy<D, F> {
 
     fn flush(&mut self) -> usize {
         self.device.flush()
+    }
+
+    fn publish(&mut self, now: Nanos) {
+        self.device.publish(now);
     }
 
     fn mac(&self) -> MacAddress {

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use super::device::{Device, FrameBurst, RX_BURST_MAX};
 use super::ethernet::{EthernetHeader, MacAddress};
+use crate::counters::{CounterBlock, CounterSet};
 use crate::sys::dpdk::{Burst, DpdkError, Eal, Mempool, Port, PortConfig, PortStats};
+use crate::types::Nanos;
 
 /// A port with its pool of buffers. One per process: it starts EAL.
 pub struct DpdkDevice {
@@ -15,6 +17,7 @@ pub struct DpdkDevice {
     eal: Arc<Eal>,
     /// Whether the thread that polls has its buffer caches.
     registered: bool,
+    published: CounterBlock,
 }
 
 /// How to open a port.
@@ -42,17 +45,20 @@ impl DpdkConfig {
 
 /// Buffers beyond the queues': an outbox, a burst being read, and the caches of two threads.
 const BUFFERS_SPARE: u32 = 1024;
+/// How often the driver is asked what it counted: a NIC reads it from its registers, which takes tens
+/// of microseconds.
+const STATS_INTERVAL: Nanos = Nanos::SECOND;
 
 const _: () = assert!(Burst::MAX == RX_BURST_MAX);
 const _: () = assert!(Port::OUTBOX_MAX >= 2 * RX_BURST_MAX);
 
 impl DpdkDevice {
-    /// Starts EAL and the first port it finds. Any thread may; from the first poll on the device stays
+    /// Starts EAL and the first port it finds, whose driver's counts go to `published`. Any thread may; from the first poll on the device stays
     /// with the thread that polls it, which gets buffer caches.
     ///
     /// # Errors
     /// What EAL, the pool or the port refused.
-    pub fn open(config: &DpdkConfig) -> Result<Self, DpdkError> {
+    pub fn open(config: &DpdkConfig, published: CounterBlock) -> Result<Self, DpdkError> {
         let descriptors = u32::from(config.rx_descriptors) + u32::from(config.tx_descriptors);
         let least = descriptors + BUFFERS_SPARE;
         if config.mbufs < least {
@@ -65,7 +71,7 @@ impl DpdkDevice {
             tx_descriptors: config.tx_descriptors,
         };
         let port = Port::start(&pool, queues)?;
-        Ok(Self { port, eal, registered: false })
+        Ok(Self { port, eal, registered: false, published: published.every(STATS_INTERVAL) })
     }
 
     /// What the driver counted.
@@ -114,12 +120,49 @@ impl Device for DpdkDevice {
         self.port.flush()
     }
 
+    fn publish(&mut self, now: Nanos) {
+        if self.published.is_due(now) {
+            self.port.stats().publish(&mut self.published);
+        }
+    }
+
     fn mac(&self) -> MacAddress {
         MacAddress(self.port.mac())
     }
 
     fn mtu(&self) -> usize {
         usize::from(self.port.mtu()).min(usize::from(Mempool::FRAME_BYTES) - EthernetHeader::LEN)
+    }
+}
+
+impl CounterSet for PortStats {
+    const NAMES: &'static [&'static str] = &[
+        "rx_packets",
+        "tx_packets",
+        "rx_bytes",
+        "tx_bytes",
+        "rx_missed",
+        "rx_errors",
+        "tx_errors",
+        "rx_no_mbuf",
+    ];
+
+    fn publish(&self, block: &mut CounterBlock) {
+        let Self {
+            rx_packets,
+            tx_packets,
+            rx_bytes,
+            tx_bytes,
+            rx_missed,
+            rx_errors,
+            tx_errors,
+            rx_no_mbuf,
+        } = *self;
+        for value in [
+            rx_packets, tx_packets, rx_bytes, tx_bytes, rx_missed, rx_errors, tx_errors, rx_no_mbuf,
+        ] {
+            block.put(value);
+        }
     }
 }
 

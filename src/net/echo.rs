@@ -125,6 +125,10 @@ impl<T: Transport> Transport for WithEcho<T> {
         self.transport.flush(now)
     }
 
+    fn publish(&mut self, now: Nanos) {
+        self.transport.publish(now);
+    }
+
     fn send_datagram(&mut self, to: SocketAddrV4, payload: &[u8]) -> bool {
         self.transport.send_datagram(to, payload)
     }
@@ -138,6 +142,7 @@ mod tests {
     use socket2::{Domain, Socket, Type};
 
     use super::*;
+    use crate::counters::CounterBlock;
     use crate::net::{KernelConfig, KernelTransport};
 
     /// Connects from a port that the kernel chose, and tells which.
@@ -153,7 +158,8 @@ mod tests {
     #[test]
     fn echoed_connections_are_answered_and_hidden_and_the_others_are_the_users() {
         let listen = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
-        let kernel = KernelTransport::new(&KernelConfig::new(listen)).unwrap();
+        let kernel =
+            KernelTransport::new(&KernelConfig::new(listen), CounterBlock::none()).unwrap();
         let address = kernel.local_address().unwrap();
         let (mut echoed, port) = client(address);
         let (mut other, other_port) = client(address);

@@ -33,10 +33,12 @@ pub use device::Device;
 #[cfg(feature = "dpdk")]
 pub use dpdk_device::{DpdkConfig, DpdkDevice};
 pub use echo::WithEcho;
-pub use kernel::{KernelConfig, KernelError, KernelTransport};
+pub use kernel::{KernelConfig, KernelCounters, KernelError, KernelTransport};
 pub use memory_device::MemoryDevice;
 pub use spanned::Spanned;
-pub use stack::{ClientConnection, ClientHost, Stack, StackConfig, StackError};
+pub use stack::{
+    ClientConnection, ClientHost, Counters as StackCounters, Stack, StackConfig, StackError,
+};
 
 use crate::types::Nanos;
 
@@ -104,6 +106,9 @@ pub trait Transport: Send {
 
     /// Sends what [`Transport::send`] queued since the last call. Returns the work done.
     fn flush(&mut self, now: Nanos) -> usize;
+
+    /// Publishes what was counted, where it is due; [`Nanos::MAX`] is when everything is.
+    fn publish(&mut self, now: Nanos);
 
     /// Sends one UDP datagram, multicast or unicast; `false` if the device has no room now, or, for
     /// unicast, the neighbour is not known yet (it is being asked for).

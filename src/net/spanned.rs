@@ -63,6 +63,10 @@ impl<T: Transport> Transport for Spanned<T> {
         spans.record("net.flush", || transport.flush(now), |&work| work > 0)
     }
 
+    fn publish(&mut self, now: Nanos) {
+        self.transport.publish(now);
+    }
+
     fn send_datagram(&mut self, to: SocketAddrV4, payload: &[u8]) -> bool {
         let Self { transport, spans } = self;
         spans.record("net.datagram", || transport.send_datagram(to, payload), |&sent| sent)

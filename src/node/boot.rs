@@ -1,7 +1,7 @@
 //! From files to a node that can lead: the logs recovered, the term taken, the engine where it was.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tracing::{error, info, warn};
 use zerocopy::FromZeros as _;
@@ -10,7 +10,10 @@ use super::past::{Evidence, Past, judge, unsynced};
 use super::rehearsal::rehearse;
 use super::{NodeError, Start, books};
 use crate::config::{Config, secrets};
-use crate::engine::{Capacity, DAY_LENGTH_MAX, Day, Engine, EngineAgent, IndexSeed};
+use crate::counters::{CounterFile, CounterSet as _};
+use crate::engine::{
+    Capacity, DAY_LENGTH_MAX, Day, Engine, EngineAgent, EngineCounters, EngineGauges, IndexSeed,
+};
 use crate::event_store::{
     Control, ControlFile, Durability, LogKind, Options, Reader, Recovered, StoreError, Writer,
     check_space, is_blank_log,
@@ -32,14 +35,11 @@ pub(super) struct Booted {
     /// What the sequencer proposes behind it.
     pub(super) proposals: Vec<Line>,
     pub(super) cluster_key: ClusterKey,
+    pub(super) counters: CounterFile,
 }
 
 /// How long every port may take to find this node, at least.
 const TERM_GRACE_MS: u32 = 10_000;
-
-/// The directories of the two logs, below the configured one.
-const COMMANDS: &str = "commands";
-const EVENTS: &str = "events";
 
 /// Opens everything and leads a new term. The term is on disk before anything can carry it.
 pub(super) fn boot(
@@ -94,7 +94,7 @@ pub(super) fn boot(
     let cluster_key = secrets::load_cluster_key(&config.control().cluster_key_file)?;
     if past != Past::Whole {
         // They may tell of commands that are gone.
-        set_aside(&directory.join(EVENTS), now)?;
+        set_aside(&config.logs().events(), now)?;
     }
     let (mut events, existing) = open_events(config, limits.event_segment_bytes, now)?;
     if durability == Durability::Disk {
@@ -106,12 +106,19 @@ pub(super) fn boot(
     let leading = Control { term, node, boot_id, clean: false, cut, durability, session, ..known };
     control.store(leading)?;
 
+    // The logs are this process's now, so the counters are too.
+    let path = config.logs().counters();
+    let mut counters = CounterFile::create(&path, node, now)
+        .map_err(|source| NodeError::Counters { path, source })?;
+    let published =
+        counters.block("engine", &[EngineCounters::NAMES, EngineGauges::NAMES].concat());
+
     // What the event log holds is compared before anybody is answered from it.
     events.commit(existing.chain.end);
     let engine = Engine::new(&limits, seed);
     let reader = events.reader();
     let (mut engine, replayed) =
-        EngineAgent::recover(engine, commands.reader(), reader.clone(), events)?;
+        EngineAgent::recover(engine, commands.reader(), reader.clone(), events, published)?;
     info!(?replayed, term, "recovered");
     if let (Past::MaybeCut, Some(day)) = (past, engine.engine().day()) {
         let (again, session) = day_again(day, known.session, now);
@@ -134,7 +141,9 @@ pub(super) fn boot(
         term_grace_ms: TERM_GRACE_MS,
         ..TermStart::new_zeroed()
     };
-    Ok((Booted { engine, commands, events, durability, start, proposals, cluster_key }, control))
+    let booted =
+        Booted { engine, commands, events, durability, start, proposals, cluster_key, counters };
+    Ok((booted, control))
 }
 
 /// Refuses a place that cannot hold the logs as the configuration wants them.
@@ -147,10 +156,10 @@ fn check_place(config: &Config) -> Result<(), NodeError> {
         return Err(NodeError::VolatileLogs { directory: logs.directory.clone() });
     }
     // Each log begins with two segments, of which a node that failed before may have left some.
-    let sizes = [(COMMANDS, logs.command_segment_bytes), (EVENTS, logs.event_segment_bytes)];
-    let lacking = |&(name, bytes): &(&str, u64)| {
-        let directory = logs.directory.join(name);
-        let there = |number| segment_path(&directory, number).exists();
+    let sizes =
+        [(logs.commands(), logs.command_segment_bytes), (logs.events(), logs.event_segment_bytes)];
+    let lacking = |(directory, bytes): &(PathBuf, u64)| {
+        let there = |number| segment_path(directory, number).exists();
         // One whose first segments are full has more than those.
         bytes * (0..2).filter(|&number| !there(number)).count() as u64
     };
@@ -173,7 +182,7 @@ fn open_commands(
         new_incarnation: start.new_incarnation,
     };
     let judged = |is_empty| judge(evidence(is_empty)).map_err(|gone| NodeError::gone(gone, config));
-    if is_blank_log(&config.logs().directory.join(COMMANDS))? {
+    if is_blank_log(&config.logs().commands())? {
         // A log that was durable and is gone has a better name than a damaged one.
         judged(true)?;
     }
@@ -212,7 +221,7 @@ fn open_events(
     match open_log(config, LogKind::Events, Position::FIRST, 0, segment_bytes) {
         Err(NodeError::Store(error @ StoreError::Damaged { .. })) => {
             warn!(%error, "the event log is derived again from the command log");
-            set_aside(&config.logs().directory.join(EVENTS), now)?;
+            set_aside(&config.logs().events(), now)?;
             open_log(config, LogKind::Events, Position::FIRST, 0, segment_bytes)
         }
         opened => opened,
@@ -238,20 +247,20 @@ fn open_log(
     segment_bytes: u64,
 ) -> Result<(Writer, Recovered), NodeError> {
     let logs = config.logs();
-    let name = match kind {
-        LogKind::Commands => COMMANDS,
-        LogKind::Events => EVENTS,
+    let directory = match kind {
+        LogKind::Commands => logs.commands(),
+        LogKind::Events => logs.events(),
     };
     let options = Options { durable, unsynced, ..Options::new(kind, segment_bytes) };
-    let (writer, recovered) = Writer::open(&logs.directory.join(name), options)?;
+    let (writer, recovered) = Writer::open(&directory, options)?;
     match &recovered.torn {
         Some(torn) if torn.frames > 0 => {
-            error!(log = name, ?torn, "cut whole frames that a power loss left behind a hole");
+            error!(log = %kind, ?torn, "cut whole frames that a power loss left behind a hole");
         }
-        Some(torn) => warn!(log = name, ?torn, "cut what was left of a write that did not finish"),
+        Some(torn) => warn!(log = %kind, ?torn, "cut what was left of a write that did not finish"),
         None => {}
     }
-    info!(log = name, frames = recovered.frames, records = recovered.records, "opened");
+    info!(log = %kind, frames = recovered.frames, records = recovered.records, "opened");
     Ok((writer, recovered))
 }
 

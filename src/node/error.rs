@@ -38,7 +38,7 @@ pub enum NodeError {
     /// The log holds a market already.
     #[error(
         "the log in {} holds a market already, and a market file is applied to an empty log only: \
-         start without --market",
+         start without --market, then change it with `rialto market apply`",
         directory.display()
     )]
     MarketNotWanted {
@@ -54,6 +54,14 @@ pub enum NodeError {
     MarketIncomplete {
         /// The logs' directory.
         directory: PathBuf,
+    },
+    /// The counters file cannot be made.
+    #[error("{}: cannot make the file of counters: {source}", path.display())]
+    Counters {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
     },
     /// The log was there once, and is not now.
     #[error(

@@ -4,14 +4,19 @@ use super::boot::Booted;
 use super::{Bench, NodeError};
 use crate::agent::{self, Agent, ReadyFlag};
 use crate::config::{Backend, Config, Stage};
+use crate::counters::{CounterBlock, CounterFile, CounterSet as _};
 use crate::event_store::Reader;
-use crate::gateway::{Gateway, GatewayConfig};
-use crate::market_data::{MarketData, MarketDataConfig};
-use crate::net::{self, DATAGRAM_LINES_MAX, KernelConfig, KernelTransport, Transport};
+use crate::gateway::{Gateway, GatewayConfig, GatewayCounters};
+use crate::market_data::{FeedCounters, MarketData, MarketDataConfig};
+use crate::net::{
+    self, DATAGRAM_LINES_MAX, KernelConfig, KernelCounters, KernelTransport, Transport,
+};
 #[cfg(feature = "dpdk")]
-use crate::net::{DpdkConfig, DpdkDevice, Stack, StackConfig};
+use crate::net::{DpdkConfig, DpdkDevice, Stack, StackConfig, StackCounters};
 use crate::ring::{Consumer, Producer, ring};
-use crate::sequencer::Sequencer;
+use crate::sequencer::{Sequencer, SequencerCounters};
+#[cfg(feature = "dpdk")]
+use crate::sys::dpdk::PortStats;
 use crate::types::{Nanos, PortKind, RECORD_LINES_MAX};
 
 /// Lines of a gateway's command ring: at least 4,096 orders on their way to the sequencer.
@@ -57,7 +62,16 @@ pub(super) fn wire(
     let (orders_in, orders) = ring(COMMAND_RING_LINES, RECORD_LINES_MAX);
     let (operators_in, operators) = ring(COMMAND_RING_LINES, RECORD_LINES_MAX);
     let (datagrams_in, datagrams) = ring(DATAGRAM_RING_LINES, DATAGRAM_LINES_MAX);
-    let Booted { engine, commands, events, durability, start, proposals, cluster_key } = booted;
+    let Booted {
+        engine,
+        commands,
+        events,
+        durability,
+        start,
+        proposals,
+        cluster_key,
+        mut counters,
+    } = booted;
     let term = start.term;
 
     let ready: [ReadyFlag; 3] = Default::default();
@@ -73,12 +87,14 @@ pub(super) fn wire(
         commands: orders_in,
         datagrams: Some(datagrams),
         events: events.clone(),
+        published: counters.block(Stage::OrderEntry.name(), GatewayCounters::NAMES),
     };
     let back = Front {
         config: gateway(PortKind::Admin, 1, &ready[1]),
         commands: operators_in,
         datagrams: None,
         events: events.clone(),
+        published: counters.block(Stage::Admin.name(), GatewayCounters::NAMES),
     };
     let loopback = KernelConfig {
         connections_max: OPERATORS_MAX,
@@ -87,17 +103,20 @@ pub(super) fn wire(
         connections_per_source_max: OPERATORS_MAX,
         ..KernelConfig::new(config.admin().listen)
     };
-    let operators_transport = KernelTransport::new(&loopback).map_err(NodeError::admin)?;
+    let operators_transport =
+        KernelTransport::new(&loopback, counters.block("admin.kernel", KernelCounters::NAMES))
+            .map_err(NodeError::admin)?;
     let inputs = vec![orders, operators];
+    let published = counters.block(Stage::Sequencer.name(), SequencerCounters::NAMES);
+    let sequencer = Sequencer::new(commands, durability, &start, &proposals, inputs, published);
     let feed = MarketDataConfig { group: config.feed().group, term, ready: ready[2].clone() };
+    let published = counters.block(Stage::MarketData.name(), FeedCounters::NAMES);
+    let market_data = MarketData::new(feed, events, datagrams_in, published);
     let stages: [(Stage, Box<dyn Agent>); 5] = [
-        (Stage::OrderEntry, front.over_configured_transport(config, bench)?),
-        (
-            Stage::Sequencer,
-            Box::new(Sequencer::new(commands, durability, &start, &proposals, inputs)),
-        ),
+        (Stage::OrderEntry, front.over_configured_transport(config, &mut counters, bench)?),
+        (Stage::Sequencer, Box::new(sequencer)),
         (Stage::Engine, Box::new(engine)),
-        (Stage::MarketData, Box::new(MarketData::new(feed, events, datagrams_in))),
+        (Stage::MarketData, Box::new(market_data)),
         (Stage::Admin, back.over(operators_transport)),
     ];
     let spans = bench.and_then(|bench| bench.spans.as_ref());
@@ -114,13 +133,14 @@ struct Front {
     commands: Producer,
     datagrams: Option<Consumer>,
     events: Reader,
+    published: CounterBlock,
 }
 
 impl Front {
     fn over<T: Transport + std::fmt::Debug + 'static>(self, transport: T) -> Box<dyn Agent> {
-        let Self { config, commands, datagrams, events } = self;
+        let Self { config, commands, datagrams, events, published } = self;
         let history = events.clone();
-        Box::new(Gateway::new(config, transport, commands, datagrams, events, history))
+        Box::new(Gateway::new(config, transport, commands, datagrams, events, history, published))
     }
 
     /// Over `transport`, with what a benchmark wants in between.
@@ -140,6 +160,7 @@ impl Front {
     fn over_configured_transport(
         self,
         config: &Config,
+        counters: &mut CounterFile,
         bench: Option<&Bench>,
     ) -> Result<Box<dyn Agent>, NodeError> {
         let entry = config.order_entry();
@@ -152,11 +173,13 @@ impl Front {
                     connections_per_source_max: entry.connections_per_source_max as usize,
                     ..KernelConfig::new(entry.listen)
                 };
-                let transport = KernelTransport::new(&settings).map_err(NodeError::front)?;
+                let published = counters.block("order_entry.kernel", KernelCounters::NAMES);
+                let transport =
+                    KernelTransport::new(&settings, published).map_err(NodeError::front)?;
                 Ok(self.over_benched(transport, bench))
             }
             #[cfg(feature = "dpdk")]
-            Backend::Dpdk => Ok(self.over_benched(dpdk_stack(config)?, bench)),
+            Backend::Dpdk => Ok(self.over_benched(dpdk_stack(config, counters)?, bench)),
             #[cfg(not(feature = "dpdk"))]
             Backend::Dpdk => unreachable!("a configuration for DPDK is not proven without it"),
         }
@@ -164,15 +187,16 @@ impl Front {
 }
 
 #[cfg(feature = "dpdk")]
-fn dpdk_stack(config: &Config) -> Result<Stack<DpdkDevice>, NodeError> {
+fn dpdk_stack(config: &Config, counters: &mut CounterFile) -> Result<Stack<DpdkDevice>, NodeError> {
     let (entry, port) = (config.order_entry(), config.dpdk());
-    let device = DpdkDevice::open(&DpdkConfig {
+    let settings = DpdkConfig {
         eal_arguments: port.eal_arguments(),
         mbufs: port.mbufs,
         rx_descriptors: port.rx_descriptors,
         tx_descriptors: port.tx_descriptors,
-    })
-    .map_err(NodeError::front)?;
+    };
+    let published = counters.block("order_entry.port", PortStats::NAMES);
+    let device = DpdkDevice::open(&settings, published).map_err(NodeError::front)?;
     let settings = StackConfig {
         gateway: entry.gateway,
         connections_max: entry.connections_max as usize,
@@ -182,5 +206,6 @@ fn dpdk_stack(config: &Config) -> Result<Stack<DpdkDevice>, NodeError> {
         multicast_ttl: config.feed().ttl,
         ..StackConfig::new(*entry.listen.ip(), entry.prefix, entry.listen.port())
     };
-    Stack::new(settings, device).map_err(NodeError::front)
+    let published = counters.block("order_entry.stack", StackCounters::NAMES);
+    Stack::new(settings, device, published).map_err(NodeError::front)
 }

@@ -50,6 +50,12 @@ impl Producer {
         Ok(())
     }
 
+    /// Lines that wait for the consumer.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.buffer().capacity() - self.0.slots()
+    }
+
     /// Lines that can be pushed now.
     #[must_use]
     pub fn room(&self) -> usize {
@@ -109,6 +115,7 @@ mod tests {
         let (mut producer, mut consumer) = ring(4, 3);
         producer.push(&record(3, 1)).unwrap();
         assert_eq!(producer.push(&record(2, 2)), Err(Full));
+        assert_eq!((producer.waiting(), producer.room()), (3, 1));
         producer.push(&record(1, 3)).unwrap();
         assert_eq!(consumer.peek(), Some(record(3, 1).as_slice()));
         consumer.pop();

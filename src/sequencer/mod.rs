@@ -6,6 +6,7 @@
 //! state is the log's end.
 
 use crate::agent::{Agent, AgentError, WorkResult};
+use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::event_store::{Durability, Writer};
 use crate::ring::Consumer;
 use crate::types::command::{CommandHeader, TermStart, Tick};
@@ -35,6 +36,30 @@ pub struct Sequencer {
     first_taken: usize,
     inputs: Vec<Consumer>,
     batch: Vec<Line>,
+    counters: SequencerCounters,
+    published: CounterBlock,
+}
+
+counter_set! {
+    /// What the sequencer wrote, and where it stands.
+    pub struct SequencerCounters {
+        /// Commands, ticks included.
+        commands,
+        /// Ticks.
+        ticks,
+        /// Frames.
+        frames,
+        /// Bytes of frames.
+        bytes,
+        /// Segments that were not ready in time, so that an append had to wait.
+        segments_late,
+        /// The term it leads, now.
+        term,
+        /// Log time of the last frame, in nanoseconds since the UNIX epoch.
+        log_time_ns,
+        /// The commit position now.
+        commit_position,
+    }
 }
 
 impl Sequencer {
@@ -49,6 +74,7 @@ impl Sequencer {
         start: &TermStart,
         proposals: &[Line],
         inputs: Vec<Consumer>,
+        published: CounterBlock,
     ) -> Self {
         Self {
             chain: *log.chain(),
@@ -59,6 +85,17 @@ impl Sequencer {
             first_taken: 0,
             inputs,
             batch: Vec::with_capacity(FRAME_COMMANDS_MAX * RECORD_LINES_MAX),
+            counters: SequencerCounters { term: start.term.into(), ..SequencerCounters::default() },
+            published,
+        }
+    }
+
+    fn publish(&mut self, now: Nanos) {
+        if self.published.is_due(now) {
+            self.counters.segments_late = self.log.segments_late();
+            self.counters.log_time_ns = self.chain.time.0;
+            self.counters.commit_position = self.log.committed().0;
+            self.counters.publish(&mut self.published);
         }
     }
 
@@ -95,6 +132,9 @@ impl Sequencer {
         let count = u16::try_from(count).expect("at most FRAME_COMMANDS_MAX");
         let header = self.chain.seal(FrameKind::Normal, cause, count, &self.batch);
         self.log.append(&header, &self.batch)?;
+        self.counters.commands += u64::from(count);
+        self.counters.frames += 1;
+        self.counters.bytes += header.frame_bytes();
         Ok(usize::from(count))
     }
 
@@ -126,14 +166,17 @@ impl Agent for Sequencer {
             let header = CommandHeader::internal::<Tick>(now);
             self.batch.extend_from_slice(Tick { header, reserved: [0; 40] }.lines());
             self.append(1, now)?;
+            self.counters.ticks += 1;
         }
         if self.chain.end > self.log.committed() {
             self.commit()?;
         }
+        self.publish(now);
         Ok(work)
     }
 
     fn on_close(&mut self) -> Result<(), AgentError> {
+        self.publish(Nanos::MAX);
         Ok(self.log.sync()?)
     }
 }

@@ -42,7 +42,8 @@ fn stage_with(durability: Durability, proposals: &[Line], inputs: Vec<Consumer>)
         node: 1,
         ..TermStart::new_zeroed()
     };
-    let sequencer = Sequencer::new(writer, durability, &start, proposals, inputs);
+    let sequencer =
+        Sequencer::new(writer, durability, &start, proposals, inputs, CounterBlock::none());
     Stage { sequencer, log, directory }
 }
 

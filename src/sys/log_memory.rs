@@ -18,13 +18,13 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use zerocopy::FromBytes;
 
 use super::file::{self, BootId, DirectoryLock};
+use super::words::SharedWords;
 use crate::types::{LINE_BYTES, Line, Position};
 
 /// The name of the positions file in a log's directory.
@@ -371,9 +371,7 @@ pub fn committed_in_this_boot(directory: &Path) -> io::Result<Option<Position>> 
 
 /// The positions file, mapped: `format.md` of the event store draws it.
 #[derive(Debug)]
-struct Positions {
-    map: MmapRaw,
-}
+struct Positions(SharedWords);
 
 const POSITIONS_BYTES: u64 = 4096;
 const POSITIONS_MAGIC: u64 = u64::from_le_bytes(*b"RLPOSIT1");
@@ -392,11 +390,12 @@ impl Positions {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        if file.metadata()?.len() < POSITIONS_BYTES {
-            return Ok(None);
-        }
-        let map = MmapOptions::new().len(to_usize(POSITIONS_BYTES)).map_raw_read_only(&file)?;
-        let positions = Self { map };
+        let words = match SharedWords::read(&file, WORDS) {
+            Ok(words) => words,
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let positions = Self(words);
         Ok(positions.is_of(file::boot_id()?).then_some(positions))
     }
 
@@ -406,8 +405,7 @@ impl Positions {
         let file =
             File::options().read(true).write(true).create(true).truncate(false).open(path)?;
         file::allocate(&file, POSITIONS_BYTES)?;
-        let positions =
-            Self { map: MmapOptions::new().len(to_usize(POSITIONS_BYTES)).map_raw(&file)? };
+        let positions = Self(SharedWords::write(&file, WORDS)?);
         let boot = file::boot_id()?;
         if !positions.is_of(boot) {
             positions.store(BOOT_WORDS[0], 0);
@@ -429,26 +427,12 @@ impl Positions {
             && self.load(MAGIC_WORD) == POSITIONS_MAGIC
     }
 
-    /// An Acquire load. As a fence, because only Relaxed loads are promised to work on memory that is
-    /// mapped to read.
     fn load(&self, word: usize) -> u64 {
-        let value = self.word(word).load(Ordering::Relaxed);
-        fence(Ordering::Acquire);
-        value
+        self.0.load(word)
     }
 
     fn store(&self, word: usize, value: u64) {
-        self.word(word).store(value, Ordering::Release);
-    }
-
-    fn word(&self, word: usize) -> &AtomicU64 {
-        assert!(word < WORDS);
-        #[expect(clippy::cast_ptr_alignment, reason = "a page, and a multiple of 8 into it")]
-        let word = self.map.as_mut_ptr().wrapping_add(word * size_of::<u64>()).cast::<u64>();
-        // SAFETY: the word lies in the mapped page (`WORDS` * 8 is less), which lives as long as
-        // `self`; it is aligned, and every process accesses it by atomic operations only. Stores go
-        // to a writable mapping: `store` is called by `start` and by the `LogWriter` that it made.
-        unsafe { AtomicU64::from_ptr(word) }
+        self.0.store(word, value);
     }
 }
 

@@ -12,3 +12,4 @@ pub mod file;
 pub mod log_memory;
 pub mod process;
 pub mod wait;
+pub mod words;

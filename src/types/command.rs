@@ -10,6 +10,8 @@
 //! 46 `EnableEntry`, 47 `AccountQuery`, 50 `Halt`, 51 `Resume`, 52 `Phase`, 53 `BustTrade`,
 //! 54 `TradeCorrection`.
 
+use std::mem::offset_of;
+
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::record::records;
@@ -87,6 +89,45 @@ impl CommandHeader {
         Self::mut_from_prefix(Line::bytes_mut(lines)).ok().map(|(header, _)| header)
     }
 }
+
+/// What every administrative command begins with.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable,
+)]
+#[repr(C)]
+pub struct AdminHeader {
+    /// Common fields.
+    pub common: CommandHeader,
+    /// The administrative port's request number.
+    pub request: u64,
+}
+
+impl AdminHeader {
+    /// The header at the start of any administrative command.
+    #[must_use]
+    pub fn view(lines: &[Line]) -> Option<&Self> {
+        Self::ref_from_prefix(Line::bytes(lines)).ok().map(|(header, _)| header)
+    }
+
+    /// The same, to stamp.
+    #[must_use]
+    pub fn view_mut(lines: &mut [Line]) -> Option<&mut Self> {
+        Self::mut_from_prefix(Line::bytes_mut(lines)).ok().map(|(header, _)| header)
+    }
+}
+
+const _: () = {
+    let request = offset_of!(AdminHeader, request);
+    assert!(offset_of!(DayStart, request) == request);
+    assert!(offset_of!(DayEnd, request) == request);
+    assert!(offset_of!(CurrencyDefine, request) == request);
+    assert!(offset_of!(FirmDefine, request) == request);
+    assert!(offset_of!(PortDefine, request) == request);
+    assert!(offset_of!(AccountOpen, request) == request);
+    assert!(offset_of!(AccountUpdate, request) == request);
+    assert!(offset_of!(Transfer, request) == request);
+    assert!(offset_of!(InstrumentDefine, request) == request);
+};
 
 /// The first command after every start or election. Ports that were up enter their grace period, and
 /// one that had begun begins anew.

@@ -6,6 +6,7 @@
 mod damage;
 mod process;
 mod reading;
+mod survey;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -17,5 +17,6 @@ mod recovery;
 mod replay;
 mod sessions;
 mod start;
+mod tools;
 mod trading;
 mod traffic;

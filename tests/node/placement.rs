@@ -7,6 +7,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use rialto::agent::{Agent, AgentThread, Composite, Idle, ReadyFlag, StopFlag, WorkResult};
+use rialto::counters::CounterBlock;
 use rialto::engine::{EngineAgent, FrameList};
 use rialto::event_store::{LogKind, Options, Reader, Writer};
 use rialto::market_data::{MarketData, MarketDataConfig};
@@ -89,14 +90,21 @@ fn run_pipeline(
     let (to_feed, events) = (open("commands", LogKind::Commands), open("events", LogKind::Events));
     let reader = events.reader();
     let engine = new_engine(commands);
-    let (engine, _) =
-        EngineAgent::recover(engine, to_feed.reader(), reader.clone(), events).unwrap();
+    let (engine, _) = EngineAgent::recover(
+        engine,
+        to_feed.reader(),
+        reader.clone(),
+        events,
+        CounterBlock::none(),
+    )
+    .unwrap();
     let (datagrams_in, datagrams) = ring(16 * 1024, DATAGRAM_LINES_MAX);
     let group = "239.1.2.3:4567".parse().unwrap();
     let market_data = MarketData::new(
         MarketDataConfig { group, term: 1, ready: ReadyFlag::default() },
         reader,
         datagrams_in,
+        CounterBlock::none(),
     );
     let frames = commands.clone();
     let feeder = Feeder { log: to_feed, frames, next: 0, frames_per_cycle };

@@ -9,13 +9,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rialto::agent::{Agent, ReadyFlag};
 use rialto::config::market::Market;
 use rialto::config::secrets::{PortSecrets, load_or_create_cluster_key};
-use rialto::engine::{Capacity, Engine, EngineAgent, IndexSeed};
+use rialto::counters::{COUNTERS_FILE, CounterFile, CounterSet as _};
+use rialto::engine::{Capacity, Engine, EngineAgent, EngineCounters, EngineGauges, IndexSeed};
 use rialto::event_store::{Durability, LogKind, Options, Reader, Writer};
-use rialto::gateway::{Gateway, GatewayConfig};
-use rialto::market_data::{MarketData, MarketDataConfig};
+use rialto::gateway::{Gateway, GatewayConfig, GatewayCounters};
+use rialto::market_data::{FeedCounters, MarketData, MarketDataConfig};
 use rialto::net::{DATAGRAM_LINES_MAX, Transport};
 use rialto::ring::{Producer, ring};
-use rialto::sequencer::Sequencer;
+use rialto::sequencer::{Sequencer, SequencerCounters};
 use rialto::types::command::{CommandHeader, DayStart, TermStart};
 use rialto::types::{
     ClusterKey, Date, Line, Nanos, PortKind, PortName, RECORD_LINES_MAX, Record, SessionId,
@@ -40,6 +41,7 @@ pub(crate) struct Core {
     pub(crate) sequencer: Sequencer,
     pub(crate) engine: EngineAgent,
     pub(crate) events: Reader,
+    counters: CounterFile,
     pub(crate) now: Nanos,
     secrets: PortSecrets,
     key: ClusterKey,
@@ -98,8 +100,13 @@ impl Core {
         let reader = events.reader();
         let limits = Capacity::SMALL.limits(SEGMENT_BYTES);
         let engine = Engine::new(&limits, IndexSeed::new([0; IndexSeed::BYTES]));
-        let (engine, _) =
-            EngineAgent::recover(engine, commands.reader(), reader.clone(), events).unwrap();
+        let path = directory.0.join(COUNTERS_FILE);
+        let mut counters = CounterFile::create(&path, 1, OPENING).unwrap();
+        let published =
+            counters.block("engine", &[EngineCounters::NAMES, EngineGauges::NAMES].concat());
+        let engine =
+            EngineAgent::recover(engine, commands.reader(), reader.clone(), events, published);
+        let (engine, _) = engine.unwrap();
         let (producer, consumer) = ring(RING_LINES, RECORD_LINES_MAX);
         let proposals = [limits.lines(), definitions.as_slice(), day.lines()].concat();
         let start = TermStart {
@@ -109,12 +116,15 @@ impl Core {
             ..TermStart::new_zeroed()
         };
         let inputs = vec![consumer];
-        let sequencer = Sequencer::new(commands, Durability::Memory, &start, &proposals, inputs);
+        let published = counters.block("sequencer", SequencerCounters::NAMES);
+        let durability = Durability::Memory;
+        let sequencer = Sequencer::new(commands, durability, &start, &proposals, inputs, published);
         let mut core = Self {
             commands: producer,
             sequencer,
             engine,
             events: reader,
+            counters,
             now: OPENING,
             secrets,
             key,
@@ -143,7 +153,8 @@ impl<T: Transport + std::fmt::Debug> Pipeline<T> {
         let (datagrams_in, datagrams) = ring(RING_LINES, DATAGRAM_LINES_MAX);
         let group = "239.9.9.9:9100".parse().unwrap();
         let feed = MarketDataConfig { group, term: TERM, ready: ReadyFlag::default() };
-        let market_data = MarketData::new(feed, core.events.clone(), datagrams_in);
+        let published = core.counters.block("market_data", FeedCounters::NAMES);
+        let market_data = MarketData::new(feed, core.events.clone(), datagrams_in, published);
         let config = GatewayConfig {
             serves: PortKind::OrderEntry,
             shard: 0,
@@ -152,7 +163,10 @@ impl<T: Transport + std::fmt::Debug> Pipeline<T> {
             ready: ReadyFlag::default(),
         };
         let [tail, history] = [core.events.clone(), core.events.clone()];
-        let gateway = Gateway::new(config, transport, commands, Some(datagrams), tail, history);
+        let published = core.counters.block("order_entry", GatewayCounters::NAMES);
+        let datagrams = Some(datagrams);
+        let gateway =
+            Gateway::new(config, transport, commands, datagrams, tail, history, published);
         Self { gateway, market_data, core }
     }
 

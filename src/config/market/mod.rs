@@ -1,11 +1,16 @@
 //! The market file: currencies, firms, instruments, accounts and ports, and what the accounts begin
-//! with. It becomes commands on an empty log; replay never reads it, and it holds no secret.
+//! with. A [`Plan`] makes commands of what a log has not; replay never reads it, and it holds no secret.
 
+mod defined;
+mod plan;
 mod table;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+pub use defined::Defined;
+pub use plan::{Change, Plan};
+use xxhash_rust::xxh3::xxh3_64;
 use zerocopy::FromZeros as _;
 
 use self::table::{
@@ -20,7 +25,7 @@ use crate::types::command::{
 };
 use crate::types::{
     AccountId, AccountStatus, AssetKind, ClusterKey, CurrencyCode, DisconnectPolicy, FirmCode,
-    Line, Nanos, PortKind, PortName, Price, Quantity, Record, Symbol,
+    Line, Nanos, PortKind, PortName, Price, Quantity, Symbol,
 };
 
 /// A market, proven by [`Market::load`]: every name it uses it defines, once.
@@ -146,17 +151,8 @@ impl Market {
     /// If `secrets` were not made for [`Market::port_names`].
     #[must_use]
     pub fn commands(&self, key: &ClusterKey, secrets: &PortSecrets, now: Nanos) -> Vec<Vec<Line>> {
-        let ports = self.ports.iter().map(|port| {
-            let secret = secrets.get(port.name).expect("secrets are made for this market's ports");
-            PortDefine { verifier: key.verifier(port.name, secret), ..*port }
-        });
-        let mut commands: Vec<Vec<Line>> = Vec::new();
-        commands.extend(self.currencies.iter().map(lines));
-        commands.extend(self.firms.iter().map(lines));
-        commands.extend(self.instruments.iter().map(lines));
-        commands.extend(self.accounts.iter().map(lines));
-        commands.extend(ports.map(|port| lines(&port)));
-        commands.extend(self.transfers.iter().map(lines));
+        let plan = Plan::between(self, &Defined::default()).expect("nothing is defined yet");
+        let mut commands = plan.commands(key, secrets);
         for command in &mut commands {
             let header = CommandHeader::view_mut(command).expect("a command has a header");
             header.receive_time = now;
@@ -293,7 +289,6 @@ impl Market {
         Ok(())
     }
 
-    /// The reference is the deposit's place in the file: applying the file twice pays once.
     fn deposit(
         &mut self,
         keys: &Keys,
@@ -310,7 +305,7 @@ impl Market {
         }
         self.transfers.push(Transfer {
             header: CommandHeader::internal::<Transfer>(Nanos::ZERO),
-            reference: self.transfers.len() as u64 + 1,
+            reference: opening_reference(account, kind, asset),
             amount,
             asset,
             account: AccountId(account),
@@ -443,16 +438,24 @@ impl<'a> Keys<'a> {
     }
 }
 
+/// The reference of an account's opening balance: the same in every version of the file, so that it is
+/// paid once. The highest bit tells it from the numbers that operators count with.
+fn opening_reference(account: u32, kind: AssetKind, asset: Symbol) -> u64 {
+    let mut bytes = [0; 13];
+    bytes[..4].copy_from_slice(&account.to_le_bytes());
+    bytes[4] = kind.byte();
+    bytes[5..].copy_from_slice(&asset.0);
+    xxh3_64(&bytes) | OPENING_BIT
+}
+
+const OPENING_BIT: u64 = 1 << 63;
+
 fn is_capital(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
 fn quoted(text: &str) -> String {
     format!("{text:?}")
-}
-
-fn lines<T: Record>(record: &T) -> Vec<Line> {
-    record.lines().to_vec()
 }
 
 /// An hour: longer than that is no grace but a different policy.

@@ -21,6 +21,7 @@ use super::events::EventQueue;
 use super::sources::Sources;
 use super::wheel::Wheel;
 use super::{ConnectionId, NetEvent, Transport};
+use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::sys::epoll::Epoll;
 use crate::types::Nanos;
 
@@ -93,21 +94,24 @@ pub enum KernelError {
     Epoll(#[source] io::Error),
 }
 
-/// What the transport counted, for operators.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KernelCounters {
-    /// Connections that peers opened.
-    pub opened: u64,
-    /// Connections refused because all slots are taken.
-    pub refused: u64,
-    /// Connections refused because their source has its share.
-    pub source_full: u64,
-    /// Closed connections whose peer did not part in time.
-    pub linger_expired: u64,
-    /// Datagrams sent.
-    pub datagrams: u64,
-    /// Datagrams that the kernel would never take.
-    pub datagram_errors: u64,
+counter_set! {
+    /// What the transport counted, for operators.
+    pub struct KernelCounters {
+        /// Connections that peers opened.
+        opened,
+        /// Connections refused because all slots are taken.
+        refused,
+        /// Connections refused because their source has its share.
+        source_full,
+        /// Closed connections whose peer did not part in time.
+        linger_expired,
+        /// Datagrams sent.
+        datagrams,
+        /// Datagrams that the kernel would never take.
+        datagram_errors,
+        /// Connections now, those still parting included.
+        connections,
+    }
 }
 
 /// Connections accepted in one duty cycle.
@@ -138,14 +142,15 @@ pub struct KernelTransport {
     looks_at: Nanos,
     events: EventQueue,
     counters: KernelCounters,
+    published: CounterBlock,
 }
 
 impl KernelTransport {
-    /// Listens as `config` says.
+    /// Listens as `config` says, and counts in `published`.
     ///
     /// # Errors
     /// The first socket that the operating system refuses.
-    pub fn new(config: &KernelConfig) -> Result<Self, KernelError> {
+    pub fn new(config: &KernelConfig, published: CounterBlock) -> Result<Self, KernelError> {
         let slots = config.connections_max;
         let slot_count = u32::try_from(slots).ok().filter(|&count| count > 0);
         let slot_count = slot_count.ok_or(KernelError::Sizes)?;
@@ -178,6 +183,7 @@ impl KernelTransport {
             looks_at: clock.now(),
             events: EventQueue::new(slots, ACCEPT_MAX),
             counters: KernelCounters::default(),
+            published,
         })
     }
 
@@ -392,6 +398,13 @@ impl Transport for KernelTransport {
     fn flush(&mut self, now: Nanos) -> usize {
         self.clock.advance(now);
         self.serve()
+    }
+
+    fn publish(&mut self, now: Nanos) {
+        if self.published.is_due(now) {
+            self.counters.connections = self.connection_count() as u64;
+            self.counters.publish(&mut self.published);
+        }
     }
 
     fn send_datagram(&mut self, to: SocketAddrV4, payload: &[u8]) -> bool {

@@ -28,7 +28,7 @@ fn config() -> KernelConfig {
 }
 
 fn world() -> KernelWorld {
-    let transport = KernelTransport::new(&config()).unwrap();
+    let transport = KernelTransport::new(&config(), CounterBlock::none()).unwrap();
     let address = transport.local_address().unwrap();
     KernelWorld { transport, address, clients: Vec::new() }
 }
@@ -124,7 +124,7 @@ fn a_connection_beyond_the_limit_is_refused_and_counted() {
 #[test]
 fn one_host_has_its_share_of_connections_and_the_others_get_in() {
     let config = KernelConfig { connections_per_source_max: 3, ..config() };
-    let transport = KernelTransport::new(&config).unwrap();
+    let transport = KernelTransport::new(&config, CounterBlock::none()).unwrap();
     let address = transport.local_address().unwrap();
     let mut world = KernelWorld { transport, address, clients: Vec::new() };
     for _ in 0..4 {
@@ -193,6 +193,6 @@ fn a_multicast_datagram_reaches_a_member_on_the_interface() {
 #[test]
 fn an_address_that_is_not_this_hosts_is_named() {
     let config = KernelConfig::new(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 7000));
-    let error = KernelTransport::new(&config).unwrap_err().to_string();
+    let error = KernelTransport::new(&config, CounterBlock::none()).unwrap_err().to_string();
     assert!(error.contains("192.0.2.1:7000"), "{error}");
 }

@@ -134,13 +134,15 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+    use crate::counters::CounterBlock;
     use crate::net::{MemoryDevice, NetEvent, Stack, StackConfig, Transport};
 
     #[test]
     fn it_finds_the_server_and_talks_to_it() {
         let ours = Ipv4Addr::new(10, 9, 0, 1);
         let (near, far) = MemoryDevice::pair(64);
-        let mut server = Stack::new(StackConfig::new(ours, 24, 7001), near).unwrap();
+        let mut server =
+            Stack::new(StackConfig::new(ours, 24, 7001), near, CounterBlock::none()).unwrap();
         let network = Ipv4Network::new(Ipv4Addr::new(10, 9, 0, 2), 24).unwrap();
         let mut now = Nanos::from_secs(1);
         let mut host = ClientHost::new(far, network, SocketAddrV4::new(ours, 7001), now);

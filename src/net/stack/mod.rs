@@ -44,6 +44,7 @@ use super::sources::Sources;
 use super::udp::UdpHeader;
 use super::wheel::Wheel;
 use super::{ConnectionId, NetEvent, Transport};
+use crate::counters::{CounterBlock, CounterSet as _};
 use crate::types::Nanos;
 
 /// Segments one connection sends before it is another's turn.
@@ -102,14 +103,19 @@ pub struct Stack<D> {
     announce_at: Nanos,
     events: EventQueue,
     counters: Counters,
+    published: CounterBlock,
 }
 
 impl<D: Device> Stack<D> {
-    /// A stack over `device`.
+    /// A stack over `device`, which counts in `published`.
     ///
     /// # Errors
     /// The first setting that cannot be used.
-    pub fn new(config: StackConfig, mut device: D) -> Result<Self, StackError> {
+    pub fn new(
+        config: StackConfig,
+        mut device: D,
+        published: CounterBlock,
+    ) -> Result<Self, StackError> {
         let network = check(&config, device.mtu())?;
         let clock = Elapsed::new();
         let mac = device.mac();
@@ -138,6 +144,7 @@ impl<D: Device> Stack<D> {
             announce_at: Nanos::ZERO,
             events: EventQueue::new(slots, RX_BURST_MAX),
             counters: Counters::default(),
+            published,
             config,
             device,
         })
@@ -406,6 +413,14 @@ impl<D: Device> Transport for Stack<D> {
         let work = self.egress();
         self.flush_device();
         work
+    }
+
+    fn publish(&mut self, now: Nanos) {
+        self.device.publish(now);
+        if self.published.is_due(now) {
+            self.counters.connections = self.connection_count() as u64;
+            self.counters.publish(&mut self.published);
+        }
     }
 
     fn send_datagram(&mut self, to: SocketAddrV4, payload: &[u8]) -> bool {

@@ -347,6 +347,7 @@ mod dpdk {
     use std::rc::Rc;
 
     use super::{ANSWER_MAX, Args, BenchError, ClientError, Instant, Wire, silence};
+    use crate::counters::CounterBlock;
     use crate::net::ipv4::Ipv4Network;
     use crate::net::{ClientConnection, ClientHost, DpdkConfig, DpdkDevice};
     use crate::types::Nanos;
@@ -358,7 +359,7 @@ mod dpdk {
     pub(super) fn open(device: &str, args: &Args) -> Result<Host, BenchError> {
         let arguments = format!("{EAL} --vdev={device}");
         let arguments = arguments.split(' ').map(str::to_owned).collect();
-        let device = DpdkDevice::open(&DpdkConfig::new(arguments))?;
+        let device = DpdkDevice::open(&DpdkConfig::new(arguments), CounterBlock::none())?;
         let address = args.address.expect("required with a device");
         let network = Ipv4Network::new(address, 24).expect("a prefix of 24 bits");
         let host = ClientHost::new(device, network, args.connect, clock());

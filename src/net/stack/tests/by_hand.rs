@@ -21,7 +21,7 @@ pub(crate) fn bench(config: StackConfig) -> Bench {
 /// Over a wire that holds `frames` each way.
 pub(crate) fn bench_over(config: StackConfig, frames: usize) -> Bench {
     let (near, far) = MemoryDevice::pair(frames);
-    let stack = Stack::new(config, near).unwrap();
+    let stack = Stack::new(config, near, CounterBlock::none()).unwrap();
     Bench { stack, far, now: Nanos::from_secs(100), announced: Vec::new() }
 }
 

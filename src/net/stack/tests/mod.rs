@@ -100,7 +100,8 @@ struct StackWorld<D> {
 
 fn world_of<D: Device>(config: StackConfig, near: D, far: MemoryDevice) -> StackWorld<D> {
     let clients = Clients::new(far, near.mac());
-    StackWorld { stack: Stack::new(config, near).unwrap(), clients, now: Nanos::from_secs(100) }
+    let stack = Stack::new(config, near, CounterBlock::none()).unwrap();
+    StackWorld { stack, clients, now: Nanos::from_secs(100) }
 }
 
 fn world() -> StackWorld<MemoryDevice> {
@@ -358,7 +359,8 @@ fn settings_that_cannot_work_are_refused_by_name() {
     for (spoil, names) in spoils {
         let mut config = config();
         spoil(&mut config);
-        let error = Stack::new(config, MemoryDevice::pair(1).0).unwrap_err().to_string();
+        let error = Stack::new(config, MemoryDevice::pair(1).0, CounterBlock::none());
+        let error = error.unwrap_err().to_string();
         assert!(error.contains(names), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! `rialto log`: looks into a log, of a running node or of a stopped one.
+//! `rialto log dump`: every committed record as a line. Knows no record but by its debug form.
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -8,43 +8,27 @@ use crate::event_store::{LogKind, LogRecord, Reader};
 use crate::types::command::Command as CommandRecord;
 use crate::types::event::Event;
 
-/// Arguments of `rialto log`.
+/// Arguments of `rialto log dump`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(subcommand)]
-    command: Command,
+#[command(after_help = "Examples:\n  \
+    rialto log dump /var/lib/rialto/commands\n  \
+    rialto log dump /var/lib/rialto/events --from 1000 | grep Executed")]
+pub(super) struct Args {
+    /// The log's directory: the one that holds its segments.
+    directory: PathBuf,
+    /// Begin with the record of this sequence.
+    #[arg(long, default_value_t = 1)]
+    from: u64,
+    /// Leave out ticks and the passing of seconds.
+    #[arg(long)]
+    quiet: bool,
 }
 
-#[derive(Debug, clap::Subcommand)]
-enum Command {
-    /// Print every committed record, one a line: sequence, log time, position, record.
-    #[command(after_help = "Examples:\n  \
-        rialto log dump /var/lib/rialto/commands\n  \
-        rialto log dump /var/lib/rialto/events --from 1000 | grep Executed")]
-    Dump {
-        /// The log's directory: the one that holds its segments.
-        directory: PathBuf,
-        /// Begin with the record of this sequence.
-        #[arg(long, default_value_t = 1)]
-        from: u64,
-        /// Leave out ticks and the passing of seconds.
-        #[arg(long)]
-        quiet: bool,
-    },
-}
-
-/// Runs the command.
-///
-/// # Errors
-/// The log's, or that of writing to standard output; a reader that went away is none.
-pub fn run(args: &Args) -> Result<(), CliError> {
-    let Command::Dump { directory, from, quiet } = &args.command;
-    let mut reader = Reader::open(directory)?;
+/// Prints the records.
+pub(super) fn run(args: &Args) -> Result<(), CliError> {
+    let mut reader = Reader::open(&args.directory)?;
     let mut out = BufWriter::new(io::stdout().lock());
-    match dump(&mut reader, *from, *quiet, &mut out) {
-        Err(CliError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result,
-    }
+    dump(&mut reader, args.from, args.quiet, &mut out)
 }
 
 fn dump(reader: &mut Reader, from: u64, quiet: bool, out: &mut impl Write) -> Result<(), CliError> {

@@ -1,0 +1,183 @@
+//! `rialto log info` and `rialto log verify`: what a survey of the event store found, in words.
+//! Parses nothing itself.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::cli::{CliError, units};
+use crate::event_store::{self, Survey};
+use crate::types::FrameHeader;
+
+/// Arguments of `rialto log info`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    rialto log info /dev/shm/rialto/commands\n  \
+    rialto log info /dev/shm/rialto/events --json | jq .records\n\n\
+    It reads all of the log, as verify does. Of a running node it sees what is committed; a stopped one \
+    cannot start meanwhile.")]
+pub(super) struct InfoArgs {
+    /// The log's directory: the one that holds its segments.
+    directory: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `rialto log verify`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  rialto log verify /var/lib/rialto/commands\n\n\
+    Exit status 1 says that something is damaged; what a write that did not finish left at the end is \
+    not. Of a running node it sees what is committed; a stopped one cannot start meanwhile.")]
+pub(super) struct VerifyArgs {
+    /// The log's directory: the one that holds its segments.
+    directory: PathBuf,
+}
+
+/// Says what the log holds, damaged or not.
+pub(super) fn info(args: &InfoArgs) -> Result<(), CliError> {
+    let survey = survey(&args.directory)?;
+    let mut out = io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", as_json(&survey))?;
+    } else {
+        write_text(&survey, &mut out)?;
+    }
+    Ok(())
+}
+
+/// Says that the log is sound, or fails with its first damage.
+pub(super) fn verify(args: &VerifyArgs) -> Result<(), CliError> {
+    let survey = survey(&args.directory)?;
+    if let Some(damage) = survey.damage {
+        return Err(damage.into());
+    }
+    let Survey { frames, records, .. } = survey;
+    let mut out = io::stdout().lock();
+    writeln!(out, "sound: {frames} frames, {records} records, up to position {}", survey.end())?;
+    if let Some(torn) = torn(&survey) {
+        writeln!(out, "torn: {torn}")?;
+    }
+    if survey.in_use {
+        writeln!(out, "in use: what lies above the commit position was not looked at")?;
+    }
+    Ok(())
+}
+
+/// The survey, with its progress on a terminal.
+fn survey(directory: &Path) -> Result<Survey, CliError> {
+    const INTERVAL: Duration = Duration::from_millis(200);
+    let shown = io::stderr().is_terminal();
+    let mut next = Instant::now() + INTERVAL;
+    let mut any = false;
+    let survey = event_store::survey(directory, |survey| {
+        // A look at the clock for each frame would cost as much as checking a small one.
+        if shown && survey.frames.is_multiple_of(1024) && Instant::now() >= next {
+            next = Instant::now() + INTERVAL;
+            any = true;
+            let (done, all) = (survey.end().0 >> 20, extent(survey) >> 20);
+            eprint!("\r{done} of at most {all} MiB, {} frames", survey.frames);
+        }
+    })?;
+    if any {
+        eprintln!();
+    }
+    Ok(survey)
+}
+
+/// How far the log reaches at most.
+fn extent(survey: &Survey) -> u64 {
+    let segments = survey.segments.last().map_or(0, |last| last.number + 1);
+    match survey.committed {
+        Some(committed) if survey.in_use => committed.0,
+        _ => segments * survey.segment_bytes,
+    }
+}
+
+fn write_text(survey: &Survey, out: &mut impl Write) -> io::Result<()> {
+    let Survey { kind, segment_bytes, frames, records, segments, .. } = survey;
+    let state = if survey.in_use { "in use" } else { "not in use" };
+    writeln!(out, "log          {kind}, {state}")?;
+    writeln!(out, "segments     {} of {} MiB", segments.len(), segment_bytes >> 20)?;
+    for segment in segments {
+        let file = segment.path.file_name().unwrap_or_default().to_string_lossy();
+        match segment.frames {
+            0 => writeln!(out, "             {file}: blank")?,
+            frames => writeln!(
+                out,
+                "             {file}: {frames} frames, {} records, {} bytes used",
+                segment.records, segment.used_bytes
+            )?,
+        }
+    }
+    writeln!(out, "frames       {frames}")?;
+    writeln!(out, "records      {records}")?;
+    if let (Some(first), Some(last)) = (&survey.first, &survey.last) {
+        writeln!(out, "sequences    {} to {}", first.first_sequence, last_sequence(last))?;
+        writeln!(out, "terms        {} to {}", first.term, last.term)?;
+        let times = [first, last].map(|header| units::show_moment(header.time));
+        writeln!(out, "times        {} to {} UTC", times[0], times[1])?;
+    }
+    writeln!(out, "end          position {}", survey.end())?;
+    match survey.committed {
+        Some(committed) => writeln!(out, "committed    position {committed}")?,
+        None => writeln!(out, "committed    unknown: nobody has opened it since the last boot")?,
+    }
+    if let Some(torn) = torn(survey) {
+        writeln!(out, "torn         {torn}")?;
+    }
+    if let Some(damage) = &survey.damage {
+        writeln!(out, "damage       {damage}")?;
+    }
+    Ok(())
+}
+
+fn torn(survey: &Survey) -> Option<String> {
+    let torn = survey.torn.as_ref()?;
+    Some(format!(
+        "{} bytes from position {} on ({}), of a write that did not finish; the next start cuts them",
+        torn.bytes, torn.position, torn.damage
+    ))
+}
+
+fn as_json(survey: &Survey) -> Value {
+    let segments = survey.segments.iter().map(|segment| {
+        json!({
+            "number": segment.number,
+            "path": segment.path.to_string_lossy(),
+            "file_bytes": segment.file_bytes,
+            "frames": segment.frames,
+            "records": segment.records,
+            "used_bytes": segment.used_bytes,
+        })
+    });
+    let (first, last) = (survey.first.as_ref(), survey.last.as_ref());
+    let torn = survey.torn.as_ref().map(|torn| {
+        let damage = torn.damage.to_string();
+        json!({"position": torn.position.0, "bytes": torn.bytes, "damage": damage})
+    });
+    json!({
+        "kind": survey.kind.to_string(),
+        "in_use": survey.in_use,
+        "segment_bytes": survey.segment_bytes,
+        "segments": segments.collect::<Vec<_>>(),
+        "frames": survey.frames,
+        "records": survey.records,
+        "first_sequence": first.map(|header| header.first_sequence),
+        "last_sequence": last.map(last_sequence),
+        "first_term": first.map(|header| header.term),
+        "last_term": last.map(|header| header.term),
+        "first_time_ns": first.map(|header| header.time.0),
+        "last_time_ns": last.map(|header| header.time.0),
+        "end": survey.end().0,
+        "committed": survey.committed.map(|position| position.0),
+        "torn": torn,
+        "damage": survey.damage.as_ref().map(ToString::to_string),
+    })
+}
+
+fn last_sequence(header: &FrameHeader) -> u64 {
+    (header.first_sequence + u64::from(header.count)).saturating_sub(1)
+}

@@ -1,0 +1,64 @@
+//! `rialto market`: an operator's commands to a running node, over its administrative port. Decides
+//! nothing: what a command may do, the engine says.
+
+mod apply;
+mod day;
+mod operator;
+
+use super::CliError;
+use crate::types::Date;
+use operator::Operator;
+
+/// Arguments of `rialto market`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Begin a trading day: a new session, sequences from 1, every definition told again.
+    #[command(after_help = "Examples:\n  \
+        rialto market day-start --port OPER01 --secrets secrets.txt\n  \
+        rialto market day-start --port OPER01 --secret K3YK3YK3YK --date 2026-11-23")]
+    DayStart {
+        #[command(flatten)]
+        operator: Operator,
+        /// The day; today (UTC) if not given.
+        #[arg(long, value_name = "YYYY-MM-DD")]
+        date: Option<Date>,
+    },
+    /// End the trading day: open orders are canceled, the day's sessions end.
+    #[command(after_help = "Example:\n  rialto market day-end --port OPER01 --secrets secrets.txt")]
+    DayEnd {
+        #[command(flatten)]
+        operator: Operator,
+    },
+    /// Compare a market file with what is defined, and say what it would change.
+    #[command(after_help = "Example:\n  \
+        rialto market plan --config node.toml --market market.toml\n\n\
+        Nothing is ever removed, and opening balances are only of new accounts. The node may run or \
+        not. Exit status 1 says that the file asks for what cannot be changed.")]
+    Plan(apply::Files),
+    /// Make what is defined what a market file says.
+    #[command(after_help = "Example:\n  \
+        rialto market apply --config node.toml --market market.toml \\\n      \
+        --port OPER01 --secrets secrets.txt --new-secrets new-secrets.txt\n\n\
+        It carries out the plan, on the node's machine. What was interrupted, the next one completes. \
+        The secrets of new ports are shown once, before the ports are defined.")]
+    Apply(apply::Args),
+}
+
+/// Gives the command and prints what became of it.
+///
+/// # Errors
+/// The node cannot be reached, or refuses.
+pub fn run(args: &Args) -> Result<(), CliError> {
+    match &args.command {
+        Command::DayEnd { operator } => day::end(operator),
+        Command::DayStart { operator, date } => day::start(operator, *date),
+        Command::Plan(files) => apply::plan(files),
+        Command::Apply(args) => apply::apply(args),
+    }
+}

@@ -1,0 +1,58 @@
+//! What a log has defined, learnt from its events: the state that a market file is compared with.
+//!
+//! Reads no log itself, and knows of trading only that it happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::OPENING_BIT;
+use crate::types::event::{
+    AccountDefined, CurrencyDefined, Event, FirmDefined, InstrumentDefined, PortDefined,
+};
+use crate::types::{AccountId, CurrencyCode, FirmCode, PortName, Symbol};
+
+/// The definitions of an event log.
+#[derive(Debug, Default)]
+pub struct Defined {
+    pub(super) currencies: BTreeMap<CurrencyCode, CurrencyDefined>,
+    pub(super) firms: BTreeMap<FirmCode, FirmDefined>,
+    pub(super) instruments: BTreeMap<Symbol, InstrumentDefined>,
+    pub(super) accounts: BTreeMap<AccountId, AccountDefined>,
+    pub(super) ports: BTreeMap<PortName, PortDefined>,
+    /// Accounts that traded, or got or paid more than opening balances.
+    pub(super) used: BTreeSet<AccountId>,
+    /// The references of the opening balances that were paid.
+    pub(super) opened: BTreeSet<u64>,
+}
+
+impl Defined {
+    /// Learns from the next event of the log. Of two definitions of a thing the later one holds.
+    pub fn learn(&mut self, event: &Event<'_>) {
+        match *event {
+            Event::CurrencyDefined(defined) => {
+                self.currencies.insert(defined.code, *defined);
+            }
+            Event::FirmDefined(defined) => {
+                self.firms.insert(defined.code, *defined);
+            }
+            Event::InstrumentDefined(defined) => {
+                self.instruments.insert(defined.symbol, *defined);
+            }
+            Event::AccountDefined(defined) => {
+                self.accounts.insert(defined.account, *defined);
+            }
+            Event::PortDefined(defined) => {
+                self.ports.insert(defined.name, *defined);
+            }
+            Event::BalanceChanged(changed) if changed.reference & OPENING_BIT != 0 => {
+                self.opened.insert(changed.reference);
+            }
+            Event::BalanceChanged(changed) if changed.reference != 0 => {
+                self.used.insert(changed.account);
+            }
+            Event::Executed(executed) => {
+                self.used.insert(executed.account);
+            }
+            _ => {}
+        }
+    }
+}
