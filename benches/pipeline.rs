@@ -38,9 +38,10 @@ criterion_main!(benches);
 
 /// Lines of what is moved and appended: a command, a few events, a full batch of orders.
 const LINES: [usize; 3] = [2, 5, 128];
-const SEGMENT_BYTES: u64 = 1 << 20;
+/// Longer than a batch, so that no segment is made while it is timed.
+const SEGMENT_BYTES: u64 = 64 << 20;
 /// Frames or orders for which logs are kept; then others take their place.
-const BATCH: u64 = 10_000;
+const BATCH: u64 = 4_000;
 
 fn records(lines: usize) -> Vec<Line> {
     let mut record = Line([7; 64]);
@@ -103,7 +104,7 @@ fn order(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("order and cancel", together), |bencher| {
             bencher.iter_custom(|iterations| {
                 in_batches(iterations, || {
-                    let mut market = Core::open();
+                    let mut market = Core::open(SEGMENT_BYTES);
                     let epoch = log_in(&mut market);
                     let mut number = 0;
                     move || {

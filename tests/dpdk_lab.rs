@@ -58,14 +58,34 @@ fn now() -> Nanos {
 
 #[test]
 fn a_kernel_client_is_echoed_over_dpdk_and_a_kernel_member_gets_the_multicast() {
-    const TEST: &str = "a_kernel_client_is_echoed_over_dpdk_and_a_kernel_member_gets_the_multicast";
+    echo_story(
+        "a_kernel_client_is_echoed_over_dpdk_and_a_kernel_member_gets_the_multicast",
+        "--vdev=net_af_packet0,iface=rialto0",
+    );
+}
+
+#[test]
+fn the_same_over_af_xdp() {
+    if !is_root() {
+        eprintln!("not tested: net_af_xdp is for root alone");
+        return;
+    }
+    echo_story("the_same_over_af_xdp", "--vdev=net_af_xdp0,iface=rialto0");
+}
+
+fn is_root() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    status.lines().any(|line| line == "Uid:\t0\t0\t0\t0")
+}
+
+fn echo_story(test: &str, device: &str) {
     match std::env::var(ROLE).as_deref() {
         Err(_) => {
-            runs(role(&[LAB], TEST, "server"));
+            runs(role(&[LAB], test, "server"));
         }
         Ok("server") => {
-            let client = role(&["ip", "netns", "exec", "brokers"], TEST, "client");
-            serve(client);
+            let client = role(&["ip", "netns", "exec", "brokers"], test, "client");
+            serve(client, device);
         }
         Ok("client") => be_a_client(),
         Ok(other) => panic!("no role {other}"),
@@ -74,10 +94,9 @@ fn a_kernel_client_is_echoed_over_dpdk_and_a_kernel_member_gets_the_multicast() 
 
 /// Echoes, and sends a datagram to the group each millisecond, until the client is done.
 #[expect(clippy::zombie_processes, reason = "the lab ends with the server, and the client with it")]
-fn serve(mut client: Command) {
-    let eal = "--no-pci -l 0 --no-telemetry --no-huge -m 128 --no-shconf \
-               --vdev=net_af_packet0,iface=rialto0";
-    let device = DpdkDevice::open(&DpdkConfig::new(arguments(eal)), CounterBlock::none()).unwrap();
+fn serve(mut client: Command, device: &str) {
+    let eal = format!("--no-pci -l 0 --no-telemetry --no-huge -m 128 --no-shconf {device}");
+    let device = DpdkDevice::open(&DpdkConfig::new(arguments(&eal)), CounterBlock::none()).unwrap();
     let mut stack =
         Stack::new(StackConfig::new(OURS, 24, PORT), device, CounterBlock::none()).unwrap();
     let mut client = client.spawn().unwrap();

@@ -31,6 +31,8 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 /// Steps of a story before and while it is counted. In each: a trade, and an order that is canceled.
 const WARM_UP: u32 = 2_000;
 const COUNTED: u32 = 5_000;
+/// Small, so that the logs go through several.
+const SEGMENT_BYTES: u64 = 1 << 20;
 /// Cycles in which a step must be answered.
 const CYCLES_MAX: usize = 20_000;
 
@@ -45,7 +47,7 @@ fn nothing_is_allocated_over_kernel_sockets() {
         stream.set_nonblocking(true).unwrap();
         stream
     };
-    let mut pipeline = Pipeline::open(transport);
+    let mut pipeline = Pipeline::open(transport, SEGMENT_BYTES);
     story(&mut pipeline, [connect(), connect()]);
 }
 
@@ -56,7 +58,7 @@ fn nothing_is_allocated_over_our_own_tcp() {
     let stack = StackConfig::new(*ours.ip(), 24, ours.port());
     let device = Uncounted { device: near, frame: vec![0; 2_048] };
     let stack = Stack::new(stack, device, CounterBlock::none()).unwrap();
-    let mut pipeline = Pipeline::open(stack);
+    let mut pipeline = Pipeline::open(stack, SEGMENT_BYTES);
     let network = Ipv4Network::new(Ipv4Addr::new(10, 9, 0, 2), 24).unwrap();
     let host = ClientHost::new(far, network, ours, pipeline.core.now);
     let host = Rc::new(RefCell::new(host));
@@ -198,8 +200,8 @@ impl<W: Wire> Client<W> {
 
     fn hear(&mut self, now: Nanos) {
         let mut bytes = [0; 4_096];
-        let count = self.wire.receive(now, &mut bytes);
-        self.received.extend_from_slice(&bytes[..count]);
+        let came = self.wire.receive(now, &mut bytes);
+        self.received.extend_from_slice(&bytes[..came]);
         while let Some((packet, size)) = soup::parse(&self.received, 65_535).unwrap() {
             assert!(!matches!(packet, Packet::LoginRejected(_) | Packet::EndOfSession));
             self.heard += u64::from(packet != Packet::ServerHeartbeat);

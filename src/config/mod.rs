@@ -5,6 +5,7 @@
 //! Relative paths are relative to the directory the command runs in.
 
 pub(crate) mod decimal;
+mod dpdk;
 mod error;
 pub mod market;
 mod placement;
@@ -19,6 +20,7 @@ use crate::counters::COUNTERS_FILE;
 pub use crate::event_store::Durability;
 use crate::net::ipv4::Ipv4Network;
 use crate::order_manager;
+pub use dpdk::Dpdk;
 pub use error::ConfigError;
 pub use placement::{Placement, Stage, ThreadPlacement};
 
@@ -124,43 +126,6 @@ impl Backend {
         match self {
             Self::Dpdk => "dpdk",
             Self::Kernel => "kernel",
-        }
-    }
-}
-
-/// The DPDK port. Of no effect with [`Backend::Kernel`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dpdk {
-    /// Arguments of the environment abstraction layer, without the program's name and the device.
-    pub eal_args: Vec<String>,
-    /// A virtual device (`net_af_packet0,iface=rialto0`) or a PCI address.
-    pub device: String,
-    /// Packet buffers, shared by receiving and sending.
-    pub mbufs: u32,
-    /// Descriptors of the receive ring.
-    pub rx_descriptors: u16,
-    /// Descriptors of the transmit ring.
-    pub tx_descriptors: u16,
-}
-
-impl Dpdk {
-    /// All arguments of EAL: those configured, and the one that names the device.
-    #[must_use]
-    pub fn eal_arguments(&self) -> Vec<String> {
-        let flag = if self.device.starts_with("net_") { "--vdev=" } else { "--allow=" };
-        let mut arguments = self.eal_args.clone();
-        arguments.push(format!("{flag}{}", self.device));
-        arguments
-    }
-
-    /// The driver, as far as the device's name tells: `net_af_packet` of `net_af_packet0,iface=x`.
-    #[must_use]
-    pub fn driver(&self) -> &str {
-        let name = self.device.split(',').next().unwrap_or_default();
-        if name.starts_with("net_") {
-            name.trim_end_matches(|c: char| c.is_ascii_digit())
-        } else {
-            name
         }
     }
 }

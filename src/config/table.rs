@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::dpdk;
 use super::error::{ConfigError, Source};
 use super::placement::{self, Placement, ThreadPlacement};
 use super::{
@@ -112,7 +113,8 @@ impl OrderEntryTable {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct DpdkTable {
-    eal_args: Vec<String>,
+    /// By default what the device needs.
+    eal_args: Option<Vec<String>>,
     device: String,
     mbufs: u32,
     rx_descriptors: u16,
@@ -120,11 +122,9 @@ struct DpdkTable {
 }
 
 impl Default for DpdkTable {
-    /// No huge pages, no files of its own, no PCI scan: what an ordinary user may do anywhere.
     fn default() -> Self {
-        let eal_args = ["--no-pci", "--no-telemetry", "--no-huge", "-m", "128", "--no-shconf"];
         Self {
-            eal_args: eal_args.map(str::to_owned).to_vec(),
+            eal_args: None,
             device: "net_af_packet0,iface=rialto0".to_owned(),
             mbufs: 8_191,
             rx_descriptors: 1_024,
@@ -336,13 +336,18 @@ impl OrderEntryTable {
 impl DpdkTable {
     fn prove(self, source: &Source) -> Result<Dpdk, ConfigError> {
         let Self { eal_args, device, mbufs, rx_descriptors, tx_descriptors } = self;
-        let rule =
-            "must be a virtual device, such as net_af_packet0,iface=rialto0, or a PCI address";
-        let sound = !device.is_empty() && !device.contains(char::is_whitespace);
-        source.rule(sound, "dpdk.device", quoted(&device), rule)?;
+        let rule = "must be a virtual device, such as net_af_packet0,iface=rialto0, or a PCI address, \
+                    such as 0000:03:00.0";
+        let device = dpdk::whole_device(&device)
+            .ok_or_else(|| source.broken("dpdk.device", quoted(&device), rule))?;
+        let eal_args = eal_args.unwrap_or_else(|| dpdk::default_eal_args(&device));
         let named = eal_args.iter().find(|arg| arg.contains('\0') || arg.is_empty());
+        let said = format!("{eal_args:?}");
         let rule = "must not be empty or hold a zero byte";
-        source.rule(named.is_none(), "dpdk.eal_args", format!("{eal_args:?}"), rule)?;
+        source.rule(named.is_none(), "dpdk.eal_args", &said, rule)?;
+        if let Some(rule) = dpdk::conflict(&device, &eal_args) {
+            return Err(source.broken("dpdk.eal_args", said, rule));
+        }
         in_range(source, "dpdk.mbufs", mbufs, &MBUFS)?;
         in_range(source, "dpdk.rx_descriptors", rx_descriptors, &DESCRIPTORS)?;
         in_range(source, "dpdk.tx_descriptors", tx_descriptors, &DESCRIPTORS)?;

@@ -198,7 +198,17 @@ fn the_optional_tables_have_rules_too() {
         (
             "[dpdk]\ndevice = \"\"",
             "dpdk.device = \"\": must be a virtual device, such as net_af_packet0,iface=rialto0, or \
-             a PCI address",
+             a PCI address, such as 0000:03:00.0",
+        ),
+        (
+            "[dpdk]\ndevice = \"0000:03:00.0\"\neal_args = [\"--no-pci\"]",
+            "dpdk.eal_args = [\"--no-pci\"]: \"--no-pci\" hides the PCI device that dpdk.device names: \
+             leave it out",
+        ),
+        (
+            "[dpdk]\neal_args = [\"--no-huge\", \"--in-memory\"]",
+            "dpdk.eal_args = [\"--no-huge\", \"--in-memory\"]: \"--no-huge\" and \"--in-memory\" \
+             exclude each other: without huge pages, or in them",
         ),
         (
             "[dpdk]\neal_args = [\"\"]",

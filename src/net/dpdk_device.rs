@@ -3,6 +3,7 @@
 //! The driver behind it - `net_af_packet`, a physical NIC - is the choice of EAL's arguments alone.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::device::{Device, FrameBurst, RX_BURST_MAX};
@@ -41,6 +42,21 @@ impl DpdkConfig {
     pub fn new(eal_arguments: Vec<String>) -> Self {
         Self { eal_arguments, mbufs: 8191, rx_descriptors: 1024, tx_descriptors: 512 }
     }
+
+    /// The device that the arguments name, without what they tell its driver.
+    fn device(&self) -> Option<&str> {
+        let named = self.eal_arguments.iter().find_map(|argument| {
+            argument.strip_prefix("--vdev=").or_else(|| argument.strip_prefix("--allow="))
+        });
+        named.and_then(|device| device.split(',').next())
+    }
+}
+
+/// Where the kernel lists PCI devices by their address.
+const PCI_DEVICES: &str = "/sys/bus/pci/devices";
+
+fn is_pci(device: &str) -> bool {
+    device.contains(':')
 }
 
 /// Buffers beyond the queues': an outbox, a burst being read, and the caches of two threads.
@@ -53,7 +69,8 @@ const _: () = assert!(Burst::MAX == RX_BURST_MAX);
 const _: () = assert!(Port::OUTBOX_MAX >= 2 * RX_BURST_MAX);
 
 impl DpdkDevice {
-    /// Starts EAL and the first port it finds, whose driver's counts go to `published`. Any thread may; from the first poll on the device stays
+    /// Starts EAL and the first port it finds, which is that of the configured device; its driver's
+    /// counts go to `published`. Any thread may; from the first poll on the device stays
     /// with the thread that polls it, which gets buffer caches.
     ///
     /// # Errors
@@ -64,13 +81,22 @@ impl DpdkDevice {
         if config.mbufs < least {
             return Err(DpdkError::PoolSize { count: config.mbufs, least });
         }
+        let device = config.device();
+        if let Some(address) = device.filter(|device| is_pci(device))
+            && !Path::new(PCI_DEVICES).join(address).exists()
+        {
+            return Err(DpdkError::NoDevice { device: address.to_owned() });
+        }
         let eal = Eal::start(&config.eal_arguments)?;
         let pool = Mempool::new(&eal, config.mbufs)?;
         let queues = PortConfig {
             rx_descriptors: config.rx_descriptors,
             tx_descriptors: config.tx_descriptors,
         };
-        let port = Port::start(&pool, queues)?;
+        let port = Port::start(&pool, queues).map_err(|error| match (error, device) {
+            (DpdkError::NoPort, Some(device)) => DpdkError::NotBound { device: device.to_owned() },
+            (error, _) => error,
+        })?;
         Ok(Self { port, eal, registered: false, published: published.every(STATS_INTERVAL) })
     }
 
@@ -169,5 +195,23 @@ impl CounterSet for PortStats {
 impl FrameBurst for Burst {
     fn next_frame(&mut self) -> Option<&[u8]> {
         Self::next_frame(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pci_device_that_is_not_there_is_named_before_anything_starts() {
+        let arguments = ["--in-memory", "--allow=ffff:ff:1f.7,rx_vec_en=1"].map(str::to_owned);
+        let error = DpdkDevice::open(&DpdkConfig::new(arguments.to_vec()), CounterBlock::none())
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "no PCI device ffff:ff:1f.7 in this machine: `lspci -D` shows those there are; \
+             dpdk.device names the one to use"
+        );
     }
 }

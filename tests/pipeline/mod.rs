@@ -29,8 +29,6 @@ const OPENING: Nanos = Nanos(1_772_461_800_000_000_000);
 /// What a duty cycle takes.
 const CYCLE: Nanos = Nanos::from_micros(10);
 const TERM: u32 = 1;
-/// Small, so that a test sees several.
-const SEGMENT_BYTES: u64 = 1 << 20;
 /// More than the market and the day need.
 const OPENING_CYCLES: usize = 100;
 const RING_LINES: usize = 16 * 1024;
@@ -77,7 +75,7 @@ impl Drop for Directory {
 
 impl Core {
     /// With a market whose day is open: two firms, ALFA and BETA, with a port each, and ACME.
-    pub(crate) fn open() -> Self {
+    pub(crate) fn open(segment_bytes: u64) -> Self {
         let directory = Directory::make();
         let key = load_or_create_cluster_key(&directory.0.join("cluster.key")).unwrap();
         let market = Market::parse(Path::new("market"), &market_text()).unwrap();
@@ -92,13 +90,13 @@ impl Core {
             ..DayStart::new_zeroed()
         };
         let log = |name: &str, kind| {
-            let options = Options::new(kind, SEGMENT_BYTES);
+            let options = Options::new(kind, segment_bytes);
             Writer::open(&directory.0.join(name), options).unwrap().0
         };
         let commands = log("commands", LogKind::Commands);
         let events = log("events", LogKind::Events);
         let reader = events.reader();
-        let limits = Capacity::SMALL.limits(SEGMENT_BYTES);
+        let limits = Capacity::SMALL.limits(segment_bytes);
         let engine = Engine::new(&limits, IndexSeed::new([0; IndexSeed::BYTES]));
         let path = directory.0.join(COUNTERS_FILE);
         let mut counters = CounterFile::create(&path, 1, OPENING).unwrap();
@@ -146,8 +144,8 @@ impl Core {
 
 impl<T: Transport + std::fmt::Debug> Pipeline<T> {
     /// The whole path over `transport`, ready for logins.
-    pub(crate) fn open(transport: T) -> Self {
-        let mut core = Core::open();
+    pub(crate) fn open(transport: T, segment_bytes: u64) -> Self {
+        let mut core = Core::open(segment_bytes);
         let (unused, _) = ring(1, 1);
         let commands = std::mem::replace(&mut core.commands, unused);
         let (datagrams_in, datagrams) = ring(RING_LINES, DATAGRAM_LINES_MAX);

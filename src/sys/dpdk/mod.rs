@@ -55,6 +55,24 @@ pub enum DpdkError {
         "EAL found no port; name one, as in --vdev=net_af_packet0,iface=eth1 or -a 0000:03:00.0"
     )]
     NoPort,
+    /// The machine has no such device.
+    #[error(
+        "no PCI device {device} in this machine: `lspci -D` shows those there are; dpdk.device names \
+         the one to use"
+    )]
+    NoDevice {
+        /// Its address.
+        device: String,
+    },
+    /// The device is there, and DPDK has no port in it.
+    #[error(
+        "DPDK finds no port in {device}: bind it to vfio-pci (`dpdk-devbind.py --bind=vfio-pci \
+         {device}`; NVIDIA's keep their kernel driver), and see in the log which driver was tried"
+    )]
+    NotBound {
+        /// The device.
+        device: String,
+    },
     /// A port refused.
     #[error("port {port}: cannot {action}: {reason}")]
     Port {

@@ -166,12 +166,17 @@ fn memif(backend: BackendArg, role: &str) -> Option<String> {
     (backend.name() == "memif").then(|| format!("net_memif0,role={role},socket=rialto-bench"))
 }
 
+/// What EAL is told of huge pages, instead of the default.
+const HUGE_PAGES: &str =
+    "eal_args = [\"--no-pci\", \"--no-telemetry\", \"--in-memory\", \"-m\", \"128\"]\n";
+
 fn node_toml(args: &Args, backend: BackendArg, dir: &Path, logs: &Path) -> String {
     let [logs, control] =
         [logs, &dir.join("control")].map(|path| toml::Value::from(path.to_string_lossy().as_ref()));
     let name = if backend == BackendArg::Kernel { "kernel" } else { "dpdk" };
     let device = memif(backend, "server").unwrap_or_else(|| args.device.clone());
     let device = toml::Value::from(device);
+    let memory = if args.hugepages { HUGE_PAGES } else { "" };
     let core = args.cores.node;
     format!(
         "# Made by `rialto bench wire`.\n\
@@ -180,7 +185,7 @@ fn node_toml(args: &Args, backend: BackendArg, dir: &Path, logs: &Path) -> Strin
          [control]\ndirectory = {control}\n\
          [order_entry]\nbackend = \"{name}\"\nlisten = \"{LISTEN}\"\nprefix = {NODE_PREFIX}\n\
          allow = [\"{BROKERS_ADDRESS}\"]\n\
-         [dpdk]\ndevice = {device}\n\
+         [dpdk]\ndevice = {device}\n{memory}\
          [feed]\ngroup = \"239.9.9.9:9100\"\nsource = \"{NODE_ADDRESS}\"\n\
          [placement]\nidle = \"spin\"\n\
          threads = [{{ core = {core}, agents = \
@@ -228,7 +233,7 @@ mod tests {
 
     #[test]
     fn the_benchs_files_are_proven_for_every_backend() {
-        let Line { args } = Line::parse_from(["wire", "--cores", "3,2"]);
+        let Line { args } = Line::parse_from(["wire", "--cores", "3,2", "--hugepages"]);
         assert_eq!(args.backends, BackendArg::ALL);
         for backend in BackendArg::ALL {
             let text = node_toml(&args, backend, Path::new("/var/x"), Path::new("/dev/shm/x"));

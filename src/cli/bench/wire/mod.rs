@@ -43,6 +43,9 @@ pub(super) struct Args {
     /// The device of the DPDK port.
     #[arg(long, default_value = "net_af_packet0,iface=rialto0")]
     device: String,
+    /// Keep the node's packet buffers in huge pages, of which 64 of 2 MiB must be free.
+    #[arg(long)]
+    hugepages: bool,
     /// The cores of node and client.
     #[arg(long, value_name = "NODE,CLIENT", value_parser = cores, default_value = "0,1")]
     cores: Cores,
@@ -116,7 +119,7 @@ fn logs(scratch: &Path) -> PathBuf {
 }
 
 fn arguments(args: &Args, scratch: &Path) -> Vec<String> {
-    let Args { json, rounds, samples, backends, device, cores, inside: _ } = args;
+    let Args { json, rounds, samples, backends, device, hugepages, cores, inside: _ } = args;
     let backends: Vec<_> = backends.iter().map(|backend| backend.name()).collect();
     let values = [
         ("--rounds", rounds.to_string()),
@@ -127,10 +130,11 @@ fn arguments(args: &Args, scratch: &Path) -> Vec<String> {
         ("--inside", scratch.display().to_string()),
     ];
     let command = ["bench", "wire"].map(str::to_owned).into_iter();
-    let json = json.then(|| "--json".to_owned());
+    let flags = [("--json", *json), ("--hugepages", *hugepages)];
+    let flags = flags.into_iter().filter(|(_, set)| *set).map(|(name, _)| name.to_owned());
     command
         .chain(values.into_iter().flat_map(|(name, value)| [name.to_owned(), value]))
-        .chain(json)
+        .chain(flags)
         .collect()
 }
 

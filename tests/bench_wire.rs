@@ -1,0 +1,104 @@
+//! The wire bench as its user runs it, which is also an order's whole way over each kind of device: a
+//! real node, and a client on the other side. What it measures is not judged, only that it does.
+#![cfg(feature = "dpdk")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+use std::fs;
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::Value;
+
+/// Each run spins on both cores: one after the other.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Few samples: they must come, not be precise.
+fn bench(arguments: &[&str]) -> Value {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rialto"));
+    command.args(["bench", "wire", "--json", "--rounds", "3", "--samples", "100"]).args(arguments);
+    let output = command.output().unwrap();
+    let [stdout, stderr] =
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(output.status.success(), "{}\n{stdout}\n{stderr}", output.status);
+    serde_json::from_str(&stdout).unwrap()
+}
+
+/// The figures of a backend, which must all be there.
+fn assert_measured(result: &Value, backend: &str, pmd: Option<&str>) {
+    let figures = &result[backend];
+    assert_eq!(figures["pmd"].as_str(), pmd, "{figures}");
+    let positive = |value: &Value| value.as_f64().is_some_and(|number| number > 0.0);
+    for kind in ["echo", "order"] {
+        assert!(positive(&figures[kind]["p50_us"]), "{kind} in {figures}");
+        assert!(positive(&figures[kind]["p99_us"]), "{kind} in {figures}");
+    }
+    assert!(positive(&figures["ratio_p50"]) && positive(&figures["ratio_p99"]), "{figures}");
+    assert!(figures["added_ns_per_order"].is_i64(), "{figures}");
+    let steps = figures["steps_ns"].as_object().unwrap();
+    assert!(steps.len() == 8 && steps.values().all(Value::is_u64), "{figures}");
+}
+
+#[test]
+fn every_backend_is_measured_and_the_host_is_described() {
+    let result = bench(&[]);
+    assert_measured(&result, "dpdk", Some("net_af_packet"));
+    assert_measured(&result, "kernel", None);
+    assert_measured(&result, "memif", Some("net_memif"));
+    let host = &result["host"];
+    assert_eq!(host["durability"], "memory");
+    assert!(host["placement"].is_string() && host["kernel"].is_string(), "{host}");
+    assert_eq!(host["jitter"].as_array().unwrap().len(), 2, "{host}");
+}
+
+#[test]
+fn orders_pass_over_af_xdp() {
+    if !is_root() {
+        eprintln!("not tested: net_af_xdp is for root alone");
+        return;
+    }
+    let result = bench(&["--backends", "dpdk", "--device", "net_af_xdp0,iface=rialto0"]);
+    assert_measured(&result, "dpdk", Some("net_af_xdp"));
+}
+
+#[test]
+fn orders_pass_with_packet_buffers_in_huge_pages() {
+    if !is_root() {
+        eprintln!("not tested: huge pages are reserved by root alone");
+        return;
+    }
+    let _pages = HugePages::reserve(80);
+    let result = bench(&["--backends", "dpdk,memif", "--hugepages"]);
+    assert_measured(&result, "dpdk", Some("net_af_packet"));
+    assert_measured(&result, "memif", Some("net_memif"));
+}
+
+fn is_root() -> bool {
+    fs::read_to_string("/proc/self/status").unwrap().lines().any(|line| line == "Uid:\t0\t0\t0\t0")
+}
+
+/// Huge pages beyond those that were reserved before, given back when it is dropped.
+struct HugePages(u64);
+
+const RESERVED: &str = "/proc/sys/vm/nr_hugepages";
+
+impl HugePages {
+    fn reserve(count: u64) -> Self {
+        let before = reserved();
+        fs::write(RESERVED, (before + count).to_string()).unwrap();
+        let got = reserved() - before;
+        let pages = Self(got);
+        assert_eq!(got, count, "the machine has too little memory in one piece for huge pages");
+        pages
+    }
+}
+
+impl Drop for HugePages {
+    fn drop(&mut self) {
+        let _ = fs::write(RESERVED, reserved().saturating_sub(self.0).to_string());
+    }
+}
+
+fn reserved() -> u64 {
+    fs::read_to_string(RESERVED).unwrap().trim().parse().unwrap()
+}
