@@ -11,16 +11,20 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rialto::counters::CounterBlock;
+use rialto::net::stack::Counters;
 use rialto::net::{ConnectionId, DpdkConfig, DpdkDevice, NetEvent, Stack, StackConfig, Transport};
 use rialto::sys::dpdk::{DpdkError, Eal, Mempool, Port, PortConfig};
 use rialto::types::Nanos;
+use socket2::{Domain, Socket, Type};
 
+const BROKERS: [&str; 4] = ["ip", "netns", "exec", "brokers"];
 const ROLE: &str = "RIALTO_LAB_ROLE";
 const LAB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/hwconfig/lab.sh");
 const OURS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 const THEIRS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
 const PORT: u16 = 7001;
 const GROUP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(239, 9, 0, 1), 26_400);
+const AF_PACKET: &str = "--vdev=net_af_packet0,iface=rialto0";
 /// The longest that any process here may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -60,7 +64,7 @@ fn now() -> Nanos {
 fn a_kernel_client_is_echoed_over_dpdk_and_a_kernel_member_gets_the_multicast() {
     echo_story(
         "a_kernel_client_is_echoed_over_dpdk_and_a_kernel_member_gets_the_multicast",
-        "--vdev=net_af_packet0,iface=rialto0",
+        AF_PACKET,
     );
 }
 
@@ -84,8 +88,9 @@ fn echo_story(test: &str, device: &str) {
             runs(role(&[LAB], test, "server"));
         }
         Ok("server") => {
-            let client = role(&["ip", "netns", "exec", "brokers"], test, "client");
-            serve(client, device);
+            let counters = serve(role(&BROKERS, test, "client"), device);
+            let Counters { opened, malformed, denied, .. } = counters;
+            assert_eq!((opened, malformed, denied), (9, 0, 0), "{counters:?}");
         }
         Ok("client") => be_a_client(),
         Ok(other) => panic!("no role {other}"),
@@ -94,7 +99,7 @@ fn echo_story(test: &str, device: &str) {
 
 /// Echoes, and sends a datagram to the group each millisecond, until the client is done.
 #[expect(clippy::zombie_processes, reason = "the lab ends with the server, and the client with it")]
-fn serve(mut client: Command, device: &str) {
+fn serve(mut client: Command, device: &str) -> Counters {
     let eal = format!("--no-pci -l 0 --no-telemetry --no-huge -m 128 --no-shconf {device}");
     let device = DpdkDevice::open(&DpdkConfig::new(arguments(&eal)), CounterBlock::none()).unwrap();
     let mut stack =
@@ -123,10 +128,9 @@ fn serve(mut client: Command, device: &str) {
         }
     };
     assert!(status.success(), "the client failed: {status}, {:?}", stack.counters());
-    let counters = *stack.counters();
-    assert_eq!((counters.opened, counters.malformed, counters.denied), (9, 0, 0), "{counters:?}");
     let counted = stack.device().stats();
     assert!(counted.rx_packets > 0 && counted.tx_packets > 0, "{counted:?}");
+    *stack.counters()
 }
 
 fn echo(stack: &mut impl Transport, id: ConnectionId) {
@@ -183,6 +187,61 @@ fn be_a_client() {
     assert!(received == bulk);
     stream.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(stream.read(&mut received).unwrap(), 0);
+}
+
+#[test]
+fn a_kernel_client_that_lost_power_connects_at_once_from_the_port_it_had() {
+    const TEST: &str = "a_kernel_client_that_lost_power_connects_at_once_from_the_port_it_had";
+    match std::env::var(ROLE).as_deref() {
+        Err(_) => {
+            runs(role(&[LAB], TEST, "server"));
+        }
+        Ok("server") => {
+            let counters = serve(role(&BROKERS, TEST, "client"), AF_PACKET);
+            assert_eq!((counters.opened, counters.rst_sent), (2, 0), "{counters:?}");
+            assert!(counters.challenged > 0, "{counters:?}");
+        }
+        Ok("client") => {
+            drop(echoed_from_one_port());
+            let start = Instant::now();
+            drop(echoed_from_one_port());
+            let taken = start.elapsed();
+            assert!(taken < Duration::from_millis(500), "it took {taken:?}");
+        }
+        Ok(other) => panic!("no role {other}"),
+    }
+}
+
+/// A connection from always the same port, which answers. When it is dropped, nobody hears of it.
+fn echoed_from_one_port() -> Unplugged {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    socket.bind(&SocketAddrV4::new(THEIRS, 45_000).into()).unwrap();
+    socket.connect_timeout(&SocketAddrV4::new(OURS, PORT).into(), PATIENCE).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    // Without a reset that the kernel would have to deliver.
+    socket.set_linger(Some(Duration::ZERO)).unwrap();
+    let mut stream = TcpStream::from(socket);
+    let mut bytes = [0; 5];
+    stream.write_all(b"hello").unwrap();
+    stream.read_exact(&mut bytes).unwrap();
+    assert_eq!(&bytes, b"hello");
+    Unplugged(Some(stream))
+}
+
+/// A connection whose end is not heard, because it comes while the cable is out.
+struct Unplugged(Option<TcpStream>);
+
+impl Drop for Unplugged {
+    fn drop(&mut self) {
+        let link = |state| {
+            let status = Command::new("ip").args(["link", "set", "lab0", state]).status();
+            assert!(status.unwrap().success());
+        };
+        link("down");
+        self.0 = None;
+        link("up");
+    }
 }
 
 #[test]

@@ -6,8 +6,8 @@
 
 use tracing::info;
 
-use super::GatewayConfig;
 use super::core::Core;
+use super::{GatewayConfig, GatewayCounters};
 use crate::agent::{Agent, AgentError, WorkResult};
 use crate::counters::{CounterBlock, CounterSet as _};
 use crate::event_store::Reader;
@@ -55,6 +55,12 @@ impl<T: Transport> Gateway<T> {
             self.core.counters.ring_lines = self.core.commands.waiting() as u64;
             self.core.counters.publish(&mut self.published);
         }
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn counters(&self) -> &GatewayCounters {
+        &self.core.counters
     }
 
     fn relay_datagrams(&mut self) -> usize {

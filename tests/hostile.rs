@@ -1,0 +1,202 @@
+//! Participants that take no messages, or send without end, on the whole path over our own TCP on a
+//! wire in memory: what each costs is counted, and the others are answered as if they were alone.
+#![allow(clippy::unwrap_used, reason = "this is a test, its helpers too")]
+
+mod pipeline;
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use rialto::agent::Agent;
+use rialto::counters::CounterBlock;
+use rialto::net::ipv4::Ipv4Network;
+use rialto::net::{ClientConnection, ClientHost, MemoryDevice, Stack, StackConfig};
+use rialto::types::{Price, Quantity, Side, Symbol, TimeInForce, UserRefNum};
+use rialto::wire::ouch::{ENTER_BYTES_MAX, Enter, Options};
+use rialto::wire::soup::{self, Packet};
+
+use pipeline::Pipeline;
+
+const OURS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 9, 0, 1), 7_001);
+const THEIRS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
+/// Messages that a gateway takes of one session before it is another's turn.
+const MESSAGES_PER_TURN: u64 = 16;
+/// Cycles in which an order is answered on an idle exchange, and some.
+const CYCLES_MAX: usize = 12;
+/// Long enough that no segment is made while it is counted.
+const SEGMENT_BYTES: u64 = 16 << 20;
+
+/// An exchange and the host of its participants.
+struct World {
+    pipeline: Pipeline<Stack<MemoryDevice>>,
+    host: ClientHost<MemoryDevice>,
+}
+
+/// A participant.
+struct Client {
+    connection: ClientConnection,
+    unsent: Vec<u8>,
+    received: Vec<u8>,
+    /// Messages of its stream so far.
+    heard: usize,
+    next: u32,
+}
+
+impl World {
+    fn new() -> Self {
+        let (near, far) = MemoryDevice::pair(1_024);
+        let stack =
+            Stack::new(StackConfig::new(*OURS.ip(), 24, OURS.port()), near, CounterBlock::none())
+                .unwrap();
+        let pipeline = Pipeline::open(stack, SEGMENT_BYTES);
+        let network = Ipv4Network::new(THEIRS, 24).unwrap();
+        let host = ClientHost::new(far, network, OURS, pipeline.core.now);
+        Self { pipeline, host }
+    }
+
+    fn login(&mut self, port: &str, source_port: u16) -> Client {
+        let connection = self.host.connect(source_port);
+        let unsent = self.pipeline.login(port);
+        let mut client = Client { connection, unsent, received: Vec::new(), heard: 0, next: 1 };
+        for _ in 0..1_000 {
+            self.cycle();
+            client.push(&mut self.host);
+            if client.takes(&mut self.host) {
+                return client;
+            }
+        }
+        panic!("{port} is not let in");
+    }
+
+    /// One cycle of the exchange and of the host; participants read and write when told.
+    fn cycle(&mut self) {
+        self.pipeline.cycle(&mut |agent: &mut dyn Agent, now| {
+            agent.do_work(now).unwrap();
+        });
+        self.host.poll(self.pipeline.core.now);
+    }
+
+    /// Cycles until the client has heard `count` more messages; how many that took.
+    fn hears(&mut self, client: &mut Client, count: usize) -> usize {
+        let target = client.heard + count;
+        for cycle in 1..=10 * CYCLES_MAX {
+            client.push(&mut self.host);
+            self.cycle();
+            client.takes(&mut self.host);
+            if client.heard >= target {
+                assert_eq!(client.heard, target, "it heard what it did not expect");
+                return cycle;
+            }
+        }
+        panic!("{} of {target} messages, {:?}", client.heard, self.pipeline.gateway.counters());
+    }
+}
+
+impl Client {
+    /// Queues an order of 100 ACME at 25.00.
+    fn enters(&mut self, side: Side) {
+        let (symbol, price) = (Symbol::new("ACME").unwrap(), Price(250_000));
+        let number = UserRefNum(self.next);
+        self.next += 1;
+        let order = Enter::new(number, side, Quantity(100), symbol, price, TimeInForce::Day);
+        let mut message = [0; ENTER_BYTES_MAX];
+        let length = order.emit(&Options::default(), &mut message);
+        self.unsent.extend(soup::unsequenced_header(length).unwrap());
+        self.unsent.extend(&message[..length]);
+    }
+
+    /// Sends what its connection takes.
+    fn push(&mut self, host: &mut ClientHost<MemoryDevice>) {
+        let sent = host.send(self.connection, &self.unsent);
+        self.unsent.drain(..sent);
+    }
+
+    /// Reads all there is; whether it was let in.
+    fn takes(&mut self, host: &mut ClientHost<MemoryDevice>) -> bool {
+        let mut bytes = [0; 16 * 1024];
+        let count = host.receive(self.connection, &mut bytes);
+        self.received.extend_from_slice(&bytes[..count]);
+        let (mut at, mut accepted) = (0, false);
+        while let Some((packet, size)) = soup::parse(&self.received[at..], 65_535).unwrap() {
+            match packet {
+                Packet::SequencedData(_) => self.heard += 1,
+                Packet::LoginAccepted(_) => accepted = true,
+                Packet::ServerHeartbeat => {}
+                other => panic!("{other:?}"),
+            }
+            at += size;
+        }
+        self.received.drain(..at);
+        accepted
+    }
+}
+
+#[test]
+fn a_session_that_takes_no_messages_costs_nothing_and_misses_none() {
+    const TRADES: usize = 3_000;
+    let mut world = World::new();
+    let mut slow = world.login("BETA01", 40_001);
+    let mut honest = world.login("ALFA01", 40_002);
+    for _ in 0..TRADES {
+        slow.enters(Side::Sell);
+        world.hears(&mut slow, 1);
+    }
+
+    // From now on nobody takes what comes for the slow one: an execution for each trade.
+    let (heard, mut refused_halfway) = (slow.heard, 0);
+    for trade in 0..TRADES {
+        honest.enters(Side::Buy);
+        let cycles = world.hears(&mut honest, 2);
+        assert!(cycles <= CYCLES_MAX, "trade {trade} took {cycles} cycles");
+        if trade == TRADES * 9 / 10 {
+            refused_halfway = world.pipeline.gateway.counters().messages_refused;
+        }
+    }
+    // Once its window is closed it is not even tried: nothing tells that there is room.
+    let counters = *world.pipeline.gateway.counters();
+    assert_eq!(counters.messages_refused, refused_halfway);
+    assert!((1..500).contains(&counters.messages_refused), "{counters:?}");
+
+    // It reads on, and gets every message from the log.
+    for _ in 0..100_000 {
+        world.cycle();
+        slow.takes(&mut world.host);
+        if slow.heard == heard + TRADES {
+            break;
+        }
+    }
+    assert_eq!(slow.heard, heard + TRADES, "{:?}", world.pipeline.gateway.counters());
+    honest.enters(Side::Sell);
+    world.hears(&mut honest, 1);
+}
+
+#[test]
+fn a_session_that_sends_without_end_has_its_turns_and_others_theirs() {
+    const ROUNDS: usize = 200;
+    let mut world = World::new();
+    let mut noisy = world.login("BETA01", 40_001);
+    let mut honest = world.login("ALFA01", 40_002);
+    let mut taken = 0;
+    for round in 0..ROUNDS {
+        honest.enters(Side::Buy);
+        let (target, mut cycles) = (honest.heard + 1, 0);
+        while honest.heard < target {
+            while noisy.unsent.len() < 64 * 1024 {
+                noisy.enters(Side::Buy);
+            }
+            let before = world.pipeline.gateway.counters().messages_in;
+            honest.push(&mut world.host);
+            noisy.push(&mut world.host);
+            world.cycle();
+            honest.takes(&mut world.host);
+            noisy.takes(&mut world.host);
+            let messages = world.pipeline.gateway.counters().messages_in - before;
+            // The gateway has two turns in a cycle.
+            assert!(messages <= 2 * MESSAGES_PER_TURN + 1, "{messages} in a cycle");
+            taken += messages;
+            cycles += 1;
+            assert!(cycles <= CYCLES_MAX, "round {round} took more than {CYCLES_MAX} cycles");
+        }
+    }
+    let rounds = ROUNDS as u64;
+    assert!(taken > rounds + MESSAGES_PER_TURN * rounds, "the noise was faint: {taken} messages");
+}
