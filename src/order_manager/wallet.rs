@@ -7,7 +7,7 @@ use super::{IdMap, IndexSeed};
 use crate::types::{CurrencyId, InstrumentId, Quantity, Refusal};
 
 /// What a balance is a balance of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Asset {
     /// Cash.
     Cash(CurrencyId),

@@ -10,9 +10,10 @@ use std::time::Duration;
 use rialto::client::Incoming;
 use rialto::engine::FrameList;
 use rialto::event_store::{Control, ControlFile};
+use rialto::order_manager::Asset;
 use rialto::types::command::{CommandHeader, CommandKind};
 use rialto::types::event::Event;
-use rialto::types::{Epoch, FrameHeader, Line, Position};
+use rialto::types::{AccountId, AssetKind, Epoch, FrameHeader, Line, Position, Side};
 use rialto::wire::ouch::Outbound;
 
 use crate::broker::{Broker, said};
@@ -57,6 +58,7 @@ fn nothing_that_was_told_is_lost_or_happens_twice_when_a_node_is_killed_under_lo
     for trader in &traders {
         told_once(trader, &replay.events).unwrap();
     }
+    assert_eq!(ledger(&replay.events), balances(&replay));
     // The check would see it if a command were missing.
     let commands = read_log(&node.site.commands());
     let poorer = replay_without_an_order(&commands);
@@ -81,6 +83,43 @@ fn told_once(trader: &Trader, events: &FrameList) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// What each account has, kept from nothing but what the events say.
+fn ledger(events: &FrameList) -> BTreeMap<(AccountId, Asset), i64> {
+    let mut ledger = BTreeMap::new();
+    let mut book = |account, asset, change| *ledger.entry((account, asset)).or_insert(0) += change;
+    for (_, record) in events.records() {
+        match Event::parse(record).unwrap() {
+            Event::BalanceChanged(transfer) => {
+                let asset = match AssetKind::from_byte(transfer.asset_kind).unwrap() {
+                    AssetKind::Cash => Asset::Cash(transfer.currency),
+                    AssetKind::Shares => Asset::Shares(transfer.header.instrument),
+                };
+                book(transfer.account, asset, transfer.change);
+            }
+            Event::Executed(fill) => {
+                let shares = i64::from(fill.quantity.0);
+                let (paid, got) = match Side::from_byte(fill.side).unwrap() {
+                    Side::Buy => (-fill.notional, shares),
+                    _ => (fill.notional, -shares),
+                };
+                book(fill.account, Asset::Cash(fill.currency), paid - fill.fee);
+                book(fill.account, Asset::Shares(fill.header.instrument), got);
+            }
+            _ => {}
+        }
+    }
+    ledger.retain(|_, total| *total != 0);
+    ledger
+}
+
+/// What each account has, as the engine keeps it.
+fn balances(replay: &Replay) -> BTreeMap<(AccountId, Asset), i64> {
+    let manager = replay.engine.order_manager();
+    let balances = manager.wallet.balances().iter().filter(|balance| balance.total != 0);
+    let name = |dense| manager.accounts.get(dense).unwrap().id;
+    balances.map(|balance| ((name(balance.account), balance.asset), balance.total)).collect()
 }
 
 /// The events, had the first order of the log never been.
