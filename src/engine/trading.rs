@@ -365,6 +365,7 @@ fn accepted(order: &NewOrder, admission: &Admission, state: OrderState) -> Accep
     Accepted {
         header: header_of::<Accepted>(admission.instrument),
         price: order.price,
+        discretion_price: order.discretion_price,
         symbol: order.symbol,
         user_ref_num: order.user_ref_num,
         quantity: order.quantity,
@@ -372,7 +373,12 @@ fn accepted(order: &NewOrder, admission: &Admission, state: OrderState) -> Accep
         max_floor: order.max_floor,
         expire_time_s: order.expire_time_s,
         account: admission.account,
+        peg_offset: order.peg_offset,
+        discretion_peg_offset: order.discretion_peg_offset,
+        random_reserves: order.random_reserves,
         firm: order.firm,
+        route: order.route,
+        locate_broker: order.locate_broker,
         cl_ord_id: order.cl_ord_id,
         group_id: order.group_id,
         user_ref_idx: order.user_ref_idx,
@@ -390,7 +396,9 @@ fn accepted(order: &NewOrder, admission: &Admission, state: OrderState) -> Accep
         shares_located: order.shares_located,
         self_match: order.self_match,
         bbo_weight: order.bbo_weight,
-        reserved: [0; 13],
+        discretion_price_type: order.discretion_price_type,
+        trade_now: order.trade_now,
+        reserved: [0; 47],
     }
 }
 

@@ -3,8 +3,9 @@
 //! 1. what the gateway found wrong with its form
 //! 2. the instrument: known (17), trading (07)
 //! 3. the terms: side (09), short selling allowed here (23), time in force (0F), display (03), reserve
-//!    (04), cross (14), sweep (08), minimum quantity (0D), peg (11), route (16), post-only and handling
-//!    (0F), self-match strategy (40)
+//!    (04), cross (14), sweep (08), minimum quantity (0D), peg and discretion (11), route (16), post-only,
+//!    handling, trade now and an expiry without a time in force that asks for one (0F), self-match
+//!    strategy (40)
 //! 4. the price: not the market sentinel (2C), in range and on a tick (1D)
 //! 5. the quantity: in range and in lots (13)
 //! 6. the account: found, of the port's firm, approved (0C), and may sell short (23)
@@ -90,10 +91,7 @@ impl OrderManager {
         book_has_room: impl FnOnce(InstrumentId, Side) -> bool,
     ) -> Option<(NewOrder, Admission)> {
         let same_side = replace.side == 0 || replace.side == original.side.byte();
-        let discretion = replace.discretion_price != Price::default()
-            || replace.discretion_price_type != 0
-            || replace.discretion_peg_offset != 0;
-        if !same_side || discretion || replace.quantity > Quantity::MAX {
+        if !same_side || replace.quantity > Quantity::MAX {
             return None;
         }
         let instrument = self.instruments.get(original.instrument.0.into()).expect("it trades");
@@ -210,6 +208,7 @@ fn successor(replace: &Replace, original: &OpenOrder, symbol: Symbol) -> NewOrde
     NewOrder {
         header: CommandHeader { form_error, ..header },
         price: replace.price,
+        discretion_price: replace.discretion_price,
         symbol,
         user_ref_num: replace.user_ref_num,
         quantity: Quantity(replace.quantity.0.saturating_sub(original.executed.0)),
@@ -230,6 +229,8 @@ fn successor(replace: &Replace, original: &OpenOrder, symbol: Symbol) -> NewOrde
         locate_broker: replace.locate_broker,
         peg_offset: replace.peg_offset,
         random_reserves: replace.random_reserves,
+        discretion_peg_offset: replace.discretion_peg_offset,
+        discretion_price_type: replace.discretion_price_type,
         post_only: replace.post_only,
         handling: replace.handling,
         shares_located: replace.shares_located,
@@ -238,7 +239,8 @@ fn successor(replace: &Replace, original: &OpenOrder, symbol: Symbol) -> NewOrde
     }
 }
 
-/// The side, and whether it is immediate or cancel.
+/// The side, and whether it is immediate or cancel. What this exchange does not do yet is refused, never
+/// ignored: its silence would be taken for consent.
 fn check_terms(order: &NewOrder, instrument: &Instrument) -> Result<(Side, bool), RejectReason> {
     let side = Side::from_byte(order.side).ok_or(RejectReason::InvalidSide)?;
     require(!is_short(side) || instrument.short_allowed, RejectReason::ShortSellRestricted)?;
@@ -259,9 +261,16 @@ fn check_terms(order: &NewOrder, instrument: &Instrument) -> Result<(Side, bool)
         matches!(order.price_type, 0 | b' ' | b'L') && order.peg_offset == 0,
         RejectReason::PeggingNotAllowed,
     )?;
+    let discretion = order.discretion_price != Price::default()
+        || order.discretion_price_type != 0
+        || order.discretion_peg_offset != 0;
+    require(!discretion, RejectReason::PeggingNotAllowed)?;
     require(matches!(&order.route, [0, 0, 0, 0] | b"    "), RejectReason::RoutingNotAllowed)?;
     require(matches!(order.post_only, 0 | b' ' | b'N'), RejectReason::Other)?;
     require(matches!(order.handling, 0 | b' '), RejectReason::Other)?;
+    require(matches!(order.trade_now, 0 | b' ' | b'N'), RejectReason::Other)?;
+    // Whoever gives an expiry relies on it, and both times in force outlive it.
+    require(order.expire_time_s == 0, RejectReason::Other)?;
     require(order.self_match == 0, RejectReason::InvalidSelfMatch)?;
     Ok((side, immediate))
 }

@@ -426,6 +426,8 @@ pub struct NewOrder {
     pub header: CommandHeader,
     /// The limit, or [`Price::MARKET`].
     pub price: Price,
+    /// Discretion (option 9), 0 = none.
+    pub discretion_price: Price,
     /// The instrument.
     pub symbol: Symbol,
     /// The participant's number for it.
@@ -470,6 +472,10 @@ pub struct NewOrder {
     pub peg_offset: i32,
     /// Random part of the reserve (option 13).
     pub random_reserves: u32,
+    /// Signed discretion peg offset (option 11).
+    pub discretion_peg_offset: i32,
+    /// OUCH discretion price type (option 10).
+    pub discretion_price_type: u8,
     /// OUCH customer type (option 4).
     pub customer_type: u8,
     /// `P` post-only (option 12).
@@ -484,8 +490,6 @@ pub struct NewOrder {
     pub bbo_weight: u8,
     /// Trade now (option 16).
     pub trade_now: u8,
-    /// Zero.
-    pub reserved: [u8; 13],
 }
 
 /// Cancels an order, or reduces it.

@@ -73,12 +73,13 @@ pub(super) fn render(
             let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
             orders.insert(OrderRef(sequence), name.clone());
             format!(
-                "accepted {name} {} {} {} @{}{}",
+                "accepted {name} {} {} {} @{}{}{}",
                 side(e.side),
                 e.quantity,
                 e.symbol,
                 words.price(e.price),
-                if e.order_state == OrderState::Dead.byte() { " dead" } else { "" }
+                if e.order_state == OrderState::Dead.byte() { " dead" } else { "" },
+                echo(e.trade_now, e.locate_broker)
             )
         }
         Event::Replaced(e) => {
@@ -88,7 +89,7 @@ pub(super) fn render(
             orders.insert(OrderRef(sequence), name.clone());
             let dead = e.order_state == OrderState::Dead.byte();
             format!(
-                "replaced {original} by {name} {} {} {} @{}{}",
+                "replaced {original} by {name} {} {} {} @{}{}{}",
                 side(e.side),
                 e.quantity,
                 e.symbol,
@@ -99,7 +100,8 @@ pub(super) fn render(
                     (0, false) => " trading",
                     (0, true) => " dead",
                     _ => panic!("it rests and is dead"),
-                }
+                },
+                echo(e.trade_now, e.locate_broker)
             )
         }
         Event::Rested(e) => format!(
@@ -139,6 +141,14 @@ pub(super) fn render(
         .then(|| if header.port.is_none() { String::new() } else { format!(" -> {port}") });
     let feed = if header.feed_sequence > 0 { " *" } else { "" };
     line + &operator.or(broker).unwrap_or_default() + feed
+}
+
+/// Options that mean nothing to the engine and come back as they were entered.
+fn echo(trade_now: u8, locate_broker: [u8; 4]) -> String {
+    let trade_now = (trade_now != 0).then(|| format!(" tradenow={}", char::from(trade_now)));
+    let broker = (locate_broker != [0; 4])
+        .then(|| format!(" locate={}", String::from_utf8_lossy(&locate_broker).trim_end()));
+    trade_now.into_iter().chain(broker).collect()
 }
 
 /// Both sides of a book in a line, each in the order it would trade.

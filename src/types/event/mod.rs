@@ -39,12 +39,12 @@ records! {
     16 TradingAction [1]
     32 PortWentUp [1]
     33 PortWentDown [1]
-    40 Accepted [2]
+    40 Accepted [3]
     41 Rested [1]
     42 Executed [2]
     43 Canceled [1]
     44 Rejected [1]
-    45 Replaced [2]
+    45 Replaced [3]
 }
 
 /// What every event begins with: where it stands in the streams it belongs to.
