@@ -54,9 +54,7 @@ impl Engine {
         let original = *self.manager.orders.get(handle);
         let open = self.books.order(handle).open;
         self.withdraw(handle, open);
-        let books = &self.books;
-        let has_room = |_, _| books.has_room();
-        match self.manager.admit_successor(replace, &original, has_room) {
+        match self.manager.admit_successor(replace, &original) {
             Some((order, admission)) => {
                 self.enter_successor(replace, &original, &order, &admission, out);
             }

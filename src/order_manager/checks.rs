@@ -9,7 +9,7 @@
 //! 4. the price: not the market sentinel (2C), in range and on a tick (1D)
 //! 5. the quantity: in range and in lots (13)
 //! 6. the account: found, of the port's firm, approved (0C), and may sell short (23)
-//! 7. open orders of the port and of the firm, and room in the book (0F)
+//! 7. open orders of the port and of the firm (0F)
 //! 8. the value: can be counted (1F); cash or shares available for it, and room in the wallet to settle
 //!    (20 and 0F)
 //!
@@ -17,8 +17,7 @@
 //! is closed before the checks, so that what it held, and its place among the open orders, are free for
 //! its successor.
 //!
-//! Epoch, user reference number and message rate come before: those are the engine's, and so is the
-//! book, which it is asked about in 7. Nothing is changed by a check; once all are passed, the balances
+//! Epoch, user reference number and message rate come before: those are the engine's. Nothing is changed by a check; once all are passed, the balances
 //! that the order needs come to be.
 
 use zerocopy::FromZeros;
@@ -67,15 +66,11 @@ impl OrderManager {
     ///
     /// # Panics
     /// If the port does not exist: its session was checked.
-    pub(crate) fn admit(
-        &mut self,
-        order: &NewOrder,
-        book_has_room: impl FnOnce(InstrumentId, Side) -> bool,
-    ) -> Result<Admission, u16> {
+    pub(crate) fn admit(&mut self, order: &NewOrder) -> Result<Admission, u16> {
         if order.header.form_error != 0 {
             return Err(order.header.form_error);
         }
-        self.admit_formed(order, book_has_room).map_err(RejectReason::code)
+        self.admit_formed(order).map_err(RejectReason::code)
     }
 
     /// The order that `replace` asks for in place of `original`, which is closed already, with what the
@@ -88,7 +83,6 @@ impl OrderManager {
         &mut self,
         replace: &Replace,
         original: &OpenOrder,
-        book_has_room: impl FnOnce(InstrumentId, Side) -> bool,
     ) -> Option<(NewOrder, Admission)> {
         let same_side = replace.side == 0 || replace.side == original.side.byte();
         if !same_side || replace.quantity > Quantity::MAX {
@@ -96,15 +90,11 @@ impl OrderManager {
         }
         let instrument = self.instruments.get(original.instrument.0.into()).expect("it trades");
         let order = successor(replace, original, instrument.symbol);
-        let admission = self.admit(&order, book_has_room).ok()?;
+        let admission = self.admit(&order).ok()?;
         Some((order, Admission { executed: original.executed, ..admission }))
     }
 
-    fn admit_formed(
-        &mut self,
-        order: &NewOrder,
-        book_has_room: impl FnOnce(InstrumentId, Side) -> bool,
-    ) -> Result<Admission, RejectReason> {
+    fn admit_formed(&mut self, order: &NewOrder) -> Result<Admission, RejectReason> {
         let port = self.ports.get(order.header.port.0).expect("the port has a session");
         let instrument = self
             .instruments
@@ -118,7 +108,6 @@ impl OrderManager {
         let (account, row) = self.check_account(order, port)?;
         require(!is_short(side) || row.short_allowed, RejectReason::ShortSellRestricted)?;
         self.check_open_orders(port, immediate)?;
-        require(immediate || book_has_room(instrument.id, side), RejectReason::Other)?;
 
         let &Instrument { id: instrument, currency, scale, .. } = instrument;
         let (firm, account_id) = (port.firm, row.id);

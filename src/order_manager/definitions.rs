@@ -15,9 +15,6 @@ use crate::types::{
     Symbol, TradingState,
 };
 
-/// Open orders of a firm whose definition names no limit.
-pub const OPEN_ORDERS_DEFAULT: u32 = 100_000;
-
 /// The most decimals of cash: twice what any currency uses. An order so large that its value does not
 /// fit 64 bits with them is rejected.
 const CASH_DECIMALS_MAX: u8 = 9;
@@ -44,6 +41,8 @@ pub struct OrderManager {
     /// The references of all transfers ever carried out. It outlives the day: a deposit that is
     /// retried tomorrow is still the same deposit.
     references: IdMap,
+    /// Resting orders there may be in all.
+    orders_max: u32,
 }
 
 /// A currency.
@@ -137,6 +136,7 @@ impl OrderManager {
             orders: OpenOrders::new(capacity.orders, seed),
             groups: IdMap::with_capacity(0, seed),
             references: IdMap::with_capacity(0, seed),
+            orders_max: capacity.orders,
         }
     }
 
@@ -155,7 +155,8 @@ impl OrderManager {
         Ok(id)
     }
 
-    /// Defines a firm.
+    /// Defines a firm. What it may have open is kept for it: [`Refusal::Capacity`] if the venue has not
+    /// so much room left, so that no firm ever fills the books before another.
     ///
     /// # Errors
     /// Why not.
@@ -163,11 +164,22 @@ impl OrderManager {
         let &FirmDefine { code, self_match_key, open_orders_max, .. } = define;
         require(is_name(&code.0))?;
         let id = FirmId(next(&self.firms));
-        let open_orders_max =
-            if open_orders_max == 0 { OPEN_ORDERS_DEFAULT } else { open_orders_max };
+        let open_orders_max = match open_orders_max {
+            0 => Capacity::open_orders_default(self.orders_max),
+            most => most,
+        };
+        if self.firm(code).is_none() && open_orders_max > self.orders_left() {
+            return Err(Refusal::Capacity);
+        }
         let firm = Firm { id, code, self_match_key, open_orders_max, open_orders: 0 };
         self.firms.add(name_key(&code.0), firm)?;
         Ok(id)
+    }
+
+    /// Resting orders that no firm was promised.
+    fn orders_left(&self) -> u32 {
+        let promised: u32 = self.firms.rows().iter().map(|firm| firm.open_orders_max).sum();
+        self.orders_max - promised
     }
 
     /// Defines a port. Its default account may be opened later; only an administrative port may do

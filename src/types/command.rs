@@ -197,7 +197,7 @@ pub struct VenueLimits {
     pub header: CommandHeader,
     /// Bytes in a segment of the event log.
     pub event_segment_bytes: u64,
-    /// Resting orders in all books.
+    /// Resting orders in all books: what the firms may have open, together.
     pub orders: u32,
     /// Balances: pairs of an account and a currency or instrument.
     pub balances: u32,
@@ -254,7 +254,8 @@ pub struct FirmDefine {
     pub self_match_key: u8,
     /// Zero.
     pub reserved: [u8; 3],
-    /// Open orders the firm may have, 0 = the default of 100,000.
+    /// Open orders the firm may have, 0 = the default: 100,000, or an eighth of the venue's if less. All
+    /// firms' together are at most the venue's.
     pub open_orders_max: u32,
     /// Zero.
     pub reserved2: [u8; 20],

@@ -181,7 +181,7 @@ fn what_cannot_be_changed_is_named_all_of_it() {
     let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
     let expected = [
         "currency[0].cash_decimals = 5: is 4",
-        "firm[0].open_orders_max = 7: is 100000",
+        "firm[0].open_orders_max = 7: is 512",
         "instrument[0].display_symbol = \"Acme\": is \"Acme Corp\"",
         "instrument[0].lot_size = 10: is 1",
         "instrument[0].tick_size = 0.0500: is 0.0100",
