@@ -31,9 +31,14 @@ impl Route {
         Self { port, in_port_stream: false, firm: FirmId::NONE, in_feed: false }
     }
 
-    /// In the stream of an operator's port, or in none if the node itself asked.
-    pub(super) const fn admin(port: PortId) -> Self {
+    /// In the stream of a port only; in none if it is the node itself that is answered.
+    pub(super) const fn port(port: PortId) -> Self {
         Self { in_port_stream: !port.is_none(), ..Self::about(port) }
+    }
+
+    /// In the stream of a firm only.
+    pub(super) const fn firm(firm: FirmId) -> Self {
+        Self { firm, ..Self::NONE }
     }
 
     /// In the streams of an order entry port and of its firm.

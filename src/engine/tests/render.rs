@@ -8,9 +8,9 @@ use crate::order_manager::OrderManager;
 use crate::types::command::CommandKind;
 use crate::types::event::{Event, EventHeader};
 use crate::types::{
-    AccountStatus, AssetKind, CancelReason, CurrencyId, DownReason, InstrumentId, Line, Liquidity,
-    OrderRef, OrderState, PortId, Price, Refusal, RejectReason, Side, Symbol, SystemCode,
-    TradingState, UserRefNum,
+    AccountStatus, AssetKind, CancelReason, CurrencyId, DownReason, FirmId, InstrumentId, Line,
+    Liquidity, OrderRef, OrderState, PortId, Price, Refusal, RejectReason, Side, Symbol,
+    SystemCode, TradingState, UserRefNum,
 };
 
 /// One event in a line.
@@ -135,12 +135,20 @@ pub(super) fn render(
         }
     };
     // Whose stream a message is in is said where the line does not say it.
-    let operator = (header.port_sequence > 0 && header.firm_sequence == 0)
-        .then(|| format!(" -> {port} #{}", header.port_sequence));
-    let broker = matches!(Event::parse(record), Ok(Event::SystemMessage(_)))
-        .then(|| if header.port.is_none() { String::new() } else { format!(" -> {port}") });
+    let stream = if matches!(Event::parse(record), Ok(Event::SystemMessage(_))) {
+        match (header.port.is_none(), header.firm.is_none()) {
+            (false, true) => format!(" -> {port}"),
+            (true, false) => format!(" -> firm {}", words.firm(header.firm)),
+            (true, true) => String::new(),
+            (false, false) => panic!("a firm's stream is no sum of its ports'"),
+        }
+    } else if header.port_sequence > 0 && header.firm_sequence == 0 {
+        format!(" -> {port} #{}", header.port_sequence)
+    } else {
+        String::new()
+    };
     let feed = if header.feed_sequence > 0 { " *" } else { "" };
-    line + &operator.or(broker).unwrap_or_default() + feed
+    line + &stream + feed
 }
 
 /// Options that mean nothing to the engine and come back as they were entered.
@@ -214,6 +222,10 @@ struct Words<'a> {
 impl Words<'_> {
     fn port(&self, port: PortId) -> String {
         self.manager.ports.get(port.0).map_or(String::new(), |port| port.name.text())
+    }
+
+    fn firm(&self, firm: FirmId) -> String {
+        self.manager.firms.get(firm.0.into()).unwrap().code.text()
     }
 
     fn name(&self, port: PortId, channel: u8, number: UserRefNum) -> String {

@@ -164,7 +164,7 @@ pub struct TimePassed {
     pub reserved: [u8; 16],
 }
 
-/// A system event, for one port or for the feed.
+/// A system event, for one port, for one firm or for the feed.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C, align(64))]
 pub struct SystemMessage {
