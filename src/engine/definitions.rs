@@ -17,7 +17,9 @@ use crate::types::event::{
     AccountDefined, BalanceChanged, CurrencyDefined, EventHeader, FirmDefined, InstrumentDefined,
     PortDefined, SystemMessage, TradingAction, VenueLimitsSet,
 };
-use crate::types::{AssetKind, CurrencyId, FirmCode, InstrumentId, PortKind, Refusal, SystemCode};
+use crate::types::{
+    AccountStatus, AssetKind, CurrencyId, FirmCode, InstrumentId, PortKind, Refusal, SystemCode,
+};
 
 impl Engine {
     /// Says how much of everything there may be. That is for the life of the log: whoever has been
@@ -104,6 +106,9 @@ impl Engine {
     ) -> Result<(), Refusal> {
         let account = self.manager.update_account(update)?;
         self.say_account(account, asker, out);
+        if self.manager.accounts.get(account).expect("changed").status != AccountStatus::Approved {
+            self.cancel_orders_of_account(account, out);
+        }
         Ok(())
     }
 

@@ -247,8 +247,8 @@ impl OrderManager {
         Ok(account)
     }
 
-    /// Changes an account's status and returns its dense number. Its open orders stay: what may not
-    /// trade any more may still cancel.
+    /// Changes an account's status and returns its dense number. What becomes of the open orders of one
+    /// that may not trade any more is the engine's.
     ///
     /// # Errors
     /// Why not.
