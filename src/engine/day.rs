@@ -36,10 +36,7 @@ impl Engine {
         }
         self.last_day = name;
         self.day = Some(Day { date, midnight, session });
-        for port in self.manager.ports.rows_mut() {
-            port.start_day();
-        }
-        self.manager.wallet.drop_empty();
+        self.manager.start_day();
         self.events.start_day();
         let started = DayStarted {
             header: EventHeader::new::<DayStarted>(),

@@ -60,7 +60,6 @@ impl Engine {
         out: &mut dyn Outlet,
     ) -> Result<(), Refusal> {
         let id = self.manager.define_firm(define)?;
-        self.events.open_streams(self.manager.ports.len(), self.manager.firms.len());
         let firm = self.manager.firms.get(id.0.into()).expect("just defined");
         self.events.emit(Route::port(asker.port), &firm_defined(firm, asker.request), out);
         if self.day.is_some() {
@@ -77,7 +76,6 @@ impl Engine {
         out: &mut dyn Outlet,
     ) -> Result<(), Refusal> {
         let id = self.manager.define_port(define)?;
-        self.events.open_streams(self.manager.ports.len(), self.manager.firms.len());
         let port = self.manager.ports.get(id.0).expect("just defined");
         self.events.emit(Route::port(asker.port), &port_defined(port, asker.request), out);
         if self.day.is_some() && port.kind == PortKind::OrderEntry {

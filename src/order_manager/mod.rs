@@ -9,6 +9,7 @@ mod definitions;
 mod id_map;
 mod orders;
 mod ports;
+mod references;
 mod table;
 mod wallet;
 

@@ -3,7 +3,8 @@
 //! Money moves here and nowhere else. A balance never falls below what is held of it (short selling
 //! apart), and what one command takes from one account it gives to another, to the unit.
 
-use super::{IdMap, IndexSeed};
+use super::{Capacity, IdMap, IndexSeed};
+use crate::sys::prefault::{prefaulted, prefaulted_room};
 use crate::types::{CurrencyId, InstrumentId, Quantity, Refusal};
 
 /// What a balance is a balance of.
@@ -33,6 +34,11 @@ pub struct Balance {
 }
 
 impl Balance {
+    /// With nothing in it.
+    const fn empty(account: u32, asset: Asset) -> Self {
+        Self { account, asset, total: 0, held: 0 }
+    }
+
     /// What a new order may use.
     #[must_use]
     pub const fn available(&self) -> i64 {
@@ -78,15 +84,17 @@ pub struct Wallet {
 const SUPPLY_MAX: i64 = i64::MAX / 4;
 
 impl Wallet {
-    /// Room for `max` balances.
+    /// Room for the balances, currencies and instruments of `capacity`.
     #[must_use]
-    pub(crate) fn new(max: u32, seed: IndexSeed) -> Self {
+    pub(crate) fn new(capacity: &Capacity, seed: IndexSeed) -> Self {
+        let max = capacity.balances as usize;
+        let empty = Balance::empty(0, Asset::Cash(CurrencyId::NONE));
         Self {
-            balances: Vec::with_capacity(max as usize),
-            by_key: IdMap::with_capacity(max as usize, seed),
-            max: max as usize,
-            cash_supply: Vec::new(),
-            share_supply: Vec::new(),
+            balances: prefaulted_room(empty, max),
+            by_key: IdMap::with_capacity(max, seed),
+            max,
+            cash_supply: prefaulted(0, usize::from(capacity.currencies) + 1),
+            share_supply: prefaulted(0, usize::from(capacity.instruments) + 1),
             cash_flow: 0,
             share_flow: 0,
         }
@@ -112,7 +120,7 @@ impl Wallet {
         if self.balances.len() == self.max {
             return None;
         }
-        self.balances.push(Balance { account, asset, total: 0, held: 0 });
+        self.balances.push(Balance::empty(account, asset));
         let id = u32::try_from(self.balances.len()).expect("max is a u32");
         self.by_key.insert(key(account, asset), id);
         Some(BalanceId(id))
@@ -143,11 +151,10 @@ impl Wallet {
     /// What is in the exchange of an asset: the sum of all its balances.
     #[must_use]
     pub fn supply(&self, asset: Asset) -> i64 {
-        let (supplies, at) = match asset {
-            Asset::Cash(currency) => (&self.cash_supply, currency.0),
-            Asset::Shares(instrument) => (&self.share_supply, instrument.0),
-        };
-        supplies.get(usize::from(at)).copied().unwrap_or(0)
+        match asset {
+            Asset::Cash(currency) => self.cash_supply[usize::from(currency.0)],
+            Asset::Shares(instrument) => self.share_supply[usize::from(instrument.0)],
+        }
     }
 
     /// Brings an amount in from the outside world, or takes it out, and returns the balance it changed.
@@ -245,15 +252,10 @@ impl Wallet {
     }
 
     fn supply_mut(&mut self, asset: Asset) -> &mut i64 {
-        let (supplies, at) = match asset {
-            Asset::Cash(currency) => (&mut self.cash_supply, currency.0),
-            Asset::Shares(instrument) => (&mut self.share_supply, instrument.0),
-        };
-        let at = usize::from(at);
-        if at >= supplies.len() {
-            supplies.resize(at + 1, 0);
+        match asset {
+            Asset::Cash(currency) => &mut self.cash_supply[usize::from(currency.0)],
+            Asset::Shares(instrument) => &mut self.share_supply[usize::from(instrument.0)],
         }
-        &mut supplies[at]
     }
 }
 
@@ -274,6 +276,10 @@ mod tests {
     const SEED: IndexSeed = IndexSeed::new([7; 16]);
     const SHARES: Asset = Asset::Shares(InstrumentId(1));
 
+    fn wallet(balances: u32) -> Wallet {
+        Wallet::new(&Capacity { balances, ..Capacity::SMALL }, SEED)
+    }
+
     fn funded(wallet: &mut Wallet, account: u32, asset: Asset, amount: i64) -> BalanceId {
         if amount != 0 {
             wallet.transfer(account, asset, amount).unwrap();
@@ -283,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_fill_moves_cash_and_shares_and_frees_the_improvement() {
-        let mut wallet = Wallet::new(8, SEED);
+        let mut wallet = wallet(8);
         let buyer_cash = funded(&mut wallet, 1, CASH, 1_000);
         let buyer_shares = funded(&mut wallet, 1, SHARES, 0);
         let seller_cash = funded(&mut wallet, 2, CASH, 0);
@@ -307,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_withdrawal_leaves_what_is_held() {
-        let mut wallet = Wallet::new(1, SEED);
+        let mut wallet = wallet(1);
         let cash = funded(&mut wallet, 1, CASH, 100);
         wallet.hold(cash, 60);
         assert_eq!(wallet.transfer(1, CASH, -41), Err(Refusal::Balance));
@@ -317,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_deposit_beyond_what_can_be_counted_is_refused() {
-        let mut wallet = Wallet::new(2, SEED);
+        let mut wallet = wallet(2);
         funded(&mut wallet, 1, CASH, SUPPLY_MAX);
         assert_eq!(wallet.transfer(2, CASH, 1), Err(Refusal::Invalid));
         assert_eq!(wallet.transfer(1, CASH, i64::MIN), Err(Refusal::Invalid));
@@ -326,7 +332,7 @@ mod tests {
 
     #[test]
     fn empty_balances_are_forgotten_and_the_others_are_found_again() {
-        let mut wallet = Wallet::new(3, SEED);
+        let mut wallet = wallet(3);
         funded(&mut wallet, 1, CASH, 5);
         funded(&mut wallet, 2, CASH, 7);
         funded(&mut wallet, 2, SHARES, 0);
@@ -340,7 +346,7 @@ mod tests {
 
     #[test]
     fn a_full_wallet_opens_no_balance_but_finds_those_it_has() {
-        let mut wallet = Wallet::new(1, SEED);
+        let mut wallet = wallet(1);
         let cash = wallet.open(1, CASH).unwrap();
         assert_eq!(wallet.open(1, SHARES), None);
         assert_eq!(wallet.open(1, CASH), Some(cash));
@@ -349,7 +355,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "a hold of 2")]
     fn holding_more_than_there_is_stops_the_node() {
-        let mut wallet = Wallet::new(1, SEED);
+        let mut wallet = wallet(1);
         let cash = funded(&mut wallet, 1, CASH, 1);
         wallet.hold(cash, 2);
     }

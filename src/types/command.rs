@@ -199,7 +199,7 @@ pub struct VenueLimits {
     pub event_segment_bytes: u64,
     /// Resting orders in all books: what the firms may have open, together.
     pub orders: u32,
-    /// Balances: pairs of an account and a currency or instrument.
+    /// Balances: pairs of an account and a currency or instrument. A day has as many transfers at most.
     pub balances: u32,
     /// Ports.
     pub ports: u32,
@@ -343,7 +343,8 @@ pub struct Transfer {
     pub header: CommandHeader,
     /// The administrative port's request number.
     pub request: u64,
-    /// The outside world's number for it, unique: the same reference is carried out once.
+    /// The outside world's number for it, unique: the same reference is carried out once in two days,
+    /// this and the last.
     pub reference: u64,
     /// The amount: 10^-`cash_decimals` of the currency, or whole shares.
     pub amount: i64,

@@ -134,19 +134,7 @@ pub(super) fn render(
             format!("rejected {name} {}", reject_reason(e.reason))
         }
     };
-    // Whose stream a message is in is said where the line does not say it.
-    let stream = if matches!(Event::parse(record), Ok(Event::SystemMessage(_))) {
-        match (header.port.is_none(), header.firm.is_none()) {
-            (false, true) => format!(" -> {port}"),
-            (true, false) => format!(" -> firm {}", words.firm(header.firm)),
-            (true, true) => String::new(),
-            (false, false) => panic!("a firm's stream is no sum of its ports'"),
-        }
-    } else if header.port_sequence > 0 && header.firm_sequence == 0 {
-        format!(" -> {port} #{}", header.port_sequence)
-    } else {
-        String::new()
-    };
+    let stream = words.stream(header, matches!(Event::parse(record), Ok(Event::SystemMessage(_))));
     let feed = if header.feed_sequence > 0 { " *" } else { "" };
     line + &stream + feed
 }
@@ -222,6 +210,18 @@ struct Words<'a> {
 impl Words<'_> {
     fn port(&self, port: PortId) -> String {
         self.manager.ports.get(port.0).map_or(String::new(), |port| port.name.text())
+    }
+
+    /// Whose stream a message is in, where its line does not say it.
+    fn stream(&self, header: &EventHeader, is_system: bool) -> String {
+        let port = self.port(header.port);
+        match (is_system, header.port_sequence > 0, header.firm_sequence > 0) {
+            (true, true, false) => format!(" -> {port}"),
+            (true, false, true) => format!(" -> firm {}", self.firm(header.firm)),
+            (true, true, true) => panic!("a firm's stream is no sum of its ports'"),
+            (false, true, false) => format!(" -> {port} #{}", header.port_sequence),
+            _ => String::new(),
+        }
     }
 
     fn firm(&self, firm: FirmId) -> String {
