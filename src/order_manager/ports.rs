@@ -31,7 +31,7 @@ pub struct Port {
     pub default_account: AccountId,
     /// Whether an order's group id names its account.
     pub account_by_group: bool,
-    /// New orders a second of log time, 0 = no limit.
+    /// Orders and replaces in a second of log time, 0 = no limit.
     pub message_rate_max: u32,
     /// Open orders it may have, 0 = only the firm's limit.
     pub open_orders_max: u32,
@@ -50,7 +50,7 @@ pub struct Port {
     pub youngest: OrderHandle,
     /// The second of log time that `messages` counts.
     pub rate_second: u64,
-    /// New orders in that second.
+    /// Orders and replaces in that second, retransmissions apart.
     pub messages: u32,
 }
 
@@ -67,7 +67,7 @@ impl Port {
         !matches!(self.kind, PortKind::Admin)
     }
 
-    /// Counts a new order at `now`; false if the port has had its share of this second.
+    /// Counts an order or a replace at `now`; false if the port has had its share of this second.
     pub(crate) fn takes_message(&mut self, now: Nanos) -> bool {
         if self.rate_second != now.second() {
             self.rate_second = now.second();

@@ -75,9 +75,26 @@ pub struct Wallet {
     /// What came in by transfers and has not left, by currency and by instrument.
     cash_supply: Vec<i64>,
     share_supply: Vec<i64>,
-    /// The sums of this command's changes by settlement.
-    cash_flow: i64,
-    share_flow: i64,
+    /// What this command has changed.
+    cash_flow: Flow,
+    share_flow: Flow,
+}
+
+/// What a command has brought into all balances of one asset, less what came into the exchange. A
+/// command deals with one currency and one instrument, so it is checked at no cost.
+#[derive(Clone, Copy, Debug, Default)]
+struct Flow {
+    /// `None` before the first change.
+    asset: Option<Asset>,
+    sum: i64,
+}
+
+impl Flow {
+    fn add(&mut self, asset: Asset, amount: i64) {
+        let first = *self.asset.get_or_insert(asset);
+        assert_eq!(first, asset, "a command moves one asset for another");
+        self.sum += amount;
+    }
 }
 
 /// The most that may be in the exchange of any one asset: far from where a sum could wrap.
@@ -95,8 +112,8 @@ impl Wallet {
             max,
             cash_supply: prefaulted(0, usize::from(capacity.currencies) + 1),
             share_supply: prefaulted(0, usize::from(capacity.instruments) + 1),
-            cash_flow: 0,
-            share_flow: 0,
+            cash_flow: Flow::default(),
+            share_flow: Flow::default(),
         }
     }
 
@@ -179,10 +196,11 @@ impl Wallet {
         if amount < 0 && available.saturating_add(amount) < 0 {
             return Err(Refusal::Balance);
         }
-        let total = total.checked_add(amount).ok_or(Refusal::Invalid)?;
+        total.checked_add(amount).ok_or(Refusal::Invalid)?;
         let id = self.open(account, asset).ok_or(Refusal::Capacity)?;
-        self.get_mut(id).total = total;
+        self.change(id, amount);
         *self.supply_mut(asset) = supply;
+        self.flow_mut(asset).add(asset, -amount);
         Ok(id)
     }
 
@@ -229,21 +247,29 @@ impl Wallet {
         self.change(fill.buyer_shares, quantity);
     }
 
-    /// Ends a command: what settlements took, settlements gave.
+    /// Ends a command: of each asset, what settlements took, settlements gave, and what transfers
+    /// brought is in the exchange.
     ///
     /// # Panics
     /// If cash or shares came from nowhere or went there.
-    pub(crate) fn end_command(&self) {
-        assert_eq!(self.cash_flow, 0, "cash is not conserved");
-        assert_eq!(self.share_flow, 0, "shares are not conserved");
+    pub(crate) fn end_command(&mut self) {
+        assert_eq!(self.cash_flow.sum, 0, "cash is not conserved: {:?}", self.cash_flow);
+        assert_eq!(self.share_flow.sum, 0, "shares are not conserved: {:?}", self.share_flow);
+        self.cash_flow.asset = None;
+        self.share_flow.asset = None;
     }
 
     fn change(&mut self, id: BalanceId, amount: i64) {
         let balance = self.get_mut(id);
         balance.total = balance.total.checked_add(amount).expect("supplies are limited");
-        match balance.asset {
-            Asset::Cash(_) => self.cash_flow += amount,
-            Asset::Shares(_) => self.share_flow += amount,
+        let asset = balance.asset;
+        self.flow_mut(asset).add(asset, amount);
+    }
+
+    fn flow_mut(&mut self, asset: Asset) -> &mut Flow {
+        match asset {
+            Asset::Cash(_) => &mut self.cash_flow,
+            Asset::Shares(_) => &mut self.share_flow,
         }
     }
 
@@ -283,6 +309,7 @@ mod tests {
     fn funded(wallet: &mut Wallet, account: u32, asset: Asset, amount: i64) -> BalanceId {
         if amount != 0 {
             wallet.transfer(account, asset, amount).unwrap();
+            wallet.end_command();
         }
         wallet.open(account, asset).unwrap()
     }
@@ -309,6 +336,27 @@ mod tests {
         let amounts = [buyer_cash, buyer_shares, seller_cash, seller_shares]
             .map(|id| (wallet.get(id).total, wallet.get(id).held));
         assert_eq!(amounts, [(400, 0), (10, 0), (600, 0), (0, 0)]);
+    }
+
+    #[test]
+    #[should_panic(expected = "a command moves one asset for another")]
+    fn a_fill_paid_in_one_currency_and_received_in_another_stops_the_node() {
+        let mut wallet = wallet(8);
+        let buyer_cash = funded(&mut wallet, 1, CASH, 1_000);
+        let buyer_shares = funded(&mut wallet, 1, SHARES, 0);
+        let seller_cash = funded(&mut wallet, 2, Asset::Cash(CurrencyId(2)), 0);
+        let seller_shares = funded(&mut wallet, 2, SHARES, 10);
+        wallet.hold(buyer_cash, 600);
+        wallet.hold(seller_shares, 10);
+        wallet.settle(&Settlement {
+            buyer_cash,
+            buyer_shares,
+            seller_cash,
+            seller_shares,
+            notional: 600,
+            buyer_hold: 600,
+            quantity: Quantity(10),
+        });
     }
 
     #[test]

@@ -283,7 +283,8 @@ pub struct PortDefine {
     pub grace_ms: u32,
     /// The account of orders that name none.
     pub default_account: AccountId,
-    /// Messages a second the engine takes from it, 0 = no limit.
+    /// Orders and replaces that the engine takes from it in a second of log time, those it then rejects
+    /// included, 0 = no limit. Retransmissions are not counted, and cancels are never held up.
     pub message_rate_max: u32,
     /// Whether an order's group id names its account: 0 no, 1 yes.
     pub account_by_group: u8,

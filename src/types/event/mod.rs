@@ -140,7 +140,8 @@ pub struct DayStarted {
     pub reserved: [u8; 58],
 }
 
-/// The day is over: no stream of its session grows any more.
+/// The day is over: no broker's, no firm's and no feed's stream of its session grows any more. An
+/// operator's does until the next day begins.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C, align(64))]
 pub struct DayEnded {
@@ -273,7 +274,7 @@ pub struct PortDefined {
     pub default_account: AccountId,
     /// Milliseconds a lost session may stay away.
     pub grace_ms: u32,
-    /// Messages a second the engine takes from it, 0 = no limit.
+    /// Orders and replaces that the engine takes from it in a second of log time, 0 = no limit.
     pub message_rate_max: u32,
     /// Open orders it may have, 0 = only the firm's limit.
     pub open_orders_max: u32,
