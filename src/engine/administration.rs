@@ -40,7 +40,7 @@ impl Engine {
         let route = if refusal == Refusal::NotAllowed {
             Route::about(asker.port)
         } else {
-            Route::admin(asker.port)
+            Route::port(asker.port)
         };
         self.events.emit(route, &refused, out);
     }

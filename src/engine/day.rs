@@ -36,10 +36,7 @@ impl Engine {
         }
         self.last_day = name;
         self.day = Some(Day { date, midnight, session });
-        for port in self.manager.ports.rows_mut() {
-            port.start_day();
-        }
-        self.manager.wallet.drop_empty();
+        self.manager.start_day();
         self.events.start_day();
         let started = DayStarted {
             header: EventHeader::new::<DayStarted>(),
@@ -49,7 +46,7 @@ impl Engine {
             session,
             reserved: [0; 58],
         };
-        self.events.emit(Route::admin(asker.port).and_feed(true), &started, out);
+        self.events.emit(Route::port(asker.port).and_feed(true), &started, out);
         self.say_everything(out);
         self.say_system(SystemCode::StartOfSystem, out);
         self.events.emit(Route::FEED, &system_message(SystemCode::StartOfMarket), out);
@@ -90,17 +87,21 @@ impl Engine {
             request: asker.request,
             reserved: [0; 16],
         };
-        self.events.emit(Route::admin(asker.port), &ended, out);
+        self.events.emit(Route::port(asker.port), &ended, out);
         Ok(())
     }
 
-    /// To every order entry port and to the feed.
+    /// To every order entry port, to every firm and to the feed, once each: a firm's stream is no sum of
+    /// its ports'.
     fn say_system(&mut self, code: SystemCode, out: &mut dyn Outlet) {
         let message = system_message(code);
         let brokers =
             self.manager.ports.rows().iter().filter(|port| port.kind == PortKind::OrderEntry);
         for port in brokers {
-            self.events.emit(Route::order_entry(port.id, port.firm), &message, out);
+            self.events.emit(Route::port(port.id), &message, out);
+        }
+        for firm in self.manager.firms.rows() {
+            self.events.emit(Route::firm(firm.id), &message, out);
         }
         self.events.emit(Route::FEED, &message, out);
     }

@@ -17,7 +17,9 @@ use crate::types::event::{
     AccountDefined, BalanceChanged, CurrencyDefined, EventHeader, FirmDefined, InstrumentDefined,
     PortDefined, SystemMessage, TradingAction, VenueLimitsSet,
 };
-use crate::types::{AssetKind, CurrencyId, FirmCode, InstrumentId, PortKind, Refusal, SystemCode};
+use crate::types::{
+    AccountStatus, AssetKind, CurrencyId, FirmCode, InstrumentId, PortKind, Refusal, SystemCode,
+};
 
 impl Engine {
     /// Says how much of everything there may be. That is for the life of the log: whoever has been
@@ -47,7 +49,7 @@ impl Engine {
         let id = self.manager.define_currency(define)?;
         let currency = self.manager.currencies.get(id.0.into()).expect("just defined");
         let event = currency_defined(*currency, asker.request);
-        self.events.emit(Route::admin(asker.port), &event, out);
+        self.events.emit(Route::port(asker.port), &event, out);
         Ok(())
     }
 
@@ -58,9 +60,12 @@ impl Engine {
         out: &mut dyn Outlet,
     ) -> Result<(), Refusal> {
         let id = self.manager.define_firm(define)?;
-        self.events.open_streams(self.manager.ports.len(), self.manager.firms.len());
         let firm = self.manager.firms.get(id.0.into()).expect("just defined");
-        self.events.emit(Route::admin(asker.port), &firm_defined(firm, asker.request), out);
+        self.events.emit(Route::port(asker.port), &firm_defined(firm, asker.request), out);
+        if self.day.is_some() {
+            let message = system_message(SystemCode::StartOfSystem);
+            self.events.emit(Route::firm(id), &message, out);
+        }
         Ok(())
     }
 
@@ -71,12 +76,11 @@ impl Engine {
         out: &mut dyn Outlet,
     ) -> Result<(), Refusal> {
         let id = self.manager.define_port(define)?;
-        self.events.open_streams(self.manager.ports.len(), self.manager.firms.len());
         let port = self.manager.ports.get(id.0).expect("just defined");
-        self.events.emit(Route::admin(asker.port), &port_defined(port, asker.request), out);
+        self.events.emit(Route::port(asker.port), &port_defined(port, asker.request), out);
         if self.day.is_some() && port.kind == PortKind::OrderEntry {
-            let route = Route::order_entry(port.id, port.firm);
-            self.events.emit(route, &system_message(SystemCode::StartOfSystem), out);
+            let message = system_message(SystemCode::StartOfSystem);
+            self.events.emit(Route::port(id), &message, out);
         }
         Ok(())
     }
@@ -100,13 +104,16 @@ impl Engine {
     ) -> Result<(), Refusal> {
         let account = self.manager.update_account(update)?;
         self.say_account(account, asker, out);
+        if self.manager.accounts.get(account).expect("changed").status != AccountStatus::Approved {
+            self.cancel_orders_of_account(account, out);
+        }
         Ok(())
     }
 
     fn say_account(&mut self, account: u32, asker: Asker, out: &mut dyn Outlet) {
         let row = self.manager.accounts.get(account).expect("just defined or changed");
         let event = account_defined(&self.manager, row, asker.request);
-        self.events.emit(Route::admin(asker.port), &event, out);
+        self.events.emit(Route::port(asker.port), &event, out);
     }
 
     pub(super) fn define_instrument(
@@ -120,7 +127,7 @@ impl Engine {
         let instrument = self.manager.instruments.get(id.0.into()).expect("just defined");
         let event = instrument_defined(&self.manager, instrument, asker.request);
         let in_feed = self.day.is_some();
-        self.events.emit(Route::admin(asker.port).and_feed(in_feed), &event, out);
+        self.events.emit(Route::port(asker.port).and_feed(in_feed), &event, out);
         if in_feed {
             self.events.emit(Route::FEED, &trading_action(instrument), out);
         }
@@ -141,7 +148,7 @@ impl Engine {
             change: transfer.amount,
             ..balance_of(&self.manager, balance)
         };
-        self.events.emit(Route::admin(asker.port), &event, out);
+        self.events.emit(Route::port(asker.port), &event, out);
         Ok(())
     }
 

@@ -29,7 +29,7 @@ pub use crate::order_manager::{Capacity, IndexSeed};
 use crate::types::command::{Command, CommandKind, VenueLimits};
 use crate::types::event::{EventHeader, TimePassed};
 use crate::types::{
-    Cause, FirmId, FrameChain, FrameHeader, FrameSink, InstrumentId, Line, Nanos, PortId, Record,
+    Cause, FrameChain, FrameHeader, FrameSink, InstrumentId, Line, Nanos, PortId, Record,
     RecordError, SessionId, split_record,
 };
 
@@ -310,28 +310,10 @@ impl Engine {
         self.day.as_ref()
     }
 
-    /// Log time.
-    #[must_use]
-    pub const fn now(&self) -> Nanos {
-        self.now
-    }
-
     /// The number of the feed's last message, 0 before the first of the day.
     #[must_use]
     pub const fn feed_sequence(&self) -> u64 {
         self.events.feed_sequence()
-    }
-
-    /// The number of the last message of a port's stream.
-    #[must_use]
-    pub fn port_sequence(&self, port: PortId) -> u32 {
-        self.events.port_sequence(port)
-    }
-
-    /// The number of the last message of a firm's stream.
-    #[must_use]
-    pub fn firm_sequence(&self, firm: FirmId) -> u32 {
-        self.events.firm_sequence(firm)
     }
 
     /// Reads the first command of `lines`: it, and the lines behind it. One that this version does not

@@ -54,9 +54,7 @@ impl Engine {
         let original = *self.manager.orders.get(handle);
         let open = self.books.order(handle).open;
         self.withdraw(handle, open);
-        let books = &self.books;
-        let has_room = |_, _| books.has_room();
-        match self.manager.admit_successor(replace, &original, has_room) {
+        match self.manager.admit_successor(replace, &original) {
             Some((order, admission)) => {
                 self.enter_successor(replace, &original, &order, &admission, out);
             }
@@ -110,6 +108,7 @@ fn replaced(
         header: header_of::<Replaced>(admission.instrument),
         original: original.order,
         price: order.price,
+        discretion_price: order.discretion_price,
         symbol: order.symbol,
         orig_user_ref_num: replace.orig_user_ref_num,
         user_ref_num: order.user_ref_num,
@@ -118,6 +117,10 @@ fn replaced(
         min_quantity: order.min_quantity,
         max_floor: order.max_floor,
         expire_time_s: order.expire_time_s,
+        peg_offset: order.peg_offset,
+        discretion_peg_offset: order.discretion_peg_offset,
+        random_reserves: order.random_reserves,
+        locate_broker: order.locate_broker,
         account: admission.account,
         cl_ord_id: order.cl_ord_id,
         group_id: order.group_id,
@@ -133,7 +136,9 @@ fn replaced(
         handling: order.handling,
         price_type: order.price_type,
         shares_located: order.shares_located,
+        discretion_price_type: order.discretion_price_type,
+        trade_now: order.trade_now,
         rests: u8::from(arrival == Arrival::Rests),
-        reserved: [0; 3],
+        reserved: [0; 41],
     }
 }

@@ -1,13 +1,16 @@
-//! Sessions: ports go up and down, and a port that stays away loses its orders if its rule says so.
+//! Sessions: ports go up and down, and a port that stays away loses its orders if its rule says so; so
+//! does an account that may not trade any more.
 //!
 //! The newest login of a port is the session; commands of an older one are ignored.
 
 use super::Engine;
 use super::events::{Outlet, Owner, Route};
-use crate::order_manager::Port;
+use crate::order_manager::{Account, Port};
 use crate::types::command::{PortDown, PortUp, TermStart};
 use crate::types::event::{EventHeader, PortWentDown, PortWentUp, TermStarted};
-use crate::types::{CancelReason, DisconnectPolicy, DownReason, Epoch, Nanos, PortId, PortKind};
+use crate::types::{
+    CancelReason, DisconnectPolicy, DownReason, Epoch, Nanos, OrderHandle, PortId, PortKind,
+};
 
 impl Engine {
     /// A term begins: nobody is connected to the node that leads it, so every session is lost.
@@ -127,6 +130,24 @@ impl Engine {
             && !port.oldest.is_none()
         {
             self.cancel_rest(port.oldest, reason, out);
+        }
+    }
+
+    /// Cancels every order of an account, port by port, the oldest of each first. In one step: what it
+    /// looks at are its firm's open orders, and the firm's limit bounds those.
+    pub(super) fn cancel_orders_of_account(&mut self, account: u32, out: &mut dyn Outlet) {
+        let &Account { id, firm, .. } = self.manager.accounts.get(account).expect("it exists");
+        for number in 1..=self.manager.ports.len() {
+            let port = self.manager.ports.get(number).expect("numbers are dense");
+            let mut next = if port.firm == firm { port.oldest } else { OrderHandle::NONE };
+            while !next.is_none() {
+                let handle = next;
+                let order = self.manager.orders.get(handle);
+                next = order.younger;
+                if order.account == id {
+                    self.cancel_rest(handle, CancelReason::Regulatory, out);
+                }
+            }
         }
     }
 

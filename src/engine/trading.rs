@@ -1,11 +1,13 @@
 //! Trading: a new order through checks, hold, matching and settlement; and cancels.
 //!
-//! Orders of one price trade in the order of their commands, at the resting order's price.
+//! Orders of one price trade in the order of their commands, at the resting order's price. An order that
+//! has met [`FILLS_MAX`] others and would meet more is canceled there and then: it may not rest, and it
+//! may not keep everyone waiting.
 
 use super::events::{Outlet, Route};
 use super::{Engine, header_of};
 use crate::matching::{BookSide, Fill, Incoming};
-use crate::order_manager::{Admission, OpenOrder, Settlement};
+use crate::order_manager::{Admission, FILLS_MAX, OpenOrder, Settlement};
 use crate::types::command::{Cancel, CommandHeader, NewOrder};
 use crate::types::event::{Accepted, Canceled, EventHeader, Executed, Rejected, Rested};
 use crate::types::{
@@ -41,9 +43,7 @@ impl Engine {
             self.reject(order, RejectReason::PortMessageRate.code(), out);
             return;
         }
-        let books = &self.books;
-        let has_room = |_, _| books.has_room();
-        match self.manager.admit(order, has_room) {
+        match self.manager.admit(order) {
             Ok(admission) => self.enter(order, &admission, out),
             Err(reason) => self.reject(order, reason, out),
         }
@@ -149,14 +149,19 @@ impl Engine {
             price: order.price,
             open: order.quantity,
         };
-        while let Some(fill) = self.books.next_fill(instrument, &mut incoming) {
+        for _ in 0..FILLS_MAX {
+            let Some(fill) = self.books.next_fill(instrument, &mut incoming) else { break };
             self.settle(order, admission, &incoming, &fill, out);
         }
         if incoming.open.is_zero() {
             return;
         }
+        if self.books.crosses(instrument, incoming.side, incoming.price) {
+            self.drop_rest(order, admission, &incoming, CancelReason::System, out);
+            return;
+        }
         if immediate {
-            self.drop_rest(order, admission, &incoming, out);
+            self.drop_rest(order, admission, &incoming, CancelReason::ImmediateOrCancel, out);
             return;
         }
         let handle = self.books.rest(instrument, &incoming);
@@ -247,12 +252,13 @@ impl Engine {
         self.events.emit(route, &aggressive, out);
     }
 
-    /// Cancels what an immediate order could not trade; it never rested, so the feed knows nothing.
+    /// Cancels what an order could not trade and may not rest; it never did, so the feed knows nothing.
     fn drop_rest(
         &mut self,
         order: &NewOrder,
         admission: &Admission,
         incoming: &Incoming,
+        reason: CancelReason,
         out: &mut dyn Outlet,
     ) {
         let &Admission { instrument, side, scale, firm, .. } = admission;
@@ -270,7 +276,7 @@ impl Engine {
             decrement: incoming.open,
             leaves: Quantity::ZERO,
             user_ref_idx: order.user_ref_idx,
-            reason: CancelReason::ImmediateOrCancel.byte(),
+            reason: reason.byte(),
             reserved: [0; 2],
         };
         self.events.emit(Route::order_entry(order.header.port, firm), &canceled, out);
@@ -365,6 +371,7 @@ fn accepted(order: &NewOrder, admission: &Admission, state: OrderState) -> Accep
     Accepted {
         header: header_of::<Accepted>(admission.instrument),
         price: order.price,
+        discretion_price: order.discretion_price,
         symbol: order.symbol,
         user_ref_num: order.user_ref_num,
         quantity: order.quantity,
@@ -372,7 +379,12 @@ fn accepted(order: &NewOrder, admission: &Admission, state: OrderState) -> Accep
         max_floor: order.max_floor,
         expire_time_s: order.expire_time_s,
         account: admission.account,
+        peg_offset: order.peg_offset,
+        discretion_peg_offset: order.discretion_peg_offset,
+        random_reserves: order.random_reserves,
         firm: order.firm,
+        route: order.route,
+        locate_broker: order.locate_broker,
         cl_ord_id: order.cl_ord_id,
         group_id: order.group_id,
         user_ref_idx: order.user_ref_idx,
@@ -390,7 +402,9 @@ fn accepted(order: &NewOrder, admission: &Admission, state: OrderState) -> Accep
         shares_located: order.shares_located,
         self_match: order.self_match,
         bbo_weight: order.bbo_weight,
-        reserved: [0; 13],
+        discretion_price_type: order.discretion_price_type,
+        trade_now: order.trade_now,
+        reserved: [0; 47],
     }
 }
 

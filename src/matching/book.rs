@@ -147,12 +147,6 @@ impl Books {
             .push(Book { bids: Ladder::new(BookSide::Bids), asks: Ladder::new(BookSide::Asks) });
     }
 
-    /// Whether another order finds room to rest.
-    #[must_use]
-    pub fn has_room(&self) -> bool {
-        !self.orders.is_full()
-    }
-
     /// Whether an order of `side` with the limit `price` would trade now.
     #[must_use]
     pub fn crosses(&self, instrument: InstrumentId, side: BookSide, price: Price) -> bool {
@@ -180,7 +174,8 @@ impl Books {
     /// Rests what is left of an order that does not cross any more.
     ///
     /// # Panics
-    /// If it has no shares, would trade, or finds no room: the caller looked first.
+    /// If it has no shares or would trade: the caller looked first. If it finds no room: the limits of
+    /// those who may have open orders add up to no more than there is.
     pub fn rest(&mut self, instrument: InstrumentId, order: &Incoming) -> OrderHandle {
         assert!(!order.open.is_zero(), "order {} has nothing to rest", order.order);
         assert!(
@@ -202,7 +197,7 @@ impl Books {
                 instrument,
                 is_buy: order.side == BookSide::Bids,
             })
-            .expect("the caller looked for room");
+            .expect("the orders promised to firms fit");
         let levels = self.levels.get_mut(level);
         levels.quantity += u64::from(order.open.0);
         levels.orders += 1;
@@ -433,14 +428,13 @@ mod tests {
     fn every_order_may_have_a_price_of_its_own() {
         let mut books = books();
         for price in 1..=8 {
-            assert!(books.has_room());
             enter(&mut books, order(price, BookSide::Bids, 1, price));
         }
-        assert!(!books.has_room());
         assert_eq!(books.levels(ACME, BookSide::Bids).count(), 8);
         let fills = enter(&mut books, order(9, BookSide::Asks, 2, 7));
         assert_eq!(fills, [(8, 1, 8), (7, 1, 7)]);
-        assert!(books.has_room());
+        enter(&mut books, order(10, BookSide::Bids, 1, 5));
+        assert_eq!(books.order_count(), 7);
     }
 
     #[test]

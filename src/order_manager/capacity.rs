@@ -2,18 +2,31 @@
 //!
 //! What does not fit is refused, and a refusal is an event: so it is the command log that says it, as
 //! [`VenueLimits`], and never a node's own file.
+//!
+//! Room is judged before anything is changed, so that no command runs out of it half way:
+//!
+//! | room for | is judged | and beyond it |
+//! |---|---|---|
+//! | resting orders | when a firm is defined: all firms' limits together are at most the venue's orders | the definition is refused |
+//! | a firm's or port's open orders | when an order is checked, unless it is immediate and never rests | the order is rejected with 0F |
+//! | price levels | never: there are as many as resting orders | |
+//! | balances | when an order is checked, or a transfer: those it may need are opened then | 0F, or the transfer is refused |
+//! | references of transfers | when one is carried out: as many in a day as there may be balances | the transfer is refused |
+//! | rows of definitions | when one is added | the definition is refused |
+//! | fills of one order | as it trades: [`FILLS_MAX`] | what is left of it is canceled in the same command, reason `Z` |
+//! | events of one command | never: frames are cut where the next record does not fit | |
+//! | numbers of a stream | after each command, with the worst next one in reserve | the port or firm is closed until the next day |
 
 use crate::types::Nanos;
 use crate::types::command::{CommandHeader, VenueLimits};
 
-/// How much of everything the engine is made for. Memory for orders and balances is taken at the
-/// start; a definition beyond its number is refused.
+/// How much of everything the engine is made for. All memory is taken and touched at the start, that of a
+/// definition's row when it is made; a definition beyond its number is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
-    /// Resting orders in all books, at most [`Capacity::ORDERS_MAX`]. An order that would rest beyond
-    /// them is rejected.
+    /// Resting orders in all books, at most [`Capacity::ORDERS_MAX`]. The firms' limits share them.
     pub orders: u32,
-    /// Balances: pairs of an account and a currency or instrument it ever had.
+    /// Balances: pairs of an account and a currency or instrument. Also the transfers of a day.
     pub balances: u32,
     /// Currencies.
     pub currencies: u16,
@@ -27,7 +40,24 @@ pub struct Capacity {
     pub instruments: u16,
 }
 
+/// The most resting orders that one order meets. It bounds the time that all others wait for it, and the
+/// events of its command: two records for each fill, some 2.5 MB.
+pub(crate) const FILLS_MAX: usize = 10_000;
+
+/// Open orders of a firm whose definition names no limit, in a venue with room for many such firms.
+const OPEN_ORDERS_DEFAULT: u32 = 100_000;
+
+/// A venue has room for so many firms that name no limit.
+const FIRMS_BY_DEFAULT: u32 = 8;
+
 impl Capacity {
+    /// Open orders of a firm whose definition names no limit, in a venue of so many orders: 100,000, or
+    /// an eighth of the venue's if that is less.
+    #[must_use]
+    pub fn open_orders_default(orders: u32) -> u32 {
+        OPEN_ORDERS_DEFAULT.min(orders / FIRMS_BY_DEFAULT).max(1)
+    }
+
     /// The most ports an engine can be made for: an open order's key has 24 bits for its port.
     pub const PORTS_MAX: u32 = (1 << 24) - 1;
 

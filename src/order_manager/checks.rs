@@ -3,12 +3,13 @@
 //! 1. what the gateway found wrong with its form
 //! 2. the instrument: known (17), trading (07)
 //! 3. the terms: side (09), short selling allowed here (23), time in force (0F), display (03), reserve
-//!    (04), cross (14), sweep (08), minimum quantity (0D), peg (11), route (16), post-only and handling
-//!    (0F), self-match strategy (40)
+//!    (04), cross (14), sweep (08), minimum quantity (0D), peg and discretion (11), route (16), post-only,
+//!    handling, trade now and an expiry without a time in force that asks for one (0F), self-match
+//!    strategy (40)
 //! 4. the price: not the market sentinel (2C), in range and on a tick (1D)
 //! 5. the quantity: in range and in lots (13)
 //! 6. the account: found, of the port's firm, approved (0C), and may sell short (23)
-//! 7. open orders of the port and of the firm, and room in the book (0F)
+//! 7. open orders of the port and of the firm (0F)
 //! 8. the value: can be counted (1F); cash or shares available for it, and room in the wallet to settle
 //!    (20 and 0F)
 //!
@@ -16,8 +17,7 @@
 //! is closed before the checks, so that what it held, and its place among the open orders, are free for
 //! its successor.
 //!
-//! Epoch, user reference number and message rate come before: those are the engine's, and so is the
-//! book, which it is asked about in 7. Nothing is changed by a check; once all are passed, the balances
+//! Epoch, user reference number and message rate come before: those are the engine's. Nothing is changed by a check; once all are passed, the balances
 //! that the order needs come to be.
 
 use zerocopy::FromZeros;
@@ -66,15 +66,11 @@ impl OrderManager {
     ///
     /// # Panics
     /// If the port does not exist: its session was checked.
-    pub(crate) fn admit(
-        &mut self,
-        order: &NewOrder,
-        book_has_room: impl FnOnce(InstrumentId, Side) -> bool,
-    ) -> Result<Admission, u16> {
+    pub(crate) fn admit(&mut self, order: &NewOrder) -> Result<Admission, u16> {
         if order.header.form_error != 0 {
             return Err(order.header.form_error);
         }
-        self.admit_formed(order, book_has_room).map_err(RejectReason::code)
+        self.admit_formed(order).map_err(RejectReason::code)
     }
 
     /// The order that `replace` asks for in place of `original`, which is closed already, with what the
@@ -87,26 +83,18 @@ impl OrderManager {
         &mut self,
         replace: &Replace,
         original: &OpenOrder,
-        book_has_room: impl FnOnce(InstrumentId, Side) -> bool,
     ) -> Option<(NewOrder, Admission)> {
         let same_side = replace.side == 0 || replace.side == original.side.byte();
-        let discretion = replace.discretion_price != Price::default()
-            || replace.discretion_price_type != 0
-            || replace.discretion_peg_offset != 0;
-        if !same_side || discretion || replace.quantity > Quantity::MAX {
+        if !same_side || replace.quantity > Quantity::MAX {
             return None;
         }
         let instrument = self.instruments.get(original.instrument.0.into()).expect("it trades");
         let order = successor(replace, original, instrument.symbol);
-        let admission = self.admit(&order, book_has_room).ok()?;
+        let admission = self.admit(&order).ok()?;
         Some((order, Admission { executed: original.executed, ..admission }))
     }
 
-    fn admit_formed(
-        &mut self,
-        order: &NewOrder,
-        book_has_room: impl FnOnce(InstrumentId, Side) -> bool,
-    ) -> Result<Admission, RejectReason> {
+    fn admit_formed(&mut self, order: &NewOrder) -> Result<Admission, RejectReason> {
         let port = self.ports.get(order.header.port.0).expect("the port has a session");
         let instrument = self
             .instruments
@@ -120,7 +108,6 @@ impl OrderManager {
         let (account, row) = self.check_account(order, port)?;
         require(!is_short(side) || row.short_allowed, RejectReason::ShortSellRestricted)?;
         self.check_open_orders(port, immediate)?;
-        require(immediate || book_has_room(instrument.id, side), RejectReason::Other)?;
 
         let &Instrument { id: instrument, currency, scale, .. } = instrument;
         let (firm, account_id) = (port.firm, row.id);
@@ -210,6 +197,7 @@ fn successor(replace: &Replace, original: &OpenOrder, symbol: Symbol) -> NewOrde
     NewOrder {
         header: CommandHeader { form_error, ..header },
         price: replace.price,
+        discretion_price: replace.discretion_price,
         symbol,
         user_ref_num: replace.user_ref_num,
         quantity: Quantity(replace.quantity.0.saturating_sub(original.executed.0)),
@@ -230,6 +218,8 @@ fn successor(replace: &Replace, original: &OpenOrder, symbol: Symbol) -> NewOrde
         locate_broker: replace.locate_broker,
         peg_offset: replace.peg_offset,
         random_reserves: replace.random_reserves,
+        discretion_peg_offset: replace.discretion_peg_offset,
+        discretion_price_type: replace.discretion_price_type,
         post_only: replace.post_only,
         handling: replace.handling,
         shares_located: replace.shares_located,
@@ -238,7 +228,8 @@ fn successor(replace: &Replace, original: &OpenOrder, symbol: Symbol) -> NewOrde
     }
 }
 
-/// The side, and whether it is immediate or cancel.
+/// The side, and whether it is immediate or cancel. What this exchange does not do yet is refused, never
+/// ignored: its silence would be taken for consent.
 fn check_terms(order: &NewOrder, instrument: &Instrument) -> Result<(Side, bool), RejectReason> {
     let side = Side::from_byte(order.side).ok_or(RejectReason::InvalidSide)?;
     require(!is_short(side) || instrument.short_allowed, RejectReason::ShortSellRestricted)?;
@@ -259,9 +250,16 @@ fn check_terms(order: &NewOrder, instrument: &Instrument) -> Result<(Side, bool)
         matches!(order.price_type, 0 | b' ' | b'L') && order.peg_offset == 0,
         RejectReason::PeggingNotAllowed,
     )?;
+    let discretion = order.discretion_price != Price::default()
+        || order.discretion_price_type != 0
+        || order.discretion_peg_offset != 0;
+    require(!discretion, RejectReason::PeggingNotAllowed)?;
     require(matches!(&order.route, [0, 0, 0, 0] | b"    "), RejectReason::RoutingNotAllowed)?;
     require(matches!(order.post_only, 0 | b' ' | b'N'), RejectReason::Other)?;
     require(matches!(order.handling, 0 | b' '), RejectReason::Other)?;
+    require(matches!(order.trade_now, 0 | b' ' | b'N'), RejectReason::Other)?;
+    // Whoever gives an expiry relies on it, and both times in force outlive it.
+    require(order.expire_time_s == 0, RejectReason::Other)?;
     require(order.self_match == 0, RejectReason::InvalidSelfMatch)?;
     Ok((side, immediate))
 }

@@ -3,6 +3,7 @@
 //!
 //! A definition is checked here once; whatever uses it later trusts it.
 
+use super::references::References;
 use super::table::{is_name, name_key};
 use super::{Asset, BalanceId, Capacity, IdMap, IndexSeed};
 use super::{OpenOrders, Port, Table, UserRefNums, Wallet};
@@ -14,9 +15,6 @@ use crate::types::{
     FirmCode, FirmId, InstrumentId, OrderHandle, PortId, PortKind, Price, Quantity, Refusal,
     Symbol, TradingState,
 };
-
-/// Open orders of a firm whose definition names no limit.
-pub const OPEN_ORDERS_DEFAULT: u32 = 100_000;
 
 /// The most decimals of cash: twice what any currency uses. An order so large that its value does not
 /// fit 64 bits with them is rejected.
@@ -41,9 +39,10 @@ pub struct OrderManager {
     pub orders: OpenOrders,
     /// Accounts by firm and group id.
     pub(super) groups: IdMap,
-    /// The references of all transfers ever carried out. It outlives the day: a deposit that is
-    /// retried tomorrow is still the same deposit.
-    references: IdMap,
+    /// The transfers that were carried out.
+    references: References,
+    /// Resting orders there may be in all.
+    orders_max: u32,
 }
 
 /// A currency.
@@ -133,10 +132,11 @@ impl OrderManager {
             ports: Table::new(capacity.ports as usize, seed),
             accounts: Table::new(capacity.accounts as usize, seed),
             instruments: Table::new(usize::from(capacity.instruments), seed),
-            wallet: Wallet::new(capacity.balances, seed),
+            wallet: Wallet::new(capacity, seed),
             orders: OpenOrders::new(capacity.orders, seed),
-            groups: IdMap::with_capacity(0, seed),
-            references: IdMap::with_capacity(0, seed),
+            groups: IdMap::with_capacity(capacity.accounts as usize, seed),
+            references: References::new(capacity.balances, seed),
+            orders_max: capacity.orders,
         }
     }
 
@@ -155,7 +155,8 @@ impl OrderManager {
         Ok(id)
     }
 
-    /// Defines a firm.
+    /// Defines a firm. What it may have open is kept for it: [`Refusal::Capacity`] if the venue has not
+    /// so much room left, so that no firm ever fills the books before another.
     ///
     /// # Errors
     /// Why not.
@@ -163,11 +164,22 @@ impl OrderManager {
         let &FirmDefine { code, self_match_key, open_orders_max, .. } = define;
         require(is_name(&code.0))?;
         let id = FirmId(next(&self.firms));
-        let open_orders_max =
-            if open_orders_max == 0 { OPEN_ORDERS_DEFAULT } else { open_orders_max };
+        let open_orders_max = match open_orders_max {
+            0 => Capacity::open_orders_default(self.orders_max),
+            most => most,
+        };
+        if self.firm(code).is_none() && open_orders_max > self.orders_left() {
+            return Err(Refusal::Capacity);
+        }
         let firm = Firm { id, code, self_match_key, open_orders_max, open_orders: 0 };
         self.firms.add(name_key(&code.0), firm)?;
         Ok(id)
+    }
+
+    /// Resting orders that no firm was promised.
+    fn orders_left(&self) -> u32 {
+        let promised: u32 = self.firms.rows().iter().map(|firm| firm.open_orders_max).sum();
+        self.orders_max - promised
     }
 
     /// Defines a port. Its default account may be opened later; only an administrative port may do
@@ -202,7 +214,7 @@ impl OrderManager {
             open_orders_max: define.open_orders_max,
             epoch: Epoch::NONE,
             last_request: 0,
-            user_refs: UserRefNums::default(),
+            user_refs: UserRefNums::new(),
             open_orders: 0,
             oldest: OrderHandle::NONE,
             youngest: OrderHandle::NONE,
@@ -235,8 +247,8 @@ impl OrderManager {
         Ok(account)
     }
 
-    /// Changes an account's status and returns its dense number. Its open orders stay: what may not
-    /// trade any more may still cancel.
+    /// Changes an account's status and returns its dense number. What becomes of the open orders of one
+    /// that may not trade any more is the engine's.
     ///
     /// # Errors
     /// Why not.
@@ -293,7 +305,7 @@ impl OrderManager {
     pub(crate) fn transfer(&mut self, transfer: &Transfer) -> Result<BalanceId, Refusal> {
         let &Transfer { reference, amount, .. } = transfer;
         require(reference != 0 && amount != 0)?;
-        if self.references.get(reference).is_some() {
+        if self.references.contains(reference) {
             return Err(Refusal::RepeatedReference);
         }
         let kind = AssetKind::from_byte(transfer.asset_kind).ok_or(Refusal::Invalid)?;
@@ -308,9 +320,21 @@ impl OrderManager {
                 Asset::Shares(self.instrument(transfer.asset).ok_or(Refusal::Unknown)?)
             }
         };
+        if self.references.is_full() {
+            return Err(Refusal::Capacity);
+        }
         let balance = self.wallet.transfer(account, asset, amount)?;
-        self.references.insert(reference, 1);
+        self.references.insert(reference);
         Ok(balance)
+    }
+
+    /// Begins a day. No order is open.
+    pub(crate) fn start_day(&mut self) {
+        for port in self.ports.rows_mut() {
+            port.start_day();
+        }
+        self.wallet.drop_empty();
+        self.references.start_day();
     }
 
     /// The currency with this code.

@@ -9,12 +9,14 @@ mod definitions;
 mod id_map;
 mod orders;
 mod ports;
+mod references;
 mod table;
 mod wallet;
 
 pub use capacity::Capacity;
+pub(crate) use capacity::FILLS_MAX;
 pub(crate) use checks::Admission;
-pub use definitions::{Account, Currency, Firm, Instrument, OPEN_ORDERS_DEFAULT, OrderManager};
+pub use definitions::{Account, Currency, Firm, Instrument, OrderManager};
 use id_map::IdMap;
 pub use id_map::IndexSeed;
 pub use orders::{OpenOrder, OpenOrders};

@@ -10,6 +10,7 @@ pub mod dpdk;
 pub mod epoll;
 pub mod file;
 pub mod log_memory;
+pub mod prefault;
 pub mod process;
 pub mod wait;
 pub mod words;

@@ -78,6 +78,8 @@ byte_enum! {
         Timeout = b'T',
         /// By the exchange's supervision; also cancel on disconnect.
         Supervisory = b'S',
+        /// Whoever owns it may not trade any more.
+        Regulatory = b'D',
         /// Self-match prevention.
         SelfMatch = b'Q',
         /// By the system.
@@ -138,7 +140,7 @@ byte_enum! {
         Pending = b'P',
         /// May trade.
         Approved = b'A',
-        /// May not trade any more; cancels are accepted.
+        /// May not trade any more: its open orders are canceled.
         Suspended = b'S',
     }
 }

@@ -96,7 +96,9 @@ impl Core {
         let commands = log("commands", LogKind::Commands);
         let events = log("events", LogKind::Events);
         let reader = events.reader();
-        let limits = Capacity::SMALL.limits(segment_bytes);
+        // The market's two firms share the orders.
+        let capacity = Capacity { orders: 8_192, ..Capacity::SMALL };
+        let limits = capacity.limits(segment_bytes);
         let engine = Engine::new(&limits, IndexSeed::new([0; IndexSeed::BYTES]));
         let path = directory.0.join(COUNTERS_FILE);
         let mut counters = CounterFile::create(&path, 1, OPENING).unwrap();
@@ -203,7 +205,8 @@ pub(crate) fn lines(record: &impl Record) -> &[Line] {
 
 fn market_text() -> String {
     let mut text = "[[currency]]\ncode = \"USD\"\ncash_decimals = 4\n\
-                    [[firm]]\ncode = \"ALFA\"\n[[firm]]\ncode = \"BETA\"\n\
+                    [[firm]]\ncode = \"ALFA\"\nopen_orders_max = 4096\n\
+                    [[firm]]\ncode = \"BETA\"\nopen_orders_max = 4096\n\
                     [[instrument]]\nsymbol = \"ACME\"\ncurrency = \"USD\"\ntick_size = \"0.01\"\n\
                     reference_price = \"25.00\"\n"
         .to_owned();

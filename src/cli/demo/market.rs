@@ -18,6 +18,8 @@ const TICK_SIZE: u64 = 100;
 /// A million million: above 20,000 live orders of 500 shares at the highest price.
 const CASH: &str = "1000000000000.00";
 const SHARES: u64 = 1_000_000_000_000;
+/// Open orders of all brokers, within a node's usual room.
+const ORDERS: u64 = 1_000_000;
 /// Prices begin between 20 and 220 dollars.
 const LOWEST_TICKS: u64 = 2_000;
 const RANGE_TICKS: u64 = 20_000;
@@ -42,7 +44,8 @@ impl DemoMarket {
     pub(super) fn toml(self) -> String {
         let mut text = String::from("# Made by `rialto demo`.\n");
         text.push_str("[[currency]]\ncode = \"USD\"\ncash_decimals = 4\n");
-        text.push_str("[[firm]]\ncode = \"XRLT\"\n");
+        text.push_str("[[firm]]\ncode = \"XRLT\"\nopen_orders_max = 1\n");
+        let open_orders_max = ORDERS / self.brokers;
         let instruments = self.instruments();
         for Instrument { symbol, tick_size: _, reference_ticks } in &instruments {
             let (dollars, cents) = (reference_ticks / 100, reference_ticks % 100);
@@ -61,7 +64,7 @@ impl DemoMarket {
             let (firm, account, port) = (broker + 1, 1_001 + broker, Self::port(broker));
             let _infallible = writeln!(
                 text,
-                "[[firm]]\ncode = \"BR{firm:02}\"\n\
+                "[[firm]]\ncode = \"BR{firm:02}\"\nopen_orders_max = {open_orders_max}\n\
                  [[account]]\nnumber = {account}\nfirm = \"BR{firm:02}\"\nstatus = \"approved\"\n\
                  cash = {{ USD = \"{CASH}\" }}\nshares = {{ {shares} }}\n\
                  [[port]]\nname = \"{port}\"\nfirm = \"BR{firm:02}\"\nkind = \"order_entry\"\n\

@@ -13,6 +13,8 @@ use crate::types::{AccountId, CurrencyCode, FirmCode, PortName, Symbol};
 /// The definitions of an event log.
 #[derive(Debug, Default)]
 pub struct Defined {
+    /// Orders that the venue has room for.
+    pub(super) orders: u32,
     pub(super) currencies: BTreeMap<CurrencyCode, CurrencyDefined>,
     pub(super) firms: BTreeMap<FirmCode, FirmDefined>,
     pub(super) instruments: BTreeMap<Symbol, InstrumentDefined>,
@@ -28,6 +30,7 @@ impl Defined {
     /// Learns from the next event of the log. Of two definitions of a thing the later one holds.
     pub fn learn(&mut self, event: &Event<'_>) {
         match *event {
+            Event::VenueLimitsSet(set) => self.orders = set.orders,
             Event::CurrencyDefined(defined) => {
                 self.currencies.insert(defined.code, *defined);
             }

@@ -20,6 +20,7 @@ use self::table::{
 use super::error::{ConfigError, Source};
 use super::secrets::PortSecrets;
 use super::{Capacity, decimal};
+use crate::order_manager;
 use crate::types::command::{
     AccountOpen, CommandHeader, CurrencyDefine, FirmDefine, InstrumentDefine, PortDefine, Transfer,
 };
@@ -118,6 +119,18 @@ impl Market {
         ] {
             fits(key, length, most.into(), format_args!("must be at most {most}"))?;
         }
+        let open = self.firms.iter().map(|firm| match firm.open_orders_max {
+            0 => order_manager::Capacity::open_orders_default(tables.orders),
+            most => most,
+        });
+        let open: u64 = open.map(u64::from).sum();
+        let most = tables.orders;
+        let rule = format_args!(
+            "their open_orders_max together must be at most the node's capacity.orders = {most}; one \
+             that names none has {}",
+            order_manager::Capacity::open_orders_default(most)
+        );
+        source.rule(open <= most.into(), "firm", format_args!("[{open} open orders]"), rule)?;
         let (balances, most) = (self.transfers.len(), tables.balances);
         let rule = format_args!(
             "must be at most {most}, for the node's capacity.accounts and capacity.instruments"

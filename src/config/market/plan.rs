@@ -12,7 +12,7 @@ use super::{Defined, Market, quoted};
 use crate::config::decimal;
 use crate::config::error::{ConfigError, Source};
 use crate::config::secrets::PortSecrets;
-use crate::order_manager::OPEN_ORDERS_DEFAULT;
+use crate::order_manager::Capacity;
 use crate::types::command::{AccountOpen, AccountUpdate, CommandHeader, PortDefine, Transfer};
 use crate::types::event::AccountDefined;
 use crate::types::{
@@ -150,7 +150,7 @@ impl Planner<'_> {
                 continue;
             };
             let most = match wanted.open_orders_max {
-                0 => OPEN_ORDERS_DEFAULT,
+                0 => Capacity::open_orders_default(defined.orders),
                 most => most,
             };
             self.keys("firm", index).same("open_orders_max", &most, &there.open_orders_max);

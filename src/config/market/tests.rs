@@ -86,6 +86,13 @@ fn a_market_larger_than_the_node_is_refused() {
     let market = parse(&[EXAMPLE, &more_firms.collect::<String>()].concat()).unwrap();
     let error = market.fits(&enough).unwrap_err().to_string();
     assert_eq!(error, "market.toml: firm = [4099 tables]: must be at most 4096");
+    let market = parse(&EXAMPLE.replace("open_orders_max = 0", "open_orders_max = 900")).unwrap();
+    let error = market.fits(&enough).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "market.toml: firm = [1156 open orders]: their open_orders_max together must be at most the \
+         node's capacity.orders = 1024; one that names none has 128"
+    );
 }
 
 #[test]

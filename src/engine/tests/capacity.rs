@@ -1,8 +1,14 @@
 //! What an engine is made for, and what it says beyond that.
 
+use zerocopy::FromZeros;
+
 use super::super::Capacity;
+use super::invariants;
 use super::script;
 use super::world::World;
+use crate::order_manager::FILLS_MAX;
+use crate::types::command::NewOrder;
+use crate::types::{Price, Quantity, Symbol, UserRefNum};
 
 fn tell(capacity: Capacity, lines: &str) -> Vec<String> {
     let mut world = World::with(capacity);
@@ -11,7 +17,7 @@ fn tell(capacity: Capacity, lines: &str) -> Vec<String> {
 
 const MARKET: &str = "
     currency USD 4
-    firm ALFA
+    firm ALFA open=2
     port A1 ALFA orders account=1
     account 1 ALFA
     account 2 ALFA
@@ -113,6 +119,42 @@ fn what_is_refused_and_what_is_spent_takes_no_room_among_the_balances() {
 }
 
 #[test]
+fn transfers_beyond_the_days_number_are_refused_until_the_next() {
+    let capacity = Capacity { balances: 4, ..Capacity::SMALL };
+    let more = "
+        deposit 1 1.00 USD ref=1
+        deposit 1 1.00 USD ref=2
+        deposit 1 1.00 USD ref=3
+        deposit 1 1.00 USD ref=4
+        deposit 1 1.00 USD ref=5
+        deposit 1 1.00 USD ref=4
+        show balance 1 USD
+        day end
+        day start 20260303
+        deposit 1 1.00 USD ref=4
+        deposit 1 1.00 USD ref=5
+        show balance 1 USD
+    ";
+    let said = tell(capacity, &[MARKET, more].concat());
+    let said: Vec<_> =
+        said.iter().filter(|said| said.contains("Transfer") || said.contains("USD,")).collect();
+    assert_eq!(
+        said[said.len() - 9..],
+        [
+            "balance of 1 is 1000004.00 USD, 0.00 held",
+            "refused Transfer, Capacity",
+            "refused Transfer, RepeatedReference",
+            "1000004.00 USD, 0.00 held",
+            "balance of 1 is 1000004.00 USD, 0.00 held",
+            "balance of 2 is 1000000.00 USD, 0.00 held",
+            "refused Transfer, RepeatedReference",
+            "balance of 1 is 1000005.00 USD, 0.00 held",
+            "1000005.00 USD, 0.00 held",
+        ]
+    );
+}
+
+#[test]
 fn definitions_beyond_their_number_are_refused() {
     let capacity = Capacity {
         currencies: 1,
@@ -140,4 +182,94 @@ fn definitions_beyond_their_number_are_refused() {
             "refused InstrumentDefine, Capacity",
         ]
     );
+}
+
+#[test]
+fn a_firm_that_may_have_more_orders_open_than_the_venue_has_left_is_refused() {
+    let capacity = Capacity { orders: 100, ..Capacity::SMALL };
+    let said = tell(
+        capacity,
+        "
+        firm ALFA open=60
+        firm BETA open=41
+        firm BETA open=29
+        firm GAMA
+        firm GAMA open=11
+        firm GAMA open=11
+        firm ALFA open=4294967295
+        ",
+    );
+    // One that names no number has an eighth of the orders.
+    assert_eq!(
+        said,
+        [
+            "firm ALFA is 1",
+            "refused FirmDefine, Capacity",
+            "firm BETA is 2",
+            "refused FirmDefine, Capacity",
+            "firm GAMA is 3",
+            "refused FirmDefine, Exists",
+            "refused FirmDefine, Exists",
+        ]
+    );
+}
+
+#[test]
+fn an_order_that_would_meet_too_many_others_is_canceled_where_it_stands() {
+    for taker in ["buy 1", "buy 1 ioc", "replace"] {
+        let mut world = offered(FILLS_MAX + 5);
+        let quantity = FILLS_MAX + 3;
+        let said = match taker {
+            "buy 1" => script::run(&mut world, &format!("A1 buy 1 {quantity} ACME @10.00")),
+            "buy 1 ioc" => script::run(&mut world, &format!("A1 buy 1 {quantity} ACME @10.00 ioc")),
+            _ => {
+                script::run(&mut world, "A1 buy 1 1 ACME @9.00");
+                script::run(&mut world, &format!("A1 replace 1 by 2 {quantity} @10.00"))
+            }
+        };
+        assert_eq!(said.len(), 1 + 2 * FILLS_MAX + 1, "{taker}");
+        let number = if taker == "replace" { 2 } else { 1 };
+        assert_eq!(said.last().unwrap(), &format!("canceled A1.{number} 3 System, 0 left"));
+        assert_eq!(world.engine.books().order_count(), 5);
+        assert_eq!(script::run(&mut world, "show balance 1 USD")[0], "900000.00 USD, 0.00 held");
+        invariants::hold(&world);
+    }
+}
+
+#[test]
+fn an_order_that_meets_as_many_others_as_it_may_rests_with_what_is_left() {
+    let mut world = offered(FILLS_MAX);
+    let said = script::run(&mut world, &format!("A1 buy 1 {} ACME @10.00", FILLS_MAX + 5));
+    assert_eq!(said.last().unwrap(), "rested A1.1 5 ACME @10.00 *");
+    invariants::hold(&world);
+}
+
+/// A world in which A2 sells so many single shares at ten, each in an order of its own.
+fn offered(shares: usize) -> World {
+    let shares = u32::try_from(shares).unwrap();
+    let orders = shares + 1;
+    let mut world = World::with(Capacity { orders, ..Capacity::SMALL });
+    let market = MARKET.replace("open=2", &format!("open={orders}"));
+    let market = market.replace("1,000 ACME", "1,000,000 ACME");
+    for line in script::lines(&market).chain(["port A2 ALFA orders account=2", "up A2"]) {
+        script::run(&mut world, line);
+    }
+    let header = world.header::<NewOrder>("A2");
+    for number in 1..=shares {
+        world.apply(&NewOrder {
+            header,
+            price: Price(100_000),
+            symbol: Symbol::new("ACME").unwrap(),
+            user_ref_num: UserRefNum(number),
+            quantity: Quantity(1),
+            side: b'S',
+            time_in_force: b'0',
+            display: b'Y',
+            capacity: b'A',
+            intermarket_sweep: b'N',
+            cross_type: b'N',
+            ..NewOrder::new_zeroed()
+        });
+    }
+    world
 }

@@ -8,7 +8,7 @@ use super::super::{ApplyError, Capacity, CommandError, CommandFrames, Engine, Fr
 use super::script;
 use super::world::{OPENING, SEED, SEGMENT_BYTES, World};
 use crate::types::command::{AccountOpen, Cancel, CommandHeader, CommandKind, TermStart, Tick};
-use crate::types::event::{Event, EventHeader};
+use crate::types::event::{Event, EventHeader, SystemMessage};
 use crate::types::{
     AccountId, AccountStatus, Epoch, FRAME_HEADER_BYTES, FRAME_PAYLOAD_BYTES_MAX, FirmCode, FirmId,
     FrameChain, FrameHeader, FrameSink, LINE_BYTES, Line, MatchNumber, Nanos, OrderRef, PortId,
@@ -114,12 +114,34 @@ fn walk(
 }
 
 #[test]
-fn every_message_to_a_broker_is_in_its_firms_stream_too() {
+fn what_becomes_of_a_brokers_orders_is_in_its_firms_stream_too() {
     let world = busy_world();
     for (_, header) in events(&world.events) {
         let to_broker = (1..=3).contains(&header.port.0) && header.port_sequence > 0;
-        assert_eq!(to_broker, header.firm_sequence > 0);
-        assert_eq!(to_broker, !header.firm.is_none());
+        assert_eq!(!header.firm.is_none(), header.firm_sequence > 0);
+        if header.kind != SystemMessage::KIND {
+            assert_eq!(to_broker, header.firm_sequence > 0);
+        }
+    }
+}
+
+#[test]
+fn a_firms_stream_begins_and_ends_with_one_system_event_whatever_ports_it_has() {
+    let mut world = World::open();
+    for line in ["firm GAMA", "port G1 GAMA orders", "port G2 GAMA orders", "up G1", "day end"] {
+        script::run(&mut world, line);
+    }
+    for firm in 1..=3 {
+        let codes: Vec<_> = world
+            .events
+            .records()
+            .filter(|(_, record)| EventHeader::view(record).unwrap().firm == FirmId(firm))
+            .map(|(_, record)| match Event::parse(record) {
+                Ok(Event::SystemMessage(message)) => message.code,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(codes, [b'S', b'E'], "firm {firm}");
     }
 }
 

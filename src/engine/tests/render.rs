@@ -8,9 +8,9 @@ use crate::order_manager::OrderManager;
 use crate::types::command::CommandKind;
 use crate::types::event::{Event, EventHeader};
 use crate::types::{
-    AccountStatus, AssetKind, CancelReason, CurrencyId, DownReason, InstrumentId, Line, Liquidity,
-    OrderRef, OrderState, PortId, Price, Refusal, RejectReason, Side, Symbol, SystemCode,
-    TradingState, UserRefNum,
+    AccountStatus, AssetKind, CancelReason, CurrencyId, DownReason, FirmId, InstrumentId, Line,
+    Liquidity, OrderRef, OrderState, PortId, Price, Refusal, RejectReason, Side, Symbol,
+    SystemCode, TradingState, UserRefNum,
 };
 
 /// One event in a line.
@@ -73,12 +73,13 @@ pub(super) fn render(
             let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
             orders.insert(OrderRef(sequence), name.clone());
             format!(
-                "accepted {name} {} {} {} @{}{}",
+                "accepted {name} {} {} {} @{}{}{}",
                 side(e.side),
                 e.quantity,
                 e.symbol,
                 words.price(e.price),
-                if e.order_state == OrderState::Dead.byte() { " dead" } else { "" }
+                if e.order_state == OrderState::Dead.byte() { " dead" } else { "" },
+                echo(e.trade_now, e.locate_broker)
             )
         }
         Event::Replaced(e) => {
@@ -88,7 +89,7 @@ pub(super) fn render(
             orders.insert(OrderRef(sequence), name.clone());
             let dead = e.order_state == OrderState::Dead.byte();
             format!(
-                "replaced {original} by {name} {} {} {} @{}{}",
+                "replaced {original} by {name} {} {} {} @{}{}{}",
                 side(e.side),
                 e.quantity,
                 e.symbol,
@@ -99,7 +100,8 @@ pub(super) fn render(
                     (0, false) => " trading",
                     (0, true) => " dead",
                     _ => panic!("it rests and is dead"),
-                }
+                },
+                echo(e.trade_now, e.locate_broker)
             )
         }
         Event::Rested(e) => format!(
@@ -132,13 +134,17 @@ pub(super) fn render(
             format!("rejected {name} {}", reject_reason(e.reason))
         }
     };
-    // Whose stream a message is in is said where the line does not say it.
-    let operator = (header.port_sequence > 0 && header.firm_sequence == 0)
-        .then(|| format!(" -> {port} #{}", header.port_sequence));
-    let broker = matches!(Event::parse(record), Ok(Event::SystemMessage(_)))
-        .then(|| if header.port.is_none() { String::new() } else { format!(" -> {port}") });
+    let stream = words.stream(header, matches!(Event::parse(record), Ok(Event::SystemMessage(_))));
     let feed = if header.feed_sequence > 0 { " *" } else { "" };
-    line + &operator.or(broker).unwrap_or_default() + feed
+    line + &stream + feed
+}
+
+/// Options that mean nothing to the engine and come back as they were entered.
+fn echo(trade_now: u8, locate_broker: [u8; 4]) -> String {
+    let trade_now = (trade_now != 0).then(|| format!(" tradenow={}", char::from(trade_now)));
+    let broker = (locate_broker != [0; 4])
+        .then(|| format!(" locate={}", String::from_utf8_lossy(&locate_broker).trim_end()));
+    trade_now.into_iter().chain(broker).collect()
 }
 
 /// Both sides of a book in a line, each in the order it would trade.
@@ -204,6 +210,22 @@ struct Words<'a> {
 impl Words<'_> {
     fn port(&self, port: PortId) -> String {
         self.manager.ports.get(port.0).map_or(String::new(), |port| port.name.text())
+    }
+
+    /// Whose stream a message is in, where its line does not say it.
+    fn stream(&self, header: &EventHeader, is_system: bool) -> String {
+        let port = self.port(header.port);
+        match (is_system, header.port_sequence > 0, header.firm_sequence > 0) {
+            (true, true, false) => format!(" -> {port}"),
+            (true, false, true) => format!(" -> firm {}", self.firm(header.firm)),
+            (true, true, true) => panic!("a firm's stream is no sum of its ports'"),
+            (false, true, false) => format!(" -> {port} #{}", header.port_sequence),
+            _ => String::new(),
+        }
+    }
+
+    fn firm(&self, firm: FirmId) -> String {
+        self.manager.firms.get(firm.0.into()).unwrap().code.text()
     }
 
     fn name(&self, port: PortId, channel: u8, number: UserRefNum) -> String {

@@ -370,9 +370,18 @@ impl<'a> Speaker<'a> {
                 .map_or([0; 4], |firm| FirmCode::new(&firm).unwrap().0),
             route: option::<String>(options, "route")
                 .map_or([0; 4], |route| FirmCode::new(&route).unwrap().0),
+            locate_broker: option::<String>(options, "locate")
+                .map_or([0; 4], |broker| FirmCode::new(&broker).unwrap().0),
+            discretion_price: Price(option(options, "discretion").unwrap_or(0)),
+            discretion_price_type: byte("discretiontype", 0),
+            discretion_peg_offset: option(options, "discretionpeg").unwrap_or(0),
+            peg_offset: option(options, "peg").unwrap_or(0),
+            random_reserves: option(options, "reserves").unwrap_or(0),
+            expire_time_s: option(options, "expires").unwrap_or(0),
             post_only: byte("postonly", 0),
             handling: byte("handling", 0),
             self_match: byte("selfmatch", 0),
+            trade_now: byte("tradenow", 0),
             ..FromZeros::new_zeroed()
         }
     }
@@ -424,8 +433,12 @@ impl<'a> Speaker<'a> {
             display: byte("display", b'Y'),
             intermarket_sweep: byte("iso", b'N'),
             price_type: byte("pricetype", 0),
+            locate_broker: option::<String>(options, "locate")
+                .map_or([0; 4], |broker| FirmCode::new(&broker).unwrap().0),
+            expire_time_s: option(options, "expires").unwrap_or(0),
             post_only: byte("postonly", 0),
             handling: byte("handling", 0),
+            trade_now: byte("tradenow", 0),
             ..FromZeros::new_zeroed()
         }
     }

@@ -39,12 +39,12 @@ records! {
     16 TradingAction [1]
     32 PortWentUp [1]
     33 PortWentDown [1]
-    40 Accepted [2]
+    40 Accepted [3]
     41 Rested [1]
     42 Executed [2]
     43 Canceled [1]
     44 Rejected [1]
-    45 Replaced [2]
+    45 Replaced [3]
 }
 
 /// What every event begins with: where it stands in the streams it belongs to.
@@ -140,7 +140,8 @@ pub struct DayStarted {
     pub reserved: [u8; 58],
 }
 
-/// The day is over: no stream of its session grows any more.
+/// The day is over: no broker's, no firm's and no feed's stream of its session grows any more. An
+/// operator's does until the next day begins.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C, align(64))]
 pub struct DayEnded {
@@ -164,7 +165,7 @@ pub struct TimePassed {
     pub reserved: [u8; 16],
 }
 
-/// A system event, for one port or for the feed.
+/// A system event, for one port, for one firm or for the feed.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C, align(64))]
 pub struct SystemMessage {
@@ -273,7 +274,7 @@ pub struct PortDefined {
     pub default_account: AccountId,
     /// Milliseconds a lost session may stay away.
     pub grace_ms: u32,
-    /// Messages a second the engine takes from it, 0 = no limit.
+    /// Orders and replaces that the engine takes from it in a second of log time, 0 = no limit.
     pub message_rate_max: u32,
     /// Open orders it may have, 0 = only the firm's limit.
     pub open_orders_max: u32,

@@ -18,6 +18,8 @@ pub struct Accepted {
     pub header: EventHeader,
     /// The price it was accepted with.
     pub price: Price,
+    /// As entered.
+    pub discretion_price: Price,
     /// The instrument's symbol.
     pub symbol: Symbol,
     /// The participant's number for it.
@@ -32,8 +34,18 @@ pub struct Accepted {
     pub expire_time_s: u32,
     /// The account that answers for it.
     pub account: AccountId,
+    /// As entered.
+    pub peg_offset: i32,
+    /// As entered.
+    pub discretion_peg_offset: i32,
+    /// As entered.
+    pub random_reserves: u32,
     /// The firm it named, zeroes = none.
     pub firm: [u8; 4],
+    /// As entered.
+    pub route: [u8; 4],
+    /// As entered.
+    pub locate_broker: [u8; 4],
     /// The participant's text.
     pub cl_ord_id: ClOrdId,
     /// Sub-account.
@@ -68,8 +80,12 @@ pub struct Accepted {
     pub self_match: u8,
     /// As entered.
     pub bbo_weight: u8,
+    /// As entered.
+    pub discretion_price_type: u8,
+    /// As entered.
+    pub trade_now: u8,
     /// Zero.
-    pub reserved: [u8; 13],
+    pub reserved: [u8; 47],
 }
 
 /// What is left of an order that traded first rests now. Only the feed shows it.
@@ -188,6 +204,8 @@ pub struct Replaced {
     pub original: OrderRef,
     /// The price of the new order.
     pub price: Price,
+    /// As entered.
+    pub discretion_price: Price,
     /// The instrument's symbol.
     pub symbol: Symbol,
     /// The participant's number for the order that is gone.
@@ -204,6 +222,14 @@ pub struct Replaced {
     pub max_floor: Quantity,
     /// As entered.
     pub expire_time_s: u32,
+    /// As entered.
+    pub peg_offset: i32,
+    /// As entered.
+    pub discretion_peg_offset: i32,
+    /// As entered.
+    pub random_reserves: u32,
+    /// As entered.
+    pub locate_broker: [u8; 4],
     /// The account that answers for it, the original's.
     pub account: AccountId,
     /// The participant's text.
@@ -234,8 +260,12 @@ pub struct Replaced {
     pub price_type: u8,
     /// As entered.
     pub shares_located: u8,
+    /// As entered.
+    pub discretion_price_type: u8,
+    /// As entered.
+    pub trade_now: u8,
     /// Whether the new order rests as it is: 0 no, 1 yes.
     pub rests: u8,
     /// Zero.
-    pub reserved: [u8; 3],
+    pub reserved: [u8; 41],
 }

@@ -33,6 +33,7 @@ impl Enter {
         command::NewOrder {
             header,
             price: Price(self.price.get()),
+            discretion_price: Price(options.discretion_price),
             symbol: self.symbol,
             user_ref_num: UserRefNum(self.user_ref_num.get()),
             quantity: Quantity(self.quantity.get()),
@@ -55,6 +56,8 @@ impl Enter {
             route: options.route,
             peg_offset: options.peg_offset,
             random_reserves: options.random_reserves,
+            discretion_peg_offset: options.discretion_peg_offset,
+            discretion_price_type: options.discretion_price_type,
             customer_type: options.customer_type,
             post_only: options.post_only,
             handling: options.handling,
@@ -62,7 +65,6 @@ impl Enter {
             self_match: options.self_match,
             bbo_weight: options.bbo_weight,
             trade_now: options.trade_now,
-            reserved: [0; 13],
         }
     }
 }
@@ -182,7 +184,7 @@ fn system_event(
 }
 
 /// The options are those entered; the account is not among them, because the event has the one that
-/// was found by the port's rule.
+/// was found by the port's rule, and the side is a field.
 fn accepted(
     event: &event::Accepted,
     sequence: u64,
@@ -212,16 +214,24 @@ fn accepted(
         customer_type: event.customer_type,
         max_floor: event.max_floor.0,
         price_type: event.price_type,
+        peg_offset: event.peg_offset,
+        discretion_price: event.discretion_price.0,
+        discretion_price_type: event.discretion_price_type,
+        discretion_peg_offset: event.discretion_peg_offset,
         post_only: event.post_only,
+        random_reserves: event.random_reserves,
+        route: event.route,
         expire_time_s: event.expire_time_s,
+        trade_now: event.trade_now,
         handling: event.handling,
         bbo_weight: event.bbo_weight,
         group_id: event.group_id,
         shares_located: event.shares_located,
+        locate_broker: event.locate_broker,
+        side: 0,
         user_ref_idx: event.user_ref_idx,
         self_match: event.self_match,
         account: AccountId::NONE,
-        ..Options::default()
     };
     message.emit(&options, out)
 }
@@ -255,10 +265,17 @@ fn replaced(
         min_quantity: event.min_quantity.0,
         max_floor: event.max_floor.0,
         price_type: event.price_type,
+        peg_offset: event.peg_offset,
+        discretion_price: event.discretion_price.0,
+        discretion_price_type: event.discretion_price_type,
+        discretion_peg_offset: event.discretion_peg_offset,
         post_only: event.post_only,
+        random_reserves: event.random_reserves,
         expire_time_s: event.expire_time_s,
+        trade_now: event.trade_now,
         handling: event.handling,
         shares_located: event.shares_located,
+        locate_broker: event.locate_broker,
         user_ref_idx: event.user_ref_idx,
         ..Options::default()
     };
@@ -328,13 +345,15 @@ mod tests {
 
     #[test]
     fn an_order_becomes_a_command_with_its_options() {
-        let elements = b"\x05\x02LIME\x05\x03\0\0\0\x0A\x05\x80\0\0\x12\x34\x02\x1C\x03";
+        let elements = b"\x05\x02LIME\x05\x03\0\0\0\x0A\x09\x09\0\0\0\0\0\0\0\x05\x02\x0AL\
+                         \x05\x80\0\0\x12\x34\x02\x1C\x03";
         let command = sound().to_command(elements, PortId(3), Epoch(9), Nanos(5));
         assert_eq!((command.header.kind, command.header.lines), (40, 2));
         assert_eq!((command.header.port, command.header.epoch), (PortId(3), Epoch(9)));
         assert_eq!((command.header.receive_time, command.header.form_error), (Nanos(5), 0));
         assert_eq!((command.price, command.quantity), (Price(105_000), Quantity(100)));
         assert_eq!((command.firm, command.min_quantity), (*b"LIME", Quantity(10)));
+        assert_eq!((command.discretion_price, command.discretion_price_type), (Price(5), b'L'));
         assert_eq!((command.account, command.user_ref_idx), (AccountId(0x1234), 3));
     }
 
@@ -390,6 +409,11 @@ mod tests {
             order_state: b'L',
             user_ref_idx: 2,
             shares_located: b'Y',
+            peg_offset: -2,
+            discretion_price_type: b'L',
+            random_reserves: 13,
+            trade_now: b'N',
+            locate_broker: *b"LOCB",
             rests: 1,
             ..event::Replaced::new_zeroed()
         };
@@ -401,7 +425,11 @@ mod tests {
         assert_eq!((replaced.orig_user_ref_num.get(), replaced.user_ref_num.get()), (7, 8));
         assert_eq!((replaced.price.get(), replaced.quantity.get()), (105_100, 40));
         assert_eq!((replaced.side, replaced.capacity), (b'T', b'P'));
-        assert_eq!(elements, b"\x02\x19Y\x02\x1C\x02");
+        let expected = [
+            &b"\x05\x07\xFF\xFF\xFF\xFE\x02\x0AL\x05\x0D\0\0\0\x0D\x02\x10N\x02\x19Y"[..],
+            b"\x05\x1ALOCB\x02\x1C\x02",
+        ];
+        assert_eq!(elements, expected.concat());
     }
 
     #[test]
@@ -436,6 +464,14 @@ mod tests {
             account: AccountId(5),
             cl_ord_id: ClOrdId::new("mine").unwrap(),
             side: b'B',
+            peg_offset: -2,
+            discretion_price: Price(9),
+            discretion_price_type: b'L',
+            discretion_peg_offset: 11,
+            random_reserves: 13,
+            route: *b"ARCA",
+            trade_now: b'N',
+            locate_broker: *b"LOCB",
             ..event::Accepted::new_zeroed()
         };
         let message = message_of(event.lines()).unwrap();
@@ -444,7 +480,11 @@ mod tests {
         };
         assert_eq!((accepted.order_ref.get(), accepted.timestamp.get()), (77, 1_234));
         assert_eq!((accepted.price.get(), accepted.quantity.get()), (105_000, 100));
-        assert_eq!(elements, b"\x05\x02LIME");
+        let expected = [
+            &b"\x05\x02LIME\x05\x07\xFF\xFF\xFF\xFE\x09\x09\0\0\0\0\0\0\0\x09\x02\x0AL"[..],
+            b"\x05\x0B\0\0\0\x0B\x05\x0D\0\0\0\x0D\x05\x0EARCA\x02\x10N\x05\x1ALOCB",
+        ];
+        assert_eq!(elements, expected.concat());
     }
 
     #[test]

@@ -23,7 +23,7 @@ const EXPIRE_TIME_S_MAX: u32 = 86_399;
 /// | ISO | `Y` `N` | 0x08 |
 /// | cross type | `N` `O` `C` `H` `S` `R` `E` `A` | 0x14 |
 /// | appendage | elements fill it, known tags have their sizes | 0x0F |
-/// | discretion | absent: no command of an Enter carries it | 0x11 |
+/// | side option | absent, or the order's side | 0x09 |
 /// | expire time | 1 to 86,399 s, if the time in force is `6` | 0x0F |
 #[must_use]
 pub fn form_error(enter: &Enter, options: Option<&Options>) -> Option<RejectReason> {
@@ -47,7 +47,7 @@ fn check_enter(enter: &Enter, options: Option<&Options>) -> Result<(), RejectRea
     check_sweep(enter.intermarket_sweep)?;
     require(b"NOCHSREA".contains(&enter.cross_type), RejectReason::InvalidCross)?;
     let options = options.ok_or(RejectReason::Other)?;
-    require(!options.has_discretion(), RejectReason::PeggingNotAllowed)?;
+    require(options.side == 0 || options.side == enter.side, RejectReason::InvalidSide)?;
     check_expire_time(time_in_force, options)
 }
 
@@ -148,13 +148,9 @@ mod tests {
         assert_eq!(error_of(|e| e.intermarket_sweep = b' '), Some(IsoNotAllowed));
         assert_eq!(error_of(|e| e.cross_type = b'?'), Some(InvalidCross));
         assert_eq!(form_error(&sound(), None), Some(Other));
-        for discretion in [
-            Options { discretion_price: 1, ..Options::default() },
-            Options { discretion_price_type: b'L', ..Options::default() },
-            Options { discretion_peg_offset: -1, ..Options::default() },
-        ] {
-            assert_eq!(form_error(&sound(), Some(&discretion)), Some(PeggingNotAllowed));
-        }
+        let named = |side| Options { side, ..Options::default() };
+        assert_eq!(form_error(&sound(), Some(&named(b'B'))), None);
+        assert_eq!(form_error(&sound(), Some(&named(b'S'))), Some(InvalidSide));
     }
 
     #[test]

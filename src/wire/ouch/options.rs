@@ -184,14 +184,6 @@ impl Options {
         writer.put(tag::ACCOUNT, &self.account.0.to_be_bytes());
         writer.size
     }
-
-    /// Whether any part of a discretion price is there.
-    #[must_use]
-    pub const fn has_discretion(&self) -> bool {
-        self.discretion_price != 0
-            || self.discretion_price_type != 0
-            || self.discretion_peg_offset != 0
-    }
 }
 
 struct Writer<'a> {

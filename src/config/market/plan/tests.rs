@@ -30,6 +30,7 @@ fn changed(changes: &[(&str, &str)]) -> Market {
 struct World {
     engine: Engine,
     commands: CommandFrames,
+    now: Nanos,
     defined: Defined,
 }
 
@@ -38,7 +39,8 @@ impl World {
         let limits = Capacity::SMALL.limits(MEMORY_SEGMENT_BYTES);
         let engine = Engine::new(&limits, IndexSeed::new([0; IndexSeed::BYTES]));
         let commands = CommandFrames::new();
-        let mut world = Self { engine, commands, defined: Defined::default() };
+        let defined = Defined::default();
+        let mut world = Self { engine, commands, now: Nanos::ZERO, defined };
         world.give(&[limits.lines().to_vec()]);
         world
     }
@@ -52,7 +54,8 @@ impl World {
     fn give(&mut self, commands: &[Vec<Line>]) {
         for command in commands {
             self.commands.push_lines(command);
-            let (header, payload) = self.commands.seal(Nanos(self.engine.now().0 + 1));
+            self.now = Nanos(self.now.0 + 1);
+            let (header, payload) = self.commands.seal(self.now);
             let mut events = FrameList::default();
             self.engine.apply(&header, &payload, &mut events).unwrap();
             for (_, record) in events.records() {
@@ -181,7 +184,7 @@ fn what_cannot_be_changed_is_named_all_of_it() {
     let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
     let expected = [
         "currency[0].cash_decimals = 5: is 4",
-        "firm[0].open_orders_max = 7: is 100000",
+        "firm[0].open_orders_max = 7: is 512",
         "instrument[0].display_symbol = \"Acme\": is \"Acme Corp\"",
         "instrument[0].lot_size = 10: is 1",
         "instrument[0].tick_size = 0.0500: is 0.0100",

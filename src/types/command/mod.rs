@@ -10,14 +10,17 @@
 //! 46 `EnableEntry`, 47 `AccountQuery`, 50 `Halt`, 51 `Resume`, 52 `Phase`, 53 `BustTrade`,
 //! 54 `TradeCorrection`.
 
+mod order;
+
 use std::mem::offset_of;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+pub use self::order::{Cancel, NewOrder, Replace};
 use super::record::records;
 use super::{
-    AccountId, ClOrdId, Connection, CurrencyCode, Epoch, FirmCode, LINE_BYTES, Line, Nanos, PortId,
-    PortName, Price, Quantity, Record, RecordError, SessionId, Symbol, UserRefNum, split_record,
+    AccountId, Connection, CurrencyCode, Epoch, FirmCode, LINE_BYTES, Line, Nanos, PortId,
+    PortName, Price, Record, RecordError, SessionId, Symbol, split_record,
 };
 
 records! {
@@ -197,9 +200,9 @@ pub struct VenueLimits {
     pub header: CommandHeader,
     /// Bytes in a segment of the event log.
     pub event_segment_bytes: u64,
-    /// Resting orders in all books.
+    /// Resting orders in all books: what the firms may have open, together.
     pub orders: u32,
-    /// Balances: pairs of an account and a currency or instrument.
+    /// Balances: pairs of an account and a currency or instrument. A day has as many transfers at most.
     pub balances: u32,
     /// Ports.
     pub ports: u32,
@@ -254,7 +257,8 @@ pub struct FirmDefine {
     pub self_match_key: u8,
     /// Zero.
     pub reserved: [u8; 3],
-    /// Open orders the firm may have, 0 = the default of 100,000.
+    /// Open orders the firm may have, 0 = the default: 100,000, or an eighth of the venue's if less. All
+    /// firms' together are at most the venue's.
     pub open_orders_max: u32,
     /// Zero.
     pub reserved2: [u8; 20],
@@ -282,7 +286,8 @@ pub struct PortDefine {
     pub grace_ms: u32,
     /// The account of orders that name none.
     pub default_account: AccountId,
-    /// Messages a second the engine takes from it, 0 = no limit.
+    /// Orders and replaces that the engine takes from it in a second of log time, those it then rejects
+    /// included, 0 = no limit. Retransmissions are not counted, and cancels are never held up.
     pub message_rate_max: u32,
     /// Whether an order's group id names its account: 0 no, 1 yes.
     pub account_by_group: u8,
@@ -342,7 +347,8 @@ pub struct Transfer {
     pub header: CommandHeader,
     /// The administrative port's request number.
     pub request: u64,
-    /// The outside world's number for it, unique: the same reference is carried out once.
+    /// The outside world's number for it, unique: the same reference is carried out once in two days,
+    /// this and the last.
     pub reference: u64,
     /// The amount: 10^-`cash_decimals` of the currency, or whole shares.
     pub amount: i64,
@@ -418,156 +424,12 @@ pub struct PortDown {
     pub reserved: [u8; 39],
 }
 
-/// Enters an order.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
-#[repr(C, align(64))]
-pub struct NewOrder {
-    /// Common fields.
-    pub header: CommandHeader,
-    /// The limit, or [`Price::MARKET`].
-    pub price: Price,
-    /// The instrument.
-    pub symbol: Symbol,
-    /// The participant's number for it.
-    pub user_ref_num: UserRefNum,
-    /// Shares.
-    pub quantity: Quantity,
-    /// The least that a first fill must bring, 0 = none.
-    pub min_quantity: Quantity,
-    /// The displayed part of a reserve order, 0 = all.
-    pub max_floor: Quantity,
-    /// Seconds to live of a good-till-time order.
-    pub expire_time_s: u32,
-    /// The account it names (private option 0x80), 0 = the port's rule decides.
-    pub account: AccountId,
-    /// The channel of the port whose numbers it uses.
-    pub user_ref_idx: u8,
-    /// A [`Side`](super::Side).
-    pub side: u8,
-    /// A [`TimeInForce`](super::TimeInForce).
-    pub time_in_force: u8,
-    /// OUCH display.
-    pub display: u8,
-    /// OUCH capacity.
-    pub capacity: u8,
-    /// OUCH intermarket sweep: `Y` or `N`.
-    pub intermarket_sweep: u8,
-    /// OUCH cross type.
-    pub cross_type: u8,
-    /// OUCH price type (option 6).
-    pub price_type: u8,
-    /// The participant's text.
-    pub cl_ord_id: ClOrdId,
-    /// Sub-account (option 24).
-    pub group_id: u16,
-    /// The firm it names (option 2), zeroes = none.
-    pub firm: [u8; 4],
-    /// The broker of a located short sale (option 26), zeroes = none.
-    pub locate_broker: [u8; 4],
-    /// Where to route (option 14), zeroes = none.
-    pub route: [u8; 4],
-    /// Signed peg offset (option 7).
-    pub peg_offset: i32,
-    /// Random part of the reserve (option 13).
-    pub random_reserves: u32,
-    /// OUCH customer type (option 4).
-    pub customer_type: u8,
-    /// `P` post-only (option 12).
-    pub post_only: u8,
-    /// OUCH handling instruction (option 17).
-    pub handling: u8,
-    /// Shares located (option 25).
-    pub shares_located: u8,
-    /// Self-match strategy (option 29).
-    pub self_match: u8,
-    /// BBO weight indicator (option 18).
-    pub bbo_weight: u8,
-    /// Trade now (option 16).
-    pub trade_now: u8,
-    /// Zero.
-    pub reserved: [u8; 13],
-}
-
-/// Cancels an order, or reduces it.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
-#[repr(C, align(64))]
-pub struct Cancel {
-    /// Common fields.
-    pub header: CommandHeader,
-    /// The participant's number for the order.
-    pub user_ref_num: UserRefNum,
-    /// The intended total size, executed shares included; 0 cancels all that is left.
-    pub quantity: Quantity,
-    /// The channel of the port whose numbers it uses.
-    pub user_ref_idx: u8,
-    /// Zero.
-    pub reserved: [u8; 31],
-}
-
-/// Replaces an order by another with other terms and a new place in time. Instrument, side, account,
-/// group, capacity and cross type are the original's.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
-#[repr(C, align(64))]
-pub struct Replace {
-    /// Common fields.
-    pub header: CommandHeader,
-    /// The limit.
-    pub price: Price,
-    /// Discretion (option 9), 0 = none.
-    pub discretion_price: Price,
-    /// The participant's number for the order that is replaced.
-    pub orig_user_ref_num: UserRefNum,
-    /// The participant's number for the order that takes its place.
-    pub user_ref_num: UserRefNum,
-    /// Shares in all: what the original and those it replaced have executed is part of them.
-    pub quantity: Quantity,
-    /// The least that a first fill must bring, 0 = none.
-    pub min_quantity: Quantity,
-    /// The displayed part of a reserve order, 0 = all.
-    pub max_floor: Quantity,
-    /// Random part of the reserve (option 13).
-    pub random_reserves: u32,
-    /// Seconds to live of a good-till-time order.
-    pub expire_time_s: u32,
-    /// Signed peg offset (option 7).
-    pub peg_offset: i32,
-    /// Signed discretion peg offset (option 11).
-    pub discretion_peg_offset: i32,
-    /// The broker of a located short sale (option 26), zeroes = none.
-    pub locate_broker: [u8; 4],
-    /// The participant's text.
-    pub cl_ord_id: ClOrdId,
-    /// The channel of the port whose numbers it uses, both of them.
-    pub user_ref_idx: u8,
-    /// The [`Side`](super::Side) it names (option 27), 0 = the original's.
-    pub side: u8,
-    /// A [`TimeInForce`](super::TimeInForce).
-    pub time_in_force: u8,
-    /// OUCH display.
-    pub display: u8,
-    /// OUCH intermarket sweep: `Y` or `N`.
-    pub intermarket_sweep: u8,
-    /// OUCH price type (option 6).
-    pub price_type: u8,
-    /// OUCH discretion price type (option 10).
-    pub discretion_price_type: u8,
-    /// `P` post-only (option 12).
-    pub post_only: u8,
-    /// Trade now (option 16).
-    pub trade_now: u8,
-    /// OUCH handling instruction (option 17).
-    pub handling: u8,
-    /// Shares located (option 25).
-    pub shares_located: u8,
-    /// Zero.
-    pub reserved: [u8; 23],
-}
-
 #[cfg(test)]
 mod tests {
     use zerocopy::FromZeros as _;
 
     use super::*;
+    use crate::types::UserRefNum;
 
     #[test]
     fn a_command_is_parsed_from_the_lines_it_was_made_of() {
