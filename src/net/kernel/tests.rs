@@ -190,6 +190,67 @@ fn a_multicast_datagram_reaches_a_member_on_the_interface() {
     assert_eq!(&bytes[..count], b"prices");
 }
 
+/// A world that receives datagrams, and where.
+fn receiving() -> (KernelWorld, SocketAddr) {
+    let config = KernelConfig { receive_port: Some(0), ..config() };
+    let transport = KernelTransport::new(&config, CounterBlock::none()).unwrap();
+    let address = transport.local_address().unwrap();
+    let at = transport.datagrams.receiving().unwrap().local_addr().unwrap();
+    (KernelWorld { transport, address, clients: Vec::new() }, at)
+}
+
+/// The next datagram that the world is given.
+fn taken(world: &mut KernelWorld) -> (SocketAddr, Vec<u8>) {
+    for _ in 0..200_000 {
+        if let Some((from, payload)) = world.transport.next_datagram() {
+            return (from.into(), payload.to_vec());
+        }
+        world.step();
+    }
+    panic!("no datagram came: {:?}", world.transport.counters);
+}
+
+#[test]
+fn a_datagram_is_handed_over_with_its_sender_and_the_answer_leaves_from_where_it_came() {
+    let (mut world, at) = receiving();
+    let broker = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    broker.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let from = broker.local_addr().unwrap();
+    let SocketAddr::V4(to) = from else { panic!("{from}") };
+    for message in [&b"order"[..], b"", &[7; crate::net::DATAGRAM_BYTES_MAX]] {
+        broker.send_to(message, at).unwrap();
+        assert_eq!(taken(&mut world), (from, message.to_vec()));
+        assert!(world.transport.next_datagram().is_none());
+        assert!(world.transport.send_datagram(to, message));
+        let mut bytes = [0; 2048];
+        let (count, answered_from) = broker.recv_from(&mut bytes).unwrap();
+        assert_eq!((&bytes[..count], answered_from), (message, at));
+    }
+    assert_eq!(world.transport.counters.datagrams_received, 3);
+}
+
+#[test]
+fn datagrams_that_are_too_long_are_dropped_and_those_behind_them_come() {
+    let (mut world, at) = receiving();
+    let broker = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    for _ in 0..40 {
+        broker.send_to(&[7; crate::net::DATAGRAM_BYTES_MAX + 1], at).unwrap();
+    }
+    broker.send_to(b"order", at).unwrap();
+    assert_eq!(taken(&mut world).1, b"order");
+    let counters = &world.transport.counters;
+    assert_eq!((counters.datagrams_received, counters.datagrams_lost), (1, 40));
+}
+
+#[test]
+fn a_port_for_datagrams_that_is_taken_is_named() {
+    let taken = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = taken.local_addr().unwrap();
+    let config = KernelConfig { receive_port: Some(address.port()), ..config() };
+    let error = KernelTransport::new(&config, CounterBlock::none()).unwrap_err().to_string();
+    assert!(error.contains(&address.to_string()), "{error}");
+}
+
 #[test]
 fn an_address_that_is_not_this_hosts_is_named() {
     let config = KernelConfig::new(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 7000));
