@@ -39,7 +39,7 @@ pub struct Args {
     /// under a new session id, or a new exchange begins.
     #[arg(long)]
     new_incarnation: bool,
-    /// Order entry echoes connections from these ports: set by `rialto bench`.
+    /// Order entry echoes connections and datagrams from these ports: set by `rialto bench`.
     #[arg(long, hide = true, value_name = "FROM-TO", value_parser = ports)]
     bench_echo: Option<RangeInclusive<u16>>,
     /// Where to write how long each step of the pipeline took: set by `rialto bench`.

@@ -48,7 +48,7 @@ pub struct Start {
 /// What a benchmark asks of a node. Without one nothing of it exists.
 #[derive(Clone, Debug)]
 pub struct Bench {
-    /// Order entry echoes connections from these ports.
+    /// Order entry echoes connections and datagrams from these ports.
     pub echo_ports: RangeInclusive<u16>,
     /// Where the steps of the pipeline are recorded.
     pub spans: Option<Spans>,
