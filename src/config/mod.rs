@@ -106,6 +106,9 @@ pub struct OrderEntry {
     pub connections_max: u32,
     /// As many of them may come from one address, so that one host cannot keep others out.
     pub connections_per_source_max: u32,
+    /// Packets a second read of one session: one that sends more is left unread for a while, and is
+    /// disconnected if it remains over. Protection only, so wider than any port's own message rate.
+    pub messages_per_second_max: u32,
     /// Who may connect; others get no answer.
     pub allow: Vec<Ipv4Network>,
 }

@@ -19,6 +19,7 @@ mod events;
 mod inbox;
 pub mod ipv4;
 pub mod kernel;
+mod limit;
 mod memory_device;
 mod sources;
 mod spanned;
@@ -35,6 +36,7 @@ pub use device::Device;
 pub use dpdk_device::{DpdkConfig, DpdkDevice};
 pub use echo::WithEcho;
 pub use kernel::{KernelConfig, KernelCounters, KernelError, KernelTransport};
+pub use limit::RateLimit;
 pub use memory_device::MemoryDevice;
 pub use spanned::Spanned;
 pub use stack::{

@@ -80,6 +80,9 @@ pub(super) fn wire(
         shard,
         term,
         cluster_key: cluster_key.clone(),
+        // Operators are few and trusted, and send a whole market at once.
+        messages_per_second_max: (serves == PortKind::OrderEntry)
+            .then(|| config.order_entry().messages_per_second_max),
         ready: ready.clone(),
     };
     let front = Front {

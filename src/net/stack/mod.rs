@@ -14,7 +14,6 @@ mod datagrams;
 #[cfg(test)]
 mod fuzz;
 mod ingress;
-mod limit;
 mod link;
 #[cfg(test)]
 mod tests;
@@ -34,7 +33,6 @@ use self::clock::{engine_time, real_time};
 use self::config::check;
 use self::connection::{Connection, Phase};
 use self::datagrams::DATAGRAMS_WAITING_MAX;
-use self::limit::RateLimit;
 use self::link::Link;
 use super::arp::{ArpPacket, Neighbours};
 use super::device::{Device, RX_BURST_MAX};
@@ -43,6 +41,7 @@ use super::ethernet::{ETHER_TYPE_ARP, EthernetHeader, MacAddress};
 use super::events::EventQueue;
 use super::inbox::Inbox;
 use super::ipv4::Ipv4Network;
+use super::limit::RateLimit;
 use super::sources::Sources;
 use super::wheel::Wheel;
 use super::{ConnectionId, NetEvent, Transport};
