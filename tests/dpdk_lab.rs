@@ -213,7 +213,6 @@ const ECHO_PORTS: std::ops::RangeInclusive<u16> = 46_000..=46_009;
 const ECHOES: u32 = 500;
 
 /// Echoes until the client is done. What it sent elsewhere came before the echoes that it waits for.
-#[expect(clippy::zombie_processes, reason = "the lab ends with the server, and the client with it")]
 fn echo_datagrams(mut client: Command) {
     let device = DpdkDevice::open(&DpdkConfig::new(eal(AF_PACKET)), CounterBlock::none()).unwrap();
     let config = StackConfig { receive_port: Some(PORT), ..StackConfig::new(OURS, 24, PORT) };

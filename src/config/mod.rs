@@ -109,7 +109,7 @@ pub struct OrderEntry {
     /// Packets a second read of one session: one that sends more is left unread for a while, and is
     /// disconnected if it remains over. Protection only, so wider than any port's own message rate.
     pub messages_per_second_max: u32,
-    /// Who may connect; others get no answer.
+    /// Who may connect; others get no answer, or over the kernel's sockets are hung up on at once.
     pub allow: Vec<Ipv4Network>,
 }
 

@@ -173,6 +173,7 @@ impl Front {
             Backend::Kernel => {
                 let settings = KernelConfig {
                     receive_port,
+                    allow: entry.allow.clone(),
                     multicast_interface: config.feed().source,
                     multicast_ttl: config.feed().ttl,
                     connections_max: entry.connections_max as usize,

@@ -9,6 +9,7 @@ use socket2::SockRef;
 
 use super::KernelCounters;
 use crate::net::DATAGRAM_BYTES_MAX;
+use crate::net::ipv4::{Ipv4Network, allows};
 
 /// The sockets, and the datagram that was taken last.
 pub(super) struct Datagrams {
@@ -65,11 +66,18 @@ impl Datagrams {
         true
     }
 
-    /// The oldest datagram that waits.
-    pub(super) fn next(&mut self, counters: &mut KernelCounters) -> Option<(SocketAddrV4, &[u8])> {
+    /// The oldest datagram that waits and is from one of the networks that are allowed.
+    pub(super) fn next(
+        &mut self,
+        allow: &[Ipv4Network],
+        counters: &mut KernelCounters,
+    ) -> Option<(SocketAddrV4, &[u8])> {
         let socket = self.receiving.as_ref().filter(|_| self.may_receive)?;
         for _ in 0..DROPPED_AT_ONCE_MAX {
             match socket.recv_from(&mut self.buffer) {
+                Ok((_, SocketAddr::V4(from))) if !allows(allow, *from.ip()) => {
+                    counters.denied += 1;
+                }
                 Ok((length, SocketAddr::V4(from))) if length <= DATAGRAM_BYTES_MAX => {
                     counters.datagrams_received += 1;
                     return Some((from, &self.buffer[..length]));

@@ -19,6 +19,7 @@ use self::connection::{Connection, Phase};
 use self::datagrams::Datagrams;
 use super::elapsed::Elapsed;
 use super::events::EventQueue;
+use super::ipv4::{Ipv4Network, allows};
 use super::sources::Sources;
 use super::wheel::Wheel;
 use super::{ConnectionId, NetEvent, Transport};
@@ -34,6 +35,8 @@ pub struct KernelConfig {
     /// The UDP port, at the same address, whose datagrams the user takes; unicast leaves from it too,
     /// as an answer does. 0 lets the kernel choose one, none = no datagram is received.
     pub receive_port: Option<u16>,
+    /// Networks that may talk to us; empty = all.
+    pub allow: Vec<Ipv4Network>,
     /// Address of the interface that multicast leaves by.
     pub multicast_interface: Ipv4Addr,
     /// Connections at once, those still parting included.
@@ -58,6 +61,7 @@ impl KernelConfig {
         Self {
             listen,
             receive_port: None,
+            allow: Vec::new(),
             multicast_interface: *listen.ip(),
             connections_max: 1024,
             connections_per_source_max: 256,
@@ -114,6 +118,8 @@ counter_set! {
     pub struct KernelCounters {
         /// Connections that peers opened.
         opened,
+        /// Connections and datagrams from outside the allowed networks.
+        denied,
         /// Connections refused because all slots are taken.
         refused,
         /// Connections refused because their source has its share.
@@ -148,6 +154,7 @@ const RECEIVER: u64 = u64::MAX - 1;
 pub struct KernelTransport {
     epoll: Epoll,
     listener: TcpListener,
+    allow: Vec<Ipv4Network>,
     datagrams: Datagrams,
     connections: Vec<Connection>,
     free: Vec<u32>,
@@ -197,6 +204,7 @@ impl KernelTransport {
         Ok(Self {
             epoll,
             listener,
+            allow: config.allow.clone(),
             datagrams,
             connections: (0..slots).map(connection).collect(),
             free: (0..slot_count).rev().collect(),
@@ -260,6 +268,9 @@ impl KernelTransport {
                 return accepted;
             }
             match self.listener.accept() {
+                Ok((_, SocketAddr::V4(peer))) if !allows(&self.allow, *peer.ip()) => {
+                    self.counters.denied += 1;
+                }
                 Ok((_, SocketAddr::V4(peer))) if !self.sources.admit(*peer.ip()) => {
                     self.counters.source_full += 1;
                 }
@@ -429,7 +440,7 @@ impl Transport for KernelTransport {
     }
 
     fn next_datagram(&mut self) -> Option<(SocketAddrV4, &[u8])> {
-        self.datagrams.next(&mut self.counters)
+        self.datagrams.next(&self.allow, &mut self.counters)
     }
 }
 

@@ -137,10 +137,7 @@ fn one_host_has_its_share_of_connections_and_the_others_get_in() {
         }
     }
     assert_eq!((world.transport.counters.opened, world.transport.counters.source_full), (3, 1));
-    // All of 127.0.0.0/8 is this host.
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
-    socket.bind(&SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 2), 0).into()).unwrap();
-    socket.connect(&address.into()).unwrap();
+    connect_from(&mut world, Ipv4Addr::new(127, 0, 0, 2));
     world.client_abort(0);
     for _ in 0..20_000 {
         world.step();
@@ -153,6 +150,57 @@ fn one_host_has_its_share_of_connections_and_the_others_get_in() {
         world.step();
     }
     assert_eq!((world.transport.counters.opened, world.transport.counters.source_full), (5, 1));
+}
+
+/// Connects from an address of this host: all of 127.0.0.0/8 are.
+fn connect_from(world: &mut KernelWorld, source: Ipv4Addr) -> usize {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+    socket.bind(&SocketAddrV4::new(source, 0).into()).unwrap();
+    socket.connect(&world.address.into()).unwrap();
+    let stream: TcpStream = socket.into();
+    stream.set_nonblocking(true).unwrap();
+    world.clients.push(Client { stream: Some(stream), received: Vec::new(), seen: Seen::Open });
+    world.clients.len() - 1
+}
+
+#[test]
+fn only_allowed_networks_get_in_and_others_are_hung_up_on_at_once_and_counted() {
+    let allow = vec!["127.0.0.16/28".parse().unwrap(), "127.0.0.4/32".parse().unwrap()];
+    let config = KernelConfig { allow, receive_port: Some(0), ..config() };
+    let transport = KernelTransport::new(&config, CounterBlock::none()).unwrap();
+    let address = transport.local_address().unwrap();
+    let at = transport.datagrams.receiving().unwrap().local_addr().unwrap();
+    let mut world = KernelWorld { transport, address, clients: Vec::new() };
+    let mut outcomes = Vec::new();
+    for host in [2, 4, 5, 17, 32] {
+        let source = Ipv4Addr::new(127, 0, 0, host);
+        let client = connect_from(&mut world, source);
+        let before = world.transport.counters;
+        for _ in 0..20_000 {
+            world.step();
+            let KernelCounters { opened, denied, .. } = world.transport.counters;
+            if (opened, denied) != (before.opened, before.denied) {
+                break;
+            }
+        }
+        if world.transport.counters.denied > before.denied {
+            let hung_up = (0..20_000).any(|_| {
+                world.step();
+                world.client_sees(client) != Seen::Open
+            });
+            assert!(hung_up, "{source}");
+        } else {
+            outcomes.push(host);
+        }
+        UdpSocket::bind((source, 0)).unwrap().send_to(&[host], at).unwrap();
+    }
+    assert_eq!(outcomes, [4, 17]);
+    assert_eq!((world.transport.connection_count(), world.transport.counters.opened), (2, 2));
+    assert_eq!([taken(&mut world).1, taken(&mut world).1], [[4], [17]]);
+    while world.transport.counters.denied < 6 {
+        assert!(world.transport.next_datagram().is_none());
+        world.step();
+    }
 }
 
 #[test]

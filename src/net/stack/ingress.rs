@@ -15,7 +15,7 @@ use super::{HALF_OPEN, Stack, engine, send_arp};
 use crate::net::arp::{ArpOperation, ArpPacket};
 use crate::net::device::{Device, FrameBurst, RX_BURST_MAX};
 use crate::net::ethernet::{ETHER_TYPE_ARP, ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
-use crate::net::ipv4::{Ipv4Header, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP};
+use crate::net::ipv4::{Ipv4Header, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, allows};
 use crate::net::tcp::Segment;
 
 const ICMP_ECHO_REQUEST: u8 = 8;
@@ -85,8 +85,7 @@ impl<D: Device> Stack<D> {
             self.counters.not_ours += 1;
             return;
         }
-        let allow = &self.config.allow;
-        if !allow.is_empty() && !allow.iter().any(|network| network.contains(ip.source)) {
+        if !allows(&self.config.allow, ip.source) {
             self.counters.denied += 1;
             return;
         }
