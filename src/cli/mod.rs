@@ -17,7 +17,7 @@ mod units;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::types::{Nanos, Refusal};
+use crate::types::{Date, Nanos, Refusal};
 
 /// Why a command failed, in words for whoever ran it.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +62,9 @@ pub enum CliError {
     /// The operator's session ended under the commands.
     #[error("the day ended or began meanwhile; apply again, which does what is left")]
     DayRolled,
+    /// The session id has four digits for the sessions of a day.
+    #[error("{0} has had its {max} sessions; start the next day (UTC)", max = Date::GENERATION_MAX)]
+    NoMoreSessions(Date),
     /// The node did not say what became of the command.
     #[error(
         "no answer within {} s; the command may have been carried out: to be sure, repeat it with the \

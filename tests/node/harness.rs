@@ -256,10 +256,15 @@ impl Node {
 
     /// Starts it on what it left behind, and waits until it serves.
     pub(crate) fn start_again(&mut self) {
+        self.start_again_with(&[]);
+    }
+
+    /// The same, with more on its command line.
+    pub(crate) fn start_again_with(&mut self, arguments: &[&str]) {
         assert!(self.process.is_none(), "it runs");
         let log = File::options().create(true).append(true).open(self.site.log()).unwrap();
         let mut command = self.site.command();
-        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (say, said) = channel();
         thread::spawn(move || {

@@ -250,7 +250,7 @@ fn lose_from(position: Position, log: &Path) {
 }
 
 /// Makes the control file say that it was written in an earlier boot, as after a power loss.
-fn lose_power(node: &Node) {
+pub(crate) fn lose_power(node: &Node) {
     let path = node.site.disk.join("control/control");
     let mut control = ControlFile::open(&path).unwrap();
     let state = *control.state().unwrap();
@@ -260,7 +260,7 @@ fn lose_power(node: &Node) {
     }
 }
 
-fn control_of(node: &Node) -> Control {
+pub(crate) fn control_of(node: &Node) -> Control {
     let control = ControlFile::open(&node.site.disk.join("control/control")).unwrap();
     *control.state().unwrap()
 }
