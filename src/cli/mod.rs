@@ -15,9 +15,9 @@ pub mod stat;
 mod units;
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use crate::types::{Date, Nanos, Refusal};
+use crate::types::{Date, Refusal};
 
 /// Why a command failed, in words for whoever ran it.
 #[derive(Debug, thiserror::Error)]
@@ -117,10 +117,4 @@ fn quiet_end(result: Result<(), CliError>) -> Result<(), CliError> {
         Err(CliError::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
-}
-
-/// The time, as the commands that begin something need it.
-fn now() -> Nanos {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Nanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
 }

@@ -4,9 +4,9 @@ use std::io::{self, Write as _};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use super::CliError;
 use super::bench::breakdown;
-use super::{CliError, now};
-use crate::agent::{Spans, StopFlag};
+use crate::agent::{Spans, StopFlag, real_time};
 use crate::config::market::Market;
 use crate::config::secrets::{PortSecrets, load_or_create_cluster_key};
 use crate::config::{Config, ConfigError};
@@ -59,7 +59,7 @@ fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
 /// Why it does not start, or what it stopped with.
 pub fn run(args: Args) -> Result<(), CliError> {
     let config = Config::load(&args.config)?;
-    let now = now();
+    let now = real_time();
     let stop = StopFlag::default();
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, stop.shared())?;

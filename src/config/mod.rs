@@ -122,17 +122,6 @@ pub enum Backend {
     Kernel,
 }
 
-impl Backend {
-    /// As the file and the reports call it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Dpdk => "dpdk",
-            Self::Kernel => "kernel",
-        }
-    }
-}
-
 /// Market data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Feed {

@@ -115,7 +115,9 @@ impl Core {
                 Verdict::Disconnect => {
                     warn!(peer = %connection.peer, "disconnected: over its limit for too long");
                     self.counters.floods += 1;
-                    self.disconnect(slot, DownReason::Violation, transport);
+                    // Not in order: what it has sent besides would have to be read first.
+                    transport.abort(connection.id);
+                    self.depart(slot, DownReason::Violation);
                     return taken;
                 }
             }

@@ -229,12 +229,6 @@ impl KernelTransport {
         self.listener.local_addr()
     }
 
-    /// What was counted so far.
-    #[must_use]
-    pub fn counters(&self) -> &KernelCounters {
-        &self.counters
-    }
-
     /// Connections now, those still parting included.
     #[must_use]
     pub fn connection_count(&self) -> usize {

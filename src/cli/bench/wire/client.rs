@@ -384,10 +384,10 @@ mod dpdk {
     use std::rc::Rc;
 
     use super::{ANSWER_MAX, Args, BenchError, ClientError, Instant, Wire, silence};
+    use crate::agent::real_time;
     use crate::counters::CounterBlock;
     use crate::net::ipv4::Ipv4Network;
     use crate::net::{ClientConnection, ClientHost, DpdkConfig, DpdkDevice};
-    use crate::types::Nanos;
 
     const EAL: &str = "--no-pci --no-telemetry --no-huge -m 128 --no-shconf";
 
@@ -399,7 +399,7 @@ mod dpdk {
         let device = DpdkDevice::open(&DpdkConfig::new(arguments), CounterBlock::none())?;
         let address = args.address.expect("required with a device");
         let network = Ipv4Network::new(address, 24).expect("a prefix of 24 bits");
-        let host = ClientHost::new(device, network, args.connect, clock());
+        let host = ClientHost::new(device, network, args.connect, real_time());
         Ok(Rc::new(RefCell::new(host)))
     }
 
@@ -416,7 +416,7 @@ mod dpdk {
             let connection = host.borrow_mut().connect(from.unwrap_or(FREE_PORT));
             let start = Instant::now();
             while !host.borrow().is_open(connection) {
-                host.borrow_mut().poll(clock());
+                host.borrow_mut().poll(real_time());
                 if start.elapsed() > ANSWER_MAX {
                     return Err(silence("connection"));
                 }
@@ -435,13 +435,9 @@ mod dpdk {
 
         fn receive(&mut self, into: &mut [u8]) -> Result<usize, BenchError> {
             let mut host = self.host.borrow_mut();
-            host.poll(clock());
+            host.poll(real_time());
             Ok(host.receive(self.connection, into))
         }
-    }
-
-    fn clock() -> Nanos {
-        crate::cli::now()
     }
 }
 

@@ -6,15 +6,17 @@ pub(super) mod by_hand;
 mod datagrams;
 mod frames;
 mod hostile;
+mod lossy;
 
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::wire::{HardwareAddress, IpAddress};
 
+use self::lossy::Lossy;
 use super::*;
 use crate::net::MemoryDevice;
 use crate::net::behaviour::{Seen, World, behaviours};
-use crate::net::device::{FrameBurst, Lossy};
+use crate::net::device::FrameBurst;
 use crate::net::ethernet::ETHER_TYPE_IPV4;
 
 pub(super) const OURS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
