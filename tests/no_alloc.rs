@@ -12,8 +12,9 @@ use std::rc::Rc;
 
 use rialto::counters::CounterBlock;
 use rialto::net::device::Device;
-use rialto::net::ethernet::MacAddress;
-use rialto::net::ipv4::Ipv4Network;
+use rialto::net::ethernet::{ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
+use rialto::net::ipv4::{Ipv4Header, Ipv4Network, PROTOCOL_UDP};
+use rialto::net::udp::UdpHeader;
 use rialto::net::{
     ClientConnection, ClientHost, KernelConfig, KernelTransport, MemoryDevice, Stack, StackConfig,
     Transport,
@@ -67,6 +68,56 @@ fn nothing_is_allocated_over_our_own_tcp() {
         HostWire { host: Rc::clone(&host), connection, unsent: Vec::new() }
     });
     story(&mut pipeline, wires);
+}
+
+#[test]
+fn nothing_is_allocated_for_datagrams_whether_they_are_taken_or_lost() {
+    let (near, mut far) = MemoryDevice::pair(1_024);
+    let [ours, theirs] = [1, 2].map(|host| SocketAddrV4::new(Ipv4Addr::new(10, 9, 0, host), 7_001));
+    let device = Uncounted { device: near, frame: vec![0; 2_048] };
+    let config =
+        StackConfig { receive_port: Some(7_001), ..StackConfig::new(*ours.ip(), 24, 7_001) };
+    let frame = datagram(EthernetHeader {
+        destination: device.mac(),
+        source: far.mac(),
+        ether_type: ETHER_TYPE_IPV4,
+    });
+    let mut stack = Stack::new(config, device, CounterBlock::none()).unwrap();
+    let mut allocated = 0;
+    for cycle in 0..COUNTED {
+        for _ in 0..30 {
+            far.transmit(frame.len(), |sent| sent.copy_from_slice(&frame)).unwrap();
+        }
+        far.flush();
+        while far.receive().is_some() {}
+        let now = Nanos::from_millis(u64::from(cycle));
+        let ((), count) = counted(|| {
+            stack.poll(now);
+            // At times the user does not come for so long that some are lost.
+            while cycle % 16 == 0
+                && let Some((from, payload)) = stack.next_datagram()
+            {
+                assert_eq!((from, payload), (theirs, &b"order"[..]));
+            }
+        });
+        allocated += count;
+    }
+    assert!(stack.counters().datagrams_lost > 0 && stack.counters().datagrams_received > 0);
+    assert_eq!(allocated, 0);
+}
+
+/// A frame with a datagram from .2 to .1.
+fn datagram(header: EthernetHeader) -> Vec<u8> {
+    let payload = b"order";
+    let ip = Ipv4Header {
+        source: Ipv4Addr::new(10, 9, 0, 2),
+        destination: Ipv4Addr::new(10, 9, 0, 1),
+        protocol: PROTOCOL_UDP,
+        ttl: 64,
+        payload_len: u16::try_from(UdpHeader::LEN + payload.len()).unwrap(),
+    };
+    let udp = UdpHeader { source_port: 7_001, destination_port: 7_001 };
+    [&header.emit()[..], &ip.emit(), &udp.emit(&ip, payload), payload].concat()
 }
 
 #[test]

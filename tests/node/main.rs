@@ -10,6 +10,7 @@ mod commands;
 mod day;
 mod feed;
 mod harness;
+mod incarnation;
 mod operator;
 mod placement;
 mod raw;

@@ -147,6 +147,15 @@ impl Core {
 impl<T: Transport + std::fmt::Debug> Pipeline<T> {
     /// The whole path over `transport`, ready for logins.
     pub(crate) fn open(transport: T, segment_bytes: u64) -> Self {
+        Self::open_throttled(transport, segment_bytes, None)
+    }
+
+    /// The same, with a limit of messages a second for each session.
+    pub(crate) fn open_throttled(
+        transport: T,
+        segment_bytes: u64,
+        messages_per_second_max: Option<u32>,
+    ) -> Self {
         let mut core = Core::open(segment_bytes);
         let (unused, _) = ring(1, 1);
         let commands = std::mem::replace(&mut core.commands, unused);
@@ -160,6 +169,7 @@ impl<T: Transport + std::fmt::Debug> Pipeline<T> {
             shard: 0,
             term: TERM,
             cluster_key: core.key.clone(),
+            messages_per_second_max,
             ready: ReadyFlag::default(),
         };
         let [tail, history] = [core.events.clone(), core.events.clone()];
