@@ -16,6 +16,7 @@ mod raw;
 mod recovery;
 mod replay;
 mod sessions;
+mod soupbintcp;
 mod start;
 mod tools;
 mod trading;
