@@ -21,3 +21,4 @@ mod start;
 mod tools;
 mod trading;
 mod traffic;
+mod tshark;

@@ -4,7 +4,7 @@
 use std::process::{Command, Output};
 
 use crate::harness::Node;
-use crate::replay::{port_stream, read_log};
+use crate::replay::{bytes_of, port_stream, read_log};
 
 const BROKER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/parties/soupbintcp/broker.js");
 
@@ -30,10 +30,4 @@ fn a_broker_of_another_make_trades_and_hears_the_same_bytes_each_time_it_asks() 
     let heard = String::from_utf8(stdout).unwrap();
     let heard: Vec<_> = heard.lines().map(bytes_of).collect();
     assert_eq!(heard, port_stream(&read_log(&node.site.events()), "ALFA01"));
-}
-
-/// The bytes that hexadecimal digits stand for.
-fn bytes_of(digits: &str) -> Vec<u8> {
-    let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
-    (0..digits.len()).step_by(2).map(byte).collect()
 }
