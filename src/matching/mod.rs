@@ -2,8 +2,10 @@
 //!
 //! Knows orders, prices and quantities; never accounts, participants or money.
 
+mod auction;
 mod book;
 mod ladder;
 mod slab;
 
+pub use auction::{Auction, Clearing};
 pub use book::{BookSide, Books, Fill, Incoming, LevelView, OrderView};
