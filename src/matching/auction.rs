@@ -47,11 +47,12 @@ impl Auction {
     /// Takes of the limits only those that can have a part in the price.
     pub fn collect(
         &mut self,
-        (market_bids, bids): (u64, impl Iterator<Item = (Price, u64)> + Clone),
-        (market_asks, asks): (u64, impl Iterator<Item = (Price, u64)> + Clone),
+        (market_bids, bids): (u64, impl Iterator<Item = (Price, u64)>),
+        (market_asks, asks): (u64, impl Iterator<Item = (Price, u64)>),
     ) {
-        let best_bid = bids.clone().next().map(|(price, _)| price);
-        let best_ask = asks.clone().next().map(|(price, _)| price);
+        let (mut bids, mut asks) = (bids.peekable(), asks.peekable());
+        let best_bid = bids.peek().map(|&(price, _)| price);
+        let best_ask = asks.peek().map(|&(price, _)| price);
         let crosses = |price| best_ask.is_some_and(|ask| price >= ask);
         self.bids.collect(market_bids, bids, market_asks, crosses);
         let crosses = |price| best_bid.is_some_and(|bid| price <= bid);

@@ -4,8 +4,9 @@
 
 mod auction;
 mod book;
+mod collecting;
 mod ladder;
 mod slab;
 
 pub use auction::{Auction, Clearing};
-pub use book::{BookSide, Books, Fill, Incoming, LevelView, OrderView};
+pub use book::{BookSide, Books, Fill, Incoming, LevelView, OrderView, Section};
