@@ -6,14 +6,16 @@
 //! what the gateway found wrong with them is `form_error`.
 //!
 //! Kind numbers are never reused. Reserved for what is to come: 5 `ActivateVersion`, 6 `StateHash`,
-//! 17 `Fee`, 18 `RiskLimit`, 19 `Calendar`, 43 `Modify`, 44 `MassCancel`, 45 `DisableEntry`,
-//! 46 `EnableEntry`, 47 `AccountQuery`, 50 `Halt`, 51 `Resume`, 52 `Phase`, 53 `BustTrade`,
-//! 54 `TradeCorrection`.
+//! 17 `Fee`, 18 `RiskLimit`, 43 `Modify`, 44 `MassCancel`, 45 `DisableEntry`, 46 `EnableEntry`,
+//! 47 `AccountQuery`, 53 `BustTrade`, 54 `TradeCorrection`.
+
+mod phase;
 
 use std::mem::offset_of;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+pub use self::phase::{Calendar, Halt, PriceBand, Resume, SetPhase};
 use super::record::records;
 use super::{
     AccountId, ClOrdId, Connection, CurrencyCode, Epoch, FirmCode, LINE_BYTES, Line, Nanos, PortId,
@@ -37,11 +39,16 @@ records! {
     14 AccountUpdate [1]
     15 Transfer [1]
     16 InstrumentDefine [2]
+    19 Calendar [2]
+    24 PriceBand [1]
     32 PortUp [1]
     33 PortDown [1]
     40 NewOrder [2]
     41 Cancel [1]
     42 Replace [2]
+    50 Halt [1]
+    51 Resume [1]
+    52 SetPhase [1]
 }
 
 /// What every command begins with.
@@ -127,6 +134,11 @@ const _: () = {
     assert!(offset_of!(AccountUpdate, request) == request);
     assert!(offset_of!(Transfer, request) == request);
     assert!(offset_of!(InstrumentDefine, request) == request);
+    assert!(offset_of!(Calendar, request) == request);
+    assert!(offset_of!(PriceBand, request) == request);
+    assert!(offset_of!(Halt, request) == request);
+    assert!(offset_of!(Resume, request) == request);
+    assert!(offset_of!(SetPhase, request) == request);
 };
 
 /// The first command after every start or election. Ports that were up enter their grace period, and

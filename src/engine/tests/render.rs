@@ -1,16 +1,17 @@
 //! The notation of events and views. A star says that the feed shows it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use super::world::World;
-use crate::matching::BookSide;
+use crate::matching::{BookSide, Section};
 use crate::order_manager::OrderManager;
 use crate::types::command::CommandKind;
 use crate::types::event::{Event, EventHeader};
 use crate::types::{
-    AccountStatus, AssetKind, CancelReason, CurrencyId, DownReason, FirmId, InstrumentId, Line,
-    Liquidity, OrderRef, OrderState, PortId, Price, Refusal, RejectReason, Side, Symbol,
-    SystemCode, TradingState, UserRefNum,
+    AccountStatus, AssetKind, CancelReason, Cross, CurrencyId, DownReason, FirmId, InstrumentId,
+    Line, Liquidity, Nanos, OrderRef, OrderState, Phase, PortId, Price, Refusal, RejectReason,
+    Side, Symbol, SystemCode, TradingState, UserRefNum,
 };
 
 /// One event in a line.
@@ -63,7 +64,48 @@ pub(super) fn render(
             format!("instrument {} is {}", e.symbol, e.header.instrument)
         }
         Event::TradingAction(e) => {
-            format!("{} {:?}", e.symbol, TradingState::from_byte(e.state).unwrap())
+            let phase = Phase::from_byte(e.phase).unwrap();
+            assert_eq!(TradingState::from_byte(e.state), Some(phase.trading_state()));
+            let shown = match phase {
+                Phase::Continuous => "Trading".to_owned(),
+                phase => format!("{phase:?}"),
+            };
+            let reason = String::from_utf8_lossy(&e.reason);
+            format!("{} {}", e.symbol, format!("{shown} {reason}").trim_end())
+        }
+        Event::CalendarSet(e) => {
+            let group = if e.group == 0 { '*' } else { char::from(e.group) };
+            let times = [e.opening_auction, e.open, e.closing_auction, e.close].map(time_of_day);
+            format!("calendar of {group} is {}", times.join(" "))
+        }
+        Event::PriceBandSet(e) => {
+            format!("band of {} is {} bps, {} ms", words.symbol(), e.band_bps, e.auction_ms)
+        }
+        Event::CrossTraded(e) => {
+            let cross = Cross::from_byte(e.cross).unwrap();
+            format!("crossed {cross:?} {} {} @{}", e.shares, words.symbol(), words.price(e.price))
+        }
+        Event::Indication(e) => format!(
+            "indicated {:?} {} paired {} left {}{}, near {} far {} last {} {}",
+            Cross::from_byte(e.cross).unwrap(),
+            e.symbol,
+            e.paired,
+            e.imbalance,
+            match e.direction {
+                b'B' => " of buyers",
+                b'S' => " of sellers",
+                b'N' => "",
+                b'O' => " of nothing",
+                _ => panic!("no direction"),
+            },
+            words.price(e.near),
+            words.price(e.far),
+            words.price(e.reference),
+            char::from(e.variation)
+        ),
+        Event::CancelRejected(e) => {
+            let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
+            format!("cancel of {name} rejected")
         }
         Event::PortWentUp(e) => format!("{port} up, next {}", e.next_sequence),
         Event::PortWentDown(e) => {
@@ -73,12 +115,13 @@ pub(super) fn render(
             let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
             orders.insert(OrderRef(sequence), name.clone());
             format!(
-                "accepted {name} {} {} {} @{}{}{}",
+                "accepted {name} {} {} {} @{}{}{}{}",
                 side(e.side),
                 e.quantity,
                 e.symbol,
                 words.price(e.price),
                 if e.order_state == OrderState::Dead.byte() { " dead" } else { "" },
+                waits_for(e.cross_type),
                 echo(e.trade_now, e.locate_broker)
             )
         }
@@ -151,6 +194,17 @@ pub(super) fn render(
     line + &stream + feed
 }
 
+/// The auction that an order is for.
+fn waits_for(cross_type: u8) -> String {
+    Cross::from_byte(cross_type).map_or(String::new(), |cross| format!(" for {cross:?}"))
+}
+
+/// "09:30", or "-" for not at all.
+fn time_of_day(time: Nanos) -> String {
+    let minutes = time.second() / 60;
+    if minutes == 0 { "-".to_owned() } else { format!("{:02}:{:02}", minutes / 60, minutes % 60) }
+}
+
 /// Options that mean nothing to the engine and come back as they were entered.
 fn echo(trade_now: u8, locate_broker: [u8; 4]) -> String {
     let trade_now = (trade_now != 0).then(|| format!(" tradenow={}", char::from(trade_now)));
@@ -164,13 +218,25 @@ pub(super) fn book(world: &World, symbol: &str) -> String {
     let manager = world.engine.order_manager();
     let instrument = manager.instrument(Symbol::new(symbol).unwrap()).unwrap();
     let words = Words { manager, instrument };
-    let side = |side: BookSide| {
-        let orders = world.engine.books().orders(instrument, side).map(|order| {
-            format!("{} {}@{}", world.orders[&order.order], order.open, words.price(order.price))
+    let side = |section: Section, side: BookSide| {
+        let orders = world.engine.books().orders_in(instrument, section, side).map(|order| {
+            let no_limit = order.price == side.no_limit();
+            let price = if no_limit { "market".to_owned() } else { words.price(order.price) };
+            format!("{} {}@{price}", world.orders[&order.order], order.open)
         });
         orders.collect::<Vec<_>>().join(", ")
     };
-    format!("bids [{}] asks [{}]", side(BookSide::Bids), side(BookSide::Asks))
+    let sides = |section| {
+        format!("bids [{}] asks [{}]", side(section, BookSide::Bids), side(section, BookSide::Asks))
+    };
+    let mut text = sides(Section::Continuous);
+    for (name, section) in [("opening", Section::Opening), ("closing", Section::Closing)] {
+        let waiting = sides(section);
+        if waiting != "bids [] asks []" {
+            write!(text, " {name} {waiting}").unwrap();
+        }
+    }
+    text
 }
 
 /// An amount with its decimals.
@@ -200,6 +266,9 @@ pub(super) fn reject_reason(code: u16) -> String {
         R::PeggingNotAllowed,
         R::InvalidQuantity,
         R::InvalidCross,
+        R::ReplaceNotAllowed,
+        R::PreMarket,
+        R::PostMarket,
         R::RoutingNotAllowed,
         R::InvalidSymbol,
         R::InvalidPrice,
@@ -238,6 +307,9 @@ impl Words<'_> {
     }
 
     fn price(&self, price: Price) -> String {
+        if price == Price::MARKET {
+            return "market".to_owned();
+        }
         let instrument = self.manager.instruments.get(self.instrument.0.into()).unwrap();
         decimal(price.0.try_into().unwrap(), instrument.price_decimals)
     }

@@ -8,14 +8,14 @@ use super::render::{book, decimal};
 use super::world::World;
 use crate::order_manager::Asset;
 use crate::types::command::{
-    AccountOpen, AccountUpdate, Cancel, CommandHeader, CurrencyDefine, DayEnd, DayStart,
-    FirmDefine, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, Replace, TermStart, Tick,
-    Transfer,
+    AccountOpen, AccountUpdate, Calendar, Cancel, CommandHeader, CurrencyDefine, DayEnd, DayStart,
+    FirmDefine, Halt, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, PriceBand, Replace,
+    Resume, SetPhase, TermStart, Tick, Transfer,
 };
 use crate::types::{
     AccountId, AccountStatus, AssetKind, ClOrdId, Connection, CurrencyCode, DisconnectPolicy,
-    DownReason, Epoch, FirmCode, Nanos, PortKind, PortName, Price, Quantity, Record, SessionId,
-    Side, Symbol, TimeInForce, UserRefNum,
+    DownReason, Epoch, FirmCode, Nanos, Phase, PortKind, PortName, Price, Quantity, Record,
+    SessionId, Side, Symbol, TimeInForce, UserRefNum,
 };
 
 /// The lines that say something.
@@ -46,6 +46,11 @@ impl<'a> Speaker<'a> {
                 self.port = Some(port);
                 self.request = request.strip_prefix('#').unwrap().parse().unwrap();
                 self.run(rest)
+            }
+            // What is not the story's point.
+            ["quietly", ref rest @ ..] => {
+                self.run(rest);
+                Vec::new()
             }
             ["stale", ref rest @ ..] => {
                 self.stale = true;
@@ -209,6 +214,10 @@ impl<'a> Speaker<'a> {
                     price_decimals: decimals.parse().unwrap(),
                     lot_size: option(options, "lot").unwrap_or(1),
                     tick_size: option(options, "tick").unwrap_or(1),
+                    reference_price: Price(option::<String>(options, "ref").map_or(0, |price| {
+                        parse_decimal(&price, decimals.parse().unwrap()).try_into().unwrap()
+                    })),
+                    market_category: option::<char>(options, "group").map_or(0, |c| c as u8),
                     product: b'C',
                     short_allowed: u8::from(options.contains(&"short")),
                     ..FromZeros::new_zeroed()
@@ -219,6 +228,65 @@ impl<'a> Speaker<'a> {
             }
             ["withdraw", account, amount, asset, ref options @ ..] => {
                 self.transfer(account, -1, amount, asset, options)
+            }
+            ["halt", symbol, ref reason @ ..] => {
+                let header = self.header::<Halt>();
+                self.world.apply(&Halt {
+                    header,
+                    request: self.request,
+                    symbol: all_or(symbol),
+                    reason: FirmCode::new(reason.first().unwrap_or(&"")).unwrap().0,
+                    ..FromZeros::new_zeroed()
+                })
+            }
+            ["resume", symbol, ref options @ ..] => {
+                let header = self.header::<Resume>();
+                self.world.apply(&Resume {
+                    header,
+                    request: self.request,
+                    symbol: all_or(symbol),
+                    reason: [b' '; 4],
+                    auction_ms: option::<String>(options, "for").map_or(0, |time| millis(&time)),
+                    ..FromZeros::new_zeroed()
+                })
+            }
+            ["phase", symbol, phase, ref options @ ..] => {
+                let header = self.header::<SetPhase>();
+                self.world.apply(&SetPhase {
+                    header,
+                    request: self.request,
+                    symbol: all_or(symbol),
+                    reason: [b' '; 4],
+                    auction_ms: option::<String>(options, "for").map_or(0, |time| millis(&time)),
+                    phase: phase_of(phase),
+                    ..FromZeros::new_zeroed()
+                })
+            }
+            ["band", symbol, bps, ref options @ ..] => {
+                let header = self.header::<PriceBand>();
+                self.world.apply(&PriceBand {
+                    header,
+                    request: self.request,
+                    symbol: Symbol::new(symbol).unwrap(),
+                    auction_ms: option::<String>(options, "for").map_or(0, |time| millis(&time)),
+                    band_bps: bps.parse().unwrap(),
+                    ..FromZeros::new_zeroed()
+                })
+            }
+            ["calendar", group, ref options @ ..] => {
+                let header = self.header::<Calendar>();
+                let time =
+                    |name| option::<String>(options, name).map_or(Nanos::ZERO, |t| clock(&t));
+                self.world.apply(&Calendar {
+                    header,
+                    request: self.request,
+                    opening_auction: time("opening"),
+                    open: time("open"),
+                    closing_auction: time("closing"),
+                    close: time("close"),
+                    group: if group == "*" { 0 } else { group.as_bytes()[0] },
+                    ..FromZeros::new_zeroed()
+                })
             }
             ["day", "start", date, ref options @ ..] => {
                 let date: u32 = date.parse().unwrap();
@@ -450,6 +518,7 @@ impl<'a> Speaker<'a> {
             duplicate_orders,
             idle_cancels,
             malformed_cancels,
+            late_cancels,
             idle_replaces,
             refused_logins,
             not_allowed,
@@ -459,6 +528,7 @@ impl<'a> Speaker<'a> {
             (duplicate_orders, "sent again"),
             (idle_cancels, "with nothing to cancel"),
             (malformed_cancels, "cancels out of form"),
+            (late_cancels, "cancels that came too late"),
             (idle_replaces, "with nothing to replace"),
             (refused_logins, "to log in"),
             (not_allowed, "not allowed"),
@@ -509,6 +579,37 @@ fn status(options: &[&str]) -> u8 {
         AccountStatus::Approved
     };
     status.byte()
+}
+
+/// A symbol, or all for "*".
+fn all_or(symbol: &str) -> Symbol {
+    if symbol == "*" { Symbol::BLANK } else { Symbol::new(symbol).unwrap() }
+}
+
+fn phase_of(name: &str) -> u8 {
+    let phase = match name {
+        "preopen" => Phase::PreOpen,
+        "opening" => Phase::OpeningAuction,
+        "continuous" => Phase::Continuous,
+        "volatility" => Phase::VolatilityAuction,
+        "halted" => Phase::Halted,
+        "reopening" => Phase::ReopeningAuction,
+        "closing" => Phase::ClosingAuction,
+        "closed" => Phase::Closed,
+        number => return number.parse().unwrap(),
+    };
+    phase.byte()
+}
+
+fn millis(text: &str) -> u32 {
+    u32::try_from(span(text).0 / 1_000_000).unwrap()
+}
+
+/// "14:30" as time since midnight.
+fn clock(text: &str) -> Nanos {
+    let (hours, minutes) = text.split_once(':').unwrap();
+    let minutes = hours.parse::<u64>().unwrap() * 60 + minutes.parse::<u64>().unwrap();
+    Nanos::from_secs(minutes * 60)
 }
 
 fn span(text: &str) -> Nanos {
