@@ -37,7 +37,7 @@ impl Engine {
             left -= u64::from(self.fill_in_cross(id, cross, price, left, out).0);
         }
         if shares > 0 {
-            self.trading_mut(id).last_price = price;
+            self.trade_at(id, price);
         }
         let crossed = CrossTraded {
             header: header_of::<CrossTraded>(id),

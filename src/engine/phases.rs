@@ -23,7 +23,9 @@ use crate::matching::{Auction, BookSide, Section};
 use crate::order_manager::{AUCTION_MS_DEFAULT, Trading};
 use crate::types::command::{self, Halt, PriceBand, Resume, SetPhase};
 use crate::types::event::{CalendarSet, EventHeader, PriceBandSet};
-use crate::types::{CancelReason, Cross, InstrumentId, Nanos, Phase, Refusal, Symbol, SystemCode};
+use crate::types::{
+    CancelReason, Cross, InstrumentId, Nanos, Phase, Price, Refusal, Symbol, SystemCode,
+};
 
 /// What the phases of all instruments need.
 #[derive(Debug)]
@@ -95,7 +97,7 @@ impl Engine {
         asker: Asker,
         out: &mut dyn Outlet,
     ) -> Result<(), Refusal> {
-        let to = Move { asker, ..Move::to(Phase::Halted, halt.reason) };
+        let to = Move { asker, ..Move::to(Phase::Halted, reason(halt.reason)?) };
         self.move_each(halt.symbol, |_, phase| may_halt(phase).then_some(to), out)
     }
 
@@ -112,7 +114,7 @@ impl Engine {
         let by_auction = Move {
             auction_ms: resume.auction_ms,
             asker,
-            ..Move::to(Phase::ReopeningAuction, resume.reason)
+            ..Move::to(Phase::ReopeningAuction, reason(resume.reason)?)
         };
         let resumed = |engine: &Self, id, phase| {
             let scheduled =
@@ -134,7 +136,8 @@ impl Engine {
         if set.auction_ms > AUCTION_MS_MAX {
             return Err(Refusal::Invalid);
         }
-        let to = Move { auction_ms: set.auction_ms, asker, ..Move::to(phase, set.reason) };
+        let reason = reason(set.reason)?;
+        let to = Move { auction_ms: set.auction_ms, asker, ..Move::to(phase, reason) };
         self.move_each(set.symbol, |_, from| (from != phase).then_some(to), out)
     }
 
@@ -371,6 +374,12 @@ impl Engine {
         }
     }
 
+    /// Notes the price of a trade.
+    pub(super) fn trade_at(&mut self, id: InstrumentId, price: Price) {
+        let row = self.manager.instruments.get_mut(id.0.into()).expect("it exists");
+        row.trading.trade_at(price, row.tick_size);
+    }
+
     pub(super) fn trading_of(&self, id: InstrumentId) -> &Trading {
         &self.manager.instruments.get(id.0.into()).expect("it exists").trading
     }
@@ -390,6 +399,15 @@ const fn follows(from: Phase, to: Phase) -> bool {
         }
         _ => !matches!(from, Phase::Halted | Phase::Closed),
     }
+}
+
+/// A reason as the feed shows it: of printable characters, and blank if there is none.
+fn reason(given: [u8; 4]) -> Result<[u8; 4], Refusal> {
+    if given == [0; 4] {
+        return Ok(NO_REASON);
+    }
+    let printable = given.iter().all(|byte| (b' '..=b'~').contains(byte));
+    if printable { Ok(given) } else { Err(Refusal::Invalid) }
 }
 
 const fn may_halt(phase: Phase) -> bool {

@@ -224,7 +224,7 @@ impl Engine {
                 return Filling::Done;
             };
             self.settle(order, admission, incoming, &fill, out);
-            self.trading_mut(instrument).last_price = fill.price;
+            self.trade_at(instrument, fill.price);
         }
         if self.books.crosses(instrument, incoming.side, incoming.price) {
             Filling::TooMany
@@ -241,7 +241,6 @@ impl Engine {
         (lowest, highest): (Price, Price),
     ) -> bool {
         let &Incoming { side, price, open, .. } = incoming;
-        // What a limit inside the band meets is inside it, too, or it is better than the band allows.
         let crosses = !open.is_zero() && self.books.crosses(instrument, side, price);
         let best = self.books.first(instrument, side.opposite());
         let price = best.map(|handle| self.books.order(handle).price);

@@ -25,8 +25,8 @@ pub struct Trading {
     pub phase: Phase,
     /// The price of the last trade, before the first that of the definition; 0 = none.
     pub last_price: Price,
-    /// What an order without a limit is worth at most: [`COLLAR`] times the last price as the day began.
-    /// 0 = there are no such orders.
+    /// What an order without a limit is worth at most: twice the last price as the day began, or the
+    /// day's first. 0 = there is no price yet, and no such order.
     pub collar: Price,
     /// Basis points above and below the last price in which it trades, 0 = any distance.
     pub band_bps: u16,
@@ -60,6 +60,19 @@ impl Trading {
         if self.phase != Phase::Halted {
             self.phase = phase;
         }
+        self.set_collar(tick_size);
+    }
+
+    /// Notes the price of a trade.
+    pub(crate) fn trade_at(&mut self, price: Price, tick_size: u64) {
+        self.last_price = price;
+        if self.collar == Price(0) {
+            self.set_collar(tick_size);
+        }
+    }
+
+    /// Orders hold what the collar says, so it does not move while there may be any.
+    fn set_collar(&mut self, tick_size: u64) {
         let most = (self.last_price.0 * COLLAR).min(Price::MAX.0);
         self.collar = Price(most - most % tick_size);
     }

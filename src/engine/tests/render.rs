@@ -86,7 +86,7 @@ pub(super) fn render(
             format!("crossed {cross:?} {} {} @{}", e.shares, words.symbol(), words.price(e.price))
         }
         Event::Indication(e) => format!(
-            "indicated {:?} {} paired {} left {}{}, near {} far {} last {} {}",
+            "indicated {:?} {} paired {} left {}{}, near {} far {} last {}{}",
             Cross::from_byte(e.cross).unwrap(),
             e.symbol,
             e.paired,
@@ -101,7 +101,11 @@ pub(super) fn render(
             words.price(e.near),
             words.price(e.far),
             words.price(e.reference),
-            char::from(e.variation)
+            if e.variation == b' ' {
+                String::new()
+            } else {
+                format!(" {}", char::from(e.variation))
+            }
         ),
         Event::CancelRejected(e) => {
             let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
