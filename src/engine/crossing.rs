@@ -193,7 +193,7 @@ fn variation(price: Price, reference: Price) -> u8 {
     }
     match price.0.abs_diff(reference.0) * 100 / reference.0 {
         0 => b'L',
-        percent @ 1..=9 => b"0123456789"[percent as usize],
+        percent @ 1..=9 => b'0' + u8::try_from(percent).expect("one digit"),
         10..=19 => b'A',
         20..=29 => b'B',
         _ => b'C',

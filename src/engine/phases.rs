@@ -47,6 +47,10 @@ pub(super) enum Hours {
     Over,
 }
 
+/// Timers below are the calendar's.
+const FIRST_OF_INSTRUMENTS: u32 = 16;
+const _: () = assert!(FIRST_OF_INSTRUMENTS as usize == GROUPS_MAX);
+
 /// The time between two indications of an auction.
 pub(super) const INDICATION_INTERVAL: Nanos = Nanos::SECOND;
 
@@ -416,7 +420,7 @@ const fn may_halt(phase: Phase) -> bool {
 
 /// The timer of an instrument's next indication; the next one is that of its auction's end.
 const fn indication(id: InstrumentId) -> u32 {
-    GROUPS_MAX as u32 + 2 * id.0 as u32
+    FIRST_OF_INSTRUMENTS + 2 * id.0 as u32
 }
 
 /// The instrument of a timer, and whether it ends its auction; `None` for the calendar's.

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::phases;
 use super::world::World;
 use crate::matching::{BookSide, Section};
 use crate::order_manager::OrderManager;
 use crate::types::command::CommandKind;
 use crate::types::event::{Event, EventHeader};
 use crate::types::{
-    AccountStatus, AssetKind, CancelReason, Cross, CurrencyId, DownReason, FirmId, InstrumentId,
-    Line, Liquidity, Nanos, OrderRef, OrderState, Phase, PortId, Price, Refusal, RejectReason,
-    Side, Symbol, SystemCode, TradingState, UserRefNum,
+    AccountStatus, AssetKind, CancelReason, CurrencyId, DownReason, FirmId, InstrumentId, Line,
+    Liquidity, OrderRef, OrderState, PortId, Price, Refusal, RejectReason, Side, Symbol,
+    SystemCode, UserRefNum,
 };
 
 /// One event in a line.
@@ -63,54 +64,6 @@ pub(super) fn render(
         Event::InstrumentDefined(e) => {
             format!("instrument {} is {}", e.symbol, e.header.instrument)
         }
-        Event::TradingAction(e) => {
-            let phase = Phase::from_byte(e.phase).unwrap();
-            assert_eq!(TradingState::from_byte(e.state), Some(phase.trading_state()));
-            let shown = match phase {
-                Phase::Continuous => "Trading".to_owned(),
-                phase => format!("{phase:?}"),
-            };
-            let reason = String::from_utf8_lossy(&e.reason);
-            format!("{} {}", e.symbol, format!("{shown} {reason}").trim_end())
-        }
-        Event::CalendarSet(e) => {
-            let group = if e.group == 0 { '*' } else { char::from(e.group) };
-            let times = [e.opening_auction, e.open, e.closing_auction, e.close].map(time_of_day);
-            format!("calendar of {group} is {}", times.join(" "))
-        }
-        Event::PriceBandSet(e) => {
-            format!("band of {} is {} bps, {} ms", words.symbol(), e.band_bps, e.auction_ms)
-        }
-        Event::CrossTraded(e) => {
-            let cross = Cross::from_byte(e.cross).unwrap();
-            format!("crossed {cross:?} {} {} @{}", e.shares, words.symbol(), words.price(e.price))
-        }
-        Event::Indication(e) => format!(
-            "indicated {:?} {} paired {} left {}{}, near {} far {} last {}{}",
-            Cross::from_byte(e.cross).unwrap(),
-            e.symbol,
-            e.paired,
-            e.imbalance,
-            match e.direction {
-                b'B' => " of buyers",
-                b'S' => " of sellers",
-                b'N' => "",
-                b'O' => " of nothing",
-                _ => panic!("no direction"),
-            },
-            words.price(e.near),
-            words.price(e.far),
-            words.price(e.reference),
-            if e.variation == b' ' {
-                String::new()
-            } else {
-                format!(" {}", char::from(e.variation))
-            }
-        ),
-        Event::CancelRejected(e) => {
-            let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
-            format!("cancel of {name} rejected")
-        }
         Event::PortWentUp(e) => format!("{port} up, next {}", e.next_sequence),
         Event::PortWentDown(e) => {
             format!("{port} down, {:?}", DownReason::from_byte(e.reason).unwrap())
@@ -125,7 +78,7 @@ pub(super) fn render(
                 e.symbol,
                 words.price(e.price),
                 if e.order_state == OrderState::Dead.byte() { " dead" } else { "" },
-                waits_for(e.cross_type),
+                phases::waits_for(e.cross_type),
                 echo(e.trade_now, e.locate_broker)
             )
         }
@@ -180,9 +133,17 @@ pub(super) fn render(
             let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
             format!("rejected {name} {}", reject_reason(e.reason))
         }
+        event => phases::render(&event, &words),
     };
-    // Whose stream a message is in is said where the line does not say it.
-    let stream = if matches!(Event::parse(record), Ok(Event::SystemMessage(_))) {
+    let stream = stream(record, header, &words);
+    let feed = if header.feed_sequence > 0 { " *" } else { "" };
+    line + &stream + feed
+}
+
+/// Whose stream a message is in, where the line does not say it.
+fn stream(record: &[Line], header: &EventHeader, words: &Words<'_>) -> String {
+    let port = words.port(header.port);
+    if matches!(Event::parse(record), Ok(Event::SystemMessage(_))) {
         match (header.port.is_none(), header.firm.is_none()) {
             (false, true) => format!(" -> {port}"),
             (true, false) => format!(" -> firm {}", words.firm(header.firm)),
@@ -193,20 +154,7 @@ pub(super) fn render(
         format!(" -> {port} #{}", header.port_sequence)
     } else {
         String::new()
-    };
-    let feed = if header.feed_sequence > 0 { " *" } else { "" };
-    line + &stream + feed
-}
-
-/// The auction that an order is for.
-fn waits_for(cross_type: u8) -> String {
-    Cross::from_byte(cross_type).map_or(String::new(), |cross| format!(" for {cross:?}"))
-}
-
-/// "09:30", or "-" for not at all.
-fn time_of_day(time: Nanos) -> String {
-    let minutes = time.second() / 60;
-    if minutes == 0 { "-".to_owned() } else { format!("{:02}:{:02}", minutes / 60, minutes % 60) }
+    }
 }
 
 /// Options that mean nothing to the engine and come back as they were entered.
@@ -287,7 +235,7 @@ pub(super) fn reject_reason(code: u16) -> String {
     reason.map_or(format!("{code:#04x}"), |reason| format!("{reason:?}"))
 }
 
-struct Words<'a> {
+pub(super) struct Words<'a> {
     manager: &'a OrderManager,
     instrument: InstrumentId,
 }
@@ -301,16 +249,16 @@ impl Words<'_> {
         self.manager.firms.get(firm.0.into()).unwrap().code.text()
     }
 
-    fn name(&self, port: PortId, channel: u8, number: UserRefNum) -> String {
+    pub(super) fn name(&self, port: PortId, channel: u8, number: UserRefNum) -> String {
         let port = self.port(port);
         if channel == 0 { format!("{port}.{number}") } else { format!("{port}.{channel}/{number}") }
     }
 
-    fn symbol(&self) -> String {
+    pub(super) fn symbol(&self) -> String {
         self.manager.instruments.get(self.instrument.0.into()).unwrap().symbol.text()
     }
 
-    fn price(&self, price: Price) -> String {
+    pub(super) fn price(&self, price: Price) -> String {
         if price == Price::MARKET {
             return "market".to_owned();
         }

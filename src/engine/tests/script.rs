@@ -4,18 +4,19 @@ use zerocopy::FromZeros;
 
 use super::super::EngineCounters;
 use super::super::events::Owner;
+use super::phases;
 use super::render::{book, decimal};
 use super::world::World;
 use crate::order_manager::Asset;
 use crate::types::command::{
-    AccountOpen, AccountUpdate, Calendar, Cancel, CommandHeader, CurrencyDefine, DayEnd, DayStart,
-    FirmDefine, Halt, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, PriceBand, Replace,
-    Resume, SetPhase, TermStart, Tick, Transfer,
+    AccountOpen, AccountUpdate, Cancel, CommandHeader, CurrencyDefine, DayEnd, DayStart,
+    FirmDefine, Halt, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, Replace, TermStart,
+    Tick, Transfer,
 };
 use crate::types::{
     AccountId, AccountStatus, AssetKind, ClOrdId, Connection, CurrencyCode, DisconnectPolicy,
-    DownReason, Epoch, FirmCode, Nanos, Phase, PortKind, PortName, Price, Quantity, Record,
-    SessionId, Side, Symbol, TimeInForce, UserRefNum,
+    DownReason, Epoch, FirmCode, Nanos, PortKind, PortName, Price, Quantity, Record, SessionId,
+    Side, Symbol, TimeInForce, UserRefNum,
 };
 
 /// The lines that say something.
@@ -229,65 +230,6 @@ impl<'a> Speaker<'a> {
             ["withdraw", account, amount, asset, ref options @ ..] => {
                 self.transfer(account, -1, amount, asset, options)
             }
-            ["halt", symbol, ref reason @ ..] => {
-                let header = self.header::<Halt>();
-                self.world.apply(&Halt {
-                    header,
-                    request: self.request,
-                    symbol: all_or(symbol),
-                    reason: FirmCode::new(reason.first().unwrap_or(&"")).unwrap().0,
-                    ..FromZeros::new_zeroed()
-                })
-            }
-            ["resume", symbol, ref options @ ..] => {
-                let header = self.header::<Resume>();
-                self.world.apply(&Resume {
-                    header,
-                    request: self.request,
-                    symbol: all_or(symbol),
-                    reason: [b' '; 4],
-                    auction_ms: option::<String>(options, "for").map_or(0, |time| millis(&time)),
-                    ..FromZeros::new_zeroed()
-                })
-            }
-            ["phase", symbol, phase, ref options @ ..] => {
-                let header = self.header::<SetPhase>();
-                self.world.apply(&SetPhase {
-                    header,
-                    request: self.request,
-                    symbol: all_or(symbol),
-                    reason: [b' '; 4],
-                    auction_ms: option::<String>(options, "for").map_or(0, |time| millis(&time)),
-                    phase: phase_of(phase),
-                    ..FromZeros::new_zeroed()
-                })
-            }
-            ["band", symbol, bps, ref options @ ..] => {
-                let header = self.header::<PriceBand>();
-                self.world.apply(&PriceBand {
-                    header,
-                    request: self.request,
-                    symbol: Symbol::new(symbol).unwrap(),
-                    auction_ms: option::<String>(options, "for").map_or(0, |time| millis(&time)),
-                    band_bps: bps.parse().unwrap(),
-                    ..FromZeros::new_zeroed()
-                })
-            }
-            ["calendar", group, ref options @ ..] => {
-                let header = self.header::<Calendar>();
-                let time =
-                    |name| option::<String>(options, name).map_or(Nanos::ZERO, |t| clock(&t));
-                self.world.apply(&Calendar {
-                    header,
-                    request: self.request,
-                    opening_auction: time("opening"),
-                    open: time("open"),
-                    closing_auction: time("closing"),
-                    close: time("close"),
-                    group: if group == "*" { 0 } else { group.as_bytes()[0] },
-                    ..FromZeros::new_zeroed()
-                })
-            }
             ["day", "start", date, ref options @ ..] => {
                 let date: u32 = date.parse().unwrap();
                 let generation = option(options, "generation").unwrap_or(1);
@@ -314,7 +256,11 @@ impl<'a> Speaker<'a> {
                     ..FromZeros::new_zeroed()
                 })
             }
-            _ => panic!("not a line of the notation: {words:?}"),
+            _ => {
+                let header = self.header::<Halt>();
+                let command = phases::command(header, self.request, words);
+                self.world.apply_lines(&command)
+            }
         }
     }
 
@@ -477,7 +423,7 @@ impl<'a> Speaker<'a> {
             ("off", _) => Price(current.0 + 1),
             (_, Some(ticks)) => {
                 let shift = ticks.parse::<i64>().unwrap() * tick.cast_signed();
-                Price(current.0.checked_add_signed(shift).unwrap())
+                Price(current.0.saturating_add_signed(shift))
             }
             (price, None) => Price(parse_decimal(price, decimals).try_into().unwrap()),
         };
@@ -565,7 +511,7 @@ fn number_of(text: &str) -> (u8, UserRefNum) {
     (channel.parse().unwrap(), UserRefNum(number.parse().unwrap()))
 }
 
-fn option<T: std::str::FromStr>(options: &[&str], name: &str) -> Option<T> {
+pub(super) fn option<T: std::str::FromStr>(options: &[&str], name: &str) -> Option<T> {
     let value = options.iter().find_map(|option| option.strip_prefix(name)?.strip_prefix('='))?;
     value.parse().ok()
 }
@@ -581,38 +527,7 @@ fn status(options: &[&str]) -> u8 {
     status.byte()
 }
 
-/// A symbol, or all for "*".
-fn all_or(symbol: &str) -> Symbol {
-    if symbol == "*" { Symbol::BLANK } else { Symbol::new(symbol).unwrap() }
-}
-
-fn phase_of(name: &str) -> u8 {
-    let phase = match name {
-        "preopen" => Phase::PreOpen,
-        "opening" => Phase::OpeningAuction,
-        "continuous" => Phase::Continuous,
-        "volatility" => Phase::VolatilityAuction,
-        "halted" => Phase::Halted,
-        "reopening" => Phase::ReopeningAuction,
-        "closing" => Phase::ClosingAuction,
-        "closed" => Phase::Closed,
-        number => return number.parse().unwrap(),
-    };
-    phase.byte()
-}
-
-fn millis(text: &str) -> u32 {
-    u32::try_from(span(text).0 / 1_000_000).unwrap()
-}
-
-/// "14:30" as time since midnight.
-fn clock(text: &str) -> Nanos {
-    let (hours, minutes) = text.split_once(':').unwrap();
-    let minutes = hours.parse::<u64>().unwrap() * 60 + minutes.parse::<u64>().unwrap();
-    Nanos::from_secs(minutes * 60)
-}
-
-fn span(text: &str) -> Nanos {
+pub(super) fn span(text: &str) -> Nanos {
     if let Some(millis) = text.strip_suffix("ms") {
         return Nanos::from_millis(millis.parse().unwrap());
     }
