@@ -11,8 +11,8 @@
 //! | reference | nearest to the reference price; of two equally near, the higher |
 //!
 //! Every tick of a range is a candidate: from the lowest to the highest of the best bid, the best ask,
-//! the limits that cross, and those that market orders reach. Where a side has no limit order, the range
-//! goes on to the reference price, and without limits on either side it is the reference price.
+//! the limits that cross, and those that market orders reach. Where no bid has a limit, the range begins
+//! no higher than the reference price; where no offer has one, it ends no lower.
 
 use crate::types::Price;
 

@@ -10,16 +10,18 @@
 //! 47 `AccountQuery`, 53 `BustTrade`, 54 `TradeCorrection`.
 
 mod phase;
+mod session;
 
 use std::mem::offset_of;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 pub use self::phase::{Calendar, Halt, PriceBand, Resume, SetPhase};
+pub use self::session::{PortDown, PortUp};
 use super::record::records;
 use super::{
-    AccountId, ClOrdId, Connection, CurrencyCode, Epoch, FirmCode, LINE_BYTES, Line, Nanos, PortId,
-    PortName, Price, Quantity, Record, RecordError, SessionId, Symbol, UserRefNum, split_record,
+    AccountId, ClOrdId, CurrencyCode, Epoch, FirmCode, LINE_BYTES, Line, Nanos, PortId, PortName,
+    Price, Quantity, Record, RecordError, SessionId, Symbol, UserRefNum, split_record,
 };
 
 records! {
@@ -399,36 +401,6 @@ pub struct InstrumentDefine {
     pub short_allowed: u8,
     /// Zero.
     pub reserved: [u8; 44],
-}
-
-/// A participant proved who it is: its port's session begins, with this command's sequence as epoch.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
-#[repr(C, align(64))]
-pub struct PortUp {
-    /// Common fields; the epoch is that of the session to come, so it is none.
-    pub header: CommandHeader,
-    /// The gateway's number for the connection, returned by the event.
-    pub connection: Connection,
-    /// Source address.
-    pub source_address: [u8; 4],
-    /// Source port.
-    pub source_port: u16,
-    /// `T` TCP, `U` UDP.
-    pub transport: u8,
-    /// Zero.
-    pub reserved: [u8; 25],
-}
-
-/// A session is over.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
-#[repr(C, align(64))]
-pub struct PortDown {
-    /// Common fields; the epoch says which session.
-    pub header: CommandHeader,
-    /// A [`DownReason`](super::DownReason).
-    pub reason: u8,
-    /// Zero.
-    pub reserved: [u8; 39],
 }
 
 /// Enters an order.
