@@ -20,11 +20,16 @@ use rialto::net::{
     Transport,
 };
 use rialto::sys::alloc_count::{CountingAllocator, counted, uncounted};
-use rialto::types::{Nanos, Price, Quantity, Side, Symbol, TimeInForce, UserRefNum};
+use rialto::types::command::{CommandHeader, NewOrder, PortUp, SetPhase};
+use rialto::types::{
+    Epoch, Line, Nanos, Phase, PortId, Price, Quantity, Record, Side, Symbol, TimeInForce,
+    UserRefNum,
+};
 use rialto::wire::ouch::{CANCEL_BYTES_MAX, Cancel, ENTER_BYTES_MAX, Enter, Options};
 use rialto::wire::soup::{self, Packet};
+use zerocopy::FromZeros as _;
 
-use pipeline::Pipeline;
+use pipeline::{Core, Pipeline};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -118,6 +123,55 @@ fn datagram(header: EthernetHeader) -> Vec<u8> {
     };
     let udp = UdpHeader { source_port: 7_001, destination_port: 7_001 };
     [&header.emit()[..], &ip.emit(), &udp.emit(&ip, payload), payload].concat()
+}
+
+#[test]
+fn nothing_is_allocated_in_an_auction() {
+    let mut core = Core::open(SEGMENT_BYTES);
+    let port = PortId(1);
+    let header = CommandHeader::new::<PortUp>(port, Epoch::NONE, Nanos::ZERO);
+    core.commands.push(PortUp { header, ..PortUp::new_zeroed() }.lines()).unwrap();
+    core.cycle();
+    let epoch = core.engine.engine().order_manager().ports.get(port.0).unwrap().epoch;
+    let mut number = 0;
+    let mut allocated = 0;
+    for round in 0..40 {
+        let mut give = |command: &[Line]| {
+            core.commands.push(command).unwrap();
+            core.now = core.now.after(Nanos::SECOND);
+            let count = counted(|| core.cycle()).1;
+            allocated += if round < 20 { 0 } else { count };
+        };
+        give(phase(Phase::PreOpen).lines());
+        for step in 0..30 {
+            number += 1;
+            let order = NewOrder {
+                header: CommandHeader::new::<NewOrder>(port, epoch, Nanos::ZERO),
+                price: if step < 2 { Price::MARKET } else { Price(250_000 + step * 100) },
+                symbol: Symbol::new("ACME").unwrap(),
+                user_ref_num: UserRefNum(number),
+                quantity: Quantity(100),
+                side: if number % 2 == 0 { b'B' } else { b'S' },
+                time_in_force: TimeInForce::Day.byte(),
+                display: b'Y',
+                capacity: b'A',
+                intermarket_sweep: b'N',
+                cross_type: if step < 10 { b'O' } else { b'N' },
+                ..NewOrder::new_zeroed()
+            };
+            give(order.lines());
+        }
+        give(phase(Phase::Continuous).lines());
+        give(phase(Phase::Closed).lines());
+    }
+    let last_price = core.engine.engine().order_manager().instruments.get(1).unwrap().trading;
+    assert!(last_price.last_price > Price(250_000), "{last_price:?}");
+    assert_eq!(allocated, 0);
+}
+
+fn phase(phase: Phase) -> SetPhase {
+    let header = CommandHeader::internal::<SetPhase>(Nanos::ZERO);
+    SetPhase { header, phase: phase.byte(), ..SetPhase::new_zeroed() }
 }
 
 #[test]

@@ -107,6 +107,7 @@ fn refusal(reason: Option<Refusal>) -> &'static str {
         Some(Refusal::Balance) => "the balance does not suffice",
         Some(Refusal::Capacity) => "the node is not made for so many",
         Some(Refusal::RepeatedReference) => "the external reference was used before",
+        Some(Refusal::Phase) => "the instrument is not in a phase in which this can be done",
         None => "for a reason this version does not know",
     }
 }

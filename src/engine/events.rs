@@ -121,10 +121,11 @@ impl EventWriter {
     /// At the start of an empty event log, for a venue of these limits.
     ///
     /// A stream is full when its numbers suffice for the worst that can still come: a command that
-    /// fills every resting order, on both sides, and the cancels that close the port or the firm.
+    /// fills every resting order, on both sides, or moves every instrument, and the cancels that close
+    /// the port or the firm.
     pub(super) fn new(limits: &VenueLimits) -> Self {
-        let reserve =
-            (4 * u64::from(limits.orders)).saturating_add(u64::from(limits.ports) + 1_024);
+        let moves = u64::from(limits.ports) + u64::from(limits.instruments);
+        let reserve = 4 * u64::from(limits.orders) + moves + 1_024;
         let reserve = u32::try_from(reserve).expect("OrderManager::new bounds orders and ports");
         // Their numbers begin with 1.
         let (ports, firms) = (limits.ports as usize + 1, usize::from(limits.firms) + 1);

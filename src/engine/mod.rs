@@ -5,11 +5,14 @@
 
 mod administration;
 mod agent;
+mod calendar;
+mod crossing;
 mod day;
 mod definitions;
 mod error;
 mod events;
 mod memory;
+mod phases;
 mod replacing;
 mod sessions;
 mod timers;
@@ -21,6 +24,7 @@ pub use error::{ApplyError, CommandError};
 pub use memory::{CommandFrames, FrameList, MEMORY_SEGMENT_BYTES};
 
 use self::events::{EventWriter, FirstError, Outlet, Route};
+use self::phases::Phases;
 use self::timers::TimerQueue;
 use crate::counters::counter_set;
 use crate::matching::Books;
@@ -163,6 +167,8 @@ pub struct Engine {
     events: EventWriter,
     /// Disconnect grace, by port.
     grace: TimerQueue,
+    /// The calendar, and auctions.
+    phases: Phases,
     /// What it was made for.
     limits: VenueLimits,
     /// Whether the log has said so too.
@@ -203,6 +209,8 @@ counter_set! {
         idle_cancels,
         /// Cancels whose form is wrong.
         malformed_cancels,
+        /// Cancels of orders that are final.
+        late_cancels,
         /// Replaces of what is not open.
         idle_replaces,
         /// Logins to ports that do not exist, that need an open day, or whose stream is full.
@@ -226,6 +234,7 @@ impl Engine {
             books: Books::new(orders, instruments),
             events: EventWriter::new(limits),
             grace: TimerQueue::new(ports),
+            phases: Phases::new(instruments),
             day: None,
             last_day: (0, 0),
             counters: EngineCounters::default(),
@@ -348,8 +357,22 @@ impl Engine {
         {
             self.postpone_graces(start);
         }
-        while let Some(port) = self.grace.pop_due(time) {
-            self.end_grace(PortId(port), out);
+        self.fire_timers(out);
+    }
+
+    /// Fires what is due, in the order of the deadlines; of equal ones, the phases' first.
+    fn fire_timers(&mut self, out: &mut dyn Outlet) {
+        loop {
+            let (phase, grace) = (self.phases.timers.next(), self.grace.next());
+            if phase <= grace
+                && let Some(timer) = self.phases.timers.pop_due(self.now)
+            {
+                self.fire_phase_timer(timer, out);
+            } else if let Some(port) = self.grace.pop_due(self.now) {
+                self.end_grace(PortId(port), out);
+            } else {
+                return;
+            }
         }
     }
 
@@ -373,6 +396,11 @@ impl Engine {
             Command::AccountUpdate(c) => self.administer(c, Self::update_account, out),
             Command::Transfer(c) => self.administer(c, Self::transfer, out),
             Command::InstrumentDefine(c) => self.administer(c, Self::define_instrument, out),
+            Command::Calendar(c) => self.administer(c, Self::set_calendar, out),
+            Command::PriceBand(c) => self.administer(c, Self::set_price_band, out),
+            Command::Halt(c) => self.administer(c, Self::halt, out),
+            Command::Resume(c) => self.administer(c, Self::resume, out),
+            Command::SetPhase(c) => self.administer(c, Self::override_phase, out),
         }
     }
 }

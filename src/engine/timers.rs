@@ -42,6 +42,11 @@ impl TimerQueue {
         self.places[id as usize] != UNARMED
     }
 
+    /// The first deadline, [`Nanos::MAX`] if there is none.
+    pub(super) fn next(&self) -> Nanos {
+        self.heap.first().map_or(Nanos::MAX, |&(deadline, _)| deadline)
+    }
+
     /// Takes the id whose deadline is first, if it is due at `now`.
     pub(super) fn pop_due(&mut self, now: Nanos) -> Option<u32> {
         let &(deadline, id) = self.heap.first()?;

@@ -4,26 +4,40 @@
 //! has met [`FILLS_MAX`] others and would meet more is canceled there and then: it may not rest, and it
 //! may not keep everyone waiting.
 
+use super::crossing::section_of;
 use super::events::{Outlet, Route};
 use super::{Engine, header_of};
-use crate::matching::{BookSide, Fill, Incoming};
-use crate::order_manager::{Admission, FILLS_MAX, OpenOrder, Settlement};
+use crate::matching::{BookSide, Fill, Incoming, Section};
+use crate::order_manager::{Admission, FILLS_MAX, OpenOrder, Settlement, cross_of};
 use crate::types::command::{Cancel, CommandHeader, NewOrder};
-use crate::types::event::{Accepted, Canceled, EventHeader, Executed, Rejected, Rested};
+use crate::types::event::{
+    Accepted, CancelRejected, Canceled, EventHeader, Executed, Rejected, Rested,
+};
 use crate::types::{
-    CancelReason, Liquidity, MatchNumber, OrderHandle, OrderRef, OrderState, PortKind, Price,
-    Quantity, RejectReason, Side, notional,
+    CancelReason, InstrumentId, Liquidity, MatchNumber, OrderHandle, OrderRef, OrderState, Phase,
+    PortKind, Price, Quantity, RejectReason, Side, notional,
 };
 
 /// What becomes of an order as it arrives.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arrival {
-    /// It meets nothing and rests as it is.
+    /// It meets nothing, or what it meets waits with it for an auction; it rests as it is.
     Rests,
     /// It meets an order of the other side.
     Trades,
     /// It meets nothing and may not rest.
     Dies,
+}
+
+/// How an order's fills ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Filling {
+    /// It is filled, or meets nothing more.
+    Done,
+    /// It has met as many as it may.
+    TooMany,
+    /// The next price is too far from the last before it came.
+    OutOfBand,
 }
 
 impl Engine {
@@ -66,6 +80,10 @@ impl Engine {
             self.counters.idle_cancels += 1;
             return;
         };
+        if self.is_final(handle) {
+            self.reject_cancel(handle, out);
+            return;
+        }
         self.take_shares(handle, decrement, CancelReason::User, out);
     }
 
@@ -107,7 +125,7 @@ impl Engine {
     fn enter(&mut self, order: &NewOrder, admission: &Admission, out: &mut dyn Outlet) {
         let arrival = self.arrival(order, admission);
         let route = Route::order_entry(order.header.port, admission.firm);
-        let route = route.and_feed(arrival == Arrival::Rests);
+        let route = route.and_feed(arrival == Arrival::Rests && cross_of(order).is_none());
         let accepted = accepted(order, admission, arrival.order_state());
         let reference = OrderRef(self.events.emit(route, &accepted, out));
         self.trade(order, admission, arrival, reference, out);
@@ -116,6 +134,10 @@ impl Engine {
     /// What becomes of an order that was admitted.
     pub(super) fn arrival(&self, order: &NewOrder, admission: &Admission) -> Arrival {
         let &Admission { instrument, side, immediate, .. } = admission;
+        let trades = self.trading_of(instrument).phase == Phase::Continuous;
+        if !trades || cross_of(order).is_some() {
+            return Arrival::Rests;
+        }
         match (self.books.crosses(instrument, side.into(), order.price), immediate) {
             (true, _) => Arrival::Trades,
             (false, false) => Arrival::Rests,
@@ -149,22 +171,26 @@ impl Engine {
             price: order.price,
             open: order.quantity,
         };
-        for _ in 0..FILLS_MAX {
-            let Some(fill) = self.books.next_fill(instrument, &mut incoming) else { break };
-            self.settle(order, admission, &incoming, &fill, out);
-        }
+        let ended = match arrival {
+            Arrival::Trades => self.fill(order, admission, &mut incoming, out),
+            Arrival::Rests | Arrival::Dies => Filling::Done,
+        };
         if incoming.open.is_zero() {
             return;
         }
-        if self.books.crosses(instrument, incoming.side, incoming.price) {
-            self.drop_rest(order, admission, &incoming, CancelReason::System, out);
-            return;
+        match ended {
+            Filling::Done => {}
+            Filling::TooMany => {
+                self.drop_rest(order, admission, &incoming, CancelReason::System, out);
+                return;
+            }
+            Filling::OutOfBand => self.pause(instrument, out),
         }
         if immediate {
             self.drop_rest(order, admission, &incoming, CancelReason::ImmediateOrCancel, out);
             return;
         }
-        let handle = self.books.rest(instrument, &incoming);
+        let handle = self.rest(order, instrument, &incoming);
         self.manager.open_order(handle, open_order(order, admission, &incoming));
         if arrival == Arrival::Trades {
             let rested = Rested {
@@ -177,6 +203,67 @@ impl Engine {
             };
             self.events.emit(Route::FEED, &rested, out);
         }
+    }
+
+    /// Trades an order with those it meets.
+    fn fill(
+        &mut self,
+        order: &NewOrder,
+        admission: &Admission,
+        incoming: &mut Incoming,
+        out: &mut dyn Outlet,
+    ) -> Filling {
+        let instrument = admission.instrument;
+        // The prices of this order's own fills move the band for the next order, not for itself.
+        let band = self.trading_of(instrument).band();
+        for _ in 0..FILLS_MAX {
+            if band.is_some_and(|band| self.leaves_band(instrument, incoming, band)) {
+                return Filling::OutOfBand;
+            }
+            let Some(fill) = self.books.next_fill(instrument, incoming) else {
+                return Filling::Done;
+            };
+            self.settle(order, admission, incoming, &fill, out);
+            self.trade_at(instrument, fill.price);
+        }
+        if self.books.crosses(instrument, incoming.side, incoming.price) {
+            Filling::TooMany
+        } else {
+            Filling::Done
+        }
+    }
+
+    /// Whether the next fill of an order, if it meets another, would be at a price outside the band.
+    fn leaves_band(
+        &self,
+        instrument: InstrumentId,
+        incoming: &Incoming,
+        (lowest, highest): (Price, Price),
+    ) -> bool {
+        let &Incoming { side, price, open, .. } = incoming;
+        let crosses = !open.is_zero() && self.books.crosses(instrument, side, price);
+        let best = self.books.first(instrument, side.opposite());
+        let price = best.map(|handle| self.books.order(handle).price);
+        crosses && price.is_some_and(|price| !(lowest..=highest).contains(&price))
+    }
+
+    /// Puts what is left of an order into the book of its kind.
+    fn rest(
+        &mut self,
+        order: &NewOrder,
+        instrument: InstrumentId,
+        incoming: &Incoming,
+    ) -> OrderHandle {
+        if let Some(cross) = cross_of(order) {
+            let no_limit = incoming.price == Price::MARKET;
+            let price = if no_limit { incoming.side.no_limit() } else { incoming.price };
+            let waiting = Incoming { price, ..*incoming };
+            return self.books.collect(instrument, section_of(cross), &waiting);
+        }
+        if self.trading_of(instrument).phase == Phase::Continuous {
+            return self.books.rest(instrument, incoming);
+        }
+        self.books.collect(instrument, Section::Continuous, incoming)
     }
 
     /// Settles a fill and says so on both sides, the resting one first.
@@ -300,9 +387,10 @@ impl Engine {
         let price = self.books.order(handle).price;
         let order = self.manager.orders.get(handle);
         let instrument = self.manager.instruments.get(order.instrument.0.into());
-        let scale = instrument.expect("it trades").scale;
+        let instrument = instrument.expect("it trades");
+        let (worth, scale) = (instrument.trading.worth(price), instrument.scale);
         let (balance, held) = match order.side {
-            Side::Buy => (order.cash, value(price, quantity, scale)),
+            Side::Buy => (order.cash, value(worth, quantity, scale)),
             Side::Sell | Side::SellShort | Side::SellShortExempt => {
                 (order.shares, quantity.0.into())
             }
@@ -333,8 +421,26 @@ impl Engine {
             reason: reason.byte(),
             reserved: [0; 2],
         };
-        let route = Route::order_entry(order.port, order.firm).and_feed(true);
+        let route = Route::order_entry(order.port, order.firm).and_feed(order.is_shown());
         self.events.emit(route, &canceled, out);
+    }
+
+    /// Whether an order can be neither canceled nor replaced any more.
+    pub(super) fn is_final(&self, handle: OrderHandle) -> bool {
+        let order = self.manager.orders.get(handle);
+        order.is_final(self.trading_of(order.instrument).phase)
+    }
+
+    fn reject_cancel(&mut self, handle: OrderHandle, out: &mut dyn Outlet) {
+        self.counters.late_cancels += 1;
+        let order = self.manager.orders.get(handle);
+        let rejected = CancelRejected {
+            header: header_of::<CancelRejected>(order.instrument),
+            user_ref_num: order.user_ref_num,
+            user_ref_idx: order.user_ref_idx,
+            reserved: [0; 19],
+        };
+        self.events.emit(Route::order_entry(order.port, order.firm), &rejected, out);
     }
 
     fn reject(&mut self, order: &NewOrder, reason: u16, out: &mut dyn Outlet) {

@@ -26,6 +26,15 @@ impl BookSide {
             Self::Asks => Self::Bids,
         }
     }
+
+    /// The price under which an order without a limit waits for an auction: before all others.
+    #[must_use]
+    pub const fn no_limit(self) -> Price {
+        match self {
+            Self::Bids => Price::MARKET,
+            Self::Asks => Price(0),
+        }
+    }
 }
 
 impl From<Side> for BookSide {
@@ -34,11 +43,26 @@ impl From<Side> for BookSide {
     }
 }
 
+/// Which of an instrument's books an order rests in. Only those of the first meet incoming orders.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Section {
+    /// Trades whenever it can, and takes part in every auction.
+    #[default]
+    Continuous,
+    /// Waits for the auction that begins trading, or begins it again.
+    Opening,
+    /// Waits for the auction that ends trading.
+    Closing,
+}
+
+/// Sections of a book.
+const SECTIONS: usize = 3;
+
 /// The books of all instruments over one slab of orders and one of levels.
 #[derive(Debug)]
 pub struct Books {
-    orders: Slab<RestingOrder>,
-    levels: Slab<Level>,
+    pub(super) orders: Slab<RestingOrder>,
+    pub(super) levels: Slab<Level>,
     /// Book `i` is that of instrument `i + 1`.
     by_instrument: Vec<Book>,
 }
@@ -93,6 +117,8 @@ pub struct OrderView {
     pub instrument: InstrumentId,
     /// Its side.
     pub side: BookSide,
+    /// Its section.
+    pub section: Section,
     /// Its price.
     pub price: Price,
     /// Shares left.
@@ -101,6 +127,11 @@ pub struct OrderView {
 
 #[derive(Debug)]
 struct Book {
+    sections: [Sides; SECTIONS],
+}
+
+#[derive(Debug)]
+struct Sides {
     bids: Ladder,
     asks: Ladder,
 }
@@ -108,9 +139,9 @@ struct Book {
 /// What matching touches of a resting order: one cache line.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(64))]
-struct RestingOrder {
-    order: OrderRef,
-    price: Price,
+pub(super) struct RestingOrder {
+    pub(super) order: OrderRef,
+    pub(super) price: Price,
     open: Quantity,
     level: u32,
     /// The next older order of the level, 0 = it is the oldest.
@@ -118,7 +149,8 @@ struct RestingOrder {
     /// The next younger order of the level, 0 = it is the youngest.
     younger: u32,
     instrument: InstrumentId,
-    is_buy: bool,
+    pub(super) is_buy: bool,
+    section: Section,
 }
 
 const _: () = assert!(size_of::<RestingOrder>() == 64);
@@ -143,8 +175,9 @@ impl Books {
 
     /// Opens the book of the next instrument.
     pub fn open(&mut self) {
-        self.by_instrument
-            .push(Book { bids: Ladder::new(BookSide::Bids), asks: Ladder::new(BookSide::Asks) });
+        let sides =
+            || Sides { bids: Ladder::new(BookSide::Bids), asks: Ladder::new(BookSide::Asks) };
+        self.by_instrument.push(Book { sections: [sides(), sides(), sides()] });
     }
 
     /// Whether an order of `side` with the limit `price` would trade now.
@@ -177,13 +210,27 @@ impl Books {
     /// If it has no shares or would trade: the caller looked first. If it finds no room: the limits of
     /// those who may have open orders add up to no more than there is.
     pub fn rest(&mut self, instrument: InstrumentId, order: &Incoming) -> OrderHandle {
-        assert!(!order.open.is_zero(), "order {} has nothing to rest", order.order);
         assert!(
             !self.crosses(instrument, order.side, order.price),
             "order {} would cross the book",
             order.order
         );
-        let level = self.level_at(instrument, order.side, order.price);
+        self.collect(instrument, Section::Continuous, order)
+    }
+
+    /// Rests an order that waits for an auction, whatever is on the other side. In the sections of
+    /// auctions, one at [`BookSide::no_limit`] has none.
+    ///
+    /// # Panics
+    /// If it has no shares or finds no room.
+    pub fn collect(
+        &mut self,
+        instrument: InstrumentId,
+        section: Section,
+        order: &Incoming,
+    ) -> OrderHandle {
+        assert!(!order.open.is_zero(), "order {} has nothing to rest", order.order);
+        let level = self.level_at(instrument, section, order.side, order.price);
         let Level { youngest, .. } = *self.levels.get(level);
         let slot = self
             .orders
@@ -196,6 +243,7 @@ impl Books {
                 younger: 0,
                 instrument,
                 is_buy: order.side == BookSide::Bids,
+                section,
             })
             .expect("the orders promised to firms fit");
         let levels = self.levels.get_mut(level);
@@ -230,7 +278,18 @@ impl Books {
     /// The order that trades first on a side.
     #[must_use]
     pub fn first(&self, instrument: InstrumentId, side: BookSide) -> Option<OrderHandle> {
-        let (_, level) = self.ladder(instrument, side).best(&self.levels)?;
+        self.first_in(instrument, Section::Continuous, side)
+    }
+
+    /// The order that trades first on a side of a section.
+    #[must_use]
+    pub fn first_in(
+        &self,
+        instrument: InstrumentId,
+        section: Section,
+        side: BookSide,
+    ) -> Option<OrderHandle> {
+        let (_, level) = self.ladder(instrument, section, side).best(&self.levels)?;
         Some(OrderHandle(self.levels.get(level).oldest))
     }
 
@@ -243,6 +302,7 @@ impl Books {
             order: order.order,
             instrument: order.instrument,
             side: order.side(),
+            section: order.section,
             price: order.price,
             open: order.open,
         }
@@ -260,7 +320,7 @@ impl Books {
         instrument: InstrumentId,
         side: BookSide,
     ) -> impl Iterator<Item = LevelView> {
-        self.level_slots(instrument, side).map(|(price, level)| {
+        self.level_slots(instrument, Section::Continuous, side).map(|(price, level)| {
             let &Level { quantity, orders, .. } = self.levels.get(level);
             LevelView { price, quantity, orders }
         })
@@ -272,7 +332,17 @@ impl Books {
         instrument: InstrumentId,
         side: BookSide,
     ) -> impl Iterator<Item = OrderView> {
-        self.level_slots(instrument, side).flat_map(move |(_, level)| {
+        self.orders_in(instrument, Section::Continuous, side)
+    }
+
+    /// The orders of a side of a section, in the order they would trade.
+    pub fn orders_in(
+        &self,
+        instrument: InstrumentId,
+        section: Section,
+        side: BookSide,
+    ) -> impl Iterator<Item = OrderView> {
+        self.level_slots(instrument, section, side).flat_map(move |(_, level)| {
             let mut slot = self.levels.get(level).oldest;
             std::iter::from_fn(move || {
                 if slot == 0 {
@@ -285,15 +355,16 @@ impl Books {
         })
     }
 
-    fn level_slots(
+    pub(super) fn level_slots(
         &self,
         instrument: InstrumentId,
+        section: Section,
         side: BookSide,
     ) -> impl Iterator<Item = (Price, u32)> {
         let book = usize::from(instrument.0)
             .checked_sub(1)
             .and_then(|index| self.by_instrument.get(index));
-        book.into_iter().flat_map(move |book| book.ladder(side).iter(&self.levels))
+        book.into_iter().flat_map(move |book| book.ladder(section, side).iter(&self.levels))
     }
 
     fn crossed_level(
@@ -302,7 +373,8 @@ impl Books {
         side: BookSide,
         limit: Price,
     ) -> Option<(Price, u32)> {
-        let best = self.ladder(instrument, side.opposite()).best(&self.levels);
+        let ladder = self.ladder(instrument, Section::Continuous, side.opposite());
+        let best = ladder.best(&self.levels);
         best.filter(|&(price, _)| match side {
             BookSide::Bids => price <= limit,
             BookSide::Asks => price >= limit,
@@ -310,13 +382,19 @@ impl Books {
     }
 
     /// The level at `price`, made if it is not there.
-    fn level_at(&mut self, instrument: InstrumentId, side: BookSide, price: Price) -> u32 {
-        if let Some(level) = self.ladder(instrument, side).find(&self.levels, price) {
+    fn level_at(
+        &mut self,
+        instrument: InstrumentId,
+        section: Section,
+        side: BookSide,
+        price: Price,
+    ) -> u32 {
+        if let Some(level) = self.ladder(instrument, section, side).find(&self.levels, price) {
             return level;
         }
         let level = self.levels.insert(Level::default()).expect("as many slots as orders");
         let book = &mut self.by_instrument[usize::from(instrument.0) - 1];
-        book.ladder_mut(side).insert(&mut self.levels, price, level);
+        book.ladder_mut(section, side).insert(&mut self.levels, price, level);
         level
     }
 
@@ -340,28 +418,35 @@ impl Books {
         if self.levels.get(order.level).orders == 0 {
             assert_eq!(self.levels.get(order.level).quantity, 0, "shares without orders");
             let book = &mut self.by_instrument[usize::from(order.instrument.0) - 1];
-            book.ladder_mut(order.side()).remove(&mut self.levels, order.level);
+            book.ladder_mut(order.section, order.side()).remove(&mut self.levels, order.level);
             self.levels.remove(order.level);
         }
     }
 
-    fn ladder(&self, instrument: InstrumentId, side: BookSide) -> &Ladder {
-        self.by_instrument[usize::from(instrument.0) - 1].ladder(side)
+    pub(super) fn ladder(
+        &self,
+        instrument: InstrumentId,
+        section: Section,
+        side: BookSide,
+    ) -> &Ladder {
+        self.by_instrument[usize::from(instrument.0) - 1].ladder(section, side)
     }
 }
 
 impl Book {
-    const fn ladder(&self, side: BookSide) -> &Ladder {
+    const fn ladder(&self, section: Section, side: BookSide) -> &Ladder {
+        let sides = &self.sections[section as usize];
         match side {
-            BookSide::Bids => &self.bids,
-            BookSide::Asks => &self.asks,
+            BookSide::Bids => &sides.bids,
+            BookSide::Asks => &sides.asks,
         }
     }
 
-    const fn ladder_mut(&mut self, side: BookSide) -> &mut Ladder {
+    const fn ladder_mut(&mut self, section: Section, side: BookSide) -> &mut Ladder {
+        let sides = &mut self.sections[section as usize];
         match side {
-            BookSide::Bids => &mut self.bids,
-            BookSide::Asks => &mut self.asks,
+            BookSide::Bids => &mut sides.bids,
+            BookSide::Asks => &mut sides.asks,
         }
     }
 }

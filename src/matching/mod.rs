@@ -2,8 +2,11 @@
 //!
 //! Knows orders, prices and quantities; never accounts, participants or money.
 
+mod auction;
 mod book;
+mod collecting;
 mod ladder;
 mod slab;
 
-pub use book::{BookSide, Books, Fill, Incoming, LevelView, OrderView};
+pub use auction::{Auction, Clearing};
+pub use book::{BookSide, Books, Fill, Incoming, LevelView, OrderView, Section};

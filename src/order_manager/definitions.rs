@@ -6,14 +6,14 @@
 use super::references::References;
 use super::table::{is_name, name_key};
 use super::{Asset, BalanceId, Capacity, IdMap, IndexSeed};
-use super::{OpenOrders, Port, Table, UserRefNums, Wallet};
+use super::{OpenOrders, Port, Table, Trading, UserRefNums, Wallet};
 use crate::types::command::{
     AccountOpen, AccountUpdate, CurrencyDefine, FirmDefine, InstrumentDefine, PortDefine, Transfer,
 };
 use crate::types::{
     AccountId, AccountStatus, AssetKind, CurrencyCode, CurrencyId, DisconnectPolicy, Epoch,
     FirmCode, FirmId, InstrumentId, OrderHandle, PortId, PortKind, Price, Quantity, Refusal,
-    Symbol, TradingState,
+    Symbol,
 };
 
 /// The most decimals of cash: twice what any currency uses. An order so large that its value does not
@@ -113,8 +113,8 @@ pub struct Instrument {
     pub product: u8,
     /// Whether it may be sold short.
     pub short_allowed: bool,
-    /// Whether it trades now.
-    pub state: TradingState,
+    /// Its phase and prices.
+    pub trading: Trading,
 }
 
 impl OrderManager {
@@ -291,7 +291,7 @@ impl OrderManager {
             market_category: define.market_category,
             product: define.product,
             short_allowed: define.short_allowed == 1,
-            state: TradingState::Trading,
+            trading: Trading::new(reference_price, tick_size),
         };
         self.instruments.add(name_key(&symbol.0), row)?;
         Ok(id)

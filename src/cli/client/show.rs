@@ -61,6 +61,9 @@ pub(super) fn text(sequence: u64, message: &Outbound<'_>, decimals: u8) -> Strin
             m.timestamp,
             format!("rejected  ref {} ({})", m.user_ref_num, reject_reason(m.reason.get())),
         ),
+        Outbound::CancelRejected(m, _) => {
+            (m.timestamp, format!("rejected  cancel of ref {}", m.user_ref_num))
+        }
         Outbound::NotBuilt(kind) => return format!("{sequence} message of type {kind:#04x}"),
     };
     format!("{sequence} {} {what}", show_time(timestamp.get()))
@@ -108,6 +111,10 @@ pub(super) fn json(sequence: u64, message: &Outbound<'_>) -> Value {
             "user_ref_num": m.user_ref_num.get(), "reason": m.reason.get(),
             "cl_ord_id": m.cl_ord_id.text(),
         }),
+        Outbound::CancelRejected(m, _) => json!({
+            "sequence": sequence, "type": "cancel_rejected", "timestamp": m.timestamp.get(),
+            "user_ref_num": m.user_ref_num.get(),
+        }),
         Outbound::NotBuilt(kind) => {
             json!({ "sequence": sequence, "type": char::from(*kind).to_string() })
         }
@@ -136,6 +143,9 @@ fn liquidity(flag: u8) -> &'static str {
     match flag {
         b'A' => "added",
         b'R' => "removed",
+        b'O' => "opening auction",
+        b'C' => "closing auction",
+        b'H' => "auction after a halt",
         _ => "?",
     }
 }
@@ -150,6 +160,8 @@ fn cancel_reason(reason: u8) -> &'static str {
         b'Z' => "system",
         b'E' => "market closed",
         b'H' => "halted",
+        b'C' => "auction over",
+        b'K' => "beyond the collars",
         _ => "?",
     }
 }
@@ -168,6 +180,7 @@ fn reject_reason(code: u16) -> String {
         RejectReason::PeggingNotAllowed,
         RejectReason::InvalidQuantity,
         RejectReason::InvalidCross,
+        RejectReason::ReplaceNotAllowed,
         RejectReason::RoutingNotAllowed,
         RejectReason::InvalidSymbol,
         RejectReason::InvalidPrice,
@@ -176,6 +189,7 @@ fn reject_reason(code: u16) -> String {
         RejectReason::ShortSellRestricted,
         RejectReason::PortMessageRate,
         RejectReason::MarketOrderNotAllowed,
+        RejectReason::PreMarket,
         RejectReason::PostMarket,
         RejectReason::InvalidSelfMatch,
     ];

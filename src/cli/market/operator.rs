@@ -110,6 +110,9 @@ fn answered(event: &Event<'_>) -> Option<u64> {
         Event::AccountDefined(event) => Some(event.request),
         Event::BalanceChanged(event) => Some(event.request),
         Event::InstrumentDefined(event) => Some(event.request),
+        Event::CalendarSet(event) => Some(event.request),
+        Event::PriceBandSet(event) => Some(event.request),
+        Event::TradingAction(event) => Some(event.request),
         _ => None,
     }
 }

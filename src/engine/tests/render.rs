@@ -1,16 +1,18 @@
 //! The notation of events and views. A star says that the feed shows it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
+use super::phases;
 use super::world::World;
-use crate::matching::BookSide;
+use crate::matching::{BookSide, Section};
 use crate::order_manager::OrderManager;
 use crate::types::command::CommandKind;
 use crate::types::event::{Event, EventHeader};
 use crate::types::{
     AccountStatus, AssetKind, CancelReason, CurrencyId, DownReason, FirmId, InstrumentId, Line,
     Liquidity, OrderRef, OrderState, PortId, Price, Refusal, RejectReason, Side, Symbol,
-    SystemCode, TradingState, UserRefNum,
+    SystemCode, UserRefNum,
 };
 
 /// One event in a line.
@@ -62,9 +64,6 @@ pub(super) fn render(
         Event::InstrumentDefined(e) => {
             format!("instrument {} is {}", e.symbol, e.header.instrument)
         }
-        Event::TradingAction(e) => {
-            format!("{} {:?}", e.symbol, TradingState::from_byte(e.state).unwrap())
-        }
         Event::PortWentUp(e) => format!("{port} up, next {}", e.next_sequence),
         Event::PortWentDown(e) => {
             format!("{port} down, {:?}", DownReason::from_byte(e.reason).unwrap())
@@ -73,12 +72,13 @@ pub(super) fn render(
             let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
             orders.insert(OrderRef(sequence), name.clone());
             format!(
-                "accepted {name} {} {} {} @{}{}{}",
+                "accepted {name} {} {} {} @{}{}{}{}",
                 side(e.side),
                 e.quantity,
                 e.symbol,
                 words.price(e.price),
                 if e.order_state == OrderState::Dead.byte() { " dead" } else { "" },
+                phases::waits_for(e.cross_type),
                 echo(e.trade_now, e.locate_broker)
             )
         }
@@ -133,6 +133,7 @@ pub(super) fn render(
             let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
             format!("rejected {name} {}", reject_reason(e.reason))
         }
+        event => phases::render(&event, &words),
     };
     let stream = words.stream(header, matches!(Event::parse(record), Ok(Event::SystemMessage(_))));
     let feed = if header.feed_sequence > 0 { " *" } else { "" };
@@ -152,13 +153,25 @@ pub(super) fn book(world: &World, symbol: &str) -> String {
     let manager = world.engine.order_manager();
     let instrument = manager.instrument(Symbol::new(symbol).unwrap()).unwrap();
     let words = Words { manager, instrument };
-    let side = |side: BookSide| {
-        let orders = world.engine.books().orders(instrument, side).map(|order| {
-            format!("{} {}@{}", world.orders[&order.order], order.open, words.price(order.price))
+    let side = |section: Section, side: BookSide| {
+        let orders = world.engine.books().orders_in(instrument, section, side).map(|order| {
+            let no_limit = order.price == side.no_limit();
+            let price = if no_limit { "market".to_owned() } else { words.price(order.price) };
+            format!("{} {}@{price}", world.orders[&order.order], order.open)
         });
         orders.collect::<Vec<_>>().join(", ")
     };
-    format!("bids [{}] asks [{}]", side(BookSide::Bids), side(BookSide::Asks))
+    let sides = |section| {
+        format!("bids [{}] asks [{}]", side(section, BookSide::Bids), side(section, BookSide::Asks))
+    };
+    let mut text = sides(Section::Continuous);
+    for (name, section) in [("opening", Section::Opening), ("closing", Section::Closing)] {
+        let waiting = sides(section);
+        if waiting != "bids [] asks []" {
+            write!(text, " {name} {waiting}").unwrap();
+        }
+    }
+    text
 }
 
 /// An amount with its decimals.
@@ -188,6 +201,9 @@ pub(super) fn reject_reason(code: u16) -> String {
         R::PeggingNotAllowed,
         R::InvalidQuantity,
         R::InvalidCross,
+        R::ReplaceNotAllowed,
+        R::PreMarket,
+        R::PostMarket,
         R::RoutingNotAllowed,
         R::InvalidSymbol,
         R::InvalidPrice,
@@ -202,7 +218,7 @@ pub(super) fn reject_reason(code: u16) -> String {
     reason.map_or(format!("{code:#04x}"), |reason| format!("{reason:?}"))
 }
 
-struct Words<'a> {
+pub(super) struct Words<'a> {
     manager: &'a OrderManager,
     instrument: InstrumentId,
 }
@@ -228,16 +244,19 @@ impl Words<'_> {
         self.manager.firms.get(firm.0.into()).unwrap().code.text()
     }
 
-    fn name(&self, port: PortId, channel: u8, number: UserRefNum) -> String {
+    pub(super) fn name(&self, port: PortId, channel: u8, number: UserRefNum) -> String {
         let port = self.port(port);
         if channel == 0 { format!("{port}.{number}") } else { format!("{port}.{channel}/{number}") }
     }
 
-    fn symbol(&self) -> String {
+    pub(super) fn symbol(&self) -> String {
         self.manager.instruments.get(self.instrument.0.into()).unwrap().symbol.text()
     }
 
-    fn price(&self, price: Price) -> String {
+    pub(super) fn price(&self, price: Price) -> String {
+        if price == Price::MARKET {
+            return "market".to_owned();
+        }
         let instrument = self.manager.instruments.get(self.instrument.0.into()).unwrap();
         decimal(price.0.try_into().unwrap(), instrument.price_decimals)
     }

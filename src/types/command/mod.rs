@@ -6,21 +6,24 @@
 //! what the gateway found wrong with them is `form_error`.
 //!
 //! Kind numbers are never reused. Reserved for what is to come: 5 `ActivateVersion`, 6 `StateHash`,
-//! 17 `Fee`, 18 `RiskLimit`, 19 `Calendar`, 43 `Modify`, 44 `MassCancel`, 45 `DisableEntry`,
-//! 46 `EnableEntry`, 47 `AccountQuery`, 50 `Halt`, 51 `Resume`, 52 `Phase`, 53 `BustTrade`,
-//! 54 `TradeCorrection`.
+//! 17 `Fee`, 18 `RiskLimit`, 43 `Modify`, 44 `MassCancel`, 45 `DisableEntry`, 46 `EnableEntry`,
+//! 47 `AccountQuery`, 53 `BustTrade`, 54 `TradeCorrection`.
 
 mod order;
+mod phase;
+mod session;
 
 use std::mem::offset_of;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 pub use self::order::{Cancel, NewOrder, Replace};
+pub use self::phase::{Calendar, Halt, PriceBand, Resume, SetPhase};
+pub use self::session::{PortDown, PortUp};
 use super::record::records;
 use super::{
-    AccountId, Connection, CurrencyCode, Epoch, FirmCode, LINE_BYTES, Line, Nanos, PortId,
-    PortName, Price, Record, RecordError, SessionId, Symbol, split_record,
+    AccountId, CurrencyCode, Epoch, FirmCode, LINE_BYTES, Line, Nanos, PortId, PortName, Price,
+    Record, RecordError, SessionId, Symbol, split_record,
 };
 
 records! {
@@ -40,11 +43,16 @@ records! {
     14 AccountUpdate [1]
     15 Transfer [1]
     16 InstrumentDefine [2]
+    19 Calendar [2]
+    24 PriceBand [1]
     32 PortUp [1]
     33 PortDown [1]
     40 NewOrder [2]
     41 Cancel [1]
     42 Replace [2]
+    50 Halt [1]
+    51 Resume [1]
+    52 SetPhase [1]
 }
 
 /// What every command begins with.
@@ -130,6 +138,11 @@ const _: () = {
     assert!(offset_of!(AccountUpdate, request) == request);
     assert!(offset_of!(Transfer, request) == request);
     assert!(offset_of!(InstrumentDefine, request) == request);
+    assert!(offset_of!(Calendar, request) == request);
+    assert!(offset_of!(PriceBand, request) == request);
+    assert!(offset_of!(Halt, request) == request);
+    assert!(offset_of!(Resume, request) == request);
+    assert!(offset_of!(SetPhase, request) == request);
 };
 
 /// The first command after every start or election. Ports that were up enter their grace period, and
@@ -392,36 +405,6 @@ pub struct InstrumentDefine {
     pub short_allowed: u8,
     /// Zero.
     pub reserved: [u8; 44],
-}
-
-/// A participant proved who it is: its port's session begins, with this command's sequence as epoch.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
-#[repr(C, align(64))]
-pub struct PortUp {
-    /// Common fields; the epoch is that of the session to come, so it is none.
-    pub header: CommandHeader,
-    /// The gateway's number for the connection, returned by the event.
-    pub connection: Connection,
-    /// Source address.
-    pub source_address: [u8; 4],
-    /// Source port.
-    pub source_port: u16,
-    /// `T` TCP, `U` UDP.
-    pub transport: u8,
-    /// Zero.
-    pub reserved: [u8; 25],
-}
-
-/// A session is over.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
-#[repr(C, align(64))]
-pub struct PortDown {
-    /// Common fields; the epoch says which session.
-    pub header: CommandHeader,
-    /// A [`DownReason`](super::DownReason).
-    pub reason: u8,
-    /// Zero.
-    pub reserved: [u8; 39],
 }
 
 #[cfg(test)]

@@ -7,10 +7,14 @@
 //! Kind numbers are never reused.
 
 mod order;
+mod phase;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 pub use self::order::{Accepted, Canceled, Executed, Rejected, Replaced, Rested};
+pub use self::phase::{
+    CalendarSet, CancelRejected, CrossTraded, Indication, PriceBandSet, TradingAction,
+};
 use super::record::records;
 use super::{
     AccountId, Connection, CurrencyCode, CurrencyId, Epoch, FirmCode, FirmId, InstrumentId,
@@ -37,6 +41,8 @@ records! {
     14 BalanceChanged [2]
     15 InstrumentDefined [2]
     16 TradingAction [1]
+    19 CalendarSet [2]
+    24 PriceBandSet [1]
     32 PortWentUp [1]
     33 PortWentDown [1]
     40 Accepted [3]
@@ -45,6 +51,9 @@ records! {
     43 Canceled [1]
     44 Rejected [1]
     45 Replaced [3]
+    50 CrossTraded [1]
+    51 Indication [2]
+    55 CancelRejected [1]
 }
 
 /// What every event begins with: where it stands in the streams it belongs to.
@@ -377,22 +386,6 @@ pub struct InstrumentDefined {
     pub short_allowed: u8,
     /// Zero.
     pub reserved: [u8; 26],
-}
-
-/// The trading state of the header's instrument.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
-#[repr(C, align(64))]
-pub struct TradingAction {
-    /// Common fields.
-    pub header: EventHeader,
-    /// Its symbol.
-    pub symbol: Symbol,
-    /// ITCH reason.
-    pub reason: [u8; 4],
-    /// A [`TradingState`](super::TradingState).
-    pub state: u8,
-    /// Zero.
-    pub reserved: [u8; 11],
 }
 
 /// A port's session began. Not a message of its stream; the gateway answers the login on it.

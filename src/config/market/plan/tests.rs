@@ -71,6 +71,39 @@ impl World {
     }
 }
 
+#[test]
+fn schedules_and_price_bands_follow_the_file() {
+    const SCHEDULE: &str = "[[schedule]]\nopen = \"09:30:00\"\nclose = \"16:00:00\"\n\n[[account]]";
+    let mut world = World::with(&changed(&[]));
+    let both = changed(&[("band_bps = 0", "band_bps = 500"), ("[[account]]", SCHEDULE)]);
+    let first = plan(&both, &world.defined);
+    assert_eq!(
+        shown(&first),
+        [
+            "~ price band of ACME: 0 bps, auctions of 60000 ms -> 500 bps, auctions of 60000 ms",
+            "+ schedule of the venue: 09:30:00, 16:00:00",
+        ]
+    );
+    world.apply(&first);
+    assert!(plan(&both, &world.defined).changes().is_empty());
+
+    let later = [
+        ("band_bps = 0", "band_bps = 500"),
+        ("[[account]]", SCHEDULE),
+        ("16:00:00\"\n\n[[account]]", "17:00:00\"\n\n[[account]]"),
+    ];
+    let second = plan(&changed(&later), &world.defined);
+    let change = "~ schedule of the venue: 09:30:00, 16:00:00 -> 09:30:00, 17:00:00";
+    assert_eq!(shown(&second), [change]);
+    world.apply(&second);
+    let third = plan(&changed(&[]), &world.defined);
+    assert_eq!(
+        shown(&third),
+        ["~ price band of ACME: 500 bps, auctions of 60000 ms -> 0 bps, auctions of 60000 ms"]
+    );
+    assert_eq!(third.unmentioned(), 1, "a schedule is not removed");
+}
+
 fn plan(market: &Market, defined: &Defined) -> Plan {
     Plan::between(market, defined).unwrap_or_else(|errors| panic!("{errors:?}"))
 }
