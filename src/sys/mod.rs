@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 pub mod alloc_count;
+pub mod cpu_time;
 #[cfg(feature = "dpdk")]
 pub mod dpdk;
 pub mod epoll;
