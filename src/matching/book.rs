@@ -4,7 +4,7 @@
 //! a number of steps that grows with the logarithm of the prices there are. Nothing here allocates
 //! after [`Books::new`] and [`Books::open`], and nothing knows whose order it is.
 
-use super::ladder::{Ladder, Level};
+use super::ladder::{Ladder, Level, Rungs};
 use super::slab::Slab;
 use crate::types::{InstrumentId, OrderHandle, OrderRef, Price, Quantity, Side};
 
@@ -38,7 +38,7 @@ impl From<Side> for BookSide {
 #[derive(Debug)]
 pub struct Books {
     orders: Slab<RestingOrder>,
-    levels: Slab<Level>,
+    rungs: Rungs,
     /// Book `i` is that of instrument `i + 1`.
     by_instrument: Vec<Book>,
 }
@@ -136,15 +136,16 @@ impl Books {
         Self {
             orders: Slab::new(orders),
             // A level has at least one order.
-            levels: Slab::new(orders),
+            rungs: Rungs::new(2 * u32::from(instruments), orders),
             by_instrument: Vec::with_capacity(usize::from(instruments)),
         }
     }
 
-    /// Opens the book of the next instrument.
-    pub fn open(&mut self) {
-        self.by_instrument
-            .push(Book { bids: Ladder::new(BookSide::Bids), asks: Ladder::new(BookSide::Asks) });
+    /// Opens the book of the next instrument, whose prices are `tick` apart. It takes others, but finds
+    /// them slower.
+    pub fn open(&mut self, tick: u64) {
+        let [bids, asks] = [BookSide::Bids, BookSide::Asks].map(|side| Ladder::new(side, tick));
+        self.by_instrument.push(Book { bids, asks });
     }
 
     /// Whether another order finds room to rest.
@@ -156,7 +157,7 @@ impl Books {
     /// Whether an order of `side` with the limit `price` would trade now.
     #[must_use]
     pub fn crosses(&self, instrument: InstrumentId, side: BookSide, price: Price) -> bool {
-        self.crossed_level(instrument, side, price).is_some()
+        self.ladder(instrument, side.opposite()).crossed_by(price).is_some()
     }
 
     /// Trades `incoming` against the oldest order at the best price of the other side, once. `None`
@@ -167,8 +168,9 @@ impl Books {
         if incoming.open.is_zero() {
             return None;
         }
-        let (price, level) = self.crossed_level(instrument, incoming.side, incoming.price)?;
-        let handle = OrderHandle(self.levels.get(level).oldest);
+        let ladder = self.ladder(instrument, incoming.side.opposite());
+        let price = ladder.crossed_by(incoming.price)?;
+        let handle = OrderHandle(self.level(ladder.best()).oldest);
         let resting = self.orders.get(handle.0);
         let order = resting.order;
         let quantity = resting.open.min(incoming.open);
@@ -188,8 +190,9 @@ impl Books {
             "order {} would cross the book",
             order.order
         );
-        let level = self.level_at(instrument, order.side, order.price);
-        let Level { youngest, .. } = *self.levels.get(level);
+        let book = &mut self.by_instrument[usize::from(instrument.0) - 1];
+        let level = book.ladder_mut(order.side).level_at(&mut self.rungs, order.price);
+        let Level { youngest, .. } = *self.level(level);
         let slot = self
             .orders
             .insert(RestingOrder {
@@ -203,12 +206,12 @@ impl Books {
                 is_buy: order.side == BookSide::Bids,
             })
             .expect("the caller looked for room");
-        let levels = self.levels.get_mut(level);
-        levels.quantity += u64::from(order.open.0);
-        levels.orders += 1;
-        levels.youngest = slot;
+        let level = self.rungs.levels.get_mut(level);
+        level.quantity += u64::from(order.open.0);
+        level.orders += 1;
+        level.youngest = slot;
         if youngest == 0 {
-            levels.oldest = slot;
+            level.oldest = slot;
         } else {
             self.orders.get_mut(youngest).younger = slot;
         }
@@ -225,7 +228,7 @@ impl Books {
         assert!(quantity <= resting.open, "{quantity} of {} shares", resting.open);
         resting.open.0 -= quantity.0;
         let (level, leaves) = (resting.level, resting.open);
-        self.levels.get_mut(level).quantity -= u64::from(quantity.0);
+        self.rungs.levels.get_mut(level).quantity -= u64::from(quantity.0);
         if leaves.is_zero() {
             self.unlink(handle);
         }
@@ -235,8 +238,8 @@ impl Books {
     /// The order that trades first on a side.
     #[must_use]
     pub fn first(&self, instrument: InstrumentId, side: BookSide) -> Option<OrderHandle> {
-        let (_, level) = self.ladder(instrument, side).best(&self.levels)?;
-        Some(OrderHandle(self.levels.get(level).oldest))
+        let best = self.ladder(instrument, side).best();
+        (best != 0).then(|| OrderHandle(self.level(best).oldest))
     }
 
     /// A resting order.
@@ -266,7 +269,7 @@ impl Books {
         side: BookSide,
     ) -> impl Iterator<Item = LevelView> {
         self.level_slots(instrument, side).map(|(price, level)| {
-            let &Level { quantity, orders, .. } = self.levels.get(level);
+            let &Level { quantity, orders, .. } = self.level(level);
             LevelView { price, quantity, orders }
         })
     }
@@ -278,7 +281,7 @@ impl Books {
         side: BookSide,
     ) -> impl Iterator<Item = OrderView> {
         self.level_slots(instrument, side).flat_map(move |(_, level)| {
-            let mut slot = self.levels.get(level).oldest;
+            let mut slot = self.level(level).oldest;
             std::iter::from_fn(move || {
                 if slot == 0 {
                     return None;
@@ -298,38 +301,14 @@ impl Books {
         let book = usize::from(instrument.0)
             .checked_sub(1)
             .and_then(|index| self.by_instrument.get(index));
-        book.into_iter().flat_map(move |book| book.ladder(side).iter(&self.levels))
-    }
-
-    fn crossed_level(
-        &self,
-        instrument: InstrumentId,
-        side: BookSide,
-        limit: Price,
-    ) -> Option<(Price, u32)> {
-        let best = self.ladder(instrument, side.opposite()).best(&self.levels);
-        best.filter(|&(price, _)| match side {
-            BookSide::Bids => price <= limit,
-            BookSide::Asks => price >= limit,
-        })
-    }
-
-    /// The level at `price`, made if it is not there.
-    fn level_at(&mut self, instrument: InstrumentId, side: BookSide, price: Price) -> u32 {
-        if let Some(level) = self.ladder(instrument, side).find(&self.levels, price) {
-            return level;
-        }
-        let level = self.levels.insert(Level::default()).expect("as many slots as orders");
-        let book = &mut self.by_instrument[usize::from(instrument.0) - 1];
-        book.ladder_mut(side).insert(&mut self.levels, price, level);
-        level
+        book.into_iter().flat_map(move |book| book.ladder(side).iter(&self.rungs))
     }
 
     /// Takes an order without shares out of its level, and the level out of its ladder if it was the
     /// last there.
     fn unlink(&mut self, handle: OrderHandle) {
         let order = *self.orders.get(handle.0);
-        let level = self.levels.get_mut(order.level);
+        let level = self.rungs.levels.get_mut(order.level);
         level.orders -= 1;
         if order.older == 0 {
             level.oldest = order.younger;
@@ -342,12 +321,16 @@ impl Books {
             self.orders.get_mut(order.younger).older = order.older;
         }
         self.orders.remove(handle.0);
-        if self.levels.get(order.level).orders == 0 {
-            assert_eq!(self.levels.get(order.level).quantity, 0, "shares without orders");
+        let &Level { orders, quantity, .. } = self.level(order.level);
+        if orders == 0 {
+            assert_eq!(quantity, 0, "shares without orders");
             let book = &mut self.by_instrument[usize::from(order.instrument.0) - 1];
-            book.ladder_mut(order.side()).remove(&mut self.levels, order.level);
-            self.levels.remove(order.level);
+            book.ladder_mut(order.side()).remove(&mut self.rungs, order.level);
         }
+    }
+
+    fn level(&self, level: u32) -> &Level {
+        self.rungs.levels.get(level)
     }
 
     fn ladder(&self, instrument: InstrumentId, side: BookSide) -> &Ladder {
@@ -379,7 +362,7 @@ mod tests {
 
     fn books() -> Books {
         let mut books = Books::new(8, 1);
-        books.open();
+        books.open(1);
         books
     }
 

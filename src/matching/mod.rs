@@ -5,5 +5,6 @@
 mod book;
 mod ladder;
 mod slab;
+mod tree;
 
 pub use book::{BookSide, Books, Fill, Incoming, LevelView, OrderView};

@@ -1,6 +1,6 @@
 //! Our books under the bench: matching alone, without accounts or events.
 
-use super::{Kind, Matcher, Operation, Trade};
+use super::{Kind, Matcher, Operation, TICK, Trade};
 use crate::matching::{Books, Incoming};
 use crate::types::{InstrumentId, OrderHandle, OrderRef, Price, Quantity};
 
@@ -18,7 +18,7 @@ impl OurBooks {
     pub fn new(instruments: u16, resting: u32, numbers: u32) -> Self {
         let mut books = Books::new(resting, instruments);
         for _ in 0..instruments {
-            books.open();
+            books.open(TICK);
         }
         Self { books, handles: vec![OrderHandle::NONE; numbers as usize + 1] }
     }
