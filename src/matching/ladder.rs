@@ -1,13 +1,12 @@
 //! A ladder: the price levels of one side of a book, best price first.
 //!
-//! Levels are threaded from each to its neighbours, so the best is known and the next best one step
-//! away. A tree finds them by price, and in front of it a table remembers where the levels of the last
-//! 1,024 ticks are, so near the touch a price is found at once; what participants choose makes it no
-//! slower than the tree. Bounded by the orders there are; never allocates after it is made.
+//! The best is known, and a tree has them all in order. In front of it a table remembers where the levels
+//! of the last 1,024 ticks are, so near the touch a price is found at once; what participants choose
+//! makes it no slower than the tree. Bounded by the orders there are; never allocates after it is made.
 
 use super::book::BookSide;
 use super::slab::Slab;
-use super::tree::{Neighbour, Nodes, Tree, UNUSED, nodes_max};
+use super::tree::{Nodes, Tree, UNUSED, nodes_max};
 use crate::types::Price;
 
 /// The order of one side's levels. Levels and nodes lie in slabs that all ladders share.
@@ -24,9 +23,8 @@ pub(super) struct Ladder {
     ticks: Ticks,
 }
 
-/// The orders at one price: half a cache line.
+/// The orders at one price.
 #[derive(Clone, Copy, Debug, Default)]
-#[repr(C, align(32))]
 pub(super) struct Level {
     /// Shares of all its orders.
     pub(super) quantity: u64,
@@ -38,13 +36,9 @@ pub(super) struct Level {
     pub(super) oldest: u32,
     /// The order that trades last.
     pub(super) youngest: u32,
-    /// The next better level.
-    better: u32,
-    /// The next worse level.
-    worse: u32,
 }
 
-const _: () = assert!(size_of::<Level>() == 32);
+const _: () = assert!(size_of::<Level>() == 24);
 
 /// What all ladders lie in.
 #[derive(Debug)]
@@ -94,9 +88,7 @@ impl Ladder {
 
     /// Every level, best price first.
     pub(super) fn iter(&self, rungs: &Rungs) -> impl Iterator<Item = (Price, u32)> {
-        let some = |level: u32| (level != 0).then_some(level);
-        let next = move |&level: &u32| some(rungs.levels.get(level).worse);
-        let levels = std::iter::successors(some(self.best), next);
+        let levels = self.tree.iter(&rungs.nodes);
         levels.map(|level| (self.side.price(rungs.levels.get(level).rank), level))
     }
 
@@ -120,15 +112,18 @@ impl Ladder {
 
     /// Takes a level out, and frees it.
     pub(super) fn remove(&mut self, rungs: &mut Rungs, level: u32) {
-        let Level { rank, better, worse, .. } = *rungs.levels.get(level);
+        let rank = rungs.levels.get(level).rank;
         let Price(price) = self.side.price(rank);
         let near = &mut self.near[self.ticks.place(u32::try_from(price).expect("it was one"))];
         if *near == level {
             *near = 0;
         }
         self.tree.remove(&mut rungs.nodes, rank);
-        self.tie(&mut rungs.levels, better, worse);
         rungs.levels.remove(level);
+        if level == self.best {
+            self.best = self.tree.first(&rungs.nodes);
+            self.best_rank = if self.best == 0 { UNUSED } else { rungs.levels.get(self.best).rank };
+        }
     }
 
     fn found_or_made(&mut self, rungs: &mut Rungs, rank: u32) -> u32 {
@@ -137,29 +132,12 @@ impl Ladder {
             Ok(level) => return level,
             Err(way) => way,
         };
-        let (better, worse) = match self.tree.neighbour(nodes, &way) {
-            Neighbour::None => (0, 0),
-            Neighbour::Lower(better) => (better, levels.get(better).worse),
-            Neighbour::Higher(worse) => (levels.get(worse).better, worse),
-        };
         let level = levels.insert(Level { rank, ..Level::default() }).expect("as many as orders");
         self.tree.insert(nodes, &way, rank, level);
-        self.tie(levels, better, level);
-        self.tie(levels, level, worse);
+        if rank < self.best_rank {
+            (self.best, self.best_rank) = (level, rank);
+        }
         level
-    }
-
-    /// Makes two levels neighbours; 0 stands for the end of the ladder on either side.
-    fn tie(&mut self, levels: &mut Slab<Level>, better: u32, worse: u32) {
-        if better == 0 {
-            self.best = worse;
-            self.best_rank = if worse == 0 { UNUSED } else { levels.get(worse).rank };
-        } else {
-            levels.get_mut(better).worse = worse;
-        }
-        if worse != 0 {
-            levels.get_mut(worse).better = better;
-        }
     }
 }
 

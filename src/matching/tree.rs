@@ -34,17 +34,6 @@ pub(super) struct Way {
     steps: [(u32, u32); HEIGHT_MAX + 1],
 }
 
-/// The neighbour of a rank that a tree does not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Neighbour {
-    /// No rank is in the tree.
-    None,
-    /// The level of the next lower rank.
-    Lower(u32),
-    /// The level of the next higher rank.
-    Higher(u32),
-}
-
 /// No level has this rank.
 pub(super) const UNUSED: u32 = u32::MAX;
 
@@ -91,18 +80,36 @@ impl Tree {
         Err(way)
     }
 
-    /// A level next to where `way` ends.
-    pub(super) fn neighbour(&self, nodes: &Nodes, way: &Way) -> Neighbour {
-        let (leaf, place) = way.steps[self.height];
-        if leaf == 0 {
-            return Neighbour::None;
+    /// The level of the lowest rank, 0 if there is none.
+    pub(super) fn first(&self, nodes: &Nodes) -> u32 {
+        if self.root == 0 {
+            return 0;
         }
-        let leaf = nodes.get(leaf);
-        if place > 0 {
-            Neighbour::Lower(leaf.children[place as usize - 1])
-        } else {
-            Neighbour::Higher(leaf.children[0])
-        }
+        (0..=self.height).fold(self.root, |at, _| nodes.get(at).children[0])
+    }
+
+    /// The levels in the order of their ranks.
+    pub(super) fn iter(&self, nodes: &Nodes) -> impl Iterator<Item = u32> {
+        let mut steps = [(0, 0); HEIGHT_MAX + 1];
+        steps[0] = (self.root, 0);
+        let mut depth = (self.root != 0).then_some(0);
+        std::iter::from_fn(move || {
+            while let Some(step) = depth {
+                let (at, place) = &mut steps[step];
+                let node = nodes.get(*at);
+                let child = node.children.get(*place).filter(|_| *place < node.len());
+                *place += 1;
+                match child {
+                    None => depth = step.checked_sub(1),
+                    Some(&level) if step == self.height => return Some(level),
+                    Some(&below) => {
+                        steps[step + 1] = (below, 0);
+                        depth = Some(step + 1);
+                    }
+                }
+            }
+            None
+        })
     }
 
     /// Adds `rank` where [`Tree::find`] did not find it.
