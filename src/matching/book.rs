@@ -71,6 +71,17 @@ pub struct Fill {
     pub leaves: Quantity,
 }
 
+/// How near a command is whose needs are brought near.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Some commands away.
+    First,
+    /// Half of them.
+    Second,
+    /// A few.
+    Third,
+}
+
 /// A price level, for views and tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LevelView {
@@ -233,6 +244,34 @@ impl Books {
             self.unlink(handle);
         }
         leaves
+    }
+
+    /// Brings near what an order that will be entered soon needs, a step at a time: each step uses what
+    /// the one before has brought. Decides nothing.
+    pub fn expect_entry(&self, instrument: InstrumentId, side: BookSide, price: Price, step: Step) {
+        let index = usize::from(instrument.0).wrapping_sub(1);
+        let Some(ladder) = self.by_instrument.get(index).map(|book| book.ladder(side)) else {
+            return;
+        };
+        match step {
+            Step::First => ladder.prefetch_guess(price),
+            Step::Second => self.rungs.levels.prefetch(ladder.guess(price)),
+            Step::Third => self.orders.prefetch(self.level(ladder.guess(price)).youngest),
+        }
+    }
+
+    /// The same for an order that will be canceled; its handle is known from the second step on.
+    pub fn expect_cancel(&self, handle: OrderHandle, step: Step) {
+        match step {
+            Step::First => {}
+            Step::Second => self.orders.prefetch(handle.0),
+            Step::Third => {
+                let &RestingOrder { level, older, younger, .. } = self.orders.get(handle.0);
+                self.rungs.levels.prefetch(level);
+                self.orders.prefetch(older);
+                self.orders.prefetch(younger);
+            }
+        }
     }
 
     /// The order that trades first on a side.

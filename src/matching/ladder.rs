@@ -7,6 +7,7 @@
 use super::book::BookSide;
 use super::slab::Slab;
 use super::tree::{Nodes, Tree, UNUSED, nodes_max};
+use crate::sys::memory::prefetch;
 use crate::types::Price;
 
 /// The order of one side's levels. Levels and nodes lie in slabs that all ladders share.
@@ -90,6 +91,25 @@ impl Ladder {
     pub(super) fn iter(&self, rungs: &Rungs) -> impl Iterator<Item = (Price, u32)> {
         let levels = self.tree.iter(&rungs.nodes);
         levels.map(|level| (self.side.price(rungs.levels.get(level).rank), level))
+    }
+
+    /// The level at `price` if it is remembered near the touch; else that of another price, or 0.
+    pub(super) fn guess(&self, price: Price) -> u32 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a wrong guess costs time, nothing else"
+        )]
+        let place = self.ticks.place(price.0 as u32);
+        self.near[place]
+    }
+
+    /// Brings near what [`Ladder::guess`] looks at.
+    pub(super) fn prefetch_guess(&self, price: Price) {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a wrong guess costs time, nothing else"
+        )]
+        prefetch(&self.near[self.ticks.place(price.0 as u32)]);
     }
 
     /// The level at `price`, made without an order if it is not there.

@@ -2,6 +2,8 @@
 //!
 //! Never allocates after it is made. Slot numbers start at 1; 0 is "none", as for every identifier.
 
+use crate::sys::memory::{prefer_huge_pages, prefetch};
+
 /// A fixed number of `T`, each in use or free.
 #[derive(Debug)]
 pub(super) struct Slab<T> {
@@ -16,6 +18,7 @@ impl<T: Copy + Default> Slab<T> {
     /// Room for `max` of them.
     pub(super) fn new(max: u32) -> Self {
         let mut slots = Vec::with_capacity(max as usize + 1);
+        prefer_huge_pages(&slots);
         slots.push(T::default());
         Self { slots, free: Vec::with_capacity(max as usize), max }
     }
@@ -48,6 +51,13 @@ impl<T: Copy + Default> Slab<T> {
     /// How many are in use.
     pub(super) fn len(&self) -> usize {
         self.slots.len() - 1 - self.free.len()
+    }
+
+    /// Brings a slot near that will be used soon; any number will do.
+    pub(super) fn prefetch(&self, slot: u32) {
+        if let Some(value) = self.slots.get(slot as usize) {
+            prefetch(value);
+        }
     }
 
     pub(super) fn get(&self, slot: u32) -> &T {

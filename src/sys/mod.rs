@@ -11,6 +11,7 @@ pub mod dpdk;
 pub mod epoll;
 pub mod file;
 pub mod log_memory;
+pub mod memory;
 pub mod process;
 pub mod wait;
 pub mod words;

@@ -1,7 +1,8 @@
 //! Our books under the bench: matching alone, without accounts or events.
 
 use super::{Kind, Matcher, Operation, TICK, Trade};
-use crate::matching::{Books, Incoming};
+use crate::matching::{Books, Incoming, Step};
+use crate::sys::memory::prefetch;
 use crate::types::{InstrumentId, OrderHandle, OrderRef, Price, Quantity};
 
 /// The books with what the order manager adds for a cancel: a table from numbers to handles.
@@ -12,6 +13,10 @@ pub struct OurBooks {
     handles: Vec<OrderHandle>,
 }
 
+/// How many operations ahead each step is made.
+pub(super) const AHEAD: [(usize, Step); 3] =
+    [(11, Step::First), (7, Step::Second), (3, Step::Third)];
+
 impl OurBooks {
     /// Empty books, for orders numbered up to `numbers` of which `resting` rest at once.
     #[must_use]
@@ -21,6 +26,20 @@ impl OurBooks {
             books.open(TICK);
         }
         Self { books, handles: vec![OrderHandle::NONE; numbers as usize + 1] }
+    }
+
+    fn expect(&self, operation: &Operation, step: Step) {
+        let &Operation { kind, side, instrument, target, price, .. } = operation;
+        if kind != Kind::Enter {
+            let handle = &self.handles[target as usize];
+            match step {
+                Step::First => prefetch(handle),
+                Step::Second | Step::Third => self.books.expect_cancel(*handle, step),
+            }
+        }
+        if kind != Kind::Cancel {
+            self.books.expect_entry(InstrumentId(instrument), side, Price(price), step);
+        }
     }
 
     fn cancel(&mut self, number: u32) {
@@ -61,6 +80,14 @@ impl Matcher for OurBooks {
         }
         if operation.kind != Kind::Cancel {
             self.enter(operation, tell);
+        }
+    }
+
+    fn look_ahead(&mut self, coming: &[Operation]) {
+        for (away, step) in AHEAD {
+            if let Some(operation) = coming.get(away) {
+                self.expect(operation, step);
+            }
         }
     }
 }
