@@ -39,8 +39,8 @@ impl From<Side> for BookSide {
 pub struct Books {
     orders: Slab<RestingOrder>,
     rungs: Rungs,
-    /// Book `i` is that of instrument `i + 1`.
-    by_instrument: Vec<Book>,
+    /// By [`place_of`]: bids and asks of instrument 1, then those of 2.
+    ladders: Vec<Ladder>,
 }
 
 /// An order on its way through a book.
@@ -71,17 +71,6 @@ pub struct Fill {
     pub leaves: Quantity,
 }
 
-/// How near a command is whose needs are brought near.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Some commands away.
-    First,
-    /// Half of them.
-    Second,
-    /// A few.
-    Third,
-}
-
 /// A price level, for views and tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LevelView {
@@ -110,12 +99,6 @@ pub struct OrderView {
     pub open: Quantity,
 }
 
-#[derive(Debug)]
-struct Book {
-    bids: Ladder,
-    asks: Ladder,
-}
-
 /// What matching touches of a resting order: one cache line.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(64))]
@@ -128,15 +111,19 @@ struct RestingOrder {
     older: u32,
     /// The next younger order of the level, 0 = it is the youngest.
     younger: u32,
-    instrument: InstrumentId,
-    is_buy: bool,
+    /// Its place among the ladders.
+    ladder: u32,
 }
 
 const _: () = assert!(size_of::<RestingOrder>() == 64);
 
 impl RestingOrder {
     const fn side(&self) -> BookSide {
-        if self.is_buy { BookSide::Bids } else { BookSide::Asks }
+        if self.ladder % 2 == BookSide::Bids as u32 { BookSide::Bids } else { BookSide::Asks }
+    }
+
+    fn instrument(&self) -> InstrumentId {
+        InstrumentId(u16::try_from(self.ladder / 2 + 1).expect("it had that number"))
     }
 }
 
@@ -148,15 +135,14 @@ impl Books {
             orders: Slab::new(orders),
             // A level has at least one order.
             rungs: Rungs::new(2 * u32::from(instruments), orders),
-            by_instrument: Vec::with_capacity(usize::from(instruments)),
+            ladders: Vec::with_capacity(2 * usize::from(instruments)),
         }
     }
 
     /// Opens the book of the next instrument, whose prices are `tick` apart. It takes others, but finds
     /// them slower.
     pub fn open(&mut self, tick: u64) {
-        let [bids, asks] = [BookSide::Bids, BookSide::Asks].map(|side| Ladder::new(side, tick));
-        self.by_instrument.push(Book { bids, asks });
+        self.ladders.extend([BookSide::Bids, BookSide::Asks].map(|side| Ladder::new(side, tick)));
     }
 
     /// Whether another order finds room to rest.
@@ -201,9 +187,10 @@ impl Books {
             "order {} would cross the book",
             order.order
         );
-        let book = &mut self.by_instrument[usize::from(instrument.0) - 1];
-        let level = book.ladder_mut(order.side).level_at(&mut self.rungs, order.price);
-        let Level { youngest, .. } = *self.level(level);
+        let ladder = place_of(instrument, order.side);
+        let level = self.ladders[ladder].level_at(&mut self.rungs, order.price);
+        let row = self.rungs.levels.get_mut(level);
+        let older = row.youngest;
         let slot = self
             .orders
             .insert(RestingOrder {
@@ -211,20 +198,18 @@ impl Books {
                 price: order.price,
                 open: order.open,
                 level,
-                older: youngest,
+                older,
                 younger: 0,
-                instrument,
-                is_buy: order.side == BookSide::Bids,
+                ladder: u32::try_from(ladder).expect("two for each of some thousand instruments"),
             })
             .expect("the caller looked for room");
-        let level = self.rungs.levels.get_mut(level);
-        level.quantity += u64::from(order.open.0);
-        level.orders += 1;
-        level.youngest = slot;
-        if youngest == 0 {
-            level.oldest = slot;
+        row.quantity += u64::from(order.open.0);
+        row.orders += 1;
+        row.youngest = slot;
+        if older == 0 {
+            row.oldest = slot;
         } else {
-            self.orders.get_mut(youngest).younger = slot;
+            self.orders.get_mut(older).younger = slot;
         }
         OrderHandle(slot)
     }
@@ -246,32 +231,24 @@ impl Books {
         leaves
     }
 
-    /// Brings near what an order that will be entered soon needs, a step at a time: each step uses what
-    /// the one before has brought. Decides nothing.
-    pub fn expect_entry(&self, instrument: InstrumentId, side: BookSide, price: Price, step: Step) {
-        let index = usize::from(instrument.0).wrapping_sub(1);
-        let Some(ladder) = self.by_instrument.get(index).map(|book| book.ladder(side)) else {
-            return;
-        };
-        match step {
-            Step::First => ladder.prefetch_guess(price),
-            Step::Second => self.rungs.levels.prefetch(ladder.guess(price)),
-            Step::Third => self.orders.prefetch(self.level(ladder.guess(price)).youngest),
+    /// Brings near what an order needs that will be entered in a few commands. Decides nothing.
+    pub fn expect_entry(&self, instrument: InstrumentId, side: BookSide, price: Price) {
+        if let Some(ladder) = self.ladders.get(place_of(instrument, side)) {
+            self.orders.prefetch(self.level(ladder.guess(price)).youngest);
         }
     }
 
-    /// The same for an order that will be canceled; its handle is known from the second step on.
-    pub fn expect_cancel(&self, handle: OrderHandle, step: Step) {
-        match step {
-            Step::First => {}
-            Step::Second => self.orders.prefetch(handle.0),
-            Step::Third => {
-                let &RestingOrder { level, older, younger, .. } = self.orders.get(handle.0);
-                self.rungs.levels.prefetch(level);
-                self.orders.prefetch(older);
-                self.orders.prefetch(younger);
-            }
-        }
+    /// Brings a resting order near that will be asked for in some commands; any handle will do.
+    pub fn expect(&self, handle: OrderHandle) {
+        self.orders.prefetch(handle.0);
+    }
+
+    /// Brings near what it takes to remove an order that is near already. Decides nothing.
+    pub fn expect_removal(&self, handle: OrderHandle) {
+        let &RestingOrder { level, older, younger, .. } = self.orders.get(handle.0);
+        self.rungs.levels.prefetch(level);
+        self.orders.prefetch(older);
+        self.orders.prefetch(younger);
     }
 
     /// The order that trades first on a side.
@@ -288,7 +265,7 @@ impl Books {
         OrderView {
             handle,
             order: order.order,
-            instrument: order.instrument,
+            instrument: order.instrument(),
             side: order.side(),
             price: order.price,
             open: order.open,
@@ -337,34 +314,30 @@ impl Books {
         instrument: InstrumentId,
         side: BookSide,
     ) -> impl Iterator<Item = (Price, u32)> {
-        let book = usize::from(instrument.0)
-            .checked_sub(1)
-            .and_then(|index| self.by_instrument.get(index));
-        book.into_iter().flat_map(move |book| book.ladder(side).iter(&self.rungs))
+        let ladder = self.ladders.get(place_of(instrument, side));
+        ladder.into_iter().flat_map(|ladder| ladder.iter(&self.rungs))
     }
 
     /// Takes an order without shares out of its level, and the level out of its ladder if it was the
     /// last there.
     fn unlink(&mut self, handle: OrderHandle) {
-        let order = *self.orders.get(handle.0);
-        let level = self.rungs.levels.get_mut(order.level);
-        level.orders -= 1;
-        if order.older == 0 {
-            level.oldest = order.younger;
+        let RestingOrder { level, older, younger, ladder, .. } = *self.orders.get(handle.0);
+        let row = self.rungs.levels.get_mut(level);
+        if older == 0 {
+            row.oldest = younger;
         } else {
-            self.orders.get_mut(order.older).younger = order.younger;
+            self.orders.get_mut(older).younger = younger;
         }
-        if order.younger == 0 {
-            level.youngest = order.older;
+        if younger == 0 {
+            row.youngest = older;
         } else {
-            self.orders.get_mut(order.younger).older = order.older;
+            self.orders.get_mut(younger).older = older;
         }
         self.orders.remove(handle.0);
-        let &Level { orders, quantity, .. } = self.level(order.level);
-        if orders == 0 {
-            assert_eq!(quantity, 0, "shares without orders");
-            let book = &mut self.by_instrument[usize::from(order.instrument.0) - 1];
-            book.ladder_mut(order.side()).remove(&mut self.rungs, order.level);
+        row.orders -= 1;
+        if row.orders == 0 {
+            assert_eq!(row.quantity, 0, "shares without orders");
+            self.ladders[ladder as usize].remove(&mut self.rungs, level);
         }
     }
 
@@ -373,24 +346,13 @@ impl Books {
     }
 
     fn ladder(&self, instrument: InstrumentId, side: BookSide) -> &Ladder {
-        self.by_instrument[usize::from(instrument.0) - 1].ladder(side)
+        &self.ladders[place_of(instrument, side)]
     }
 }
 
-impl Book {
-    const fn ladder(&self, side: BookSide) -> &Ladder {
-        match side {
-            BookSide::Bids => &self.bids,
-            BookSide::Asks => &self.asks,
-        }
-    }
-
-    const fn ladder_mut(&mut self, side: BookSide) -> &mut Ladder {
-        match side {
-            BookSide::Bids => &mut self.bids,
-            BookSide::Asks => &mut self.asks,
-        }
-    }
+/// Where the ladder of a side is; nowhere for no instrument.
+const fn place_of(instrument: InstrumentId, side: BookSide) -> usize {
+    (instrument.0 as usize).wrapping_sub(1).wrapping_mul(2).wrapping_add(side as usize)
 }
 
 #[cfg(test)]

@@ -7,13 +7,14 @@
 use super::book::BookSide;
 use super::slab::Slab;
 use super::tree::{Nodes, Tree, UNUSED, nodes_max};
-use crate::sys::memory::prefetch;
 use crate::types::Price;
 
 /// The order of one side's levels. Levels and nodes lie in slabs that all ladders share.
 #[derive(Debug)]
 pub(super) struct Ladder {
-    side: BookSide,
+    /// A price and its rank differ in these bits: all for bids, none for asks, so that the best price has
+    /// the least rank. Books take their side at random, and a branch on it would be guessed wrong.
+    flip: u32,
     best: u32,
     /// The best level's rank, [`UNUSED`] if there is none.
     best_rank: u32,
@@ -72,7 +73,8 @@ impl Ladder {
     pub(super) fn new(side: BookSide, tick: u64) -> Self {
         let near = vec![0; NEAR_TICKS as usize].into_boxed_slice();
         let tree = Tree::default();
-        Self { side, best: 0, best_rank: UNUSED, tree, near, ticks: Ticks::new(tick) }
+        let flip = if side == BookSide::Bids { u32::MAX } else { 0 };
+        Self { flip, best: 0, best_rank: UNUSED, tree, near, ticks: Ticks::new(tick) }
     }
 
     /// The level at the best price, 0 if there is none.
@@ -83,14 +85,14 @@ impl Ladder {
     /// The best price, if an order of the other side with this limit would trade at it.
     pub(super) fn crossed_by(&self, limit: Price) -> Option<Price> {
         let limit = u32::try_from(limit.0).unwrap_or(u32::MAX);
-        let crossed = self.best != 0 && self.best_rank <= self.side.rank(limit);
-        crossed.then(|| self.side.price(self.best_rank))
+        let crossed = self.best_rank != UNUSED && self.best_rank <= limit ^ self.flip;
+        crossed.then(|| self.price(self.best_rank))
     }
 
     /// Every level, best price first.
     pub(super) fn iter(&self, rungs: &Rungs) -> impl Iterator<Item = (Price, u32)> {
         let levels = self.tree.iter(&rungs.nodes);
-        levels.map(|level| (self.side.price(rungs.levels.get(level).rank), level))
+        levels.map(|level| (self.price(rungs.levels.get(level).rank), level))
     }
 
     /// The level at `price` if it is remembered near the touch; else that of another price, or 0.
@@ -103,15 +105,6 @@ impl Ladder {
         self.near[place]
     }
 
-    /// Brings near what [`Ladder::guess`] looks at.
-    pub(super) fn prefetch_guess(&self, price: Price) {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a wrong guess costs time, nothing else"
-        )]
-        prefetch(&self.near[self.ticks.place(price.0 as u32)]);
-    }
-
     /// The level at `price`, made without an order if it is not there.
     ///
     /// # Panics
@@ -119,7 +112,7 @@ impl Ladder {
     pub(super) fn level_at(&mut self, rungs: &mut Rungs, price: Price) -> u32 {
         let number = u32::try_from(price.0).ok().filter(|number| (1..UNUSED).contains(number));
         let number = number.expect("a price from 1 to 2^32 - 2");
-        let rank = self.side.rank(number);
+        let rank = number ^ self.flip;
         let place = self.ticks.place(number);
         let level = self.near[place];
         if level != 0 && rungs.levels.get(level).rank == rank {
@@ -133,8 +126,7 @@ impl Ladder {
     /// Takes a level out, and frees it.
     pub(super) fn remove(&mut self, rungs: &mut Rungs, level: u32) {
         let rank = rungs.levels.get(level).rank;
-        let Price(price) = self.side.price(rank);
-        let near = &mut self.near[self.ticks.place(u32::try_from(price).expect("it was one"))];
+        let near = &mut self.near[self.ticks.place(rank ^ self.flip)];
         if *near == level {
             *near = 0;
         }
@@ -144,6 +136,10 @@ impl Ladder {
             self.best = self.tree.first(&rungs.nodes);
             self.best_rank = if self.best == 0 { UNUSED } else { rungs.levels.get(self.best).rank };
         }
+    }
+
+    fn price(&self, rank: u32) -> Price {
+        Price(u64::from(rank ^ self.flip))
     }
 
     fn found_or_made(&mut self, rungs: &mut Rungs, rank: u32) -> u32 {
@@ -158,19 +154,6 @@ impl Ladder {
             (self.best, self.best_rank) = (level, rank);
         }
         level
-    }
-}
-
-impl BookSide {
-    const fn rank(self, price: u32) -> u32 {
-        match self {
-            Self::Bids => !price,
-            Self::Asks => price,
-        }
-    }
-
-    const fn price(self, rank: u32) -> Price {
-        Price(self.rank(rank) as u64)
     }
 }
 
@@ -232,7 +215,7 @@ mod tests {
 
         fn best(&self) -> Option<u64> {
             let Self { ladder, rungs } = self;
-            let limit = Price(if ladder.side == BookSide::Asks { u64::MAX } else { 0 });
+            let limit = Price(if ladder.flip == 0 { u64::MAX } else { 0 });
             let best = ladder.crossed_by(limit).map(|price| price.0);
             assert_eq!(best, ladder.iter(rungs).next().map(|(price, _)| price.0));
             best

@@ -7,4 +7,4 @@ mod ladder;
 mod slab;
 mod tree;
 
-pub use book::{BookSide, Books, Fill, Incoming, LevelView, OrderView, Step};
+pub use book::{BookSide, Books, Fill, Incoming, LevelView, OrderView};

@@ -4,11 +4,12 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use super::report::{Figures, Report, Sparse};
+use super::whole::{Appender, Crowd, Log, apply};
 use super::{Args, BenchError, Kind, Matcher, NaiveBooks, Operation, OurBooks, SlabBooks, Trade};
 use super::{TradeHash, Workload};
 use crate::cli::bench::host::Host;
 use crate::sys::cpu_time::thread_cpu_time;
-use crate::types::{Line, Nanos};
+use crate::types::{FRAME_COMMANDS_MAX, Line, Nanos};
 
 /// Operations of (a) and of (b), and orders of (c).
 const MANY_BOOKS: usize = 2_700_000;
@@ -67,11 +68,13 @@ fn mixed(name: &'static str, workload: &Workload, rounds: u32) -> Result<Figures
     let &Workload { instruments, resting_max, numbers, .. } = workload;
     let ours = || OurBooks::new(instruments, resting_max, numbers);
     let mut figures = Figures::new(workload.timed().len());
+    let log = Log::new(workload, Crowd::FULL, FRAME_COMMANDS_MAX);
+    let from_events = engine_hash(&log);
     for _ in 0..rounds {
         let matching = run_once(&mut ours(), workload);
         let slab = run_once(&mut SlabBooks::new(instruments, numbers), workload);
         let naive = run_once(&mut NaiveBooks::default(), workload);
-        if [slab.hash, naive.hash] != [matching.hash; 2] {
+        if [slab.hash, naive.hash, from_events] != [matching.hash; 3] {
             return Err(BenchError::Trades { workload: name });
         }
         figures.hash = matching.hash;
@@ -79,14 +82,55 @@ fn mixed(name: &'static str, workload: &Workload, rounds: u32) -> Result<Figures
         figures.matching.push(matching.time);
         figures.slab.push(slab.time);
         figures.naive.push(naive.time);
+        figures.engine.push(engine_time(&log));
     }
+    drop(log);
     figures.latencies = latencies(&mut ours(), workload);
+    figures.engine_latencies = engine_latencies(&Log::new(workload, Crowd::FULL, 1));
     Ok(figures)
+}
+
+/// The fills that an engine tells of.
+pub(super) fn engine_hash(log: &Log) -> TradeHash {
+    let mut reader = log.fill_reader();
+    let mut engine = log.engine(&mut reader);
+    apply(&mut engine, &log.timed, &mut reader);
+    let mut hash = TradeHash::default();
+    reader.fills.iter().for_each(|fill| hash.add(fill));
+    hash
+}
+
+fn engine_time(log: &Log) -> Nanos {
+    let mut appender = Appender::new();
+    let mut engine = log.engine(&mut appender);
+    let start = thread_cpu_time();
+    apply(&mut engine, &log.timed, &mut appender);
+    thread_cpu_time().since(start)
+}
+
+/// Each command's own time, sorted, in a frame of its own.
+fn engine_latencies(log: &Log) -> Vec<u64> {
+    let mut appender = Appender::new();
+    let mut engine = log.engine(&mut appender);
+    let look = look();
+    let mut times = Vec::with_capacity(log.timed.len());
+    for (header, payload) in &log.timed {
+        let start = Instant::now();
+        engine.apply(header, payload, &mut appender).expect("it took them before");
+        times.push(nanos(start.elapsed()).saturating_sub(look));
+    }
+    times.sort_unstable();
+    times
+}
+
+/// The least time from a look at the clock to the next.
+fn look() -> u64 {
+    (0..1_000).map(|_| nanos(Instant::now().elapsed())).min().unwrap_or(0)
 }
 
 /// Each operation's own time, sorted. A look at the clock, some 20 ns, is in each and taken from it.
 fn latencies(matcher: &mut impl Matcher, workload: &Workload) -> Vec<u64> {
-    let look = (0..1_000).map(|_| nanos(Instant::now().elapsed())).min().unwrap_or(0);
+    let look = look();
     let (prefill, timed) = workload.operations.split_at(workload.prefilled);
     for operation in prefill {
         matcher.apply(operation, &mut |_| {});

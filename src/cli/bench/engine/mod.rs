@@ -9,6 +9,7 @@ mod naive;
 mod ours;
 mod report;
 mod slab;
+mod whole;
 mod workload;
 
 pub use measure::{Run, run_once};
@@ -134,6 +135,21 @@ mod tests {
             let naive = hash(&mut NaiveBooks::default(), &workload);
             assert!(ours.1 > 500, "{} trades", ours.1);
             assert_eq!((ours, slab), (naive, naive));
+        }
+    }
+
+    #[test]
+    fn the_whole_engine_trades_as_the_oracle_does() {
+        let crowd = whole::Crowd { firms: 5, ports: 10, accounts: 50 };
+        for workload in [Workload::many_books(5_000), Workload::one_book(10_000)] {
+            let (expected, trades) = hash(&mut NaiveBooks::default(), &workload);
+            assert!(trades > 100, "{trades} trades");
+            for batch in [64, 1] {
+                assert_eq!(
+                    measure::engine_hash(&whole::Log::new(&workload, crowd, batch)),
+                    expected
+                );
+            }
         }
     }
 

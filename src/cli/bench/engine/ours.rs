@@ -1,8 +1,7 @@
 //! Our books under the bench: matching alone, without accounts or events.
 
 use super::{Kind, Matcher, Operation, TICK, Trade};
-use crate::matching::{Books, Incoming, Step};
-use crate::sys::memory::prefetch;
+use crate::matching::{Books, Incoming};
 use crate::types::{InstrumentId, OrderHandle, OrderRef, Price, Quantity};
 
 /// The books with what the order manager adds for a cancel: a table from numbers to handles.
@@ -13,9 +12,8 @@ pub struct OurBooks {
     handles: Vec<OrderHandle>,
 }
 
-/// How many operations ahead each step is made.
-pub(super) const AHEAD: [(usize, Step); 3] =
-    [(11, Step::First), (7, Step::Second), (3, Step::Third)];
+/// How many operations away one is when its order is brought near, and when that order's neighbours are.
+pub(super) const AHEAD: [usize; 2] = [10, 4];
 
 impl OurBooks {
     /// Empty books, for orders numbered up to `numbers` of which `resting` rest at once.
@@ -26,20 +24,6 @@ impl OurBooks {
             books.open(TICK);
         }
         Self { books, handles: vec![OrderHandle::NONE; numbers as usize + 1] }
-    }
-
-    fn expect(&self, operation: &Operation, step: Step) {
-        let &Operation { kind, side, instrument, target, price, .. } = operation;
-        if kind != Kind::Enter {
-            let handle = &self.handles[target as usize];
-            match step {
-                Step::First => prefetch(handle),
-                Step::Second | Step::Third => self.books.expect_cancel(*handle, step),
-            }
-        }
-        if kind != Kind::Cancel {
-            self.books.expect_entry(InstrumentId(instrument), side, Price(price), step);
-        }
     }
 
     fn cancel(&mut self, number: u32) {
@@ -84,10 +68,10 @@ impl Matcher for OurBooks {
     }
 
     fn look_ahead(&mut self, coming: &[Operation]) {
-        for (away, step) in AHEAD {
-            if let Some(operation) = coming.get(away) {
-                self.expect(operation, step);
-            }
-        }
+        // A cancel and an entry are expected of each, whatever it is: to guess its kind wrong costs more.
+        let [Some(far), Some(close)] = AHEAD.map(|away| coming.get(away - 1)) else { return };
+        self.books.expect(self.handles[far.target as usize]);
+        self.books.expect_removal(self.handles[close.target as usize]);
+        self.books.expect_entry(InstrumentId(close.instrument), close.side, Price(close.price));
     }
 }

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::TradeHash;
+use super::whole::Crowd;
 use crate::cli::bench::host::Host;
 use crate::types::Nanos;
 
@@ -24,10 +25,13 @@ pub(super) struct Figures {
     pub(super) matching: Vec<Nanos>,
     pub(super) slab: Vec<Nanos>,
     pub(super) naive: Vec<Nanos>,
+    pub(super) engine: Vec<Nanos>,
     pub(super) hash: TradeHash,
     pub(super) trades: u64,
     /// Of single operations, sorted.
     pub(super) latencies: Vec<u64>,
+    /// The same for the whole engine.
+    pub(super) engine_latencies: Vec<u64>,
 }
 
 /// The times of the sparse book: by phase, then by engine (ours, baseline, oracle), then by round.
@@ -40,7 +44,7 @@ pub(super) struct Sparse {
 }
 
 const PHASES: [&str; 3] = ["fill", "cancel", "sweep"];
-const LOOK_AHEAD: &str = "ours 12, 8 and 4 operations; the others none";
+const LOOK_AHEAD: &str = "ours 10 and 4 operations; the others none";
 
 /// The machine code that this was compiled to.
 const TARGET_CPU: &str = if cfg!(target_feature = "avx512f") {
@@ -76,6 +80,7 @@ impl Report {
         object.insert("null_ns".to_owned(), json!(self.null()));
         object.insert("target_cpu".to_owned(), json!(TARGET_CPU));
         object.insert("look_ahead".to_owned(), json!(LOOK_AHEAD));
+        object.insert("accounts".to_owned(), json!(Crowd::FULL.accounts));
         object.insert("rounds".to_owned(), json!(self.rounds));
         object.insert("host".to_owned(), json!(self.host));
         Value::Object(object)
@@ -87,19 +92,29 @@ impl Report {
             format!("{TARGET_CPU}; look-ahead: {LOOK_AHEAD}; {} rounds", self.rounds),
             format!("a command read and an event written, nothing else: {:.1} ns", self.null()),
             format!(
-                "\n{:8} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8}",
-                "ns each", "matching", "slab", "naive", "p50", "p99", "p99.9"
+                "\n{:8} {:>9} {:>9} {:>9} {:>9} {:>20} {:>20}",
+                "ns each",
+                "matching",
+                "engine",
+                "slab",
+                "naive",
+                "p50 / p99 / p99.9",
+                "of the engine"
             ),
         ];
         for (name, figures) in &self.mixed {
-            let [matching, slab, naive] = figures.each();
-            let [p50, p99, p999] = figures.percentiles();
+            let [matching, engine, slab, naive] = figures.each();
+            let times = [&figures.latencies, &figures.engine_latencies].map(|times| {
+                let [p50, p99, p999] = percentiles(times);
+                format!("{p50} / {p99} / {p999}")
+            });
+            let [alone, whole] = times;
             lines.push(format!(
-                "{name:8} {matching:>9.1} {slab:>9.1} {naive:>9.1} {p50:>8} {p99:>8} {p999:>8}"
+                "{name:8} {matching:>9.1} {engine:>9.1} {slab:>9.1} {naive:>9.1} {alone:>20} {whole:>20}"
             ));
         }
         for (phase, [matching, slab, naive]) in PHASES.into_iter().zip(self.sparse.each()) {
-            lines.push(format!("c {phase:6} {matching:>9.1} {slab:>9.1} {naive:>9.1}"));
+            lines.push(format!("c {phase:6} {matching:>9.1} {:>9} {slab:>9.1} {naive:>9.1}", ""));
         }
         lines.join("\n") + "\n"
     }
@@ -114,23 +129,18 @@ impl Figures {
         Self { operations, ..Self::default() }
     }
 
-    fn each(&self) -> [f64; 3] {
-        [&self.matching, &self.slab, &self.naive].map(|times| each(times, self.operations))
-    }
-
-    fn percentiles(&self) -> [u64; 3] {
-        let at = |thousandths| {
-            let at = self.latencies.len() * thousandths / 1_000;
-            self.latencies.get(at).copied().unwrap_or(0)
-        };
-        [at(500), at(990), at(999)]
+    fn each(&self) -> [f64; 4] {
+        [&self.matching, &self.engine, &self.slab, &self.naive]
+            .map(|times| each(times, self.operations))
     }
 
     fn json(&self) -> Value {
-        let [matching, slab, naive] = self.each();
-        let [p50, p99, p999] = self.percentiles();
+        let [matching, engine, slab, naive] = self.each();
+        let [p50, p99, p999] = percentiles(&self.latencies);
+        let [engine_p50, engine_p99, engine_p999] = percentiles(&self.engine_latencies);
         json!({
             "matching_ns": matching,
+            "engine_ns": engine,
             "slab_ns": slab,
             "naive_ns": naive,
             "trade_hash": self.hash.hex(),
@@ -139,6 +149,9 @@ impl Figures {
             "p50_ns": p50,
             "p99_ns": p99,
             "p999_ns": p999,
+            "engine_p50_ns": engine_p50,
+            "engine_p99_ns": engine_p99,
+            "engine_p999_ns": engine_p999,
         })
     }
 }
@@ -193,6 +206,14 @@ impl TradeHash {
     fn hex(self) -> String {
         format!("{:016x}", self.0)
     }
+}
+
+/// p50, p99 and p99.9 of sorted times.
+fn percentiles(times: &[u64]) -> [u64; 3] {
+    [500, 990, 999].map(|thousandths| {
+        let at = times.len() * thousandths / 1_000;
+        times.get(at).copied().unwrap_or(0)
+    })
 }
 
 /// The median time of one of `operations`, in nanoseconds.

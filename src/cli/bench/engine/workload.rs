@@ -122,7 +122,7 @@ const fn scatter(number: u32) -> u32 {
 
 /// The generator of Steele, Lea and Flood.
 #[derive(Clone, Copy, Debug)]
-struct SplitMix64(u64);
+pub(super) struct SplitMix64(pub(super) u64);
 
 impl SplitMix64 {
     const fn next(&mut self) -> u64 {
@@ -133,7 +133,7 @@ impl SplitMix64 {
     }
 
     /// Uniform in `0..bound`, but for 2^-32 of it.
-    const fn below(&mut self, bound: u64) -> u64 {
+    pub(super) const fn below(&mut self, bound: u64) -> u64 {
         ((self.next() >> 32) * bound) >> 32
     }
 
