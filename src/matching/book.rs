@@ -190,7 +190,7 @@ impl Books {
         let ladder = place_of(instrument, order.side);
         let level = self.ladders[ladder].level_at(&mut self.rungs, order.price);
         let row = self.rungs.levels.get_mut(level);
-        let older = row.youngest;
+        let before = row.youngest;
         let slot = self
             .orders
             .insert(RestingOrder {
@@ -198,7 +198,7 @@ impl Books {
                 price: order.price,
                 open: order.open,
                 level,
-                older,
+                older: before,
                 younger: 0,
                 ladder: u32::try_from(ladder).expect("two for each of some thousand instruments"),
             })
@@ -206,10 +206,10 @@ impl Books {
         row.quantity += u64::from(order.open.0);
         row.orders += 1;
         row.youngest = slot;
-        if older == 0 {
+        if before == 0 {
             row.oldest = slot;
         } else {
-            self.orders.get_mut(older).younger = slot;
+            self.orders.get_mut(before).younger = slot;
         }
         OrderHandle(slot)
     }

@@ -42,13 +42,16 @@ const RANKS_MAX: usize = 15;
 const RANKS_MIN: usize = 5;
 /// 5^10 is more than 2^22 nodes of a tree of 2^32 ranks could need, and then some.
 const HEIGHT_MAX: usize = 13;
+const NODES_OF_A_WAY: u32 = 14;
+
+const _: () = assert!(NODES_OF_A_WAY as usize == HEIGHT_MAX + 1);
 
 pub(super) type Nodes = Slab<Node>;
 
 /// The most nodes of so many trees with so many ranks in all. A node has five ranks or is a root, a
 /// fifth of the ranks lead to leaves, a fifth of those to nodes, and so on.
 pub(super) const fn nodes_max(trees: u32, ranks: u32) -> u32 {
-    ranks / 4 + trees * (HEIGHT_MAX as u32 + 1)
+    ranks / 4 + trees * NODES_OF_A_WAY
 }
 
 impl Default for Node {
@@ -68,14 +71,14 @@ impl Tree {
         for step in 0..self.height {
             let node = nodes.get(at);
             let place = node.below(rank);
-            way.steps[step] = (at, place as u32);
-            at = node.children[place];
+            way.steps[step] = (at, place);
+            at = node.children[place as usize];
         }
         let leaf = nodes.get(at);
         let place = leaf.up_to(rank);
-        way.steps[self.height] = (at, place as u32);
-        if place > 0 && leaf.ranks[place - 1] == rank {
-            return Ok(leaf.children[place - 1]);
+        way.steps[self.height] = (at, place);
+        if place > 0 && leaf.ranks[place as usize - 1] == rank {
+            return Ok(leaf.children[place as usize - 1]);
         }
         Err(way)
     }
@@ -157,17 +160,18 @@ impl Tree {
             let node = nodes.get(at);
             let place = node.below(rank);
             *step = (at, place);
-            at = node.children[place];
+            at = node.children[place as usize];
         }
         let leaf = nodes.get_mut(at);
-        let place = leaf.up_to(rank).checked_sub(1).filter(|&place| leaf.ranks[place] == rank);
+        let place = (leaf.up_to(rank) as usize).checked_sub(1);
+        let place = place.filter(|&place| leaf.ranks[place] == rank);
         leaf.remove(place.expect("a level that is in the tree"));
         let mut left = leaf.len();
         for &(parent, place) in steps[..self.height].iter().rev() {
             if left >= RANKS_MIN {
                 return;
             }
-            mend(nodes, parent, place);
+            mend(nodes, parent, place as usize);
             left = nodes.get(parent).len();
         }
         // The root: it may have one child, which then takes its place, or be an empty leaf.
@@ -230,12 +234,12 @@ impl Node {
     }
 
     /// How many ranks are at most `rank`. Looks at all of them, which is faster than to stop.
-    fn up_to(&self, rank: u32) -> usize {
-        self.ranks.iter().map(|&other| usize::from(other <= rank)).sum()
+    fn up_to(&self, rank: u32) -> u32 {
+        self.ranks.iter().map(|&other| u32::from(other <= rank)).sum()
     }
 
     /// The place of the child below which `rank` lies.
-    fn below(&self, rank: u32) -> usize {
+    fn below(&self, rank: u32) -> u32 {
         self.up_to(rank).max(1) - 1
     }
 

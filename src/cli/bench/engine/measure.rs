@@ -131,14 +131,14 @@ fn look() -> u64 {
 /// Each operation's own time, sorted. A look at the clock, some 20 ns, is in each and taken from it.
 fn latencies(matcher: &mut impl Matcher, workload: &Workload) -> Vec<u64> {
     let look = look();
-    let (prefill, timed) = workload.operations.split_at(workload.prefilled);
-    for operation in prefill {
+    let (before, counted) = workload.operations.split_at(workload.prefilled);
+    for operation in before {
         matcher.apply(operation, &mut |_| {});
     }
-    let mut times = Vec::with_capacity(timed.len());
-    for (at, operation) in timed.iter().enumerate() {
+    let mut times = Vec::with_capacity(counted.len());
+    for (at, operation) in counted.iter().enumerate() {
         let start = Instant::now();
-        matcher.look_ahead(&timed[at + 1..]);
+        matcher.look_ahead(&counted[at + 1..]);
         matcher.apply(operation, &mut |trade| {
             black_box(trade);
         });

@@ -75,11 +75,11 @@ impl SlabBooks {
         level.quantity -= u64::from(order.open);
         match order.older {
             0 => level.oldest = order.younger,
-            older => self.orders[older as usize].younger = order.younger,
+            other => self.orders[other as usize].younger = order.younger,
         }
         match order.younger {
             0 => level.youngest = order.older,
-            younger => self.orders[younger as usize].older = order.older,
+            other => self.orders[other as usize].older = order.older,
         }
         if level.oldest == 0 {
             side.remove(&rank);
@@ -121,8 +121,8 @@ impl SlabBooks {
             return;
         }
         let level = book[side as usize].entry(rank_of(side, price)).or_default();
-        let older = level.youngest;
-        let order = Order { number, open, price, instrument, side, older, younger: 0 };
+        let before = level.youngest;
+        let order = Order { number, open, price, instrument, side, older: before, younger: 0 };
         let slot = if let Some(slot) = self.free.pop() {
             self.orders[slot as usize] = order;
             slot
@@ -132,9 +132,9 @@ impl SlabBooks {
         };
         level.quantity += u64::from(open);
         level.youngest = slot;
-        match older {
+        match before {
             0 => level.oldest = slot,
-            older => self.orders[older as usize].younger = slot,
+            other => self.orders[other as usize].younger = slot,
         }
         self.slots[number as usize] = slot;
     }

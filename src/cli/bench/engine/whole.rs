@@ -24,20 +24,23 @@ use crate::types::{
 };
 
 /// Sealed frames in their order.
-pub(super) type Frames = Vec<(FrameHeader, Vec<Line>)>;
+pub type Frames = Vec<(FrameHeader, Vec<Line>)>;
 
 /// A command log: the market, its day and its sessions; the prefilling; what is timed.
-pub(super) struct Log {
+#[derive(Debug)]
+pub struct Log {
     capacity: Capacity,
     opening: Frames,
     prefill: Frames,
-    pub(super) timed: Frames,
+    /// What is timed.
+    pub timed: Frames,
     /// By port and user reference number: the order's number in the workload.
     numbers: Vec<Vec<u32>>,
 }
 
 /// Writes events as the log does: behind each other, into memory that is larger than any cache.
-pub(super) struct Appender {
+#[derive(Debug)]
+pub struct Appender {
     memory: Vec<Line>,
     end: usize,
 }
@@ -52,17 +55,18 @@ pub(super) struct FillReader<'a> {
 
 /// Who trades: uniformly drawn.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Crowd {
-    pub(super) firms: u32,
-    /// A multiple of the firms.
-    pub(super) ports: u32,
-    /// A multiple of the firms.
-    pub(super) accounts: u32,
+pub struct Crowd {
+    /// Firms, at most 1,000.
+    pub firms: u32,
+    /// Ports, a multiple of the firms.
+    pub ports: u32,
+    /// Accounts, a multiple of the firms.
+    pub accounts: u32,
 }
 
 impl Crowd {
     /// Of the figures.
-    pub(super) const FULL: Self = Self { firms: 1_000, ports: 2_000, accounts: 10_000 };
+    pub const FULL: Self = Self { firms: 1_000, ports: 2_000, accounts: 10_000 };
 }
 
 /// What each account has: more than it can need.
@@ -74,11 +78,15 @@ const MESSAGE_RATE_MAX: u32 = 1_000_000;
 const OPENING: Nanos = Nanos::from_secs(1_772_461_800);
 /// Log time between two commands: a million a second.
 const COMMAND_INTERVAL: Nanos = Nanos::from_micros(1);
-const APPENDER_LINES: usize = MEMORY_SEGMENT_BYTES as usize / size_of::<Line>();
+const APPENDER_LINES: usize = 1 << 20;
 
 impl Log {
     /// With at most `batch` commands in a frame.
-    pub(super) fn new(workload: &Workload, crowd: Crowd, batch: usize) -> Self {
+    ///
+    /// # Panics
+    /// If the crowd is none that an engine can be made for.
+    #[must_use]
+    pub fn new(workload: &Workload, crowd: Crowd, batch: usize) -> Self {
         let instruments = workload.instruments;
         let capacity = Capacity {
             orders: workload.resting_max + 1,
@@ -105,7 +113,7 @@ impl Log {
     }
 
     /// An engine that has executed all but the timed part.
-    pub(super) fn engine<S: FrameSink<Error = Infallible>>(&self, sink: &mut S) -> Engine {
+    pub fn engine<S: FrameSink<Error = Infallible>>(&self, sink: &mut S) -> Engine {
         let limits = self.capacity.limits(MEMORY_SEGMENT_BYTES);
         let mut engine = Engine::new(&limits, IndexSeed::new([7; IndexSeed::BYTES]));
         for frames in [&self.opening, &self.prefill] {
@@ -121,9 +129,12 @@ impl Log {
 }
 
 /// Has an engine execute frames.
-pub(super) fn apply<S: FrameSink<Error = Infallible>>(
+///
+/// # Panics
+/// If it cannot: they are not the next of its log.
+pub fn apply<S: FrameSink<Error = Infallible>>(
     engine: &mut Engine,
-    frames: &Frames,
+    frames: &[(FrameHeader, Vec<Line>)],
     sink: &mut S,
 ) {
     for (header, payload) in frames {
@@ -363,8 +374,16 @@ impl<'a> Orders<'a> {
 }
 
 impl Appender {
-    pub(super) fn new() -> Self {
+    /// Empty memory.
+    #[must_use]
+    pub fn new() -> Self {
         Self { memory: vec![Line([0; 64]); APPENDER_LINES], end: 0 }
+    }
+}
+
+impl Default for Appender {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -58,7 +58,7 @@ impl Workload {
         Self::mixed(0xB, 1, 5_000, count)
     }
 
-    fn mixed(seed: u64, instruments: u16, per_book: usize, count: usize) -> Self {
+    pub(super) fn mixed(seed: u64, instruments: u16, per_book: usize, count: usize) -> Self {
         let prefilled = per_book * usize::from(instruments);
         let mut generator = Generator::new(seed, instruments, prefilled + count);
         for at in 0..prefilled {
@@ -72,6 +72,9 @@ impl Workload {
 
     /// (c), its three phases: `orders` offers, each at its own price of 2^24; half of them canceled at
     /// random; and 20 purchases that each sweep `orders / 100` levels.
+    ///
+    /// # Panics
+    /// On a machine that cannot hold them.
     #[must_use]
     pub fn sparse_book(orders: u32) -> (Self, [usize; 3]) {
         let mut random = SplitMix64(0xC);
@@ -92,7 +95,8 @@ impl Workload {
         }
         let mut live: Vec<u32> = (1..=orders).collect();
         for _ in 0..orders / 2 {
-            let target = live.swap_remove(random.below(live.len() as u64) as usize);
+            let at = random.below(live.len() as u64);
+            let target = live.swap_remove(usize::try_from(at).expect("a place in memory"));
             operations.push(Operation { kind: Kind::Cancel, target, ..order });
         }
         let levels = orders / 100;
