@@ -231,13 +231,6 @@ impl Books {
         leaves
     }
 
-    /// Brings near what an order needs that will be entered in a few commands. Decides nothing.
-    pub fn expect_entry(&self, instrument: InstrumentId, side: BookSide, price: Price) {
-        if let Some(ladder) = self.ladders.get(place_of(instrument, side)) {
-            self.orders.prefetch(self.level(ladder.guess(price)).youngest);
-        }
-    }
-
     /// Brings a resting order near that will be asked for in some commands; any handle will do.
     pub fn expect(&self, handle: OrderHandle) {
         self.orders.prefetch(handle.0);

@@ -95,16 +95,6 @@ impl Ladder {
         levels.map(|level| (self.price(rungs.levels.get(level).rank), level))
     }
 
-    /// The level at `price` if it is remembered near the touch; else that of another price, or 0.
-    pub(super) fn guess(&self, price: Price) -> u32 {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a wrong guess costs time, nothing else"
-        )]
-        let place = self.ticks.place(price.0 as u32);
-        self.near[place]
-    }
-
     /// The level at `price`, made without an order if it is not there.
     ///
     /// # Panics
