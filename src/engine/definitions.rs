@@ -124,7 +124,7 @@ impl Engine {
         out: &mut dyn Outlet,
     ) -> Result<(), Refusal> {
         let id = self.manager.define_instrument(define)?;
-        self.books.open();
+        self.books.open(define.tick_size);
         let instrument = self.manager.instruments.get(id.0.into()).expect("just defined");
         let event = instrument_defined(&self.manager, instrument, asker.request);
         let in_feed = self.day.is_some();

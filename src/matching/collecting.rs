@@ -20,8 +20,11 @@ impl Books {
         let sections = [Section::Continuous, section];
         let firsts = sections.into_iter().filter_map(|of| self.first_in(instrument, of, side));
         firsts.min_by_key(|handle| {
-            let order = self.orders.get(handle.0);
-            let rank = if order.is_buy { u64::MAX - order.price.0 } else { order.price.0 };
+            let order = self.order(*handle);
+            let rank = match side {
+                BookSide::Bids => u64::MAX - order.price.0,
+                BookSide::Asks => order.price.0,
+            };
             (rank, order.order)
         })
     }
@@ -37,11 +40,12 @@ impl Books {
     ) {
         let side = |side: BookSide| {
             let no_limit = side.no_limit();
-            let market = self.ladder(instrument, section, side).find(&self.levels, no_limit);
-            let market = market.map_or(0, |level| self.levels.get(level).quantity);
+            let best = self.level_slots(instrument, section, side).next();
+            let market = best.filter(|&(price, _)| price == no_limit);
+            let market = market.map_or(0, |(_, level)| self.level(level).quantity);
             let limits = move |of| {
                 let levels = self.level_slots(instrument, of, side);
-                let levels = levels.map(|(price, level)| (price, self.levels.get(level).quantity));
+                let levels = levels.map(|(price, level)| (price, self.level(level).quantity));
                 levels.filter(move |&(price, _)| price != no_limit)
             };
             let continuous = with_continuous.then(|| limits(Section::Continuous));
@@ -81,7 +85,7 @@ mod tests {
 
     fn books() -> Books {
         let mut books = Books::new(8, 1);
-        books.open();
+        books.open(1);
         books
     }
 

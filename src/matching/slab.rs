@@ -1,7 +1,9 @@
 //! Slots of one kind, made once and reused: the memory of resting orders and of price levels.
 //!
-//! Never allocates after it is made, nor touches a page for the first time. Slot numbers start at 1; 0 is "none", as for every identifier.
+//! Never allocates after it is made, nor touches a page for the first time. Slot numbers start at 1; 0
+//! is "none", as for every identifier.
 
+use crate::sys::memory::prefetch;
 use crate::sys::prefault::prefaulted;
 
 /// A fixed number of `T`, each in use or free.
@@ -36,6 +38,13 @@ impl<T: Copy + Default> Slab<T> {
     /// How many are in use.
     pub(super) fn len(&self) -> usize {
         self.slots.len() - 1 - self.free.len()
+    }
+
+    /// Brings a slot near that will be used soon; any number will do.
+    pub(super) fn prefetch(&self, slot: u32) {
+        if let Some(value) = self.slots.get(slot as usize) {
+            prefetch(value);
+        }
     }
 
     pub(super) fn get(&self, slot: u32) -> &T {

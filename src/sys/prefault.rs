@@ -3,10 +3,13 @@
 
 use std::hint::black_box;
 
-/// `count` times `value`, in memory whose every page has been written.
+use super::memory::prefer_huge_pages;
+
+/// `count` times `value`, in memory whose every page has been written, and is large if the system will.
 #[must_use]
 pub fn prefaulted<T: Clone>(value: T, count: usize) -> Vec<T> {
     let mut memory = Vec::with_capacity(count);
+    prefer_huge_pages(&memory);
     // Whoever could see that zeroes are written to new memory would ask the system for zeroed pages
     // instead, which are not there yet.
     black_box(&mut memory);

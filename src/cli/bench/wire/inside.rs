@@ -31,7 +31,7 @@ const SAMPLE_MAX: Duration = Duration::from_millis(20);
 const BREAKDOWN_ORDERS: u32 = 2_000;
 
 pub(super) fn run(args: &Args, scratch: &Path) -> Result<(), BenchError> {
-    let host = Host::look([args.cores.node, args.cores.client])?;
+    let host = Host::look(&[args.cores.node, args.cores.client])?;
     let mut report = Report::new(host, args);
     for &backend in &args.backends {
         eprintln!("bench: {}", backend.name());
