@@ -30,7 +30,7 @@ pub struct PortUp {
 pub struct PortDown {
     /// Common fields; the epoch says which session.
     pub header: CommandHeader,
-    /// A [`DownReason`](super::DownReason).
+    /// A [`DownReason`](crate::types::DownReason).
     pub reason: u8,
     /// Zero.
     pub reserved: [u8; 39],
