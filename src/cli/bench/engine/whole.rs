@@ -67,6 +67,11 @@ pub struct Crowd {
 impl Crowd {
     /// Of the figures.
     pub const FULL: Self = Self { firms: 1_000, ports: 2_000, accounts: 10_000 };
+
+    /// Open orders that a firm may have: twice its share of all, which chance does not reach.
+    const fn firm_orders_max(self, workload: &Workload) -> u32 {
+        2 * workload.resting_max / self.firms + 100
+    }
 }
 
 /// What each account has: more than it can need.
@@ -89,7 +94,7 @@ impl Log {
     pub fn new(workload: &Workload, crowd: Crowd, batch: usize) -> Self {
         let instruments = workload.instruments;
         let capacity = Capacity {
-            orders: workload.resting_max + 1,
+            orders: crowd.firms * crowd.firm_orders_max(workload),
             balances: crowd.accounts * (u32::from(instruments) + 1),
             currencies: 1,
             firms: u16::try_from(crowd.firms).expect("a thousand"),
@@ -98,7 +103,7 @@ impl Log {
             instruments,
         };
         let mut writer = Writer::new(crowd, batch);
-        writer.market(&capacity);
+        writer.market(&capacity, crowd.firm_orders_max(workload));
         let epochs = writer.sessions();
         let opening = writer.take();
         let mut orders = Orders::new(crowd, &epochs);
@@ -177,7 +182,7 @@ impl Writer {
         std::mem::take(&mut self.sealed)
     }
 
-    fn market(&mut self, capacity: &Capacity) {
+    fn market(&mut self, capacity: &Capacity, firm_orders_max: u32) {
         let Crowd { firms, ports, accounts } = self.crowd;
         let currency = CurrencyCode::new("USD").expect("three letters");
         self.push(&TermStart {
@@ -197,7 +202,7 @@ impl Writer {
             self.push(&FirmDefine {
                 header: CommandHeader::internal::<FirmDefine>(OPENING),
                 code: firm_code(firm),
-                open_orders_max: OPEN_ORDERS_MAX,
+                open_orders_max: firm_orders_max,
                 ..FirmDefine::new_zeroed()
             });
         }
