@@ -26,7 +26,7 @@ impl MatchcoreBooks {
     /// Empty books, for orders numbered up to `numbers`.
     pub fn new(instruments: u16, numbers: u32) -> Self {
         let book = |instrument| Book {
-            book: OrderBook::new(format!("S{instrument:05}")),
+            book: OrderBook::new(&format!("S{instrument:05}")),
             numbers: Vec::new(),
         };
         Self { books: (1..=instruments).map(book).collect(), ids: vec![0; numbers as usize + 1] }
