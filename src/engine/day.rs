@@ -40,6 +40,7 @@ impl Engine {
             port.start_day();
         }
         self.manager.wallet.drop_empty();
+        self.manager.limits.start_day();
         self.events.start_day();
         let started = DayStarted {
             header: EventHeader::new::<DayStarted>(),

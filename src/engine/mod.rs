@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod memory;
 mod replacing;
+mod risk;
 mod sessions;
 mod timers;
 mod trading;
@@ -391,6 +392,7 @@ impl Engine {
             Command::AccountUpdate(c) => self.administer(c, Self::update_account, out),
             Command::Transfer(c) => self.administer(c, Self::transfer, out),
             Command::InstrumentDefine(c) => self.administer(c, Self::define_instrument, out),
+            Command::RiskLimit(c) => self.administer(c, Self::set_limit, out),
         }
     }
 }

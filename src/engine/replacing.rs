@@ -7,13 +7,13 @@
 //! |---|---|---|
 //! | the session over | silence | stays unused |
 //! | the original not open, or the new number not above the channel's last | silence | stays unused |
-//! | its port above its message rate | `J` 0x29, the original as it was | is used up |
+//! | its port above a message rate | `J` 0x29 or 0x28, the original as it was | is used up |
 //! | an order that would be refused (its form, price, quantity, funds, ...) | `C` of all that is left of the original, reason `U` | stays unused |
 //! | as many shares executed as it asks for, or more | the same `C` | stays unused |
 //! | none of these | `U`, then what an Accepted is followed by | is used up |
 //!
 //! The specification has one more rule, `J` for an original that cannot be canceled. Nothing here is in
-//! such a state yet; the message rate is the only `J`, and leaves the original alone as that rule does.
+//! such a state yet; the message rates are the only `J`, and leaves the original alone as that rule does.
 //!
 //! The quantity counts the shares executed of the whole chain of replaced orders. Instrument, side and
 //! account are the original's; a Replace that names another side is refused.
@@ -39,19 +39,22 @@ impl Engine {
             self.counters.idle_replaces += 1;
             return;
         };
-        let port = self.manager.ports.get_mut(port.0).expect("it has a session");
-        if !port.user_refs.is_new(channel, replace.user_ref_num) {
+        let row = self.manager.ports.get_mut(port.0).expect("it has a session");
+        if !row.user_refs.is_new(channel, replace.user_ref_num) {
             self.counters.duplicate_orders += 1;
             return;
         }
-        if !port.takes_message(now) {
-            port.user_refs.consume(channel, replace.user_ref_num);
-            let route = Route::order_entry(port.id, port.firm);
-            self.events.emit(route, &throttled(replace), out);
+        let original = *self.manager.orders.get(handle);
+        let instrument = self.manager.instruments.get(original.instrument.0.into());
+        let symbol = instrument.expect("it trades").symbol;
+        if let Err(reason) = self.manager.take_message(port, symbol, now) {
+            let row = self.manager.ports.get_mut(port.0).expect("as above");
+            row.user_refs.consume(channel, replace.user_ref_num);
+            let route = Route::order_entry(port, row.firm);
+            self.events.emit(route, &throttled(replace, reason), out);
             return;
         }
 
-        let original = *self.manager.orders.get(handle);
         let open = self.books.order(handle).open;
         self.withdraw(handle, open);
         match self.manager.admit_successor(replace, &original) {
@@ -85,11 +88,11 @@ impl Engine {
     }
 }
 
-fn throttled(replace: &Replace) -> Rejected {
+fn throttled(replace: &Replace, reason: RejectReason) -> Rejected {
     Rejected {
         header: EventHeader::new::<Rejected>(),
         user_ref_num: replace.user_ref_num,
-        reason: RejectReason::PortMessageRate.code(),
+        reason: reason.code(),
         user_ref_idx: replace.user_ref_idx,
         reserved: 0,
         cl_ord_id: replace.cl_ord_id,

@@ -7,12 +7,12 @@
 use super::events::{Outlet, Route};
 use super::{Engine, header_of};
 use crate::matching::{BookSide, Fill, Incoming};
-use crate::order_manager::{Admission, FILLS_MAX, OpenOrder, Settlement};
+use crate::order_manager::{Admission, FILLS_MAX, OpenOrder, Rest, Settlement};
 use crate::types::command::{Cancel, CommandHeader, NewOrder};
 use crate::types::event::{Accepted, Canceled, EventHeader, Executed, Rejected, Rested};
 use crate::types::{
     CancelReason, Liquidity, MatchNumber, OrderHandle, OrderRef, OrderState, PortKind, Price,
-    Quantity, RejectReason, Side, notional,
+    Quantity, notional,
 };
 
 /// What becomes of an order as it arrives.
@@ -39,11 +39,11 @@ impl Engine {
             self.counters.duplicate_orders += 1;
             return;
         }
-        if !port.takes_message(now) {
-            self.reject(order, RejectReason::PortMessageRate.code(), out);
+        if let Err(reason) = self.manager.take_message(order.header.port, order.symbol, now) {
+            self.reject(order, reason.code(), out);
             return;
         }
-        match self.manager.admit(order) {
+        match self.manager.admit(order, now) {
             Ok(admission) => self.enter(order, &admission, out),
             Err(reason) => self.reject(order, reason, out),
         }
@@ -136,13 +136,7 @@ impl Engine {
             return;
         }
         let &Admission { instrument, side, immediate, .. } = admission;
-        match side {
-            Side::Buy => self.manager.wallet.hold(admission.cash, admission.notional),
-            Side::Sell => self.manager.wallet.hold(admission.shares, order.quantity.0.into()),
-            Side::SellShort | Side::SellShortExempt => {
-                self.manager.wallet.hold_short(admission.shares, order.quantity);
-            }
-        }
+        self.manager.commit(admission, order.quantity);
         let mut incoming = Incoming {
             order: reference,
             side: side.into(),
@@ -190,14 +184,17 @@ impl Engine {
     ) {
         let resting = *self.manager.orders.get(fill.handle);
         let paid = value(fill.price, fill.quantity, admission.scale);
-        self.manager.wallet.settle(&match incoming.side {
+        let own_value = value(incoming.price, fill.quantity, admission.scale);
+        self.manager.note_trade(admission.instrument, fill.price);
+        self.manager.settle(&match incoming.side {
             BookSide::Bids => Settlement {
                 buyer_cash: admission.cash,
                 buyer_shares: admission.shares,
                 seller_cash: resting.cash,
                 seller_shares: resting.shares,
                 notional: paid,
-                buyer_hold: value(incoming.price, fill.quantity, admission.scale),
+                buyer_hold: own_value,
+                seller_value: paid,
                 quantity: fill.quantity,
             },
             BookSide::Asks => Settlement {
@@ -207,6 +204,7 @@ impl Engine {
                 seller_shares: admission.shares,
                 notional: paid,
                 buyer_hold: paid,
+                seller_value: own_value,
                 quantity: fill.quantity,
             },
         });
@@ -261,14 +259,9 @@ impl Engine {
         reason: CancelReason,
         out: &mut dyn Outlet,
     ) {
-        let &Admission { instrument, side, scale, firm, .. } = admission;
-        let (balance, held) = match side {
-            Side::Buy => (admission.cash, value(incoming.price, incoming.open, scale)),
-            Side::Sell | Side::SellShort | Side::SellShortExempt => {
-                (admission.shares, incoming.open.0.into())
-            }
-        };
-        self.manager.wallet.release(balance, held);
+        let &Admission { instrument, side, cash, shares, scale, firm, .. } = admission;
+        let (quantity, value) = (incoming.open, value(incoming.price, incoming.open, scale));
+        self.manager.give_back(&Rest { side, cash, shares, value, quantity });
         let canceled = Canceled {
             header: header_of::<Canceled>(instrument),
             order: incoming.order,
@@ -298,16 +291,10 @@ impl Engine {
     /// Takes shares from a resting order, gives back what was held for them, and returns what is left.
     pub(super) fn withdraw(&mut self, handle: OrderHandle, quantity: Quantity) -> Quantity {
         let price = self.books.order(handle).price;
-        let order = self.manager.orders.get(handle);
-        let instrument = self.manager.instruments.get(order.instrument.0.into());
-        let scale = instrument.expect("it trades").scale;
-        let (balance, held) = match order.side {
-            Side::Buy => (order.cash, value(price, quantity, scale)),
-            Side::Sell | Side::SellShort | Side::SellShortExempt => {
-                (order.shares, quantity.0.into())
-            }
-        };
-        self.manager.wallet.release(balance, held);
+        let &OpenOrder { side, cash, shares, instrument, .. } = self.manager.orders.get(handle);
+        let instrument = self.manager.instruments.get(instrument.0.into());
+        let value = value(price, quantity, instrument.expect("it trades").scale);
+        self.manager.give_back(&Rest { side, cash, shares, value, quantity });
         let leaves = self.books.reduce(handle, quantity);
         if leaves.is_zero() {
             self.manager.close_order(handle);

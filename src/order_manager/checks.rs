@@ -10,25 +10,26 @@
 //! 5. the quantity: in range and in lots (13)
 //! 6. the account: found, of the port's firm, approved (0C), and may sell short (23)
 //! 7. open orders of the port and of the firm (0F)
-//! 8. the value: can be counted (1F); cash or shares available for it, and room in the wallet to settle
-//!    (20 and 0F)
+//! 8. the value: can be counted (1F)
+//! 9. the limits of `risk`, in the order of its table
+//! 10. cash or shares available for it, and room in the wallet to settle (20 and 0F)
 //!
 //! A Replace asks for an order like any other: its own terms, and the rest its original's. The original
 //! is closed before the checks, so that what it held, and its place among the open orders, are free for
 //! its successor.
 //!
-//! Epoch, user reference number and message rate come before: those are the engine's. Nothing is changed by a check; once all are passed, the balances
-//! that the order needs come to be.
+//! Epoch, user reference number and message rates come before. Nothing is changed by a check; once all
+//! are passed, the balances that the order needs come to be.
 
 use zerocopy::FromZeros;
 
 use super::definitions::group_key;
 use super::table::name_key;
-use super::{Account, Asset, BalanceId, Instrument, OpenOrder, OrderManager, Port};
+use super::{Account, Asset, BalanceId, Instrument, OpenOrder, OrderManager, Port, risk};
 use crate::types::command::{CommandHeader, NewOrder, Replace};
 use crate::types::{
-    AccountId, AccountStatus, CurrencyId, FirmId, InstrumentId, Price, Quantity, RejectReason,
-    Side, Symbol, TimeInForce, TradingState, notional,
+    AccountId, AccountStatus, CurrencyId, FirmId, InstrumentId, Nanos, Price, Quantity,
+    RejectReason, Side, Symbol, TimeInForce, TradingState, notional,
 };
 
 /// An order that may trade, with what the checks found out about it.
@@ -66,11 +67,11 @@ impl OrderManager {
     ///
     /// # Panics
     /// If the port does not exist: its session was checked.
-    pub(crate) fn admit(&mut self, order: &NewOrder) -> Result<Admission, u16> {
+    pub(crate) fn admit(&mut self, order: &NewOrder, now: Nanos) -> Result<Admission, u16> {
         if order.header.form_error != 0 {
             return Err(order.header.form_error);
         }
-        self.admit_formed(order).map_err(RejectReason::code)
+        self.admit_formed(order, Some(now)).map_err(RejectReason::code)
     }
 
     /// The order that `replace` asks for in place of `original`, which is closed already, with what the
@@ -90,11 +91,19 @@ impl OrderManager {
         }
         let instrument = self.instruments.get(original.instrument.0.into()).expect("it trades");
         let order = successor(replace, original, instrument.symbol);
-        let admission = self.admit(&order).ok()?;
+        if order.header.form_error != 0 {
+            return None;
+        }
+        let admission = self.admit_formed(&order, None).ok()?;
         Some((order, Admission { executed: original.executed, ..admission }))
     }
 
-    fn admit_formed(&mut self, order: &NewOrder) -> Result<Admission, RejectReason> {
+    /// `now` is when it came, unless it is the successor of another: then it repeats none.
+    fn admit_formed(
+        &mut self,
+        order: &NewOrder,
+        now: Option<Nanos>,
+    ) -> Result<Admission, RejectReason> {
         let port = self.ports.get(order.header.port.0).expect("the port has a session");
         let instrument = self
             .instruments
@@ -108,17 +117,39 @@ impl OrderManager {
         let (account, row) = self.check_account(order, port)?;
         require(!is_short(side) || row.short_allowed, RejectReason::ShortSellRestricted)?;
         self.check_open_orders(port, immediate)?;
+        let notional = notional(order.price, order.quantity, instrument.scale)
+            .ok_or(RejectReason::ExceedsMaxNotional)?;
+        let owner = (account, row.firm);
+        let currency = instrument.currency.0;
+        let cash = self.wallet.find(account, Asset::Cash(instrument.currency));
+        let shares = self.wallet.find(account, Asset::Shares(instrument.id));
+        let position = self.limits.position(shares, owner, (instrument.id, currency));
+        let exposure = self.limits.exposure(cash, owner, currency);
+        let standing = (&position, &exposure);
+        risk::check(order, (side, immediate), (row, instrument), standing, notional)?;
+        let window = position.duplicate_window_ms;
+        if let Some(now) = now
+            && window != 0
+        {
+            let repeats = row.recent.has(order, instrument.id, window, now);
+            require(!repeats, RejectReason::DuplicateOrder)?;
+        }
 
         let &Instrument { id: instrument, currency, scale, .. } = instrument;
         let (firm, account_id) = (port.firm, row.id);
-        let notional =
-            notional(order.price, order.quantity, scale).ok_or(RejectReason::ExceedsMaxNotional)?;
         let (cash, shares) = self.check_funds(
             account,
             side,
-            (Asset::Cash(currency), notional),
-            (Asset::Shares(instrument), order.quantity),
+            (Asset::Cash(currency), cash, notional),
+            (Asset::Shares(instrument), shares, order.quantity),
         )?;
+        self.limits.keep((cash, exposure), (shares, position));
+        if let Some(now) = now
+            && window != 0
+        {
+            let row = self.accounts.get_mut(account).expect("found above");
+            row.recent.note(order, instrument, now);
+        }
         Ok(Admission {
             instrument,
             currency,
@@ -166,27 +197,27 @@ impl OrderManager {
     }
 
     /// The account's cash and shares, with enough available of what the order holds. The last check:
-    /// it opens them.
+    /// it opens those that are not there yet.
     fn check_funds(
         &mut self,
         account: u32,
         side: Side,
-        (cash, notional): (Asset, i64),
-        (shares, quantity): (Asset, Quantity),
+        (cash, cash_id, notional): (Asset, Option<BalanceId>, i64),
+        (shares, shares_id, quantity): (Asset, Option<BalanceId>, Quantity),
     ) -> Result<(BalanceId, BalanceId), RejectReason> {
+        let available = |id: Option<_>| id.map_or(0, |id| self.wallet.get(id).available());
         let enough = match side {
-            Side::Buy => self.available(account, cash) >= notional,
-            Side::Sell => self.available(account, shares) >= i64::from(quantity.0),
+            Side::Buy => available(cash_id) >= notional,
+            Side::Sell => available(shares_id) >= i64::from(quantity.0),
             Side::SellShort | Side::SellShortExempt => true,
         };
         require(enough, RejectReason::AggregateExposure)?;
+        if let (Some(cash), Some(shares)) = (cash_id, shares_id) {
+            return Ok((cash, shares));
+        }
         require(self.wallet.has_room(account, &[cash, shares]), RejectReason::Other)?;
         let mut open = |asset| self.wallet.open(account, asset).expect("there is room for it");
         Ok((open(cash), open(shares)))
-    }
-
-    fn available(&self, account: u32, asset: Asset) -> i64 {
-        self.wallet.find(account, asset).map_or(0, |id| self.wallet.get(id).available())
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::table::{is_name, name_key};
 use super::{Asset, BalanceId, Capacity, IdMap, IndexSeed};
-use super::{OpenOrders, Port, Table, UserRefNums, Wallet};
+use super::{Limits, OpenOrders, Port, RecentOrders, Table, UserRefNums, Wallet};
 use crate::types::command::{
     AccountOpen, AccountUpdate, CurrencyDefine, FirmDefine, InstrumentDefine, PortDefine, Transfer,
 };
@@ -36,6 +36,8 @@ pub struct OrderManager {
     pub wallet: Wallet,
     /// Whose orders are open.
     pub orders: OpenOrders,
+    /// What nobody may do.
+    pub(crate) limits: Limits,
     /// Accounts by firm and group id.
     pub(super) groups: IdMap,
     /// The references of all transfers ever carried out. It outlives the day: a deposit that is
@@ -72,7 +74,7 @@ pub struct Firm {
 }
 
 /// An account: a wallet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Account {
     /// The number people know it by.
     pub id: AccountId,
@@ -84,6 +86,10 @@ pub struct Account {
     pub short_allowed: bool,
     /// Its group id, 0 = none.
     pub group_id: u16,
+    /// Open orders it has.
+    pub open_orders: u32,
+    /// Its last orders, as far as they are remembered.
+    pub(super) recent: RecentOrders,
 }
 
 /// An instrument.
@@ -115,6 +121,19 @@ pub struct Instrument {
     pub short_allowed: bool,
     /// Whether it trades now.
     pub state: TradingState,
+    /// The price of its last trade, 0 = none yet.
+    pub last_price: Price,
+    /// New orders a port may send of it in a second, the largest number = no limit.
+    pub(super) symbol_messages_max: u32,
+}
+
+impl Instrument {
+    /// Where its prices are measured from: the last trade, before the first one what its definition
+    /// says. 0 = nowhere.
+    #[must_use]
+    pub const fn reference(&self) -> Price {
+        if self.last_price.0 == 0 { self.reference_price } else { self.last_price }
+    }
 }
 
 impl OrderManager {
@@ -134,6 +153,7 @@ impl OrderManager {
             instruments: Table::new(usize::from(capacity.instruments), seed),
             wallet: Wallet::new(capacity.balances, seed),
             orders: OpenOrders::new(capacity.orders, seed),
+            limits: Limits::new(capacity.balances, seed),
             groups: IdMap::with_capacity(0, seed),
             references: IdMap::with_capacity(0, seed),
             orders_max: capacity.orders,
@@ -218,10 +238,14 @@ impl OrderManager {
             open_orders: 0,
             oldest: OrderHandle::NONE,
             youngest: OrderHandle::NONE,
+            messages_max: u32::MAX,
+            symbol_messages_max: u32::MAX,
             rate_second: 0,
             messages: 0,
+            symbol_messages: Vec::new(),
         };
         self.ports.add(name_key(&name.0), port)?;
+        self.resolve_rates(id);
         Ok(id)
     }
 
@@ -239,7 +263,8 @@ impl OrderManager {
             return Err(Refusal::Exists);
         }
         let short_allowed = open.short_allowed == 1;
-        let row = Account { id, firm, status, short_allowed, group_id };
+        let (open_orders, recent) = (0, RecentOrders::default());
+        let row = Account { id, firm, status, short_allowed, group_id, open_orders, recent };
         let account = self.accounts.add(u64::from(id.0), row)?;
         if group_id != 0 {
             self.groups.insert(group, account);
@@ -292,6 +317,8 @@ impl OrderManager {
             product: define.product,
             short_allowed: define.short_allowed == 1,
             state: TradingState::Trading,
+            last_price: Price(0),
+            symbol_messages_max: u32::MAX,
         };
         self.instruments.add(name_key(&symbol.0), row)?;
         Ok(id)

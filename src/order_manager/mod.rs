@@ -5,21 +5,28 @@
 
 mod capacity;
 mod checks;
+mod commitments;
 mod definitions;
 mod id_map;
+mod limits;
 mod orders;
 mod ports;
+mod risk;
 mod table;
 mod wallet;
 
 pub use capacity::Capacity;
 pub(crate) use capacity::FILLS_MAX;
 pub(crate) use checks::Admission;
+pub(crate) use commitments::Rest;
 pub use definitions::{Account, Currency, Firm, Instrument, OrderManager};
 use id_map::IdMap;
 pub use id_map::IndexSeed;
+pub use limits::{Limits, Subject};
 pub use orders::{OpenOrder, OpenOrders};
 pub use ports::{Port, UserRefNums};
+use risk::RecentOrders;
+pub use risk::collar_price;
 pub use table::Table;
 pub(crate) use wallet::Settlement;
 pub use wallet::{Asset, Balance, BalanceId, Wallet};

@@ -19,6 +19,13 @@ pub enum Asset {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BalanceId(u32);
 
+impl BalanceId {
+    /// Its place among all balances.
+    pub(super) const fn index(self) -> usize {
+        self.0 as usize - 1
+    }
+}
+
 /// One account's amount of one asset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Balance {
@@ -56,6 +63,8 @@ pub(crate) struct Settlement {
     pub(crate) notional: i64,
     /// What the buyer's order held for these shares, at its own limit: never less.
     pub(crate) buyer_hold: i64,
+    /// What these shares are worth at the seller's own limit: never more.
+    pub(crate) seller_value: i64,
     /// What the seller delivers.
     pub(crate) quantity: Quantity,
 }
@@ -297,6 +306,7 @@ mod tests {
             seller_shares,
             notional: 600,
             buyer_hold: 700,
+            seller_value: 600,
             quantity: Quantity(10),
         });
         wallet.end_command();

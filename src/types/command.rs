@@ -6,14 +6,17 @@
 //! what the gateway found wrong with them is `form_error`.
 //!
 //! Kind numbers are never reused. Reserved for what is to come: 5 `ActivateVersion`, 6 `StateHash`,
-//! 17 `Fee`, 18 `RiskLimit`, 19 `Calendar`, 43 `Modify`, 44 `MassCancel`, 45 `DisableEntry`,
+//! 17 `Fee`, 19 `Calendar`, 43 `Modify`, 44 `MassCancel`, 45 `DisableEntry`,
 //! 46 `EnableEntry`, 47 `AccountQuery`, 50 `Halt`, 51 `Resume`, 52 `Phase`, 53 `BustTrade`,
 //! 54 `TradeCorrection`.
+
+mod risk;
 
 use std::mem::offset_of;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+pub use self::risk::RiskLimit;
 use super::record::records;
 use super::{
     AccountId, ClOrdId, Connection, CurrencyCode, Epoch, FirmCode, LINE_BYTES, Line, Nanos, PortId,
@@ -37,6 +40,7 @@ records! {
     14 AccountUpdate [1]
     15 Transfer [1]
     16 InstrumentDefine [2]
+    18 RiskLimit [2]
     32 PortUp [1]
     33 PortDown [1]
     40 NewOrder [2]
@@ -127,6 +131,7 @@ const _: () = {
     assert!(offset_of!(AccountUpdate, request) == request);
     assert!(offset_of!(Transfer, request) == request);
     assert!(offset_of!(InstrumentDefine, request) == request);
+    assert!(offset_of!(RiskLimit, request) == request);
 };
 
 /// The first command after every start or election. Ports that were up enter their grace period, and
@@ -569,32 +574,4 @@ pub struct Replace {
 }
 
 #[cfg(test)]
-mod tests {
-    use zerocopy::FromZeros as _;
-
-    use super::*;
-
-    #[test]
-    fn a_command_is_parsed_from_the_lines_it_was_made_of() {
-        let cancel = Cancel {
-            header: CommandHeader::new::<Cancel>(PortId(3), Epoch(9), Nanos(5)),
-            user_ref_num: UserRefNum(17),
-            ..Cancel::new_zeroed()
-        };
-        let Ok(Command::Cancel(parsed)) = Command::parse(cancel.lines()) else {
-            panic!("not a cancel")
-        };
-        assert_eq!((parsed.header, parsed.user_ref_num), (cancel.header, UserRefNum(17)));
-    }
-
-    #[test]
-    fn lines_that_are_no_command_are_refused() {
-        assert_eq!(Command::parse(&[]).unwrap_err(), RecordError::Short);
-        let mut line = Line::ZERO;
-        assert_eq!(Command::parse(&[line]).unwrap_err(), RecordError::Lines { kind: 0, lines: 0 });
-        line.0[..2].copy_from_slice(&[250, 1]);
-        assert_eq!(Command::parse(&[line]).unwrap_err(), RecordError::Kind(250));
-        line.0[..2].copy_from_slice(&[CommandKind::NewOrder as u8, 1]);
-        assert_eq!(Command::parse(&[line]).unwrap_err(), RecordError::Lines { kind: 40, lines: 1 });
-    }
-}
+mod tests;

@@ -78,6 +78,13 @@ fn corpus() -> Vec<Vec<Line>> {
         "up A2",
         "as OPS #1 deposit 1 10.00 USD",
         "as OPS #2 firm GAMA",
+        "as OPS #3 limit firm ALFA ACME OrderQuantity 200",
+        "as OPS #4 limit venue USD GrossExposure 1000.00",
+        "as OPS #5 limit account 1 SharesPerDay 500",
+        "limit symbol ACME Collar 100",
+        "limit venue DuplicateWindow 10",
+        "limit port A1 MessageRate 5",
+        "limit venue SymbolMessageRate 3",
         "term 2",
         "day end",
     ] {

@@ -51,6 +51,16 @@ fn operators_define_the_market_and_are_told_why_not() {
     tell("administration");
 }
 
+#[test]
+fn limits_hold_for_every_order_from_then_on() {
+    tell("risk");
+}
+
+#[test]
+fn limits_of_value_count_what_is_open_and_what_was_traded() {
+    tell("exposure");
+}
+
 /// Plays every story of a file and compares all that was said with the file itself.
 fn tell(name: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.txt"));

@@ -14,5 +14,6 @@ mod naive;
 mod oracle;
 mod render;
 mod replay;
+mod risk;
 mod script;
 mod world;

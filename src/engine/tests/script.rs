@@ -5,12 +5,13 @@ use zerocopy::FromZeros;
 use super::super::EngineCounters;
 use super::super::events::Owner;
 use super::render::{book, decimal};
+use super::risk;
 use super::world::World;
 use crate::order_manager::Asset;
 use crate::types::command::{
     AccountOpen, AccountUpdate, Cancel, CommandHeader, CurrencyDefine, DayEnd, DayStart,
-    FirmDefine, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, Replace, TermStart, Tick,
-    Transfer,
+    FirmDefine, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, Replace, RiskLimit,
+    TermStart, Tick, Transfer,
 };
 use crate::types::{
     AccountId, AccountStatus, AssetKind, ClOrdId, Connection, CurrencyCode, DisconnectPolicy,
@@ -209,10 +210,17 @@ impl<'a> Speaker<'a> {
                     price_decimals: decimals.parse().unwrap(),
                     lot_size: option(options, "lot").unwrap_or(1),
                     tick_size: option(options, "tick").unwrap_or(1),
+                    reference_price: Price(option(options, "ref").unwrap_or(0)),
                     product: b'C',
                     short_allowed: u8::from(options.contains(&"short")),
                     ..FromZeros::new_zeroed()
                 })
+            }
+            ["limit", scope, ref subject @ .., key, value] => {
+                let header = self.header::<RiskLimit>();
+                let manager = self.world.engine.order_manager();
+                let limit = risk::limit(manager, (scope, subject), (key, value));
+                self.world.apply(&RiskLimit { header, request: self.request, ..limit })
             }
             ["deposit", account, amount, asset, ref options @ ..] => {
                 self.transfer(account, 1, amount, asset, options)
@@ -519,7 +527,7 @@ fn span(text: &str) -> Nanos {
 }
 
 /// "10.5" with two decimals is 1050.
-fn parse_decimal(text: &str, decimals: u8) -> i64 {
+pub(super) fn parse_decimal(text: &str, decimals: u8) -> i64 {
     let text = text.replace(',', "");
     let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
     assert!(part.len() <= usize::from(decimals), "{text} has more than {decimals} decimals");

@@ -7,10 +7,12 @@
 //! Kind numbers are never reused.
 
 mod order;
+mod risk;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 pub use self::order::{Accepted, Canceled, Executed, Rejected, Replaced, Rested};
+pub use self::risk::RiskLimitSet;
 use super::record::records;
 use super::{
     AccountId, Connection, CurrencyCode, CurrencyId, Epoch, FirmCode, FirmId, InstrumentId,
@@ -37,6 +39,7 @@ records! {
     14 BalanceChanged [2]
     15 InstrumentDefined [2]
     16 TradingAction [1]
+    18 RiskLimitSet [2]
     32 PortWentUp [1]
     33 PortWentDown [1]
     40 Accepted [3]
