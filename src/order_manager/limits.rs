@@ -319,7 +319,7 @@ impl OrderManager {
     pub(crate) fn set_limit(&mut self, limit: &RiskLimit) -> Result<(Subject, RiskKey), Refusal> {
         let scope = RiskScope::from_byte(limit.scope).ok_or(Refusal::Invalid)?;
         let key = RiskKey::from_byte(limit.key).ok_or(Refusal::Invalid)?;
-        require(takes(scope, key) && limit.value <= value_max(key))?;
+        require(scope_takes(scope, key) && limit.value <= limit_max(key))?;
         let subject = self.subject(scope, key, limit)?;
         self.limits.set(subject, key, limit.value)?;
         if key == RiskKey::SymbolMessageRate && scope == RiskScope::Symbol {
@@ -421,7 +421,7 @@ const fn is_amount(key: RiskKey) -> bool {
 }
 
 /// Whether limits of this key may be set for such a scope.
-const fn takes(scope: RiskScope, key: RiskKey) -> bool {
+pub(crate) const fn scope_takes(scope: RiskScope, key: RiskKey) -> bool {
     use RiskKey as K;
     use RiskScope as S;
     match key {
@@ -437,7 +437,8 @@ const fn takes(scope: RiskScope, key: RiskKey) -> bool {
     }
 }
 
-const fn value_max(key: RiskKey) -> u64 {
+/// The largest value of a key.
+pub(crate) const fn limit_max(key: RiskKey) -> u64 {
     use RiskKey as K;
     match key {
         K::OrderQuantity => Quantity::MAX.0 as u64,

@@ -23,6 +23,7 @@ pub use definitions::{Account, Currency, Firm, Instrument, OrderManager};
 use id_map::IdMap;
 pub use id_map::IndexSeed;
 pub use limits::{Limits, Subject};
+pub(crate) use limits::{limit_max, scope_takes};
 pub use orders::{OpenOrder, OpenOrders};
 pub use ports::{Port, UserRefNums};
 use risk::RecentOrders;

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::OPENING_BIT;
+use super::limits::LimitKey;
 use crate::types::event::{
     AccountDefined, CurrencyDefined, Event, FirmDefined, InstrumentDefined, PortDefined,
 };
@@ -20,6 +21,8 @@ pub struct Defined {
     pub(super) instruments: BTreeMap<Symbol, InstrumentDefined>,
     pub(super) accounts: BTreeMap<AccountId, AccountDefined>,
     pub(super) ports: BTreeMap<PortName, PortDefined>,
+    /// The limits that hold, with 0 for one that was lifted.
+    pub(super) limits: BTreeMap<LimitKey, u64>,
     /// Accounts that traded, or got or paid more than opening balances.
     pub(super) used: BTreeSet<AccountId>,
     /// The references of the opening balances that were paid.
@@ -45,6 +48,9 @@ impl Defined {
             }
             Event::PortDefined(defined) => {
                 self.ports.insert(defined.name, *defined);
+            }
+            Event::RiskLimitSet(set) => {
+                self.limits.insert(LimitKey::from(set), set.value);
             }
             Event::BalanceChanged(changed) if changed.reference & OPENING_BIT != 0 => {
                 self.opened.insert(changed.reference);

@@ -1,7 +1,8 @@
-//! The market file: currencies, firms, instruments, accounts and ports, and what the accounts begin
-//! with. A [`Plan`] makes commands of what a log has not; replay never reads it, and it holds no secret.
+//! The market file: currencies, firms, instruments, accounts, ports and limits, and what the accounts
+//! begin with. A [`Plan`] makes commands of what a log has not; replay never reads it, and it holds no secret.
 
 mod defined;
+mod limits;
 mod plan;
 mod table;
 
@@ -22,7 +23,8 @@ use super::secrets::PortSecrets;
 use super::{Capacity, decimal};
 use crate::order_manager;
 use crate::types::command::{
-    AccountOpen, CommandHeader, CurrencyDefine, FirmDefine, InstrumentDefine, PortDefine, Transfer,
+    AccountOpen, CommandHeader, CurrencyDefine, FirmDefine, InstrumentDefine, PortDefine,
+    RiskLimit, Transfer,
 };
 use crate::types::{
     AccountId, AccountStatus, AssetKind, ClusterKey, CurrencyCode, DisconnectPolicy, FirmCode,
@@ -39,6 +41,7 @@ pub struct Market {
     accounts: Vec<AccountOpen>,
     /// Their verifiers are blank until [`Market::commands`].
     ports: Vec<PortDefine>,
+    limits: Vec<RiskLimit>,
     transfers: Vec<Transfer>,
 }
 
@@ -67,6 +70,7 @@ impl Market {
             instruments: Vec::new(),
             accounts: Vec::new(),
             ports: Vec::new(),
+            limits: Vec::new(),
             transfers: Vec::new(),
         };
         for (index, table) in file.currency.into_iter().enumerate() {
@@ -90,6 +94,10 @@ impl Market {
         for (index, table) in file.port.into_iter().enumerate() {
             let port = market.port(&Keys::new(&source, "port", index), &table)?;
             market.ports.push(port);
+        }
+        for (index, table) in file.limit.into_iter().enumerate() {
+            let limits = market.limits_of(&Keys::new(&source, "limit", index), &table)?;
+            market.limits.extend(limits);
         }
         Ok(market)
     }
@@ -148,12 +156,13 @@ impl Market {
     #[must_use]
     pub fn summary(&self) -> String {
         format!(
-            "{} currencies, {} firms, {} instruments, {} accounts, {} ports, {} opening balances",
+            "{} currencies, {} firms, {} instruments, {} accounts, {} ports, {} limits, {} opening balances",
             self.currencies.len(),
             self.firms.len(),
             self.instruments.len(),
             self.accounts.len(),
             self.ports.len(),
+            self.limits.len(),
             self.transfers.len()
         )
     }

@@ -8,6 +8,7 @@ use std::fmt::{self, Display};
 
 use zerocopy::FromZeros as _;
 
+use super::limits::{self, LimitKey};
 use super::{Defined, Market, quoted};
 use crate::config::decimal;
 use crate::config::error::{ConfigError, Source};
@@ -56,6 +57,7 @@ impl Plan {
         planner.instruments(market, defined);
         planner.accounts(market, defined);
         planner.ports(market, defined);
+        planner.limits(market, defined);
         planner.opening_balances(market, defined);
         let Planner { changes, differences, .. } = planner;
         if !differences.is_empty() {
@@ -120,7 +122,9 @@ fn unmentioned(market: &Market, defined: &Defined) -> usize {
     let accounts = defined.accounts.keys().filter(|&&number| !known(number)).count();
     let known = |name| market.ports.iter().any(|other| other.name == name);
     let ports = defined.ports.keys().filter(|&&name| !known(name)).count();
-    currencies + firms + instruments + accounts + ports
+    let known = |key| market.limits.iter().any(|other| LimitKey::from(other) == key);
+    let limits = defined.limits.iter().filter(|&(&key, &value)| value != 0 && !known(key)).count();
+    currencies + firms + instruments + accounts + ports + limits
 }
 
 /// A plan in the making.
@@ -243,6 +247,19 @@ impl Planner<'_> {
             keys.same("message_rate_max", &wanted.message_rate_max, &there.message_rate_max);
             keys.same("account_by_group", &by_group.0, &by_group.1);
             keys.same("open_orders_max", &wanted.open_orders_max, &there.open_orders_max);
+        }
+    }
+
+    /// All of a limit can be changed.
+    fn limits(&mut self, market: &Market, defined: &Defined) {
+        for wanted in &market.limits {
+            let there = defined.limits.get(&LimitKey::from(wanted)).copied().unwrap_or(0);
+            if wanted.value != there {
+                let limit = limits::describe(wanted);
+                let was = limits::shown(market, wanted, there);
+                let will_be = limits::shown(market, wanted, wanted.value);
+                self.add(format!("~ {limit}: {was} -> {will_be}"), wanted);
+            }
         }
     }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::limits::LimitTable;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
@@ -17,6 +19,8 @@ pub(super) struct File {
     pub(super) account: Vec<AccountTable>,
     #[serde(default)]
     pub(super) port: Vec<PortTable>,
+    #[serde(default)]
+    pub(super) limit: Vec<LimitTable>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -51,6 +51,7 @@ fn the_example_becomes_commands_in_the_order_of_their_use() {
                 kinds.push('P');
                 assert!(key.verify(port.name, secrets.get(port.name).unwrap(), &port.verifier));
             }
+            Command::RiskLimit(_) => kinds.push('L'),
             Command::Transfer(transfer) => {
                 kinds.push('T');
                 assert!(references.insert(transfer.reference), "paid once");
@@ -64,11 +65,11 @@ fn the_example_becomes_commands_in_the_order_of_their_use() {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(kinds.iter().collect::<String>(), "CFFFIIIAAPPPTTTTTTTT");
+    assert_eq!(kinds.iter().collect::<String>(), "CFFFIIIAAPPPLLLLLLLTTTTTTTT");
     assert_eq!(references.len(), 8);
     assert_eq!(
         market.summary(),
-        "1 currencies, 3 firms, 3 instruments, 2 accounts, 3 ports, 8 opening balances"
+        "1 currencies, 3 firms, 3 instruments, 2 accounts, 3 ports, 7 limits, 8 opening balances"
     );
 }
 
@@ -245,4 +246,46 @@ fn unknown_keys_and_words_are_named() {
     assert!(error.contains("unknown variant `trader`"), "{error}");
     let error = error_of("name = \"ALFA01\"", "name = \"ALFA01\"\nsecret = \"X\"");
     assert!(error.contains("unknown field `secret`"), "{error}");
+}
+
+#[test]
+fn a_limit_names_whom_it_is_for_and_what_it_bounds() {
+    let error = |table: &str| {
+        let error = parse(&format!("{EXAMPLE}\n[[limit]]\n{table}")).unwrap_err().to_string();
+        error.strip_prefix("market.toml: limit[3].").unwrap().to_owned()
+    };
+    for (table, expected) in [
+        ("firm = \"NONE\"", "firm = \"NONE\": no such firm"),
+        ("account = 7", "account = 7: no account has this number"),
+        ("port = \"NONE\"", "port = \"NONE\": no such port"),
+        ("symbol = \"NONE\"", "symbol = \"NONE\": no such instrument"),
+        ("currency = \"EUR\"", "currency = \"EUR\": no such currency"),
+        ("firm = \"ALFA\"", "* = (none): must name at least one limit"),
+        (
+            "firm = \"ALFA\"\naccount = 1001\ncollar_bp = 1",
+            "* = (several): must be only one of firm, account and port",
+        ),
+        (
+            "port = \"ALFA01\"\nsymbol = \"ACME\"\ncollar_bp = 1",
+            "symbol = \"ACME\": a port's limits are for all symbols",
+        ),
+        (
+            "symbol = \"ACME\"\ncurrency = \"USD\"\ncollar_bp = 1",
+            "currency = \"USD\": amounts are in the symbol's currency: leave it out",
+        ),
+        (
+            "gross_exposure_max = \"1.00\"",
+            "gross_exposure_max = \"1.00\": needs the key currency: it is an amount",
+        ),
+        (
+            "currency = \"USD\"\nnet_exposure_max = \"-1\"",
+            "net_exposure_max = \"-1\": must be a decimal number such as \"25.00\", without sign",
+        ),
+        ("order_quantity_max = 1000000", "order_quantity_max = 1000000: must be at most 999999"),
+        ("restricted = true", "restricted = 1: is no limit of everyone"),
+        ("symbol = \"ACME\"\nopen_orders_max = 1", "open_orders_max = 1: is no limit of a symbol"),
+        ("firm = \"BETA\"\nopen_orders_max = 1", "open_orders_max = 1: is set twice"),
+    ] {
+        assert_eq!(error(table), expected);
+    }
 }

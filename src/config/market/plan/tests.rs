@@ -162,6 +162,29 @@ fn an_account_changes_its_status_and_its_short_sales() {
 }
 
 #[test]
+fn limits_change_as_the_file_says_and_what_it_leaves_out_stays() {
+    let mut world = World::with(&market(EXAMPLE));
+    let changed = changed(&[
+        ("order_quantity_max = 100000", "order_quantity_max = 5000"),
+        ("collar_bp = 1000 ", "# collar_bp = 1000 "),
+        ("gross_exposure_max = \"50000000.00\"", "gross_exposure_max = \"70000000.00\""),
+        ("restricted = true", "restricted = false"),
+    ]);
+    let plan_of_it = plan(&changed, &world.defined);
+    assert_eq!(
+        shown(&plan_of_it),
+        [
+            "~ limit of everyone: order_quantity_max: 100000 -> 5000",
+            "~ limit of everyone: gross_exposure_max: 50000000.0000 USD -> 70000000.0000 USD",
+            "~ limit of BETA in INITECH: restricted: true -> false",
+        ]
+    );
+    assert_eq!(plan_of_it.unmentioned(), 1);
+    world.apply(&plan_of_it);
+    assert_eq!(shown(&plan(&changed, &world.defined)), [""; 0]);
+}
+
+#[test]
 fn what_cannot_be_changed_is_named_all_of_it() {
     let world = World::with(&market(EXAMPLE));
     let other = changed(&[
