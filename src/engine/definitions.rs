@@ -228,7 +228,7 @@ fn firm_defined(firm: &Firm, request: u64) -> FirmDefined {
         code: firm.code,
         open_orders_max: firm.open_orders_max,
         firm: firm.id,
-        self_match_key: firm.self_match_key,
+        self_match_key: firm.self_match_key.byte(),
         reserved: [0; 5],
     }
 }

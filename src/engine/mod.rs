@@ -12,6 +12,7 @@ mod events;
 mod memory;
 mod replacing;
 mod risk;
+mod self_match;
 mod sessions;
 mod timers;
 mod trading;

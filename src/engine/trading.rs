@@ -143,8 +143,15 @@ impl Engine {
             price: order.price,
             open: order.quantity,
         };
+        let mut executed = admission.executed;
         for _ in 0..FILLS_MAX {
+            if let Some(rule) = admission.self_match
+                && self.prevent_self_match(rule, order, admission, &mut incoming, out)
+            {
+                continue;
+            }
             let Some(fill) = self.books.next_fill(instrument, &mut incoming) else { break };
+            executed.0 += fill.quantity.0;
             self.settle(order, admission, &incoming, &fill, out);
         }
         if incoming.open.is_zero() {
@@ -159,7 +166,7 @@ impl Engine {
             return;
         }
         let handle = self.books.rest(instrument, &incoming);
-        self.manager.open_order(handle, open_order(order, admission, &incoming));
+        self.manager.open_order(handle, open_order(order, admission, incoming.order, executed));
         if arrival == Arrival::Trades {
             let rested = Rested {
                 header: header_of::<Rested>(instrument),
@@ -349,7 +356,7 @@ impl Arrival {
 }
 
 /// The cash value of part of an order that was admitted.
-fn value(price: Price, quantity: Quantity, scale: i64) -> i64 {
+pub(super) fn value(price: Price, quantity: Quantity, scale: i64) -> i64 {
     // A fill's price is at most the buyer's limit, and a part is less than the whole.
     notional(price, quantity, scale).expect("the checks found that the whole order's fits")
 }
@@ -395,15 +402,20 @@ fn accepted(order: &NewOrder, admission: &Admission, state: OrderState) -> Accep
     }
 }
 
-fn open_order(order: &NewOrder, admission: &Admission, incoming: &Incoming) -> OpenOrder {
+fn open_order(
+    order: &NewOrder,
+    admission: &Admission,
+    reference: OrderRef,
+    executed: Quantity,
+) -> OpenOrder {
     OpenOrder {
-        order: incoming.order,
+        order: reference,
         cash: admission.cash,
         shares: admission.shares,
         port: order.header.port,
         user_ref_num: order.user_ref_num,
         account: admission.account,
-        executed: Quantity(admission.executed.0 + order.quantity.0 - incoming.open.0),
+        executed,
         older: OrderHandle::NONE,
         younger: OrderHandle::NONE,
         firm: admission.firm,

@@ -5,7 +5,7 @@
 //! 3. the terms: side (09), short selling allowed here (23), time in force (0F), display (03), reserve
 //!    (04), cross (14), sweep (08), minimum quantity (0D), peg and discretion (11), route (16), post-only,
 //!    handling, trade now and an expiry without a time in force that asks for one (0F), self-match
-//!    strategy (40)
+//!    strategy, if the firm has a rule for it (40)
 //! 4. the price: not the market sentinel (2C), in range and on a tick (1D)
 //! 5. the quantity: in range and in lots (13)
 //! 6. the account: found, of the port's firm, approved (0C), and may sell short (23)
@@ -29,7 +29,8 @@ use super::{Account, Asset, BalanceId, Instrument, OpenOrder, OrderManager, Port
 use crate::types::command::{CommandHeader, NewOrder, Replace};
 use crate::types::{
     AccountId, AccountStatus, CurrencyId, FirmId, InstrumentId, Nanos, Price, Quantity,
-    RejectReason, Side, Symbol, TimeInForce, TradingState, notional,
+    RejectReason, SelfMatchKey, SelfMatchStrategy, Side, Symbol, TimeInForce, TradingState,
+    notional,
 };
 
 /// An order that may trade, with what the checks found out about it.
@@ -57,6 +58,15 @@ pub(crate) struct Admission {
     pub(crate) notional: i64,
     /// Shares executed of the orders it replaces, one after another.
     pub(crate) executed: Quantity,
+    /// What keeps it from meeting others of its owner.
+    pub(crate) self_match: Option<SelfMatch>,
+}
+
+/// Which orders an order may not meet, and what becomes of the two.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SelfMatch {
+    pub(crate) key: SelfMatchKey,
+    pub(crate) strategy: SelfMatchStrategy,
 }
 
 impl OrderManager {
@@ -112,6 +122,7 @@ impl OrderManager {
             .ok_or(RejectReason::InvalidSymbol)?;
         require(instrument.state == TradingState::Trading, RejectReason::Halted)?;
         let (side, immediate) = check_terms(order, instrument)?;
+        let self_match = self.check_self_match(order, port)?;
         check_price(order.price, instrument)?;
         check_quantity(order.quantity, instrument)?;
         let (account, row) = self.check_account(order, port)?;
@@ -162,6 +173,7 @@ impl OrderManager {
             shares,
             notional,
             executed: Quantity::ZERO,
+            self_match,
         })
     }
 
@@ -186,6 +198,26 @@ impl OrderManager {
         require(row.firm == port.firm, RejectReason::FirmNotAuthorized)?;
         require(row.status == AccountStatus::Approved, RejectReason::FirmNotAuthorized)?;
         Ok((account, row))
+    }
+
+    /// What keeps the order from meeting others of its owner, if anything does. Who asks for a strategy
+    /// relies on it, so its firm must have a rule.
+    fn check_self_match(
+        &self,
+        order: &NewOrder,
+        port: &Port,
+    ) -> Result<Option<SelfMatch>, RejectReason> {
+        let key = self.firms.get(port.firm.0.into()).expect("it has one").self_match_key;
+        let named = order.self_match != 0;
+        if key == SelfMatchKey::None {
+            return if named { Err(RejectReason::InvalidSelfMatch) } else { Ok(None) };
+        }
+        let strategy = match order.self_match {
+            0 => Some(SelfMatchStrategy::CancelNewest),
+            named => SelfMatchStrategy::from_byte(named),
+        };
+        let strategy = strategy.ok_or(RejectReason::InvalidSelfMatch)?;
+        Ok(Some(SelfMatch { key, strategy }))
     }
 
     /// An immediate order is never open, so no number of open orders keeps it out.
@@ -291,7 +323,6 @@ fn check_terms(order: &NewOrder, instrument: &Instrument) -> Result<(Side, bool)
     require(matches!(order.trade_now, 0 | b' ' | b'N'), RejectReason::Other)?;
     // Whoever gives an expiry relies on it, and both times in force outlive it.
     require(order.expire_time_s == 0, RejectReason::Other)?;
-    require(order.self_match == 0, RejectReason::InvalidSelfMatch)?;
     Ok((side, immediate))
 }
 

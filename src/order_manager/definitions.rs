@@ -12,7 +12,7 @@ use crate::types::command::{
 use crate::types::{
     AccountId, AccountStatus, AssetKind, CurrencyCode, CurrencyId, DisconnectPolicy, Epoch,
     FirmCode, FirmId, InstrumentId, OrderHandle, PortId, PortKind, Price, Quantity, Refusal,
-    Symbol, TradingState,
+    SelfMatchKey, Symbol, TradingState,
 };
 
 /// The most decimals of cash: twice what any currency uses. An order so large that its value does not
@@ -66,7 +66,7 @@ pub struct Firm {
     /// Its code.
     pub code: FirmCode,
     /// Its self-match rule.
-    pub self_match_key: u8,
+    pub self_match_key: SelfMatchKey,
     /// Open orders it may have.
     pub open_orders_max: u32,
     /// Open orders it has.
@@ -182,6 +182,7 @@ impl OrderManager {
     /// Why not.
     pub(crate) fn define_firm(&mut self, define: &FirmDefine) -> Result<FirmId, Refusal> {
         let &FirmDefine { code, self_match_key, open_orders_max, .. } = define;
+        let self_match_key = SelfMatchKey::from_byte(self_match_key).ok_or(Refusal::Invalid)?;
         require(is_name(&code.0))?;
         let id = FirmId(next(&self.firms));
         let open_orders_max = match open_orders_max {

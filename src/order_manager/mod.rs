@@ -17,7 +17,7 @@ mod wallet;
 
 pub use capacity::Capacity;
 pub(crate) use capacity::FILLS_MAX;
-pub(crate) use checks::Admission;
+pub(crate) use checks::{Admission, SelfMatch};
 pub(crate) use commitments::Rest;
 pub use definitions::{Account, Currency, Firm, Instrument, OrderManager};
 use id_map::IdMap;

@@ -255,7 +255,7 @@ pub struct FirmDefine {
     pub request: u64,
     /// Its code.
     pub code: FirmCode,
-    /// What keeps its orders from meeting: 0 nothing, else a key of the self-match rule.
+    /// What keeps its orders from meeting: a [`SelfMatchKey`](super::SelfMatchKey).
     pub self_match_key: u8,
     /// Zero.
     pub reserved: [u8; 3],
@@ -490,7 +490,7 @@ pub struct NewOrder {
     pub handling: u8,
     /// Shares located (option 25).
     pub shares_located: u8,
-    /// Self-match strategy (option 29).
+    /// [`SelfMatchStrategy`](super::SelfMatchStrategy) (option 29), 0 = the newest is canceled.
     pub self_match: u8,
     /// BBO weight indicator (option 18).
     pub bbo_weight: u8,

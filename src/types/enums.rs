@@ -229,6 +229,32 @@ byte_enum! {
 }
 
 byte_enum! {
+    /// Which orders of one owner never meet: a firm's rule.
+    SelfMatchKey {
+        /// All may meet.
+        None = 0,
+        /// Those of the firm.
+        Firm = 1,
+        /// Those of one account.
+        Account = 2,
+        /// Those of one of the firm's groups; those without one are a group too.
+        Group = 3,
+    }
+}
+
+byte_enum! {
+    /// What becomes of two orders that may not meet, as OUCH writes it. The one that comes decides.
+    SelfMatchStrategy {
+        /// The order that rests is canceled.
+        CancelOldest = b'O',
+        /// What is left of the order that comes is canceled.
+        CancelNewest = b'W',
+        /// Both lose the shares that they would have traded.
+        DecrementBoth = b'D',
+    }
+}
+
+byte_enum! {
     /// Whom a limit is for. It holds for each order of the scope, or for each account in it: a limit of
     /// a firm is one of each of its accounts, not of all of them together.
     RiskScope {

@@ -57,6 +57,17 @@ pub(super) fn text(sequence: u64, message: &Outbound<'_>, decimals: u8) -> Strin
                 cancel_reason(m.reason)
             ),
         ),
+        Outbound::AiqCanceled(m, _) => (
+            m.timestamp,
+            format!(
+                "canceled  ref {} {} ({}, {} prevented @{})",
+                m.user_ref_num,
+                m.quantity,
+                cancel_reason(m.reason),
+                m.prevented,
+                show_price(m.price.get(), decimals)
+            ),
+        ),
         Outbound::Rejected(m, _) => (
             m.timestamp,
             format!("rejected  ref {} ({})", m.user_ref_num, reject_reason(m.reason.get())),
@@ -102,6 +113,13 @@ pub(super) fn json(sequence: u64, message: &Outbound<'_>) -> Value {
             "sequence": sequence, "type": "canceled", "timestamp": m.timestamp.get(),
             "user_ref_num": m.user_ref_num.get(), "quantity": m.quantity.get(),
             "reason": char::from(m.reason).to_string(),
+        }),
+        Outbound::AiqCanceled(m, _) => json!({
+            "sequence": sequence, "type": "aiq_canceled", "timestamp": m.timestamp.get(),
+            "user_ref_num": m.user_ref_num.get(), "quantity": m.quantity.get(),
+            "reason": char::from(m.reason).to_string(), "prevented": m.prevented.get(),
+            "price": m.price.get(), "liquidity": char::from(m.liquidity).to_string(),
+            "strategy": char::from(m.strategy).to_string(),
         }),
         Outbound::Rejected(m, _) => json!({
             "sequence": sequence, "type": "rejected", "timestamp": m.timestamp.get(),

@@ -16,7 +16,7 @@ use zerocopy::FromZeros as _;
 
 use self::table::{
     AccountTable, CurrencyTable, DisconnectWord, File, FirmTable, InstrumentTable, KindWord,
-    PortTable, StatusWord,
+    PortTable, SelfMatchWord, StatusWord,
 };
 use super::error::{ConfigError, Source};
 use super::secrets::PortSecrets;
@@ -28,7 +28,7 @@ use crate::types::command::{
 };
 use crate::types::{
     AccountId, AccountStatus, AssetKind, ClusterKey, CurrencyCode, DisconnectPolicy, FirmCode,
-    Line, Nanos, PortKind, PortName, Price, Quantity, Symbol,
+    Line, Nanos, PortKind, PortName, Price, Quantity, SelfMatchKey, Symbol,
 };
 
 /// A market, proven by [`Market::load`]: every name it uses it defines, once.
@@ -210,6 +210,13 @@ impl Market {
         Ok(FirmDefine {
             header: CommandHeader::internal::<FirmDefine>(Nanos::ZERO),
             code,
+            self_match_key: match table.self_match {
+                SelfMatchWord::None => SelfMatchKey::None,
+                SelfMatchWord::Firm => SelfMatchKey::Firm,
+                SelfMatchWord::Account => SelfMatchKey::Account,
+                SelfMatchWord::Group => SelfMatchKey::Group,
+            }
+            .byte(),
             open_orders_max: table.open_orders_max,
             ..FirmDefine::new_zeroed()
         })

@@ -17,7 +17,8 @@ use crate::order_manager::Capacity;
 use crate::types::command::{AccountOpen, AccountUpdate, CommandHeader, PortDefine, Transfer};
 use crate::types::event::AccountDefined;
 use crate::types::{
-    AccountStatus, AssetKind, ClusterKey, DisconnectPolicy, Line, Nanos, PortKind, PortName, Record,
+    AccountStatus, AssetKind, ClusterKey, DisconnectPolicy, Line, Nanos, PortKind, PortName,
+    Record, SelfMatchKey,
 };
 
 /// What is to be done, each thing defined before it is used.
@@ -157,7 +158,10 @@ impl Planner<'_> {
                 0 => Capacity::open_orders_default(defined.orders),
                 most => most,
             };
-            self.keys("firm", index).same("open_orders_max", &most, &there.open_orders_max);
+            let rules = (wanted.self_match_key, there.self_match_key);
+            let mut keys = self.keys("firm", index);
+            keys.same("open_orders_max", &most, &there.open_orders_max);
+            keys.same("self_match", self_match_word(rules.0), self_match_word(rules.1));
         }
     }
 
@@ -332,6 +336,16 @@ fn kind_word(kind: u8) -> &'static str {
         Some(PortKind::OrderEntry) => "order_entry",
         Some(PortKind::Admin) => "admin",
         Some(PortKind::DropCopy) => "drop_copy",
+        None => "?",
+    }
+}
+
+fn self_match_word(key: u8) -> &'static str {
+    match SelfMatchKey::from_byte(key) {
+        Some(SelfMatchKey::None) => "none",
+        Some(SelfMatchKey::Firm) => "firm",
+        Some(SelfMatchKey::Account) => "account",
+        Some(SelfMatchKey::Group) => "group",
         None => "?",
     }
 }

@@ -36,6 +36,18 @@ pub(super) struct FirmTable {
     pub(super) code: String,
     #[serde(default)]
     pub(super) open_orders_max: u32,
+    #[serde(default)]
+    pub(super) self_match: SelfMatchWord,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum SelfMatchWord {
+    #[default]
+    None,
+    Firm,
+    Account,
+    Group,
 }
 
 #[derive(Debug, Deserialize)]

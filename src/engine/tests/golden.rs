@@ -61,6 +61,11 @@ fn limits_of_value_count_what_is_open_and_what_was_traded() {
     tell("exposure");
 }
 
+#[test]
+fn orders_of_one_owner_never_trade_with_each_other() {
+    tell("self_match");
+}
+
 /// Plays every story of a file and compares all that was said with the file itself.
 fn tell(name: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.txt"));

@@ -10,7 +10,7 @@ use crate::types::event::{Event, EventHeader, RiskLimitSet};
 use crate::types::{
     AccountStatus, AssetKind, CancelReason, CurrencyId, DownReason, FirmId, InstrumentId, Line,
     Liquidity, OrderRef, OrderState, PortId, Price, Refusal, RejectReason, RiskKey, RiskScope,
-    Side, Symbol, SystemCode, TradingState, UserRefNum,
+    SelfMatchStrategy, Side, Symbol, SystemCode, TradingState, UserRefNum,
 };
 
 /// One event in a line.
@@ -99,6 +99,19 @@ pub(super) fn render(
             assert_eq!(name, orders[&e.order]);
             let reason = CancelReason::from_byte(e.reason).unwrap();
             format!("canceled {name} {} {reason:?}, {} left", e.decrement, e.leaves)
+        }
+        Event::SelfMatchCanceled(e) => {
+            let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
+            assert_eq!(name, orders[&e.order]);
+            format!(
+                "self-match {name} {} {:?}, {} left, {} @{} with {} prevented",
+                e.decrement,
+                SelfMatchStrategy::from_byte(e.strategy).unwrap(),
+                e.leaves,
+                e.prevented,
+                words.price(e.price),
+                orders[&e.contra]
+            )
         }
         Event::Rejected(e) => {
             let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);

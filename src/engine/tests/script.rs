@@ -169,6 +169,7 @@ impl<'a> Speaker<'a> {
                     request: self.request,
                     code: FirmCode::new(code).unwrap(),
                     open_orders_max: option(options, "open").unwrap_or(0),
+                    self_match_key: option(options, "selfmatch").unwrap_or(0),
                     ..FromZeros::new_zeroed()
                 })
             }

@@ -11,7 +11,9 @@ mod risk;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-pub use self::order::{Accepted, Canceled, Executed, Rejected, Replaced, Rested};
+pub use self::order::{
+    Accepted, Canceled, Executed, Rejected, Replaced, Rested, SelfMatchCanceled,
+};
 pub use self::risk::RiskLimitSet;
 use super::record::records;
 use super::{
@@ -48,6 +50,7 @@ records! {
     43 Canceled [1]
     44 Rejected [1]
     45 Replaced [3]
+    48 SelfMatchCanceled [2]
 }
 
 /// What every event begins with: where it stands in the streams it belongs to.

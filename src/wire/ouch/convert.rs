@@ -5,13 +5,14 @@
 use zerocopy::FromZeros;
 
 use super::{
-    Accepted, Cancel, Canceled, Enter, Executed, MalformedAppendage, OUT_MAX, Options, Rejected,
-    Replace, Replaced, SystemEvent, form_error, replace_form_error,
+    Accepted, AiqCanceled, Cancel, Canceled, Enter, Executed, MalformedAppendage, OUT_MAX, Options,
+    Rejected, Replace, Replaced, SystemEvent, form_error, replace_form_error,
 };
 use crate::types::command::{self, CommandHeader};
 use crate::types::event::{self, Event};
 use crate::types::{
-    AccountId, Epoch, Nanos, PortId, Price, Quantity, RejectReason, SystemCode, UserRefNum,
+    AccountId, CancelReason, Epoch, Nanos, PortId, Price, Quantity, RejectReason, SystemCode,
+    UserRefNum,
 };
 
 impl Enter {
@@ -165,6 +166,9 @@ pub fn emit(
         }
         Event::Executed(e) if e.header.port_sequence != 0 => Some(executed(e, timestamp, out)),
         Event::Canceled(e) if e.header.port_sequence != 0 => Some(canceled(e, timestamp, out)),
+        Event::SelfMatchCanceled(e) if e.header.port_sequence != 0 => {
+            Some(aiq_canceled(e, timestamp, out))
+        }
         Event::Rejected(e) if e.header.port_sequence != 0 => Some(rejected(e, timestamp, out)),
         _ => None,
     }
@@ -302,6 +306,25 @@ fn canceled(event: &event::Canceled, timestamp: u64, out: &mut [u8; OUT_MAX]) ->
         user_ref_num: event.user_ref_num.0.into(),
         quantity: event.decrement.0.into(),
         reason: event.reason,
+    };
+    message.emit(&channel(event.user_ref_idx), out)
+}
+
+fn aiq_canceled(
+    event: &event::SelfMatchCanceled,
+    timestamp: u64,
+    out: &mut [u8; OUT_MAX],
+) -> usize {
+    let message = AiqCanceled {
+        kind: AiqCanceled::KIND,
+        timestamp: timestamp.into(),
+        user_ref_num: event.user_ref_num.0.into(),
+        quantity: event.decrement.0.into(),
+        reason: CancelReason::SelfMatch.byte(),
+        prevented: event.prevented.0.into(),
+        price: event.price.0.into(),
+        liquidity: event.liquidity,
+        strategy: event.strategy,
     };
     message.emit(&channel(event.user_ref_idx), out)
 }
@@ -525,6 +548,23 @@ mod tests {
         let message = message_of(rejected.lines()).unwrap();
         let Ok(Outbound::Rejected(rejected, [])) = Outbound::parse(&message) else { panic!() };
         assert_eq!(rejected.reason.get(), 0x17);
+    }
+
+    #[test]
+    fn a_self_match_says_what_was_prevented_and_where() {
+        let canceled = event::SelfMatchCanceled {
+            header: header::<event::SelfMatchCanceled>(2),
+            price: Price(100_000),
+            user_ref_num: UserRefNum(7),
+            decrement: Quantity(60),
+            prevented: Quantity(40),
+            liquidity: b'R',
+            strategy: b'W',
+            ..event::SelfMatchCanceled::new_zeroed()
+        };
+        let message = message_of(canceled.lines()).unwrap();
+        let expected = b"\0\0\0\x07\0\0\0\x3CQ\0\0\0\x28\0\0\0\0\0\x01\x86\xA0RW";
+        assert_eq!((message[0], &message[9..]), (b'D', &expected[..]));
     }
 
     #[test]

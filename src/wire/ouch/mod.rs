@@ -17,7 +17,7 @@ pub use inbound::{
 };
 pub use options::{MalformedAppendage, OPTIONS_BYTES_MAX, Options};
 pub use outbound::{
-    Accepted, Canceled, Executed, OUT_MAX, Outbound, Rejected, Replaced, SystemEvent,
+    Accepted, AiqCanceled, Canceled, Executed, OUT_MAX, Outbound, Rejected, Replaced, SystemEvent,
 };
 
 /// Why bytes are not a message. The sender speaks another protocol.

@@ -190,6 +190,7 @@ fn what_cannot_be_changed_is_named_all_of_it() {
     let other = changed(&[
         ("cash_decimals = 4", "cash_decimals = 5"),
         ("open_orders_max = 0", "open_orders_max = 7"),
+        ("self_match = \"none\"", "self_match = \"account\""),
         ("\"Acme Corp\"", "\"Acme\""),
         ("lot_size = 1", "lot_size = 10"),
         ("tick_size = \"0.01\"", "tick_size = \"0.05\""),
@@ -205,6 +206,7 @@ fn what_cannot_be_changed_is_named_all_of_it() {
     let expected = [
         "currency[0].cash_decimals = 5: is 4",
         "firm[0].open_orders_max = 7: is 512",
+        "firm[0].self_match = account: is none",
         "instrument[0].display_symbol = \"Acme\": is \"Acme Corp\"",
         "instrument[0].lot_size = 10: is 1",
         "instrument[0].tick_size = 0.0500: is 0.0100",
