@@ -41,6 +41,7 @@ impl Engine {
         }
         self.manager.wallet.drop_empty();
         self.manager.limits.start_day();
+        self.manager.open_fee_balances();
         self.events.start_day();
         let started = DayStarted {
             header: EventHeader::new::<DayStarted>(),

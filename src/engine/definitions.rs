@@ -173,6 +173,7 @@ impl Engine {
         for account in manager.accounts.rows() {
             self.events.emit(Route::NONE, &account_defined(manager, account, 0), out);
         }
+        self.say_fees(out);
         self.say_limits(out);
         let manager = &self.manager;
         for balance in manager.wallet.balances().iter().filter(|balance| balance.total != 0) {

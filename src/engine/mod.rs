@@ -393,6 +393,7 @@ impl Engine {
             Command::AccountUpdate(c) => self.administer(c, Self::update_account, out),
             Command::Transfer(c) => self.administer(c, Self::transfer, out),
             Command::InstrumentDefine(c) => self.administer(c, Self::define_instrument, out),
+            Command::Fee(c) => self.administer(c, Self::set_fee, out),
             Command::RiskLimit(c) => self.administer(c, Self::set_limit, out),
         }
     }

@@ -6,8 +6,8 @@
 
 use super::events::{Outlet, Route};
 use super::{Engine, header_of};
-use crate::matching::{BookSide, Fill, Incoming};
-use crate::order_manager::{Admission, FILLS_MAX, OpenOrder, Rest, Settlement};
+use crate::matching::{BookSide, Fill, Incoming, OrderView};
+use crate::order_manager::{Admission, FILLS_MAX, FeeMeter, OpenOrder, Rest, Settlement};
 use crate::types::command::{Cancel, CommandHeader, NewOrder};
 use crate::types::event::{Accepted, Canceled, EventHeader, Executed, Rejected, Rested};
 use crate::types::{
@@ -24,6 +24,13 @@ pub(super) enum Arrival {
     Trades,
     /// It meets nothing and may not rest.
     Dies,
+}
+
+/// What an order owes while it comes, and what it holds for that.
+#[derive(Debug)]
+struct TakerFees {
+    meter: FeeMeter,
+    held: i64,
 }
 
 impl Engine {
@@ -144,6 +151,8 @@ impl Engine {
             open: order.quantity,
         };
         let mut executed = admission.executed;
+        let mut fees =
+            TakerFees { meter: FeeMeter::new(admission.rates.taker), held: admission.fee_hold };
         for _ in 0..FILLS_MAX {
             if let Some(rule) = admission.self_match
                 && self.prevent_self_match(rule, order, admission, &mut incoming, out)
@@ -152,12 +161,21 @@ impl Engine {
             }
             let Some(fill) = self.books.next_fill(instrument, &mut incoming) else { break };
             executed.0 += fill.quantity.0;
-            self.settle(order, admission, &incoming, &fill, out);
+            self.settle(order, admission, &incoming, &fill, &mut fees, out);
         }
+        let crosses = self.books.crosses(instrument, incoming.side, incoming.price);
+        let rests = !(incoming.open.is_zero() || crosses || immediate);
+        let fee = FeeMeter::new(admission.rates.maker);
+        let kept = if rests && side.is_buy() {
+            fee.hold(value(incoming.price, incoming.open, admission.scale))
+        } else {
+            0
+        };
+        self.manager.give_back_fee(admission.cash, fees.held - kept);
         if incoming.open.is_zero() {
             return;
         }
-        if self.books.crosses(instrument, incoming.side, incoming.price) {
+        if crosses {
             self.drop_rest(order, admission, &incoming, CancelReason::System, out);
             return;
         }
@@ -187,10 +205,16 @@ impl Engine {
         admission: &Admission,
         incoming: &Incoming,
         fill: &Fill,
+        fees: &mut TakerFees,
         out: &mut dyn Outlet,
     ) {
         let resting = *self.manager.orders.get(fill.handle);
         let paid = value(fill.price, fill.quantity, admission.scale);
+        let left = value(fill.price, fill.leaves, admission.scale);
+        let mut maker = resting.fee;
+        let (maker_fee, taker_fee) = (maker.charge(paid), fees.meter.charge(paid));
+        let maker_fee_hold = resting.fee.hold(paid + left) - maker.hold(left);
+        let fee_cash = self.manager.fee_cash(admission.currency);
         let own_value = value(incoming.price, fill.quantity, admission.scale);
         self.manager.note_trade(admission.instrument, fill.price);
         self.manager.settle(&match incoming.side {
@@ -203,6 +227,10 @@ impl Engine {
                 buyer_hold: own_value,
                 seller_value: paid,
                 quantity: fill.quantity,
+                buyer_fee: taker_fee,
+                buyer_fee_hold: taker_fee,
+                seller_fee: maker_fee,
+                fee_cash,
             },
             BookSide::Asks => Settlement {
                 buyer_cash: resting.cash,
@@ -213,9 +241,18 @@ impl Engine {
                 buyer_hold: paid,
                 seller_value: own_value,
                 quantity: fill.quantity,
+                buyer_fee: maker_fee,
+                buyer_fee_hold: maker_fee_hold,
+                seller_fee: taker_fee,
+                fee_cash,
             },
         });
-        self.manager.orders.get_mut(fill.handle).executed.0 += fill.quantity.0;
+        if admission.side.is_buy() {
+            fees.held -= taker_fee;
+        }
+        let passive = self.manager.orders.get_mut(fill.handle);
+        passive.executed.0 += fill.quantity.0;
+        passive.fee = maker;
         if fill.leaves.is_zero() {
             self.manager.close_order(fill.handle);
         }
@@ -227,7 +264,7 @@ impl Engine {
             match_number: MatchNumber(self.events.next_sequence()),
             price: fill.price,
             notional: paid,
-            fee: 0,
+            fee: maker_fee,
             user_ref_num: resting.user_ref_num,
             quantity: fill.quantity,
             leaves: fill.leaves,
@@ -242,6 +279,7 @@ impl Engine {
         let aggressive = Executed {
             order: incoming.order,
             contra: fill.order,
+            fee: taker_fee,
             user_ref_num: order.user_ref_num,
             leaves: incoming.open,
             account: admission.account,
@@ -297,11 +335,16 @@ impl Engine {
 
     /// Takes shares from a resting order, gives back what was held for them, and returns what is left.
     pub(super) fn withdraw(&mut self, handle: OrderHandle, quantity: Quantity) -> Quantity {
-        let price = self.books.order(handle).price;
-        let &OpenOrder { side, cash, shares, instrument, .. } = self.manager.orders.get(handle);
+        let OrderView { price, open, .. } = self.books.order(handle);
+        let &OpenOrder { side, cash, shares, instrument, fee, .. } =
+            self.manager.orders.get(handle);
         let instrument = self.manager.instruments.get(instrument.0.into());
-        let value = value(price, quantity, instrument.expect("it trades").scale);
-        self.manager.give_back(&Rest { side, cash, shares, value, quantity });
+        let scale = instrument.expect("it trades").scale;
+        let (all, gone) = (value(price, open, scale), value(price, quantity, scale));
+        self.manager.give_back(&Rest { side, cash, shares, value: gone, quantity });
+        if side.is_buy() {
+            self.manager.give_back_fee(cash, fee.hold(all) - fee.hold(all - gone));
+        }
         let leaves = self.books.reduce(handle, quantity);
         if leaves.is_zero() {
             self.manager.close_order(handle);
@@ -416,6 +459,7 @@ fn open_order(
         user_ref_num: order.user_ref_num,
         account: admission.account,
         executed,
+        fee: FeeMeter::new(admission.rates.maker),
         older: OrderHandle::NONE,
         younger: OrderHandle::NONE,
         firm: admission.firm,

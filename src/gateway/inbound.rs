@@ -87,6 +87,7 @@ fn is_sound(command: &Command<'_>) -> bool {
         Command::AccountUpdate(c) => zero(&c.reserved),
         Command::Transfer(c) => zero(&c.reserved),
         Command::InstrumentDefine(c) => zero(&c.reserved),
+        Command::Fee(c) => zero(&c.reserved),
         Command::RiskLimit(c) => zero(&c.reserved),
         Command::TermStart(_)
         | Command::VenueLimits(_)

@@ -12,7 +12,7 @@
 //! 7. open orders of the port and of the firm (0F)
 //! 8. the value: can be counted (1F)
 //! 9. the limits of `risk`, in the order of its table
-//! 10. cash or shares available for it, and room in the wallet to settle (20 and 0F)
+//! 10. cash for it and its fees, or shares, available, and room in the wallet to settle (20 and 0F)
 //!
 //! A Replace asks for an order like any other: its own terms, and the rest its original's. The original
 //! is closed before the checks, so that what it held, and its place among the open orders, are free for
@@ -25,7 +25,8 @@ use zerocopy::FromZeros;
 
 use super::definitions::group_key;
 use super::table::name_key;
-use super::{Account, Asset, BalanceId, Instrument, OpenOrder, OrderManager, Port, risk};
+use super::{Account, Asset, BalanceId, FeeMeter, Instrument, OpenOrder, OrderManager, Port};
+use super::{Rates, risk};
 use crate::types::command::{CommandHeader, NewOrder, Replace};
 use crate::types::{
     AccountId, AccountStatus, CurrencyId, FirmId, InstrumentId, Nanos, Price, Quantity,
@@ -56,6 +57,10 @@ pub(crate) struct Admission {
     pub(crate) shares: BalanceId,
     /// What it holds while it is open, in cash units; a sale holds its shares.
     pub(crate) notional: i64,
+    /// What a buy holds for fees besides.
+    pub(crate) fee_hold: i64,
+    /// What it pays for what it trades.
+    pub(crate) rates: Rates,
     /// Shares executed of the orders it replaces, one after another.
     pub(crate) executed: Quantity,
     /// What keeps it from meeting others of its owner.
@@ -146,12 +151,20 @@ impl OrderManager {
             require(!repeats, RejectReason::DuplicateOrder)?;
         }
 
+        let firm = self.firms.get(port.firm.0.into()).expect("order entry ports have a firm");
+        let rates = self.rates(firm, instrument);
+        let fee_hold = match side {
+            Side::Buy => FeeMeter::new(rates.maker.max(rates.taker)).hold(notional),
+            Side::Sell | Side::SellShort | Side::SellShortExempt => 0,
+        };
+        let needed = notional.checked_add(fee_hold).ok_or(RejectReason::ExceedsMaxNotional)?;
+
         let &Instrument { id: instrument, currency, scale, .. } = instrument;
         let (firm, account_id) = (port.firm, row.id);
         let (cash, shares) = self.check_funds(
             account,
             side,
-            (Asset::Cash(currency), cash, notional),
+            (Asset::Cash(currency), cash, needed),
             (Asset::Shares(instrument), shares, order.quantity),
         )?;
         self.limits.keep((cash, exposure), (shares, position));
@@ -172,6 +185,8 @@ impl OrderManager {
             cash,
             shares,
             notional,
+            fee_hold,
+            rates,
             executed: Quantity::ZERO,
             self_match,
         })
@@ -234,12 +249,12 @@ impl OrderManager {
         &mut self,
         account: u32,
         side: Side,
-        (cash, cash_id, notional): (Asset, Option<BalanceId>, i64),
+        (cash, cash_id, needed): (Asset, Option<BalanceId>, i64),
         (shares, shares_id, quantity): (Asset, Option<BalanceId>, Quantity),
     ) -> Result<(BalanceId, BalanceId), RejectReason> {
         let available = |id: Option<_>| id.map_or(0, |id| self.wallet.get(id).available());
         let enough = match side {
-            Side::Buy => available(cash_id) >= notional,
+            Side::Buy => available(cash_id) >= needed,
             Side::Sell => available(shares_id) >= i64::from(quantity.0),
             Side::SellShort | Side::SellShortExempt => true,
         };

@@ -6,7 +6,7 @@
 use super::{Admission, BalanceId, OrderManager, Settlement};
 use crate::types::{Quantity, Side};
 
-/// Part of an order that trades no more.
+/// Part of an order that trades no more. What a buy holds for fees is not part of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rest {
     /// Its side.
@@ -26,7 +26,7 @@ impl OrderManager {
     pub(crate) fn commit(&mut self, admission: &Admission, quantity: Quantity) {
         let &Admission { side, cash, shares, notional, .. } = admission;
         match side {
-            Side::Buy => self.wallet.hold(cash, notional),
+            Side::Buy => self.wallet.hold(cash, notional + admission.fee_hold),
             Side::Sell => self.wallet.hold(shares, quantity.0.into()),
             Side::SellShort | Side::SellShortExempt => self.wallet.hold_short(shares, quantity),
         }
@@ -49,6 +49,13 @@ impl OrderManager {
         } else {
             exposure.sells = exposure.sells.saturating_sub(value);
             self.wallet.release(shares, quantity.0.into());
+        }
+    }
+
+    /// Gives back what was held for fees.
+    pub(crate) fn give_back_fee(&mut self, cash: BalanceId, amount: i64) {
+        if amount != 0 {
+            self.wallet.release(cash, amount);
         }
     }
 

@@ -5,7 +5,7 @@
 
 use super::table::{is_name, name_key};
 use super::{Asset, BalanceId, Capacity, IdMap, IndexSeed};
-use super::{Limits, OpenOrders, Port, RecentOrders, Table, UserRefNums, Wallet};
+use super::{Fees, Limits, OpenOrders, Port, Rates, RecentOrders, Table, UserRefNums, Wallet};
 use crate::types::command::{
     AccountOpen, AccountUpdate, CurrencyDefine, FirmDefine, InstrumentDefine, PortDefine, Transfer,
 };
@@ -38,6 +38,8 @@ pub struct OrderManager {
     pub orders: OpenOrders,
     /// What nobody may do.
     pub(crate) limits: Limits,
+    /// What trades cost.
+    pub(crate) fees: Fees,
     /// Accounts by firm and group id.
     pub(super) groups: IdMap,
     /// The references of all transfers ever carried out. It outlives the day: a deposit that is
@@ -71,6 +73,8 @@ pub struct Firm {
     pub open_orders_max: u32,
     /// Open orders it has.
     pub open_orders: u32,
+    /// What its trades cost, if that was set.
+    pub rates: Option<Rates>,
 }
 
 /// An account: a wallet.
@@ -123,6 +127,8 @@ pub struct Instrument {
     pub state: TradingState,
     /// The price of its last trade, 0 = none yet.
     pub last_price: Price,
+    /// What its trades cost firms that have no rates of their own, if that was set.
+    pub rates: Option<Rates>,
     /// New orders a port may send of it in a second, the largest number = no limit.
     pub(super) symbol_messages_max: u32,
 }
@@ -154,6 +160,7 @@ impl OrderManager {
             wallet: Wallet::new(capacity.balances, seed),
             orders: OpenOrders::new(capacity.orders, seed),
             limits: Limits::new(capacity.balances, seed),
+            fees: Fees::default(),
             groups: IdMap::with_capacity(0, seed),
             references: IdMap::with_capacity(0, seed),
             orders_max: capacity.orders,
@@ -171,7 +178,11 @@ impl OrderManager {
         let &CurrencyDefine { code, cash_decimals, .. } = define;
         require(is_name(&code.0) && cash_decimals <= CASH_DECIMALS_MAX)?;
         let id = CurrencyId(next(&self.currencies));
+        if self.currency(code).is_none() && !self.has_room_for_fees(id) {
+            return Err(Refusal::Capacity);
+        }
         self.currencies.add(name_key(&code.0), Currency { id, code, cash_decimals })?;
+        self.open_fee_balances();
         Ok(id)
     }
 
@@ -192,7 +203,8 @@ impl OrderManager {
         if self.firm(code).is_none() && open_orders_max > self.orders_left() {
             return Err(Refusal::Capacity);
         }
-        let firm = Firm { id, code, self_match_key, open_orders_max, open_orders: 0 };
+        let (open_orders, rates) = (0, None);
+        let firm = Firm { id, code, self_match_key, open_orders_max, open_orders, rates };
         self.firms.add(name_key(&code.0), firm)?;
         Ok(id)
     }
@@ -319,6 +331,7 @@ impl OrderManager {
             short_allowed: define.short_allowed == 1,
             state: TradingState::Trading,
             last_price: Price(0),
+            rates: None,
             symbol_messages_max: u32::MAX,
         };
         self.instruments.add(name_key(&symbol.0), row)?;

@@ -4,7 +4,7 @@
 //! The other half of an order, its price and its place in the book, is matching's, under the same
 //! handle.
 
-use super::{Account, BalanceId, IdMap, IndexSeed, OrderManager, Port};
+use super::{Account, BalanceId, FeeMeter, IdMap, IndexSeed, OrderManager, Port};
 use crate::types::{
     AccountId, FirmId, InstrumentId, OrderHandle, OrderRef, PortId, Quantity, Side, UserRefNum,
 };
@@ -31,6 +31,8 @@ pub struct OpenOrder {
     pub older: OrderHandle,
     /// The port's order entered after it.
     pub younger: OrderHandle,
+    /// What it owes for what it trades.
+    pub(crate) fee: FeeMeter,
     /// The port's firm.
     pub firm: FirmId,
     /// The instrument.

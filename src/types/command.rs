@@ -6,7 +6,7 @@
 //! what the gateway found wrong with them is `form_error`.
 //!
 //! Kind numbers are never reused. Reserved for what is to come: 5 `ActivateVersion`, 6 `StateHash`,
-//! 17 `Fee`, 19 `Calendar`, 43 `Modify`, 44 `MassCancel`, 45 `DisableEntry`,
+//! 19 `Calendar`, 43 `Modify`, 44 `MassCancel`, 45 `DisableEntry`,
 //! 46 `EnableEntry`, 47 `AccountQuery`, 50 `Halt`, 51 `Resume`, 52 `Phase`, 53 `BustTrade`,
 //! 54 `TradeCorrection`.
 
@@ -16,7 +16,7 @@ use std::mem::offset_of;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-pub use self::risk::RiskLimit;
+pub use self::risk::{Fee, RiskLimit};
 use super::record::records;
 use super::{
     AccountId, ClOrdId, Connection, CurrencyCode, Epoch, FirmCode, LINE_BYTES, Line, Nanos, PortId,
@@ -40,6 +40,7 @@ records! {
     14 AccountUpdate [1]
     15 Transfer [1]
     16 InstrumentDefine [2]
+    17 Fee [1]
     18 RiskLimit [2]
     32 PortUp [1]
     33 PortDown [1]
@@ -131,6 +132,7 @@ const _: () = {
     assert!(offset_of!(AccountUpdate, request) == request);
     assert!(offset_of!(Transfer, request) == request);
     assert!(offset_of!(InstrumentDefine, request) == request);
+    assert!(offset_of!(Fee, request) == request);
     assert!(offset_of!(RiskLimit, request) == request);
 };
 

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::OPENING_BIT;
+use super::fees::{self, FeeKey, FeeTerms};
 use super::limits::LimitKey;
 use crate::types::event::{
     AccountDefined, CurrencyDefined, Event, FirmDefined, InstrumentDefined, PortDefined,
@@ -21,6 +22,7 @@ pub struct Defined {
     pub(super) instruments: BTreeMap<Symbol, InstrumentDefined>,
     pub(super) accounts: BTreeMap<AccountId, AccountDefined>,
     pub(super) ports: BTreeMap<PortName, PortDefined>,
+    pub(super) fees: BTreeMap<FeeKey, FeeTerms>,
     /// The limits that hold, with 0 for one that was lifted.
     pub(super) limits: BTreeMap<LimitKey, u64>,
     /// Accounts that traded, or got or paid more than opening balances.
@@ -48,6 +50,10 @@ impl Defined {
             }
             Event::PortDefined(defined) => {
                 self.ports.insert(defined.name, *defined);
+            }
+            Event::FeeSet(set) => {
+                let (key, terms) = fees::of_event(set);
+                self.fees.insert(key, terms);
             }
             Event::RiskLimitSet(set) => {
                 self.limits.insert(LimitKey::from(set), set.value);

@@ -163,7 +163,7 @@ impl Market {
             limit.account = known.ok_or_else(|| keys.broken("account", number, rule))?.account;
         }
         if let Some(name) = &table.port {
-            let wanted = PortName::new(name).map(|name| name.upper());
+            let wanted = PortName::new(name).map(PortName::upper);
             let known = self.ports.iter().find(|other| Some(other.name) == wanted);
             limit.port =
                 known.ok_or_else(|| keys.broken("port", quoted(name), "no such port"))?.name;

@@ -1,7 +1,8 @@
-//! The market file: currencies, firms, instruments, accounts, ports and limits, and what the accounts
-//! begin with. A [`Plan`] makes commands of what a log has not; replay never reads it, and it holds no secret.
+//! The market file: currencies, firms, instruments, accounts, ports, fees and limits, and what the
+//! accounts begin with. A [`Plan`] makes commands of what a log has not; replay never reads it, and it holds no secret.
 
 mod defined;
+mod fees;
 mod limits;
 mod plan;
 mod table;
@@ -23,7 +24,7 @@ use super::secrets::PortSecrets;
 use super::{Capacity, decimal};
 use crate::order_manager;
 use crate::types::command::{
-    AccountOpen, CommandHeader, CurrencyDefine, FirmDefine, InstrumentDefine, PortDefine,
+    AccountOpen, CommandHeader, CurrencyDefine, Fee, FirmDefine, InstrumentDefine, PortDefine,
     RiskLimit, Transfer,
 };
 use crate::types::{
@@ -41,6 +42,7 @@ pub struct Market {
     accounts: Vec<AccountOpen>,
     /// Their verifiers are blank until [`Market::commands`].
     ports: Vec<PortDefine>,
+    fees: Vec<Fee>,
     limits: Vec<RiskLimit>,
     transfers: Vec<Transfer>,
 }
@@ -70,6 +72,7 @@ impl Market {
             instruments: Vec::new(),
             accounts: Vec::new(),
             ports: Vec::new(),
+            fees: Vec::new(),
             limits: Vec::new(),
             transfers: Vec::new(),
         };
@@ -94,6 +97,10 @@ impl Market {
         for (index, table) in file.port.into_iter().enumerate() {
             let port = market.port(&Keys::new(&source, "port", index), &table)?;
             market.ports.push(port);
+        }
+        for (index, table) in file.fee.into_iter().enumerate() {
+            let fee = market.fee(&Keys::new(&source, "fee", index), &table)?;
+            market.fees.push(fee);
         }
         for (index, table) in file.limit.into_iter().enumerate() {
             let limits = market.limits_of(&Keys::new(&source, "limit", index), &table)?;
@@ -156,12 +163,13 @@ impl Market {
     #[must_use]
     pub fn summary(&self) -> String {
         format!(
-            "{} currencies, {} firms, {} instruments, {} accounts, {} ports, {} limits, {} opening balances",
+            "{} currencies, {} firms, {} instruments, {} accounts, {} ports, {} fees, {} limits, {} opening balances",
             self.currencies.len(),
             self.firms.len(),
             self.instruments.len(),
             self.accounts.len(),
             self.ports.len(),
+            self.fees.len(),
             self.limits.len(),
             self.transfers.len()
         )

@@ -9,7 +9,7 @@ use std::fmt::{self, Display};
 use zerocopy::FromZeros as _;
 
 use super::limits::{self, LimitKey};
-use super::{Defined, Market, quoted};
+use super::{Defined, Market, fees, quoted};
 use crate::config::decimal;
 use crate::config::error::{ConfigError, Source};
 use crate::config::secrets::PortSecrets;
@@ -58,6 +58,7 @@ impl Plan {
         planner.instruments(market, defined);
         planner.accounts(market, defined);
         planner.ports(market, defined);
+        planner.fees(market, defined);
         planner.limits(market, defined);
         planner.opening_balances(market, defined);
         let Planner { changes, differences, .. } = planner;
@@ -125,7 +126,9 @@ fn unmentioned(market: &Market, defined: &Defined) -> usize {
     let ports = defined.ports.keys().filter(|&&name| !known(name)).count();
     let known = |key| market.limits.iter().any(|other| LimitKey::from(other) == key);
     let limits = defined.limits.iter().filter(|&(&key, &value)| value != 0 && !known(key)).count();
-    currencies + firms + instruments + accounts + ports + limits
+    let known = |key| market.fees.iter().any(|other| fees::of_command(other).0 == key);
+    let fees = defined.fees.keys().filter(|&&key| !known(key)).count();
+    currencies + firms + instruments + accounts + ports + limits + fees
 }
 
 /// A plan in the making.
@@ -251,6 +254,19 @@ impl Planner<'_> {
             keys.same("message_rate_max", &wanted.message_rate_max, &there.message_rate_max);
             keys.same("account_by_group", &by_group.0, &by_group.1);
             keys.same("open_orders_max", &wanted.open_orders_max, &there.open_orders_max);
+        }
+    }
+
+    /// All of a fee can be changed.
+    fn fees(&mut self, market: &Market, defined: &Defined) {
+        for wanted in &market.fees {
+            let (key, terms) = fees::of_command(wanted);
+            let there = defined.fees.get(&key);
+            if there != Some(&terms) {
+                let payer = fees::payer(wanted);
+                let (was, will_be) = (fees::shown(there), fees::shown(Some(&terms)));
+                self.add(format!("~ fees of {payer}: {was} -> {will_be}"), wanted);
+            }
         }
     }
 

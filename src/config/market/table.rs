@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::fees::FeeTable;
 use super::limits::LimitTable;
 
 #[derive(Debug, Deserialize)]
@@ -19,6 +20,8 @@ pub(super) struct File {
     pub(super) account: Vec<AccountTable>,
     #[serde(default)]
     pub(super) port: Vec<PortTable>,
+    #[serde(default)]
+    pub(super) fee: Vec<FeeTable>,
     #[serde(default)]
     pub(super) limit: Vec<LimitTable>,
 }

@@ -65,6 +65,7 @@ fn owners() -> World {
         "deposit 6 10,000.00 USD",
         "deposit 6 1,000 ACME",
         "up G1",
+        "fee venue account=2 maker=1.23 taker=4.56",
     ] {
         script::run(&mut world, line);
     }
@@ -98,6 +99,8 @@ fn corpus() -> Vec<Vec<Line>> {
         "up A2",
         "as OPS #1 deposit 1 10.00 USD",
         "as OPS #2 firm OMEG",
+        "fee venue account=2 maker=-5.00 taker=7.01",
+        "fee firm ALFA maker=3.33 taker=0",
         "as OPS #3 limit firm ALFA ACME OrderQuantity 200",
         "as OPS #4 limit venue USD GrossExposure 1000.00",
         "as OPS #5 limit account 1 SharesPerDay 500",

@@ -66,6 +66,11 @@ fn orders_of_one_owner_never_trade_with_each_other() {
     tell("self_match");
 }
 
+#[test]
+fn trades_cost_what_was_said_when_their_orders_entered() {
+    tell("fees");
+}
+
 /// Plays every story of a file and compares all that was said with the file itself.
 fn tell(name: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.txt"));

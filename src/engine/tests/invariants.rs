@@ -50,7 +50,7 @@ pub(super) fn hold(world: &World) {
                 let open = open_value.entry((account, instrument.currency.0)).or_default();
                 open[usize::from(!owner.side.is_buy())] += value;
                 let (asset, amount) = if owner.side.is_buy() {
-                    (Asset::Cash(instrument.currency), value)
+                    (Asset::Cash(instrument.currency), value + owner.fee.hold(value))
                 } else {
                     (Asset::Shares(instrument.id), i64::from(order.open.0))
                 };
@@ -84,7 +84,9 @@ pub(super) fn hold(world: &World) {
         let expected = held.remove(&(balance.account, asset.clone())).unwrap_or(0);
         assert_eq!(balance.held, expected, "{balance:?}");
         let short = matches!(balance.asset, Asset::Shares(id) if sells_short(world, id));
-        assert!(short || balance.available() >= 0, "{balance:?}");
+        let id = manager.wallet.find(balance.account, balance.asset);
+        let fees = matches!(balance.asset, Asset::Cash(c) if manager.fee_cash(c) == id);
+        assert!(short || fees || balance.available() >= 0, "{balance:?}");
         sums.entry(asset).or_insert((balance.asset, 0)).1 += i128::from(balance.total);
     }
     assert!(held.is_empty(), "held of no balance: {held:?}");

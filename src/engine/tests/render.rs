@@ -86,12 +86,13 @@ pub(super) fn render(
             let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
             assert_eq!(name, orders[&e.order]);
             format!(
-                "executed {name} {} {} @{} {:?}, {} left",
+                "executed {name} {} {} @{} {:?}, {} left{}",
                 e.quantity,
                 words.symbol(),
                 words.price(e.price),
                 Liquidity::from_byte(e.liquidity).unwrap(),
-                e.leaves
+                e.leaves,
+                words.fee(e.fee, e.currency)
             )
         }
         Event::Canceled(e) => {
@@ -244,6 +245,13 @@ impl Words<'_> {
             Event::TradingAction(e) => {
                 format!("{} {:?}", e.symbol, TradingState::from_byte(e.state).unwrap())
             }
+            Event::FeeSet(e) => {
+                let name = format!("{}{}", e.firm.text(), e.symbol.text());
+                let scope = RiskScope::from_byte(e.scope).unwrap();
+                let rates = [e.maker_rate, e.taker_rate].map(|rate| decimal(rate.into(), 2));
+                let to = if e.account.is_none() { "" } else { &format!(" to {}", e.account) };
+                format!("fee {scope:?} {name} maker {} taker {}{to}", rates[0], rates[1])
+            }
             Event::RiskLimitSet(e) => self.limit(e),
             other => panic!("no definition: {other:?}"),
         }
@@ -269,6 +277,11 @@ impl Words<'_> {
     fn price(&self, price: Price) -> String {
         let instrument = self.manager.instruments.get(self.instrument.0.into()).unwrap();
         decimal(price.0.try_into().unwrap(), instrument.price_decimals)
+    }
+
+    fn fee(&self, fee: i64, currency: CurrencyId) -> String {
+        let decimals = self.currency(currency).1;
+        if fee == 0 { String::new() } else { format!(", fee {}", decimal(fee, decimals)) }
     }
 
     /// A limit, its amount with the decimals of its currency.

@@ -2,11 +2,11 @@
 
 use zerocopy::FromZeros;
 
-use super::script::parse_decimal;
+use super::script::{option, parse_decimal};
 use super::world::World;
 use super::{invariants, script};
 use crate::order_manager::OrderManager;
-use crate::types::command::{CommandHeader, RiskLimit};
+use crate::types::command::{CommandHeader, Fee, RiskLimit};
 use crate::types::{
     AccountId, CurrencyCode, FirmCode, Nanos, PortName, RiskKey, RiskScope, Symbol,
 };
@@ -59,6 +59,27 @@ pub(super) fn limit(
     };
     let value = parse_decimal(value, decimals).cast_unsigned();
     RiskLimit { scope: scope.byte(), value, ..limit }
+}
+
+/// `fee venue account=9 maker=-0.20 taker=0.30` sets what trades cost, in basis points.
+pub(super) fn fee(scope: &str, rest: &[&str]) -> Fee {
+    let rate = |name| {
+        let text: Option<String> = option(rest, name);
+        i32::try_from(text.map_or(0, |text| parse_decimal(&text, 2))).unwrap()
+    };
+    let blank = Fee { maker_rate: rate("maker"), taker_rate: rate("taker"), ..Fee::new_zeroed() };
+    let account = AccountId(option(rest, "account").unwrap_or(0));
+    let (scope, fee) = match (scope, rest) {
+        ("venue", _) => (RiskScope::Venue, Fee { account, ..blank }),
+        ("firm", [name, ..]) => {
+            (RiskScope::Firm, Fee { firm: FirmCode::new(name).unwrap(), ..blank })
+        }
+        ("symbol", [name, ..]) => {
+            (RiskScope::Symbol, Fee { symbol: Symbol::new(name).unwrap(), ..blank })
+        }
+        _ => panic!("no such scope: {scope}"),
+    };
+    Fee { scope: scope.byte(), ..fee }
 }
 
 fn key_named(name: &str) -> RiskKey {
@@ -170,6 +191,42 @@ fn each_key_has_the_scopes_that_make_sense() {
         (12, "VFASGB"),
     ];
     assert_eq!(scopes, expected.map(|(key, scopes)| (key, scopes.to_owned())));
+}
+
+#[test]
+fn a_fee_is_of_the_venue_a_firm_or_a_symbol_and_in_range() {
+    let mut world = World::open();
+    let header = CommandHeader::internal::<Fee>(Nanos::ZERO);
+    let scoped = |scope: RiskScope| Fee { header, scope: scope.byte(), ..Fee::new_zeroed() };
+    let venue = Fee { account: AccountId(2), ..scoped(RiskScope::Venue) };
+    let firm = Fee { firm: FirmCode::new("ALFA").unwrap(), ..scoped(RiskScope::Firm) };
+    let symbol = Fee { symbol: Symbol::new("ACME").unwrap(), ..scoped(RiskScope::Symbol) };
+    for early in [firm, symbol] {
+        assert_eq!(world.apply(&early), ["refused Fee, Unknown"], "nobody gets the fees yet");
+    }
+    for sound in [venue, firm, symbol] {
+        assert!(!refused(&world.apply(&sound)));
+        for wrong in [
+            Fee { maker_rate: 100_001, ..sound },
+            Fee { maker_rate: -100_001, ..sound },
+            Fee { maker_rate: i32::MIN, ..sound },
+            Fee { taker_rate: -1, ..sound },
+            Fee { taker_rate: i32::MAX, ..sound },
+            Fee { account: AccountId(u32::MAX), ..sound },
+            Fee { firm: FirmCode::new("NONE").unwrap(), ..sound },
+            Fee { symbol: Symbol::new("NONE").unwrap(), ..sound },
+            Fee { scope: 0, ..sound },
+            Fee { scope: 1, ..sound },
+            Fee { scope: u8::MAX, ..sound },
+            Fee { scope: RiskScope::Account.byte(), ..sound },
+            Fee { scope: RiskScope::Port.byte(), ..sound },
+        ] {
+            assert!(refused(&world.apply(&wrong)), "{wrong:?}");
+        }
+    }
+    assert!(refused(&world.apply(&scoped(RiskScope::Venue))), "nobody would get the fees");
+    let said = world.apply(&Fee { header: world.header::<Fee>("A1"), ..venue });
+    assert_eq!(said, ["refused Fee, NotAllowed"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::risk;
 use super::world::World;
 use crate::order_manager::Asset;
 use crate::types::command::{
-    AccountOpen, AccountUpdate, Cancel, CommandHeader, CurrencyDefine, DayEnd, DayStart,
+    AccountOpen, AccountUpdate, Cancel, CommandHeader, CurrencyDefine, DayEnd, DayStart, Fee,
     FirmDefine, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, Replace, RiskLimit,
     TermStart, Tick, Transfer,
 };
@@ -222,6 +222,11 @@ impl<'a> Speaker<'a> {
                 let manager = self.world.engine.order_manager();
                 let limit = risk::limit(manager, (scope, subject), (key, value));
                 self.world.apply(&RiskLimit { header, request: self.request, ..limit })
+            }
+            ["fee", scope, ref rest @ ..] => {
+                let header = self.header::<Fee>();
+                let fee = risk::fee(scope, rest);
+                self.world.apply(&Fee { header, request: self.request, ..fee })
             }
             ["deposit", account, amount, asset, ref options @ ..] => {
                 self.transfer(account, 1, amount, asset, options)
@@ -504,7 +509,7 @@ fn number_of(text: &str) -> (u8, UserRefNum) {
     (channel.parse().unwrap(), UserRefNum(number.parse().unwrap()))
 }
 
-fn option<T: std::str::FromStr>(options: &[&str], name: &str) -> Option<T> {
+pub(super) fn option<T: std::str::FromStr>(options: &[&str], name: &str) -> Option<T> {
     let value = options.iter().find_map(|option| option.strip_prefix(name)?.strip_prefix('='))?;
     value.parse().ok()
 }

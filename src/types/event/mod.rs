@@ -14,7 +14,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub use self::order::{
     Accepted, Canceled, Executed, Rejected, Replaced, Rested, SelfMatchCanceled,
 };
-pub use self::risk::RiskLimitSet;
+pub use self::risk::{FeeSet, RiskLimitSet};
 use super::record::records;
 use super::{
     AccountId, Connection, CurrencyCode, CurrencyId, Epoch, FirmCode, FirmId, InstrumentId,
@@ -41,6 +41,7 @@ records! {
     14 BalanceChanged [2]
     15 InstrumentDefined [2]
     16 TradingAction [1]
+    17 FeeSet [2]
     18 RiskLimitSet [2]
     32 PortWentUp [1]
     33 PortWentDown [1]

@@ -123,7 +123,7 @@ pub struct Executed {
     pub price: Price,
     /// Cash value of the fill, in the currency's units.
     pub notional: i64,
-    /// Fee of this side, in the currency's units.
+    /// Fee of this side, in the currency's units; negative: a rebate. It goes to the fee account.
     pub fee: i64,
     /// The participant's number for the order.
     pub user_ref_num: UserRefNum,

@@ -162,6 +162,28 @@ fn an_account_changes_its_status_and_its_short_sales() {
 }
 
 #[test]
+fn fees_change_as_the_file_says_and_those_it_leaves_out_stay() {
+    let mut world = World::with(&market(EXAMPLE));
+    let changed = changed(&[
+        ("account = 9001 ", "account = 1001 "),
+        ("taker_bp = \"0.30\"  ", "taker_bp = \"0.35\"  "),
+        ("[[fee]]\nfirm = \"BETA\"", "[[fee]]\nsymbol = \"ACME\""),
+    ]);
+    let plan_of_it = plan(&changed, &world.defined);
+    assert_eq!(
+        shown(&plan_of_it),
+        [
+            "~ fees of everyone: maker -0.20 bp, taker 0.30 bp to account 9001 -> maker -0.20 bp, \
+             taker 0.35 bp to account 1001",
+            "~ fees of everyone in ACME: none -> maker -0.25 bp, taker 0.30 bp",
+        ]
+    );
+    assert_eq!(plan_of_it.unmentioned(), 1);
+    world.apply(&plan_of_it);
+    assert_eq!(shown(&plan(&changed, &world.defined)), [""; 0]);
+}
+
+#[test]
 fn limits_change_as_the_file_says_and_what_it_leaves_out_stays() {
     let mut world = World::with(&market(EXAMPLE));
     let changed = changed(&[
