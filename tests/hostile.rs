@@ -47,7 +47,7 @@ impl World {
         let stack =
             Stack::new(StackConfig::new(*OURS.ip(), 24, OURS.port()), near, CounterBlock::none())
                 .unwrap();
-        let pipeline = Pipeline::open(stack, SEGMENT_BYTES);
+        let pipeline = Pipeline::open(stack, SEGMENT_BYTES, "");
         let network = Ipv4Network::new(THEIRS, 24).unwrap();
         let host = ClientHost::new(far, network, OURS, pipeline.core.now);
         Self { pipeline, host }

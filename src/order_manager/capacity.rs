@@ -12,6 +12,7 @@
 //! | price levels | never: there are as many as resting orders | |
 //! | balances | when an order is checked, or a transfer: those it may need are opened then | 0F, or the transfer is refused |
 //! | rows of definitions | when one is added | the definition is refused |
+//! | whom limits are set for | when a limit is set: [`SUBJECTS_MAX`](super::limits::SUBJECTS_MAX) | it is refused |
 //! | fills of one order | as it trades: [`FILLS_MAX`] | what is left of it is canceled in the same command, reason `Z` |
 //! | events of one command | never: frames are cut where the next record does not fit | |
 //! | numbers of a stream | after each command, with the worst next one in reserve | the port or firm is closed until the next day |

@@ -74,11 +74,12 @@ impl Drop for Directory {
 }
 
 impl Core {
-    /// With a market whose day is open: two firms, ALFA and BETA, with a port each, and ACME.
-    pub(crate) fn open(segment_bytes: u64) -> Self {
+    /// With a market whose day is open: two firms, ALFA and BETA, with a port each, and ACME; and what
+    /// else its file says.
+    pub(crate) fn open(segment_bytes: u64, rules: &str) -> Self {
         let directory = Directory::make();
         let key = load_or_create_cluster_key(&directory.0.join("cluster.key")).unwrap();
-        let market = Market::parse(Path::new("market"), &market_text()).unwrap();
+        let market = Market::parse(Path::new("market"), &(market_text() + rules)).unwrap();
         let secrets = PortSecrets::generate(market.port_names()).unwrap();
         let definitions = market.commands(&key, &secrets, OPENING).concat();
         let today = Date::of(OPENING);
@@ -144,8 +145,8 @@ impl Core {
 
 impl<T: Transport + std::fmt::Debug> Pipeline<T> {
     /// The whole path over `transport`, ready for logins.
-    pub(crate) fn open(transport: T, segment_bytes: u64) -> Self {
-        let mut core = Core::open(segment_bytes);
+    pub(crate) fn open(transport: T, segment_bytes: u64, rules: &str) -> Self {
+        let mut core = Core::open(segment_bytes, rules);
         let (unused, _) = ring(1, 1);
         let commands = std::mem::replace(&mut core.commands, unused);
         let (datagrams_in, datagrams) = ring(RING_LINES, DATAGRAM_LINES_MAX);
@@ -203,7 +204,8 @@ pub(crate) fn lines(record: &impl Record) -> &[Line] {
 
 fn market_text() -> String {
     let mut text = "[[currency]]\ncode = \"USD\"\ncash_decimals = 4\n\
-                    [[firm]]\ncode = \"ALFA\"\n[[firm]]\ncode = \"BETA\"\n\
+                    [[firm]]\ncode = \"ALFA\"\nopen_orders_max = 500\n\
+                    [[firm]]\ncode = \"BETA\"\nopen_orders_max = 3500\n\
                     [[instrument]]\nsymbol = \"ACME\"\ncurrency = \"USD\"\ntick_size = \"0.01\"\n\
                     reference_price = \"25.00\"\n"
         .to_owned();
