@@ -204,7 +204,7 @@ impl Naive {
         let mut said = Vec::new();
         let account = account_of(ticket);
         let mut open = ticket.quantity;
-        let mut taken = 0;
+        let mut value_taken = 0;
         while open > 0
             && let Some(at) = self.opposite(ticket)
         {
@@ -224,9 +224,9 @@ impl Naive {
             let Rates { maker, taker } = self.rates;
             let fees = [
                 due(resting.traded, maker) - due(before.traded, maker),
-                due(taken + paid, taker) - due(taken, taker),
+                due(value_taken + paid, taker) - due(value_taken, taker),
             ];
-            taken += paid;
+            value_taken += paid;
             for (account, fee) in [(resting.account, fees[0]), (account, fees[1])] {
                 *self.cash.entry(account).or_default() -= fee;
                 *self.cash.entry(FEES).or_default() += fee;
@@ -245,10 +245,10 @@ impl Naive {
             *self.shares.entry((seller, ticket.listing)).or_default() -= i64::from(quantity);
             let price = decimal(price.try_into().unwrap(), listing.decimals);
             let fill = format!("{quantity} {} @{price}", listing.symbol);
-            let (maker, left) = (name(&resting.ticket), resting.open);
-            said.push(format!("executed {maker} {fill} Added, {left} left{} *", fee(fees[0])));
-            let taker = name(ticket);
-            said.push(format!("executed {taker} {fill} Removed, {open} left{}", fee(fees[1])));
+            let (first, left) = (name(&resting.ticket), resting.open);
+            said.push(format!("executed {first} {fill} Added, {left} left{} *", fee(fees[0])));
+            let second = name(ticket);
+            said.push(format!("executed {second} {fill} Removed, {open} left{}", fee(fees[1])));
         }
         if open == 0 || (ticket.immediate && !crosses) {
             return said;
