@@ -3,6 +3,7 @@
 //! It is the only place that counts outbound messages. Cuts follow the commands and the size of what
 //! they cause, never timing, so every node writes the same frames.
 
+use crate::sys::prefault::{prefaulted, prefaulted_room};
 use crate::types::command::VenueLimits;
 use crate::types::event::EventHeader;
 use crate::types::{
@@ -87,7 +88,9 @@ pub(super) struct EventWriter {
     ordinal: u16,
     /// Where the current command's last event lies in the payload.
     last: Option<usize>,
+    /// By number.
     ports: Vec<Stream>,
+    /// By number.
     firms: Vec<Stream>,
     feed: u64,
     /// A port's or firm's stream that has come this far is full until the next day.
@@ -118,24 +121,27 @@ impl EventWriter {
     /// At the start of an empty event log, for a venue of these limits.
     ///
     /// A stream is full when its numbers suffice for the worst that can still come: a command that
-    /// fills every resting order, on both sides, and the cancels that close the port or the firm.
+    /// fills every resting order, on both sides, or moves every instrument, and the cancels that close
+    /// the port or the firm.
     pub(super) fn new(limits: &VenueLimits) -> Self {
-        let reserve =
-            (4 * u64::from(limits.orders)).saturating_add(u64::from(limits.ports) + 1_024);
+        let moves = u64::from(limits.ports) + u64::from(limits.instruments);
+        let reserve = 4 * u64::from(limits.orders) + moves + 1_024;
         let reserve = u32::try_from(reserve).expect("OrderManager::new bounds orders and ports");
+        // Their numbers begin with 1.
+        let (ports, firms) = (limits.ports as usize + 1, usize::from(limits.firms) + 1);
         Self {
             chain: FrameChain::empty(limits.event_segment_bytes),
-            payload: vec![Line::ZERO; FRAME_LINES_MAX].into_boxed_slice(),
+            payload: prefaulted(Line::ZERO, FRAME_LINES_MAX).into_boxed_slice(),
             used: 0,
             count: 0,
             cause: Cause { index: 0, term: 0, time: Nanos::ZERO },
             ordinal: 0,
             last: None,
-            ports: Vec::new(),
-            firms: Vec::new(),
+            ports: prefaulted(Stream::default(), ports),
+            firms: prefaulted(Stream::default(), firms),
             feed: 0,
             stream_end: u32::MAX - reserve,
-            full: Vec::new(),
+            full: prefaulted_room(Owner::Port(PortId::NONE), ports + firms),
         }
     }
 
@@ -172,12 +178,6 @@ impl EventWriter {
     /// Takes a stream that became full, to be closed.
     pub(super) fn take_full(&mut self) -> Option<Owner> {
         self.full.pop()
-    }
-
-    /// Makes room for the streams of the ports and firms up to these.
-    pub(super) fn open_streams(&mut self, ports: u32, firms: u32) {
-        self.ports.resize(ports as usize + 1, Stream::default());
-        self.firms.resize(firms as usize + 1, Stream::default());
     }
 
     /// Begins every stream anew.

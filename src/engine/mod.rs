@@ -5,11 +5,14 @@
 
 mod administration;
 mod agent;
+mod calendar;
+mod crossing;
 mod day;
 mod definitions;
 mod error;
 mod events;
 mod memory;
+mod phases;
 mod replacing;
 mod risk;
 mod self_match;
@@ -23,6 +26,7 @@ pub use error::{ApplyError, CommandError};
 pub use memory::{CommandFrames, FrameList, MEMORY_SEGMENT_BYTES};
 
 use self::events::{EventWriter, FirstError, Outlet, Route};
+use self::phases::Phases;
 use self::timers::TimerQueue;
 use crate::counters::counter_set;
 use crate::matching::Books;
@@ -31,7 +35,7 @@ pub use crate::order_manager::{Capacity, IndexSeed};
 use crate::types::command::{Command, CommandKind, VenueLimits};
 use crate::types::event::{EventHeader, TimePassed};
 use crate::types::{
-    Cause, FirmId, FrameChain, FrameHeader, FrameSink, InstrumentId, Line, Nanos, PortId, Record,
+    Cause, FrameChain, FrameHeader, FrameSink, InstrumentId, Line, Nanos, PortId, Record,
     RecordError, SessionId, split_record,
 };
 
@@ -165,6 +169,8 @@ pub struct Engine {
     events: EventWriter,
     /// Disconnect grace, by port.
     grace: TimerQueue,
+    /// The calendar, and auctions.
+    phases: Phases,
     /// What it was made for.
     limits: VenueLimits,
     /// Whether the log has said so too.
@@ -205,6 +211,8 @@ counter_set! {
         idle_cancels,
         /// Cancels whose form is wrong.
         malformed_cancels,
+        /// Cancels of orders that are final.
+        late_cancels,
         /// Replaces of what is not open.
         idle_replaces,
         /// Logins to ports that do not exist, that need an open day, or whose stream is full.
@@ -228,6 +236,7 @@ impl Engine {
             books: Books::new(orders, instruments),
             events: EventWriter::new(limits),
             grace: TimerQueue::new(ports),
+            phases: Phases::new(instruments),
             day: None,
             last_day: (0, 0),
             counters: EngineCounters::default(),
@@ -312,28 +321,10 @@ impl Engine {
         self.day.as_ref()
     }
 
-    /// Log time.
-    #[must_use]
-    pub const fn now(&self) -> Nanos {
-        self.now
-    }
-
     /// The number of the feed's last message, 0 before the first of the day.
     #[must_use]
     pub const fn feed_sequence(&self) -> u64 {
         self.events.feed_sequence()
-    }
-
-    /// The number of the last message of a port's stream.
-    #[must_use]
-    pub fn port_sequence(&self, port: PortId) -> u32 {
-        self.events.port_sequence(port)
-    }
-
-    /// The number of the last message of a firm's stream.
-    #[must_use]
-    pub fn firm_sequence(&self, firm: FirmId) -> u32 {
-        self.events.firm_sequence(firm)
     }
 
     /// Reads the first command of `lines`: it, and the lines behind it. One that this version does not
@@ -368,8 +359,22 @@ impl Engine {
         {
             self.postpone_graces(start);
         }
-        while let Some(port) = self.grace.pop_due(time) {
-            self.end_grace(PortId(port), out);
+        self.fire_timers(out);
+    }
+
+    /// Fires what is due, in the order of the deadlines; of equal ones, the phases' first.
+    fn fire_timers(&mut self, out: &mut dyn Outlet) {
+        loop {
+            let (phase, grace) = (self.phases.timers.next(), self.grace.next());
+            if phase <= grace
+                && let Some(timer) = self.phases.timers.pop_due(self.now)
+            {
+                self.fire_phase_timer(timer, out);
+            } else if let Some(port) = self.grace.pop_due(self.now) {
+                self.end_grace(PortId(port), out);
+            } else {
+                return;
+            }
         }
     }
 
@@ -395,6 +400,11 @@ impl Engine {
             Command::InstrumentDefine(c) => self.administer(c, Self::define_instrument, out),
             Command::Fee(c) => self.administer(c, Self::set_fee, out),
             Command::RiskLimit(c) => self.administer(c, Self::set_limit, out),
+            Command::Calendar(c) => self.administer(c, Self::set_calendar, out),
+            Command::PriceBand(c) => self.administer(c, Self::set_price_band, out),
+            Command::Halt(c) => self.administer(c, Self::halt, out),
+            Command::Resume(c) => self.administer(c, Self::resume, out),
+            Command::SetPhase(c) => self.administer(c, Self::override_phase, out),
         }
     }
 }

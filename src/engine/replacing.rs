@@ -8,12 +8,12 @@
 //! | the session over | silence | stays unused |
 //! | the original not open, or the new number not above the channel's last | silence | stays unused |
 //! | its port above a message rate | `J` 0x29 or 0x28, the original as it was | is used up |
+//! | the original final: it waits for an auction that is near | `J` 0x15, the original as it was | is used up |
 //! | an order that would be refused (its form, price, quantity, funds, ...) | `C` of all that is left of the original, reason `U` | stays unused |
 //! | as many shares executed as it asks for, or more | the same `C` | stays unused |
 //! | none of these | `U`, then what an Accepted is followed by | is used up |
 //!
-//! The specification has one more rule, `J` for an original that cannot be canceled. Nothing here is in
-//! such a state yet; the message rates are the only `J`, and leaves the original alone as that rule does.
+//! The message rates leave the original alone as the specification's rule for final ones does.
 //!
 //! The quantity counts the shares executed of the whole chain of replaced orders. Instrument, side and
 //! account are the original's; a Replace that names another side is refused.
@@ -47,11 +47,15 @@ impl Engine {
         let original = *self.manager.orders.get(handle);
         let instrument = self.manager.instruments.get(original.instrument.0.into());
         let symbol = instrument.expect("it trades").symbol;
-        if let Err(reason) = self.manager.take_message(port, symbol, now) {
+        let taken = self.manager.take_message(port, symbol, now);
+        let refused = taken
+            .err()
+            .or_else(|| self.is_final(handle).then_some(RejectReason::ReplaceNotAllowed));
+        if let Some(reason) = refused {
             let row = self.manager.ports.get_mut(port.0).expect("as above");
             row.user_refs.consume(channel, replace.user_ref_num);
             let route = Route::order_entry(port, row.firm);
-            self.events.emit(route, &throttled(replace, reason), out);
+            self.events.emit(route, &rejected(replace, reason), out);
             return;
         }
 
@@ -80,15 +84,15 @@ impl Engine {
         assert!(is_new, "number {} was used before", replace.user_ref_num);
 
         let arrival = self.arrival(order, admission);
-        // The original was in the feed, so whatever becomes of its successor, the feed is told.
-        let route = Route::order_entry(original.port, original.firm).and_feed(true);
+        // If the original was in the feed, then whatever becomes of its successor, the feed is told.
+        let route = Route::order_entry(original.port, original.firm).and_feed(original.is_shown());
         let replaced = replaced(replace, original, order, admission, arrival);
         let reference = OrderRef(self.events.emit(route, &replaced, out));
         self.trade(order, admission, arrival, reference, out);
     }
 }
 
-fn throttled(replace: &Replace, reason: RejectReason) -> Rejected {
+fn rejected(replace: &Replace, reason: RejectReason) -> Rejected {
     Rejected {
         header: EventHeader::new::<Rejected>(),
         user_ref_num: replace.user_ref_num,

@@ -11,7 +11,9 @@
 //!
 //! Whoever loses shares is told so by an OUCH `D`, and the feed sees shares of resting orders go as with
 //! any cancel. A successor of a Replace, which can name no strategy, cancels the newest. Each meeting
-//! that is prevented counts among the most that an order may have.
+//! that is prevented counts among the most that an order may have, and pauses no trading.
+//!
+//! An auction knows no such rule: see [`crossing`](super::crossing).
 
 use super::events::{Outlet, Route};
 use super::{Engine, header_of};

@@ -1,8 +1,9 @@
 //! Timers: a heap of deadlines by (deadline, id), where each id has at most one.
 //!
-//! Reads no clock: the engine asks what is due at the log time it has reached. Never allocates for an
-//! id it has seen before.
+//! Reads no clock: the engine asks what is due at the log time it has reached. Never allocates after it
+//! is made.
 
+use crate::sys::prefault::{prefaulted, prefaulted_room};
 use crate::types::Nanos;
 
 /// Deadlines of dense ids.
@@ -16,33 +17,34 @@ pub(super) struct TimerQueue {
 const UNARMED: u32 = u32::MAX;
 
 impl TimerQueue {
-    /// Room for ids below `max`.
+    /// Room for the ids up to `max`.
     pub(super) fn new(max: u32) -> Self {
-        Self { heap: Vec::with_capacity(max as usize), places: Vec::with_capacity(max as usize) }
+        let ids = max as usize + 1;
+        Self { heap: prefaulted_room((Nanos::ZERO, 0), ids), places: prefaulted(UNARMED, ids) }
     }
 
     /// Sets the deadline of `id`, in place of the one it had.
     pub(super) fn arm(&mut self, id: u32, deadline: Nanos) {
         self.disarm(id);
-        if self.places.len() <= id as usize {
-            self.places.resize(id as usize + 1, UNARMED);
-        }
         self.heap.push((deadline, id));
         self.rise(self.heap.len() - 1);
     }
 
     /// Forgets the deadline of `id`, if it has one.
     pub(super) fn disarm(&mut self, id: u32) {
-        if let Some(&place) = self.places.get(id as usize)
-            && place != UNARMED
-        {
-            self.remove(place as usize);
+        if self.is_armed(id) {
+            self.remove(self.places[id as usize] as usize);
         }
     }
 
     /// Whether `id` has a deadline.
     pub(super) fn is_armed(&self, id: u32) -> bool {
-        self.places.get(id as usize).is_some_and(|&place| place != UNARMED)
+        self.places[id as usize] != UNARMED
+    }
+
+    /// The first deadline, [`Nanos::MAX`] if there is none.
+    pub(super) fn next(&self) -> Nanos {
+        self.heap.first().map_or(Nanos::MAX, |&(deadline, _)| deadline)
     }
 
     /// Takes the id whose deadline is first, if it is due at `now`.

@@ -4,21 +4,24 @@
 //! has met [`FILLS_MAX`] others and would meet more is canceled there and then: it may not rest, and it
 //! may not keep everyone waiting.
 
+use super::crossing::section_of;
 use super::events::{Outlet, Route};
 use super::{Engine, header_of};
-use crate::matching::{BookSide, Fill, Incoming, OrderView};
-use crate::order_manager::{Admission, FILLS_MAX, FeeMeter, OpenOrder, Rest, Settlement};
+use crate::matching::{BookSide, Fill, Incoming, OrderView, Section};
+use crate::order_manager::{Admission, FILLS_MAX, FeeMeter, OpenOrder, Rest, Settlement, cross_of};
 use crate::types::command::{Cancel, CommandHeader, NewOrder};
-use crate::types::event::{Accepted, Canceled, EventHeader, Executed, Rejected, Rested};
+use crate::types::event::{
+    Accepted, CancelRejected, Canceled, EventHeader, Executed, Rejected, Rested,
+};
 use crate::types::{
-    CancelReason, Liquidity, MatchNumber, OrderHandle, OrderRef, OrderState, PortKind, Price,
-    Quantity, notional,
+    CancelReason, InstrumentId, Liquidity, MatchNumber, OrderHandle, OrderRef, OrderState, Phase,
+    PortKind, Price, Quantity, notional,
 };
 
 /// What becomes of an order as it arrives.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arrival {
-    /// It meets nothing and rests as it is.
+    /// It meets nothing, or what it meets waits with it for an auction; it rests as it is.
     Rests,
     /// It meets an order of the other side.
     Trades,
@@ -26,11 +29,26 @@ pub(super) enum Arrival {
     Dies,
 }
 
-/// What an order owes while it comes, and what it holds for that.
+/// What an order has come to while it comes.
 #[derive(Debug)]
-struct TakerFees {
-    meter: FeeMeter,
-    held: i64,
+struct Course {
+    /// Shares executed, those of the orders it replaced included.
+    executed: Quantity,
+    /// What it owes.
+    fee: FeeMeter,
+    /// What it holds for that.
+    fee_hold: i64,
+}
+
+/// How an order's fills ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Filling {
+    /// It is filled, or meets nothing more.
+    Done,
+    /// It has met as many as it may.
+    TooMany,
+    /// The next price is too far from the last before it came.
+    OutOfBand,
 }
 
 impl Engine {
@@ -73,6 +91,10 @@ impl Engine {
             self.counters.idle_cancels += 1;
             return;
         };
+        if self.is_final(handle) {
+            self.reject_cancel(handle, out);
+            return;
+        }
         self.take_shares(handle, decrement, CancelReason::User, out);
     }
 
@@ -114,7 +136,7 @@ impl Engine {
     fn enter(&mut self, order: &NewOrder, admission: &Admission, out: &mut dyn Outlet) {
         let arrival = self.arrival(order, admission);
         let route = Route::order_entry(order.header.port, admission.firm);
-        let route = route.and_feed(arrival == Arrival::Rests);
+        let route = route.and_feed(arrival == Arrival::Rests && cross_of(order).is_none());
         let accepted = accepted(order, admission, arrival.order_state());
         let reference = OrderRef(self.events.emit(route, &accepted, out));
         self.trade(order, admission, arrival, reference, out);
@@ -123,6 +145,10 @@ impl Engine {
     /// What becomes of an order that was admitted.
     pub(super) fn arrival(&self, order: &NewOrder, admission: &Admission) -> Arrival {
         let &Admission { instrument, side, immediate, .. } = admission;
+        let trades = self.trading_of(instrument).phase == Phase::Continuous;
+        if !trades || cross_of(order).is_some() {
+            return Arrival::Rests;
+        }
         match (self.books.crosses(instrument, side.into(), order.price), immediate) {
             (true, _) => Arrival::Trades,
             (false, false) => Arrival::Rests,
@@ -150,41 +176,42 @@ impl Engine {
             price: order.price,
             open: order.quantity,
         };
-        let mut executed = admission.executed;
-        let mut fees =
-            TakerFees { meter: FeeMeter::new(admission.rates.taker), held: admission.fee_hold };
-        for _ in 0..FILLS_MAX {
-            if let Some(rule) = admission.self_match
-                && self.prevent_self_match(rule, order, admission, &mut incoming, out)
-            {
-                continue;
-            }
-            let Some(fill) = self.books.next_fill(instrument, &mut incoming) else { break };
-            executed.0 += fill.quantity.0;
-            self.settle(order, admission, &incoming, &fill, &mut fees, out);
-        }
-        let crosses = self.books.crosses(instrument, incoming.side, incoming.price);
-        let rests = !(incoming.open.is_zero() || crosses || immediate);
-        let fee = FeeMeter::new(admission.rates.maker);
+        let mut course = Course {
+            executed: admission.executed,
+            fee: FeeMeter::new(admission.rates.taker),
+            fee_hold: admission.fee_hold,
+        };
+        let ended = match arrival {
+            Arrival::Trades => self.fill(order, admission, &mut incoming, &mut course, out),
+            Arrival::Rests | Arrival::Dies => Filling::Done,
+        };
+        let rests = !(incoming.open.is_zero() || ended == Filling::TooMany || immediate);
         let kept = if rests && side.is_buy() {
-            fee.hold(value(incoming.price, incoming.open, admission.scale))
+            let worth = self.trading_of(instrument).worth(incoming.price);
+            let left = value(worth, incoming.open, admission.scale);
+            FeeMeter::new(admission.rates.maker).hold(left)
         } else {
             0
         };
-        self.manager.give_back_fee(admission.cash, fees.held - kept);
+        self.manager.give_back_fee(admission.cash, course.fee_hold - kept);
         if incoming.open.is_zero() {
             return;
         }
-        if crosses {
-            self.drop_rest(order, admission, &incoming, CancelReason::System, out);
-            return;
+        match ended {
+            Filling::Done => {}
+            Filling::TooMany => {
+                self.drop_rest(order, admission, &incoming, CancelReason::System, out);
+                return;
+            }
+            Filling::OutOfBand => self.pause(instrument, out),
         }
         if immediate {
             self.drop_rest(order, admission, &incoming, CancelReason::ImmediateOrCancel, out);
             return;
         }
-        let handle = self.books.rest(instrument, &incoming);
-        self.manager.open_order(handle, open_order(order, admission, incoming.order, executed));
+        let handle = self.rest(order, instrument, &incoming);
+        let open = open_order(order, admission, incoming.order, course.executed);
+        self.manager.open_order(handle, open);
         if arrival == Arrival::Trades {
             let rested = Rested {
                 header: header_of::<Rested>(instrument),
@@ -198,6 +225,73 @@ impl Engine {
         }
     }
 
+    /// Trades an order with those it meets.
+    fn fill(
+        &mut self,
+        order: &NewOrder,
+        admission: &Admission,
+        incoming: &mut Incoming,
+        course: &mut Course,
+        out: &mut dyn Outlet,
+    ) -> Filling {
+        let instrument = admission.instrument;
+        // The prices of this order's own fills move the band for the next order, not for itself.
+        let band = self.trading_of(instrument).band();
+        for _ in 0..FILLS_MAX {
+            if let Some(rule) = admission.self_match
+                && self.prevent_self_match(rule, order, admission, incoming, out)
+            {
+                continue;
+            }
+            if band.is_some_and(|band| self.leaves_band(instrument, incoming, band)) {
+                return Filling::OutOfBand;
+            }
+            let Some(fill) = self.books.next_fill(instrument, incoming) else {
+                return Filling::Done;
+            };
+            self.settle(order, admission, incoming, &fill, course, out);
+            self.trade_at(instrument, fill.price);
+        }
+        if self.books.crosses(instrument, incoming.side, incoming.price) {
+            Filling::TooMany
+        } else {
+            Filling::Done
+        }
+    }
+
+    /// Whether the next fill of an order, if it meets another, would be at a price outside the band.
+    fn leaves_band(
+        &self,
+        instrument: InstrumentId,
+        incoming: &Incoming,
+        (lowest, highest): (Price, Price),
+    ) -> bool {
+        let &Incoming { side, price, open, .. } = incoming;
+        let crosses = !open.is_zero() && self.books.crosses(instrument, side, price);
+        let best = self.books.first(instrument, side.opposite());
+        let price = best.map(|handle| self.books.order(handle).price);
+        crosses && price.is_some_and(|price| !(lowest..=highest).contains(&price))
+    }
+
+    /// Puts what is left of an order into the book of its kind.
+    fn rest(
+        &mut self,
+        order: &NewOrder,
+        instrument: InstrumentId,
+        incoming: &Incoming,
+    ) -> OrderHandle {
+        if let Some(cross) = cross_of(order) {
+            let no_limit = incoming.price == Price::MARKET;
+            let price = if no_limit { incoming.side.no_limit() } else { incoming.price };
+            let waiting = Incoming { price, ..*incoming };
+            return self.books.collect(instrument, section_of(cross), &waiting);
+        }
+        if self.trading_of(instrument).phase == Phase::Continuous {
+            return self.books.rest(instrument, incoming);
+        }
+        self.books.collect(instrument, Section::Continuous, incoming)
+    }
+
     /// Settles a fill and says so on both sides, the resting one first.
     fn settle(
         &mut self,
@@ -205,18 +299,17 @@ impl Engine {
         admission: &Admission,
         incoming: &Incoming,
         fill: &Fill,
-        fees: &mut TakerFees,
+        course: &mut Course,
         out: &mut dyn Outlet,
     ) {
         let resting = *self.manager.orders.get(fill.handle);
         let paid = value(fill.price, fill.quantity, admission.scale);
         let left = value(fill.price, fill.leaves, admission.scale);
         let mut maker = resting.fee;
-        let (maker_fee, taker_fee) = (maker.charge(paid), fees.meter.charge(paid));
+        let (maker_fee, taker_fee) = (maker.charge(paid), course.fee.charge(paid));
         let maker_fee_hold = resting.fee.hold(paid + left) - maker.hold(left);
         let fee_cash = self.manager.fee_cash(admission.currency);
         let own_value = value(incoming.price, fill.quantity, admission.scale);
-        self.manager.note_trade(admission.instrument, fill.price);
         self.manager.settle(&match incoming.side {
             BookSide::Bids => Settlement {
                 buyer_cash: admission.cash,
@@ -247,8 +340,9 @@ impl Engine {
                 fee_cash,
             },
         });
+        course.executed.0 += fill.quantity.0;
         if admission.side.is_buy() {
-            fees.held -= taker_fee;
+            course.fee_hold -= taker_fee;
         }
         let passive = self.manager.orders.get_mut(fill.handle);
         passive.executed.0 += fill.quantity.0;
@@ -339,8 +433,9 @@ impl Engine {
         let &OpenOrder { side, cash, shares, instrument, fee, .. } =
             self.manager.orders.get(handle);
         let instrument = self.manager.instruments.get(instrument.0.into());
-        let scale = instrument.expect("it trades").scale;
-        let (all, gone) = (value(price, open, scale), value(price, quantity, scale));
+        let instrument = instrument.expect("it trades");
+        let (worth, scale) = (instrument.trading.worth(price), instrument.scale);
+        let (all, gone) = (value(worth, open, scale), value(worth, quantity, scale));
         self.manager.give_back(&Rest { side, cash, shares, value: gone, quantity });
         if side.is_buy() {
             self.manager.give_back_fee(cash, fee.hold(all) - fee.hold(all - gone));
@@ -370,8 +465,26 @@ impl Engine {
             reason: reason.byte(),
             reserved: [0; 2],
         };
-        let route = Route::order_entry(order.port, order.firm).and_feed(true);
+        let route = Route::order_entry(order.port, order.firm).and_feed(order.is_shown());
         self.events.emit(route, &canceled, out);
+    }
+
+    /// Whether an order can be neither canceled nor replaced any more.
+    pub(super) fn is_final(&self, handle: OrderHandle) -> bool {
+        let order = self.manager.orders.get(handle);
+        order.is_final(self.trading_of(order.instrument).phase)
+    }
+
+    fn reject_cancel(&mut self, handle: OrderHandle, out: &mut dyn Outlet) {
+        self.counters.late_cancels += 1;
+        let order = self.manager.orders.get(handle);
+        let rejected = CancelRejected {
+            header: header_of::<CancelRejected>(order.instrument),
+            user_ref_num: order.user_ref_num,
+            user_ref_idx: order.user_ref_idx,
+            reserved: [0; 19],
+        };
+        self.events.emit(Route::order_entry(order.port, order.firm), &rejected, out);
     }
 
     fn reject(&mut self, order: &NewOrder, reason: u16, out: &mut dyn Outlet) {

@@ -1,12 +1,12 @@
 //! The checks of a new order, in the order in which they are made: the first that fails is the reason.
 //!
 //! 1. what the gateway found wrong with its form
-//! 2. the instrument: known (17), trading (07)
+//! 2. the instrument: known (17), taking orders in its phase (07, 2E)
 //! 3. the terms: side (09), short selling allowed here (23), time in force (0F), display (03), reserve
-//!    (04), cross (14), sweep (08), minimum quantity (0D), peg and discretion (11), route (16), post-only,
+//!    (04), cross type and phase (14, 2D, 07), sweep (08), minimum quantity (0D), peg and discretion (11), route (16), post-only,
 //!    handling, trade now and an expiry without a time in force that asks for one (0F), self-match
 //!    strategy, if the firm has a rule for it (40)
-//! 4. the price: not the market sentinel (2C), in range and on a tick (1D)
+//! 4. the price: the market sentinel only for an auction of an instrument that has a price (2C), in range and on a tick (1D)
 //! 5. the quantity: in range and in lots (13)
 //! 6. the account: found, of the port's firm, approved (0C), and may sell short (23)
 //! 7. open orders of the port and of the firm (0F)
@@ -24,14 +24,14 @@
 use zerocopy::FromZeros;
 
 use super::definitions::group_key;
+use super::phase::{check_cross, check_phase, cross_of};
 use super::table::name_key;
 use super::{Account, Asset, BalanceId, FeeMeter, Instrument, OpenOrder, OrderManager, Port};
 use super::{Rates, risk};
 use crate::types::command::{CommandHeader, NewOrder, Replace};
 use crate::types::{
     AccountId, AccountStatus, CurrencyId, FirmId, InstrumentId, Nanos, Price, Quantity,
-    RejectReason, SelfMatchKey, SelfMatchStrategy, Side, Symbol, TimeInForce, TradingState,
-    notional,
+    RejectReason, SelfMatchKey, SelfMatchStrategy, Side, Symbol, TimeInForce, notional,
 };
 
 /// An order that may trade, with what the checks found out about it.
@@ -125,15 +125,16 @@ impl OrderManager {
             .find(name_key(&order.symbol.0))
             .and_then(|id| self.instruments.get(id))
             .ok_or(RejectReason::InvalidSymbol)?;
-        require(instrument.state == TradingState::Trading, RejectReason::Halted)?;
+        check_phase(instrument.trading.phase)?;
         let (side, immediate) = check_terms(order, instrument)?;
         let self_match = self.check_self_match(order, port)?;
-        check_price(order.price, instrument)?;
+        check_price(order, instrument)?;
         check_quantity(order.quantity, instrument)?;
         let (account, row) = self.check_account(order, port)?;
         require(!is_short(side) || row.short_allowed, RejectReason::ShortSellRestricted)?;
         self.check_open_orders(port, immediate)?;
-        let notional = notional(order.price, order.quantity, instrument.scale)
+        let price = instrument.worth_of(order);
+        let notional = notional(price, order.quantity, instrument.scale)
             .ok_or(RejectReason::ExceedsMaxNotional)?;
         let owner = (account, row.firm);
         let currency = instrument.currency.0;
@@ -321,7 +322,7 @@ fn check_terms(order: &NewOrder, instrument: &Instrument) -> Result<(Side, bool)
         order.max_floor.is_zero() && order.random_reserves == 0,
         RejectReason::InvalidMaxFloor,
     )?;
-    require(order.cross_type == b'N', RejectReason::InvalidCross)?;
+    check_cross(order, instrument.trading.phase)?;
     require(order.intermarket_sweep != b'Y', RejectReason::IsoNotAllowed)?;
     require(order.min_quantity.is_zero(), RejectReason::InvalidMinQuantity)?;
     require(
@@ -338,11 +339,16 @@ fn check_terms(order: &NewOrder, instrument: &Instrument) -> Result<(Side, bool)
     require(matches!(order.trade_now, 0 | b' ' | b'N'), RejectReason::Other)?;
     // Whoever gives an expiry relies on it, and both times in force outlive it.
     require(order.expire_time_s == 0, RejectReason::Other)?;
-    Ok((side, immediate))
+    // What waits for an auction rests until then, whatever its time in force.
+    Ok((side, immediate && cross_of(order).is_none()))
 }
 
-fn check_price(price: Price, instrument: &Instrument) -> Result<(), RejectReason> {
-    require(price != Price::MARKET, RejectReason::MarketOrderNotAllowed)?;
+fn check_price(order: &NewOrder, instrument: &Instrument) -> Result<(), RejectReason> {
+    let price = order.price;
+    if price == Price::MARKET {
+        let may = cross_of(order).is_some() && instrument.trading.collar > Price(0);
+        return require(may, RejectReason::MarketOrderNotAllowed);
+    }
     require((Price(1)..=Price::MAX).contains(&price), RejectReason::InvalidPrice)?;
     require(price.0.is_multiple_of(instrument.tick_size), RejectReason::InvalidPrice)
 }

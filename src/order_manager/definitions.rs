@@ -3,16 +3,19 @@
 //!
 //! A definition is checked here once; whatever uses it later trusts it.
 
+use super::references::References;
 use super::table::{is_name, name_key};
 use super::{Asset, BalanceId, Capacity, IdMap, IndexSeed};
-use super::{Fees, Limits, OpenOrders, Port, Rates, RecentOrders, Table, UserRefNums, Wallet};
+use super::{
+    Fees, Limits, OpenOrders, Port, Rates, RecentOrders, Table, Trading, UserRefNums, Wallet,
+};
 use crate::types::command::{
     AccountOpen, AccountUpdate, CurrencyDefine, FirmDefine, InstrumentDefine, PortDefine, Transfer,
 };
 use crate::types::{
     AccountId, AccountStatus, AssetKind, CurrencyCode, CurrencyId, DisconnectPolicy, Epoch,
     FirmCode, FirmId, InstrumentId, OrderHandle, PortId, PortKind, Price, Quantity, Refusal,
-    SelfMatchKey, Symbol, TradingState,
+    SelfMatchKey, Symbol,
 };
 
 /// The most decimals of cash: twice what any currency uses. An order so large that its value does not
@@ -42,9 +45,8 @@ pub struct OrderManager {
     pub(crate) fees: Fees,
     /// Accounts by firm and group id.
     pub(super) groups: IdMap,
-    /// The references of all transfers ever carried out. It outlives the day: a deposit that is
-    /// retried tomorrow is still the same deposit.
-    references: IdMap,
+    /// The transfers that were carried out.
+    references: References,
     /// Resting orders there may be in all.
     orders_max: u32,
 }
@@ -123,10 +125,8 @@ pub struct Instrument {
     pub product: u8,
     /// Whether it may be sold short.
     pub short_allowed: bool,
-    /// Whether it trades now.
-    pub state: TradingState,
-    /// The price of its last trade, 0 = none yet.
-    pub last_price: Price,
+    /// Its phase and prices.
+    pub trading: Trading,
     /// What its trades cost firms that have no rates of their own, if that was set.
     pub rates: Option<Rates>,
     /// New orders a port may send of it in a second, the largest number = no limit.
@@ -138,7 +138,7 @@ impl Instrument {
     /// says. 0 = nowhere.
     #[must_use]
     pub const fn reference(&self) -> Price {
-        if self.last_price.0 == 0 { self.reference_price } else { self.last_price }
+        self.trading.last_price
     }
 }
 
@@ -157,12 +157,12 @@ impl OrderManager {
             ports: Table::new(capacity.ports as usize, seed),
             accounts: Table::new(capacity.accounts as usize, seed),
             instruments: Table::new(usize::from(capacity.instruments), seed),
-            wallet: Wallet::new(capacity.balances, seed),
+            wallet: Wallet::new(capacity, seed),
             orders: OpenOrders::new(capacity.orders, seed),
             limits: Limits::new(capacity.balances, seed),
             fees: Fees::default(),
-            groups: IdMap::with_capacity(0, seed),
-            references: IdMap::with_capacity(0, seed),
+            groups: IdMap::with_capacity(capacity.accounts as usize, seed),
+            references: References::new(capacity.balances, seed),
             orders_max: capacity.orders,
         }
     }
@@ -247,7 +247,7 @@ impl OrderManager {
             open_orders_max: define.open_orders_max,
             epoch: Epoch::NONE,
             last_request: 0,
-            user_refs: UserRefNums::default(),
+            user_refs: UserRefNums::new(),
             open_orders: 0,
             oldest: OrderHandle::NONE,
             youngest: OrderHandle::NONE,
@@ -329,8 +329,7 @@ impl OrderManager {
             market_category: define.market_category,
             product: define.product,
             short_allowed: define.short_allowed == 1,
-            state: TradingState::Trading,
-            last_price: Price(0),
+            trading: Trading::new(reference_price, tick_size),
             rates: None,
             symbol_messages_max: u32::MAX,
         };
@@ -346,7 +345,7 @@ impl OrderManager {
     pub(crate) fn transfer(&mut self, transfer: &Transfer) -> Result<BalanceId, Refusal> {
         let &Transfer { reference, amount, .. } = transfer;
         require(reference != 0 && amount != 0)?;
-        if self.references.get(reference).is_some() {
+        if self.references.contains(reference) {
             return Err(Refusal::RepeatedReference);
         }
         let kind = AssetKind::from_byte(transfer.asset_kind).ok_or(Refusal::Invalid)?;
@@ -361,9 +360,23 @@ impl OrderManager {
                 Asset::Shares(self.instrument(transfer.asset).ok_or(Refusal::Unknown)?)
             }
         };
+        if self.references.is_full() {
+            return Err(Refusal::Capacity);
+        }
         let balance = self.wallet.transfer(account, asset, amount)?;
-        self.references.insert(reference, 1);
+        self.references.insert(reference);
         Ok(balance)
+    }
+
+    /// Begins a day. No order is open.
+    pub(crate) fn start_day(&mut self) {
+        for port in self.ports.rows_mut() {
+            port.start_day();
+        }
+        self.wallet.drop_empty();
+        self.references.start_day();
+        self.limits.start_day();
+        self.open_fee_balances();
     }
 
     /// The currency with this code.

@@ -24,7 +24,8 @@
 //! - Shares and value count what was traded today and what open orders may still trade, at their limits;
 //!   a cancel gives back, and so does a price improvement. Value is counted by account and currency, in
 //!   cash units. Of an order to sell that is the least it may bring: a better price counts once it is
-//!   traded.
+//!   traded. An order without a limit, which waits for an auction, is worth on either side what one to
+//!   buy holds, and no collar is for it: the auction has its own.
 //! - Net exposure is the worse of two cases: that all orders to buy trade and none to sell, or the
 //!   reverse.
 //! - The same order is one of the same instrument, side, quantity and price; [`RECENT_MAX`] orders of an
@@ -101,11 +102,6 @@ impl OrderManager {
             (instrument.id, instrument.currency.0),
         );
         bound(&position, instrument, side)
-    }
-
-    /// Notes a trade: the collar is measured from its price.
-    pub(crate) fn note_trade(&mut self, instrument: InstrumentId, price: Price) {
-        self.instruments.get_mut(instrument.0.into()).expect("it trades").last_price = price;
     }
 }
 

@@ -180,6 +180,7 @@ pub(crate) fn said(message: &[u8]) -> String {
             format!("prevented #{} {} {}", m.user_ref_num, m.quantity, char::from(m.strategy))
         }
         Outbound::Rejected(m, _) => format!("rejected #{} 0x{:02X}", m.user_ref_num, m.reason),
+        Outbound::CancelRejected(m, _) => format!("cancel of #{} rejected", m.user_ref_num),
         Outbound::NotBuilt(kind) => format!("unexpected {}", char::from(kind)),
     }
 }

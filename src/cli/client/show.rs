@@ -72,6 +72,9 @@ pub(super) fn text(sequence: u64, message: &Outbound<'_>, decimals: u8) -> Strin
             m.timestamp,
             format!("rejected  ref {} ({})", m.user_ref_num, reject_reason(m.reason.get())),
         ),
+        Outbound::CancelRejected(m, _) => {
+            (m.timestamp, format!("rejected  cancel of ref {}", m.user_ref_num))
+        }
         Outbound::NotBuilt(kind) => return format!("{sequence} message of type {kind:#04x}"),
     };
     format!("{sequence} {} {what}", show_time(timestamp.get()))
@@ -126,6 +129,10 @@ pub(super) fn json(sequence: u64, message: &Outbound<'_>) -> Value {
             "user_ref_num": m.user_ref_num.get(), "reason": m.reason.get(),
             "cl_ord_id": m.cl_ord_id.text(),
         }),
+        Outbound::CancelRejected(m, _) => json!({
+            "sequence": sequence, "type": "cancel_rejected", "timestamp": m.timestamp.get(),
+            "user_ref_num": m.user_ref_num.get(),
+        }),
         Outbound::NotBuilt(kind) => {
             json!({ "sequence": sequence, "type": char::from(*kind).to_string() })
         }
@@ -154,6 +161,9 @@ fn liquidity(flag: u8) -> &'static str {
     match flag {
         b'A' => "added",
         b'R' => "removed",
+        b'O' => "opening auction",
+        b'C' => "closing auction",
+        b'H' => "auction after a halt",
         _ => "?",
     }
 }
@@ -168,6 +178,8 @@ fn cancel_reason(reason: u8) -> &'static str {
         b'Z' => "system",
         b'E' => "market closed",
         b'H' => "halted",
+        b'C' => "auction over",
+        b'K' => "beyond the collars",
         _ => "?",
     }
 }
@@ -186,6 +198,7 @@ fn reject_reason(code: u16) -> String {
         RejectReason::PeggingNotAllowed,
         RejectReason::InvalidQuantity,
         RejectReason::InvalidCross,
+        RejectReason::ReplaceNotAllowed,
         RejectReason::RoutingNotAllowed,
         RejectReason::InvalidSymbol,
         RejectReason::InvalidPrice,
@@ -199,6 +212,7 @@ fn reject_reason(code: u16) -> String {
         RejectReason::PortMessageRate,
         RejectReason::DuplicateOrder,
         RejectReason::MarketOrderNotAllowed,
+        RejectReason::PreMarket,
         RejectReason::PostMarket,
         RejectReason::OrderNotional,
         RejectReason::OrderQuantity,

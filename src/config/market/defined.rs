@@ -8,9 +8,10 @@ use super::OPENING_BIT;
 use super::fees::{self, FeeKey, FeeTerms};
 use super::limits::LimitKey;
 use crate::types::event::{
-    AccountDefined, CurrencyDefined, Event, FirmDefined, InstrumentDefined, PortDefined,
+    AccountDefined, CalendarSet, CurrencyDefined, Event, FirmDefined, InstrumentDefined,
+    PortDefined, PriceBandSet,
 };
-use crate::types::{AccountId, CurrencyCode, FirmCode, PortName, Symbol};
+use crate::types::{AccountId, CurrencyCode, FirmCode, InstrumentId, Nanos, PortName, Symbol};
 
 /// The definitions of an event log.
 #[derive(Debug, Default)]
@@ -20,6 +21,9 @@ pub struct Defined {
     pub(super) currencies: BTreeMap<CurrencyCode, CurrencyDefined>,
     pub(super) firms: BTreeMap<FirmCode, FirmDefined>,
     pub(super) instruments: BTreeMap<Symbol, InstrumentDefined>,
+    pub(super) bands: BTreeMap<InstrumentId, PriceBandSet>,
+    /// By group.
+    pub(super) schedules: BTreeMap<u8, CalendarSet>,
     pub(super) accounts: BTreeMap<AccountId, AccountDefined>,
     pub(super) ports: BTreeMap<PortName, PortDefined>,
     pub(super) fees: BTreeMap<FeeKey, FeeTerms>,
@@ -44,6 +48,16 @@ impl Defined {
             }
             Event::InstrumentDefined(defined) => {
                 self.instruments.insert(defined.symbol, *defined);
+            }
+            Event::PriceBandSet(set) => {
+                self.bands.insert(set.header.instrument, *set);
+            }
+            // Without a close it is none.
+            Event::CalendarSet(set) if set.close == Nanos::ZERO => {
+                self.schedules.remove(&set.group);
+            }
+            Event::CalendarSet(set) => {
+                self.schedules.insert(set.group, *set);
             }
             Event::AccountDefined(defined) => {
                 self.accounts.insert(defined.account, *defined);

@@ -71,6 +71,31 @@ fn trades_cost_what_was_said_when_their_orders_entered() {
     tell("fees");
 }
 
+#[test]
+fn instruments_move_through_phases_that_take_their_own_orders() {
+    tell("phases");
+}
+
+#[test]
+fn auctions_trade_at_one_price() {
+    tell("auctions");
+}
+
+#[test]
+fn orders_wait_for_the_opening_and_the_close() {
+    tell("crosses");
+}
+
+#[test]
+fn the_calendar_moves_the_phases_of_a_day() {
+    tell("calendar");
+}
+
+#[test]
+fn price_bands_pause_into_an_auction() {
+    tell("bands");
+}
+
 /// Plays every story of a file and compares all that was said with the file itself.
 fn tell(name: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.txt"));

@@ -1,16 +1,18 @@
 //! The notation of events and views. A star says that the feed shows it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
+use super::phases;
 use super::world::World;
-use crate::matching::BookSide;
+use crate::matching::{BookSide, Section};
 use crate::order_manager::OrderManager;
 use crate::types::command::CommandKind;
 use crate::types::event::{Event, EventHeader, RiskLimitSet};
 use crate::types::{
     AccountStatus, AssetKind, CancelReason, CurrencyId, DownReason, FirmId, InstrumentId, Line,
     Liquidity, OrderRef, OrderState, PortId, Price, Refusal, RejectReason, RiskKey, RiskScope,
-    SelfMatchStrategy, Side, Symbol, SystemCode, TradingState, UserRefNum,
+    SelfMatchStrategy, Side, Symbol, SystemCode, UserRefNum,
 };
 
 /// One event in a line.
@@ -44,12 +46,13 @@ pub(super) fn render(
             let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
             orders.insert(OrderRef(sequence), name.clone());
             format!(
-                "accepted {name} {} {} {} @{}{}{}",
+                "accepted {name} {} {} {} @{}{}{}{}",
                 side(e.side),
                 e.quantity,
                 e.symbol,
                 words.price(e.price),
                 if e.order_state == OrderState::Dead.byte() { " dead" } else { "" },
+                phases::waits_for(e.cross_type),
                 echo(e.trade_now, e.locate_broker)
             )
         }
@@ -120,19 +123,7 @@ pub(super) fn render(
         }
         definition => words.definition(&definition),
     };
-    // Whose stream a message is in is said where the line does not say it.
-    let stream = if matches!(Event::parse(record), Ok(Event::SystemMessage(_))) {
-        match (header.port.is_none(), header.firm.is_none()) {
-            (false, true) => format!(" -> {port}"),
-            (true, false) => format!(" -> firm {}", words.firm(header.firm)),
-            (true, true) => String::new(),
-            (false, false) => panic!("a firm's stream is no sum of its ports'"),
-        }
-    } else if header.port_sequence > 0 && header.firm_sequence == 0 {
-        format!(" -> {port} #{}", header.port_sequence)
-    } else {
-        String::new()
-    };
+    let stream = words.stream(header, matches!(Event::parse(record), Ok(Event::SystemMessage(_))));
     let feed = if header.feed_sequence > 0 { " *" } else { "" };
     line + &stream + feed
 }
@@ -150,13 +141,25 @@ pub(super) fn book(world: &World, symbol: &str) -> String {
     let manager = world.engine.order_manager();
     let instrument = manager.instrument(Symbol::new(symbol).unwrap()).unwrap();
     let words = Words { manager, instrument };
-    let side = |side: BookSide| {
-        let orders = world.engine.books().orders(instrument, side).map(|order| {
-            format!("{} {}@{}", world.orders[&order.order], order.open, words.price(order.price))
+    let side = |section: Section, side: BookSide| {
+        let orders = world.engine.books().orders_in(instrument, section, side).map(|order| {
+            let no_limit = order.price == side.no_limit();
+            let price = if no_limit { "market".to_owned() } else { words.price(order.price) };
+            format!("{} {}@{price}", world.orders[&order.order], order.open)
         });
         orders.collect::<Vec<_>>().join(", ")
     };
-    format!("bids [{}] asks [{}]", side(BookSide::Bids), side(BookSide::Asks))
+    let sides = |section| {
+        format!("bids [{}] asks [{}]", side(section, BookSide::Bids), side(section, BookSide::Asks))
+    };
+    let mut text = sides(Section::Continuous);
+    for (name, section) in [("opening", Section::Opening), ("closing", Section::Closing)] {
+        let waiting = sides(section);
+        if waiting != "bids [] asks []" {
+            write!(text, " {name} {waiting}").unwrap();
+        }
+    }
+    text
 }
 
 /// An amount with its decimals.
@@ -186,6 +189,9 @@ pub(super) fn reject_reason(code: u16) -> String {
         R::PeggingNotAllowed,
         R::InvalidQuantity,
         R::InvalidCross,
+        R::ReplaceNotAllowed,
+        R::PreMarket,
+        R::PostMarket,
         R::RoutingNotAllowed,
         R::InvalidSymbol,
         R::InvalidPrice,
@@ -207,13 +213,13 @@ pub(super) fn reject_reason(code: u16) -> String {
     reason.map_or(format!("{code:#04x}"), |reason| format!("{reason:?}"))
 }
 
-struct Words<'a> {
+pub(super) struct Words<'a> {
     manager: &'a OrderManager,
     instrument: InstrumentId,
 }
 
 impl Words<'_> {
-    /// What exists, and how much of it.
+    /// What exists, how much of it, and in which phase.
     fn definition(&self, event: &Event<'_>) -> String {
         match event {
             Event::VenueLimitsSet(e) => format!("limits set, {} orders", e.orders),
@@ -242,9 +248,6 @@ impl Words<'_> {
             Event::InstrumentDefined(e) => {
                 format!("instrument {} is {}", e.symbol, e.header.instrument)
             }
-            Event::TradingAction(e) => {
-                format!("{} {:?}", e.symbol, TradingState::from_byte(e.state).unwrap())
-            }
             Event::FeeSet(e) => {
                 let name = format!("{}{}", e.firm.text(), e.symbol.text());
                 let scope = RiskScope::from_byte(e.scope).unwrap();
@@ -253,7 +256,7 @@ impl Words<'_> {
                 format!("fee {scope:?} {name} maker {} taker {}{to}", rates[0], rates[1])
             }
             Event::RiskLimitSet(e) => self.limit(e),
-            other => panic!("no definition: {other:?}"),
+            other => phases::render(other, self),
         }
     }
 
@@ -261,20 +264,35 @@ impl Words<'_> {
         self.manager.ports.get(port.0).map_or(String::new(), |port| port.name.text())
     }
 
+    /// Whose stream a message is in, where its line does not say it.
+    fn stream(&self, header: &EventHeader, is_system: bool) -> String {
+        let port = self.port(header.port);
+        match (is_system, header.port_sequence > 0, header.firm_sequence > 0) {
+            (true, true, false) => format!(" -> {port}"),
+            (true, false, true) => format!(" -> firm {}", self.firm(header.firm)),
+            (true, true, true) => panic!("a firm's stream is no sum of its ports'"),
+            (false, true, false) => format!(" -> {port} #{}", header.port_sequence),
+            _ => String::new(),
+        }
+    }
+
     fn firm(&self, firm: FirmId) -> String {
         self.manager.firms.get(firm.0.into()).unwrap().code.text()
     }
 
-    fn name(&self, port: PortId, channel: u8, number: UserRefNum) -> String {
+    pub(super) fn name(&self, port: PortId, channel: u8, number: UserRefNum) -> String {
         let port = self.port(port);
         if channel == 0 { format!("{port}.{number}") } else { format!("{port}.{channel}/{number}") }
     }
 
-    fn symbol(&self) -> String {
+    pub(super) fn symbol(&self) -> String {
         self.manager.instruments.get(self.instrument.0.into()).unwrap().symbol.text()
     }
 
-    fn price(&self, price: Price) -> String {
+    pub(super) fn price(&self, price: Price) -> String {
+        if price == Price::MARKET {
+            return "market".to_owned();
+        }
         let instrument = self.manager.instruments.get(self.instrument.0.into()).unwrap();
         decimal(price.0.try_into().unwrap(), instrument.price_decimals)
     }

@@ -4,13 +4,14 @@ use zerocopy::FromZeros;
 
 use super::super::EngineCounters;
 use super::super::events::Owner;
+use super::phases;
 use super::render::{book, decimal};
 use super::risk;
 use super::world::World;
 use crate::order_manager::Asset;
 use crate::types::command::{
     AccountOpen, AccountUpdate, Cancel, CommandHeader, CurrencyDefine, DayEnd, DayStart, Fee,
-    FirmDefine, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, Replace, RiskLimit,
+    FirmDefine, Halt, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, Replace, RiskLimit,
     TermStart, Tick, Transfer,
 };
 use crate::types::{
@@ -47,6 +48,11 @@ impl<'a> Speaker<'a> {
                 self.port = Some(port);
                 self.request = request.strip_prefix('#').unwrap().parse().unwrap();
                 self.run(rest)
+            }
+            // What is not the story's point.
+            ["quietly", ref rest @ ..] => {
+                self.run(rest);
+                Vec::new()
             }
             ["stale", ref rest @ ..] => {
                 self.stale = true;
@@ -211,7 +217,10 @@ impl<'a> Speaker<'a> {
                     price_decimals: decimals.parse().unwrap(),
                     lot_size: option(options, "lot").unwrap_or(1),
                     tick_size: option(options, "tick").unwrap_or(1),
-                    reference_price: Price(option(options, "ref").unwrap_or(0)),
+                    reference_price: Price(option::<String>(options, "ref").map_or(0, |price| {
+                        parse_decimal(&price, decimals.parse().unwrap()).try_into().unwrap()
+                    })),
+                    market_category: option::<char>(options, "group").map_or(0, |c| c as u8),
                     product: b'C',
                     short_allowed: u8::from(options.contains(&"short")),
                     ..FromZeros::new_zeroed()
@@ -260,7 +269,11 @@ impl<'a> Speaker<'a> {
                     ..FromZeros::new_zeroed()
                 })
             }
-            _ => panic!("not a line of the notation: {words:?}"),
+            _ => {
+                let header = self.header::<Halt>();
+                let command = phases::command(header, self.request, words);
+                self.world.apply_lines(&command)
+            }
         }
     }
 
@@ -423,7 +436,7 @@ impl<'a> Speaker<'a> {
             ("off", _) => Price(current.0 + 1),
             (_, Some(ticks)) => {
                 let shift = ticks.parse::<i64>().unwrap() * tick.cast_signed();
-                Price(current.0.checked_add_signed(shift).unwrap())
+                Price(current.0.saturating_add_signed(shift))
             }
             (price, None) => Price(parse_decimal(price, decimals).try_into().unwrap()),
         };
@@ -464,6 +477,7 @@ impl<'a> Speaker<'a> {
             duplicate_orders,
             idle_cancels,
             malformed_cancels,
+            late_cancels,
             idle_replaces,
             refused_logins,
             not_allowed,
@@ -473,6 +487,7 @@ impl<'a> Speaker<'a> {
             (duplicate_orders, "sent again"),
             (idle_cancels, "with nothing to cancel"),
             (malformed_cancels, "cancels out of form"),
+            (late_cancels, "cancels that came too late"),
             (idle_replaces, "with nothing to replace"),
             (refused_logins, "to log in"),
             (not_allowed, "not allowed"),
@@ -525,7 +540,7 @@ fn status(options: &[&str]) -> u8 {
     status.byte()
 }
 
-fn span(text: &str) -> Nanos {
+pub(super) fn span(text: &str) -> Nanos {
     if let Some(millis) = text.strip_suffix("ms") {
         return Nanos::from_millis(millis.parse().unwrap());
     }

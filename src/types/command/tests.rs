@@ -3,6 +3,7 @@
 use zerocopy::FromZeros as _;
 
 use super::*;
+use crate::types::UserRefNum;
 
 #[test]
 fn a_command_is_parsed_from_the_lines_it_was_made_of() {

@@ -107,7 +107,8 @@ pub struct Rested {
 }
 
 /// One side of a fill. A fill is two of these, the resting order's first; the first one's sequence is
-/// the match number, and it carries the feed's number.
+/// the match number, and it carries the feed's number. In an auction the buyer's is first, and each
+/// carries a feed's number if the feed shows its order.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C, align(64))]
 pub struct Executed {

@@ -6,11 +6,11 @@ use zerocopy::byteorder::big_endian::U32;
 use zerocopy::{Immutable, IntoBytes};
 
 use super::{
-    AddOrder, Header, OUT_MAX, OrderCancel, OrderDelete, OrderExecuted, OrderReplace,
-    StockDirectory, SystemEvent, TradingAction,
+    AddOrder, CrossTrade, Header, Imbalance, OUT_MAX, OrderCancel, OrderDelete, OrderExecuted,
+    OrderExecutedWithPrice, OrderReplace, StockDirectory, SystemEvent, TradingAction,
 };
 use crate::types::event::{self, Event};
-use crate::types::{Price, Side, Symbol, SystemCode};
+use crate::types::{Liquidity, Price, Side, Symbol, SystemCode};
 
 /// Writes the message that `event` is in the feed to the front of `out` and returns its size; `None`
 /// if the feed does not show it. `sequence` is the event's own, `timestamp` its log time in
@@ -73,6 +73,42 @@ pub fn emit(
             let header = header(b'D', &e.header)?;
             put(&OrderDelete { header, order_ref: e.original.0.into() }, out)
         }
+        // An auction's price is not the order's own, and its print is the Cross Trade.
+        Event::Executed(e) if in_auction(e) => {
+            let header = header(b'C', &e.header)?;
+            let (order_ref, shares) = (e.order.0.into(), e.quantity.0.into());
+            let (match_number, price) = (e.match_number.0.into(), price(e.price));
+            let printable = b'N';
+            let executed = OrderExecutedWithPrice {
+                header,
+                order_ref,
+                shares,
+                match_number,
+                printable,
+                price,
+            };
+            put(&executed, out)
+        }
+        Event::CrossTraded(e) => {
+            let (header, shares) = (header(b'Q', &e.header)?, e.shares.into());
+            let (price, match_number, cross) = (price(e.price), sequence.into(), e.cross);
+            put(&CrossTrade { header, shares, symbol, price, match_number, cross }, out)
+        }
+        Event::Indication(e) => {
+            let imbalance = Imbalance {
+                header: header(b'I', &e.header)?,
+                paired: e.paired.into(),
+                imbalance: e.imbalance.into(),
+                direction: e.direction,
+                symbol: e.symbol,
+                far: price(e.far),
+                near: price(e.near),
+                reference: price(e.reference),
+                cross: e.cross,
+                variation: e.variation,
+            };
+            put(&imbalance, out)
+        }
         Event::Executed(e) => {
             let header = header(b'E', &e.header)?;
             let (order_ref, shares) = (e.order.0.into(), e.quantity.0.into());
@@ -128,6 +164,10 @@ fn directory(event: &event::InstrumentDefined, header: Header) -> StockDirectory
 /// The feed does not tell short sales from others.
 fn side(side: u8) -> u8 {
     if side == Side::Buy.byte() { b'B' } else { b'S' }
+}
+
+fn in_auction(event: &event::Executed) -> bool {
+    Liquidity::from_byte(event.liquidity).is_some_and(|liquidity| liquidity.cross().is_some())
 }
 
 /// Prices on the feed have four bytes. A resting order's is at most [`Price::MAX`], which fits.
@@ -203,6 +243,52 @@ mod tests {
         };
         let expected =
             b"E\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46\0\0\0\x28\0\0\0\0\0\0\0\x50";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+    }
+
+    #[test]
+    fn an_auction_is_indicated_takes_orders_out_and_is_printed_once() {
+        let event = event::Indication {
+            header: shown::<event::Indication>(),
+            symbol: acme(),
+            paired: 100,
+            imbalance: 40,
+            far: Price(104_000),
+            near: Price(105_000),
+            reference: Price(106_000),
+            direction: b'B',
+            cross: b'O',
+            variation: b'L',
+            ..event::Indication::new_zeroed()
+        };
+        let expected = b"I\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x64\0\0\0\0\0\0\0\x28B\
+                         ACME    \0\x01\x96\x40\0\x01\x9A\x28\0\x01\x9E\x10OL";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+
+        let event = event::Executed {
+            header: shown::<event::Executed>(),
+            order: OrderRef(70),
+            quantity: Quantity(40),
+            match_number: MatchNumber(80),
+            price: Price(105_000),
+            liquidity: Liquidity::OpeningCross.byte(),
+            ..event::Executed::new_zeroed()
+        };
+        let expected =
+            b"C\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46\0\0\0\x28\0\0\0\0\0\0\0\x50N\
+              \0\x01\x9A\x28";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+
+        let event = event::CrossTraded {
+            header: shown::<event::CrossTraded>(),
+            shares: 40,
+            price: Price(105_000),
+            cross: b'O',
+            ..event::CrossTraded::new_zeroed()
+        };
+        let expected =
+            b"Q\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x28ACME    \0\x01\x9A\x28\
+              \0\0\0\0\0\0\0\x4DO";
         assert_eq!(message_of(event.lines()).unwrap(), expected);
     }
 

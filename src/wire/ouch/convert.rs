@@ -5,8 +5,8 @@
 use zerocopy::FromZeros;
 
 use super::{
-    Accepted, AiqCanceled, Cancel, Canceled, Enter, Executed, MalformedAppendage, OUT_MAX, Options,
-    Rejected, Replace, Replaced, SystemEvent, form_error, replace_form_error,
+    Accepted, AiqCanceled, Cancel, CancelRejected, Canceled, Enter, Executed, MalformedAppendage,
+    OUT_MAX, Options, Rejected, Replace, Replaced, SystemEvent, form_error, replace_form_error,
 };
 use crate::types::command::{self, CommandHeader};
 use crate::types::event::{self, Event};
@@ -169,6 +169,9 @@ pub fn emit(
         Event::SelfMatchCanceled(e) if e.header.port_sequence != 0 => {
             Some(aiq_canceled(e, timestamp, out))
         }
+        Event::CancelRejected(e) if e.header.port_sequence != 0 => {
+            Some(cancel_rejected(e, timestamp, out))
+        }
         Event::Rejected(e) if e.header.port_sequence != 0 => Some(rejected(e, timestamp, out)),
         _ => None,
     }
@@ -325,6 +328,19 @@ fn aiq_canceled(
         price: event.price.0.into(),
         liquidity: event.liquidity,
         strategy: event.strategy,
+    };
+    message.emit(&channel(event.user_ref_idx), out)
+}
+
+fn cancel_rejected(
+    event: &event::CancelRejected,
+    timestamp: u64,
+    out: &mut [u8; OUT_MAX],
+) -> usize {
+    let message = CancelRejected {
+        kind: CancelRejected::KIND,
+        timestamp: timestamp.into(),
+        user_ref_num: event.user_ref_num.0.into(),
     };
     message.emit(&channel(event.user_ref_idx), out)
 }

@@ -1,5 +1,5 @@
 //! OUCH 5.0: order entry. Enter, Replace and Cancel in; System Event, Accepted, Replaced, Executed,
-//! Canceled and Rejected out; each direction both ways, for the exchange and for its clients.
+//! Canceled, Rejected and Cancel Reject out; each direction both ways, for the exchange and for its clients.
 //!
 //! A message is its fixed fields, laid over the bytes, and an appendage of options. Nothing here
 //! judges a field but [`form_error`] and [`replace_form_error`], and those only by form.
@@ -17,7 +17,8 @@ pub use inbound::{
 };
 pub use options::{MalformedAppendage, OPTIONS_BYTES_MAX, Options};
 pub use outbound::{
-    Accepted, AiqCanceled, Canceled, Executed, OUT_MAX, Outbound, Rejected, Replaced, SystemEvent,
+    Accepted, AiqCanceled, CancelRejected, Canceled, Executed, OUT_MAX, Outbound, Rejected,
+    Replaced, SystemEvent,
 };
 
 /// Why bytes are not a message. The sender speaks another protocol.
