@@ -4,7 +4,7 @@
 //! currency, less what it was charged before: fills in any number cost no more than one. A rebate is
 //! counted in the same way and paid the other way, so either side may lose less than a unit for each
 //! order. An order has one rate while it comes and another once it rests, set when it entered, and counts
-//! under each by itself; a Replace begins anew.
+//! under each by itself; a Replace begins anew. In an auction there are only orders that rest.
 //!
 //! A buy holds the fee of all it may still buy at its limit, at the higher of its two rates, by the same
 //! function; a sale pays out of what it brings. So a fee never finds less than it needs: rounding down

@@ -6,6 +6,7 @@
 
 use super::table::name_key;
 use super::{BalanceId, IdMap, IndexSeed, OrderManager};
+use crate::sys::prefault::prefaulted_room;
 use crate::types::command::RiskLimit;
 use crate::types::{
     AccountId, CurrencyCode, FirmCode, FirmId, InstrumentId, PortId, PortName, Quantity, Refusal,
@@ -115,7 +116,7 @@ impl Limits {
             by_subject: IdMap::with_capacity(0, seed),
             generation: 0,
             counts_symbols: false,
-            standings: Vec::with_capacity(balances as usize),
+            standings: prefaulted_room(Standing::Cash(Exposure::NONE), balances as usize),
         }
     }
 
