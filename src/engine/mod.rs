@@ -14,6 +14,8 @@ mod events;
 mod memory;
 mod phases;
 mod replacing;
+mod risk;
+mod self_match;
 mod sessions;
 mod timers;
 mod trading;
@@ -396,6 +398,8 @@ impl Engine {
             Command::AccountUpdate(c) => self.administer(c, Self::update_account, out),
             Command::Transfer(c) => self.administer(c, Self::transfer, out),
             Command::InstrumentDefine(c) => self.administer(c, Self::define_instrument, out),
+            Command::Fee(c) => self.administer(c, Self::set_fee, out),
+            Command::RiskLimit(c) => self.administer(c, Self::set_limit, out),
             Command::Calendar(c) => self.administer(c, Self::set_calendar, out),
             Command::PriceBand(c) => self.administer(c, Self::set_price_band, out),
             Command::Halt(c) => self.administer(c, Self::halt, out),

@@ -7,15 +7,15 @@
 use super::crossing::section_of;
 use super::events::{Outlet, Route};
 use super::{Engine, header_of};
-use crate::matching::{BookSide, Fill, Incoming, Section};
-use crate::order_manager::{Admission, FILLS_MAX, OpenOrder, Settlement, cross_of};
+use crate::matching::{BookSide, Fill, Incoming, OrderView, Section};
+use crate::order_manager::{Admission, FILLS_MAX, FeeMeter, OpenOrder, Rest, Settlement, cross_of};
 use crate::types::command::{Cancel, CommandHeader, NewOrder};
 use crate::types::event::{
     Accepted, CancelRejected, Canceled, EventHeader, Executed, Rejected, Rested,
 };
 use crate::types::{
     CancelReason, InstrumentId, Liquidity, MatchNumber, OrderHandle, OrderRef, OrderState, Phase,
-    PortKind, Price, Quantity, RejectReason, Side, notional,
+    PortKind, Price, Quantity, notional,
 };
 
 /// What becomes of an order as it arrives.
@@ -27,6 +27,17 @@ pub(super) enum Arrival {
     Trades,
     /// It meets nothing and may not rest.
     Dies,
+}
+
+/// What an order has come to while it comes.
+#[derive(Debug)]
+struct Course {
+    /// Shares executed, those of the orders it replaced included.
+    executed: Quantity,
+    /// What it owes.
+    fee: FeeMeter,
+    /// What it holds for that.
+    fee_hold: i64,
 }
 
 /// How an order's fills ended.
@@ -53,11 +64,11 @@ impl Engine {
             self.counters.duplicate_orders += 1;
             return;
         }
-        if !port.takes_message(now) {
-            self.reject(order, RejectReason::PortMessageRate.code(), out);
+        if let Err(reason) = self.manager.take_message(order.header.port, order.symbol, now) {
+            self.reject(order, reason.code(), out);
             return;
         }
-        match self.manager.admit(order) {
+        match self.manager.admit(order, now) {
             Ok(admission) => self.enter(order, &admission, out),
             Err(reason) => self.reject(order, reason, out),
         }
@@ -158,23 +169,31 @@ impl Engine {
             return;
         }
         let &Admission { instrument, side, immediate, .. } = admission;
-        match side {
-            Side::Buy => self.manager.wallet.hold(admission.cash, admission.notional),
-            Side::Sell => self.manager.wallet.hold(admission.shares, order.quantity.0.into()),
-            Side::SellShort | Side::SellShortExempt => {
-                self.manager.wallet.hold_short(admission.shares, order.quantity);
-            }
-        }
+        self.manager.commit(admission, order.quantity);
         let mut incoming = Incoming {
             order: reference,
             side: side.into(),
             price: order.price,
             open: order.quantity,
         };
+        let mut course = Course {
+            executed: admission.executed,
+            fee: FeeMeter::new(admission.rates.taker),
+            fee_hold: admission.fee_hold,
+        };
         let ended = match arrival {
-            Arrival::Trades => self.fill(order, admission, &mut incoming, out),
+            Arrival::Trades => self.fill(order, admission, &mut incoming, &mut course, out),
             Arrival::Rests | Arrival::Dies => Filling::Done,
         };
+        let rests = !(incoming.open.is_zero() || ended == Filling::TooMany || immediate);
+        let kept = if rests && side.is_buy() {
+            let worth = self.trading_of(instrument).worth(incoming.price);
+            let left = value(worth, incoming.open, admission.scale);
+            FeeMeter::new(admission.rates.maker).hold(left)
+        } else {
+            0
+        };
+        self.manager.give_back_fee(admission.cash, course.fee_hold - kept);
         if incoming.open.is_zero() {
             return;
         }
@@ -191,7 +210,8 @@ impl Engine {
             return;
         }
         let handle = self.rest(order, instrument, &incoming);
-        self.manager.open_order(handle, open_order(order, admission, &incoming));
+        let open = open_order(order, admission, incoming.order, course.executed);
+        self.manager.open_order(handle, open);
         if arrival == Arrival::Trades {
             let rested = Rested {
                 header: header_of::<Rested>(instrument),
@@ -211,19 +231,25 @@ impl Engine {
         order: &NewOrder,
         admission: &Admission,
         incoming: &mut Incoming,
+        course: &mut Course,
         out: &mut dyn Outlet,
     ) -> Filling {
         let instrument = admission.instrument;
         // The prices of this order's own fills move the band for the next order, not for itself.
         let band = self.trading_of(instrument).band();
         for _ in 0..FILLS_MAX {
+            if let Some(rule) = admission.self_match
+                && self.prevent_self_match(rule, order, admission, incoming, out)
+            {
+                continue;
+            }
             if band.is_some_and(|band| self.leaves_band(instrument, incoming, band)) {
                 return Filling::OutOfBand;
             }
             let Some(fill) = self.books.next_fill(instrument, incoming) else {
                 return Filling::Done;
             };
-            self.settle(order, admission, incoming, &fill, out);
+            self.settle(order, admission, incoming, &fill, course, out);
             self.trade_at(instrument, fill.price);
         }
         if self.books.crosses(instrument, incoming.side, incoming.price) {
@@ -273,19 +299,31 @@ impl Engine {
         admission: &Admission,
         incoming: &Incoming,
         fill: &Fill,
+        course: &mut Course,
         out: &mut dyn Outlet,
     ) {
         let resting = *self.manager.orders.get(fill.handle);
         let paid = value(fill.price, fill.quantity, admission.scale);
-        self.manager.wallet.settle(&match incoming.side {
+        let left = value(fill.price, fill.leaves, admission.scale);
+        let mut maker = resting.fee;
+        let (maker_fee, taker_fee) = (maker.charge(paid), course.fee.charge(paid));
+        let maker_fee_hold = resting.fee.hold(paid + left) - maker.hold(left);
+        let fee_cash = self.manager.fee_cash(admission.currency);
+        let own_value = value(incoming.price, fill.quantity, admission.scale);
+        self.manager.settle(&match incoming.side {
             BookSide::Bids => Settlement {
                 buyer_cash: admission.cash,
                 buyer_shares: admission.shares,
                 seller_cash: resting.cash,
                 seller_shares: resting.shares,
                 notional: paid,
-                buyer_hold: value(incoming.price, fill.quantity, admission.scale),
+                buyer_hold: own_value,
+                seller_value: paid,
                 quantity: fill.quantity,
+                buyer_fee: taker_fee,
+                buyer_fee_hold: taker_fee,
+                seller_fee: maker_fee,
+                fee_cash,
             },
             BookSide::Asks => Settlement {
                 buyer_cash: resting.cash,
@@ -294,10 +332,21 @@ impl Engine {
                 seller_shares: admission.shares,
                 notional: paid,
                 buyer_hold: paid,
+                seller_value: own_value,
                 quantity: fill.quantity,
+                buyer_fee: maker_fee,
+                buyer_fee_hold: maker_fee_hold,
+                seller_fee: taker_fee,
+                fee_cash,
             },
         });
-        self.manager.orders.get_mut(fill.handle).executed.0 += fill.quantity.0;
+        course.executed.0 += fill.quantity.0;
+        if admission.side.is_buy() {
+            course.fee_hold -= taker_fee;
+        }
+        let passive = self.manager.orders.get_mut(fill.handle);
+        passive.executed.0 += fill.quantity.0;
+        passive.fee = maker;
         if fill.leaves.is_zero() {
             self.manager.close_order(fill.handle);
         }
@@ -309,7 +358,7 @@ impl Engine {
             match_number: MatchNumber(self.events.next_sequence()),
             price: fill.price,
             notional: paid,
-            fee: 0,
+            fee: maker_fee,
             user_ref_num: resting.user_ref_num,
             quantity: fill.quantity,
             leaves: fill.leaves,
@@ -324,6 +373,7 @@ impl Engine {
         let aggressive = Executed {
             order: incoming.order,
             contra: fill.order,
+            fee: taker_fee,
             user_ref_num: order.user_ref_num,
             leaves: incoming.open,
             account: admission.account,
@@ -348,14 +398,9 @@ impl Engine {
         reason: CancelReason,
         out: &mut dyn Outlet,
     ) {
-        let &Admission { instrument, side, scale, firm, .. } = admission;
-        let (balance, held) = match side {
-            Side::Buy => (admission.cash, value(incoming.price, incoming.open, scale)),
-            Side::Sell | Side::SellShort | Side::SellShortExempt => {
-                (admission.shares, incoming.open.0.into())
-            }
-        };
-        self.manager.wallet.release(balance, held);
+        let &Admission { instrument, side, cash, shares, scale, firm, .. } = admission;
+        let (quantity, value) = (incoming.open, value(incoming.price, incoming.open, scale));
+        self.manager.give_back(&Rest { side, cash, shares, value, quantity });
         let canceled = Canceled {
             header: header_of::<Canceled>(instrument),
             order: incoming.order,
@@ -384,18 +429,17 @@ impl Engine {
 
     /// Takes shares from a resting order, gives back what was held for them, and returns what is left.
     pub(super) fn withdraw(&mut self, handle: OrderHandle, quantity: Quantity) -> Quantity {
-        let price = self.books.order(handle).price;
-        let order = self.manager.orders.get(handle);
-        let instrument = self.manager.instruments.get(order.instrument.0.into());
+        let OrderView { price, open, .. } = self.books.order(handle);
+        let &OpenOrder { side, cash, shares, instrument, fee, .. } =
+            self.manager.orders.get(handle);
+        let instrument = self.manager.instruments.get(instrument.0.into());
         let instrument = instrument.expect("it trades");
         let (worth, scale) = (instrument.trading.worth(price), instrument.scale);
-        let (balance, held) = match order.side {
-            Side::Buy => (order.cash, value(worth, quantity, scale)),
-            Side::Sell | Side::SellShort | Side::SellShortExempt => {
-                (order.shares, quantity.0.into())
-            }
-        };
-        self.manager.wallet.release(balance, held);
+        let (all, gone) = (value(worth, open, scale), value(worth, quantity, scale));
+        self.manager.give_back(&Rest { side, cash, shares, value: gone, quantity });
+        if side.is_buy() {
+            self.manager.give_back_fee(cash, fee.hold(all) - fee.hold(all - gone));
+        }
         let leaves = self.books.reduce(handle, quantity);
         if leaves.is_zero() {
             self.manager.close_order(handle);
@@ -468,7 +512,7 @@ impl Arrival {
 }
 
 /// The cash value of part of an order that was admitted.
-fn value(price: Price, quantity: Quantity, scale: i64) -> i64 {
+pub(super) fn value(price: Price, quantity: Quantity, scale: i64) -> i64 {
     // A fill's price is at most the buyer's limit, and a part is less than the whole.
     notional(price, quantity, scale).expect("the checks found that the whole order's fits")
 }
@@ -514,15 +558,21 @@ fn accepted(order: &NewOrder, admission: &Admission, state: OrderState) -> Accep
     }
 }
 
-fn open_order(order: &NewOrder, admission: &Admission, incoming: &Incoming) -> OpenOrder {
+fn open_order(
+    order: &NewOrder,
+    admission: &Admission,
+    reference: OrderRef,
+    executed: Quantity,
+) -> OpenOrder {
     OpenOrder {
-        order: incoming.order,
+        order: reference,
         cash: admission.cash,
         shares: admission.shares,
         port: order.header.port,
         user_ref_num: order.user_ref_num,
         account: admission.account,
-        executed: Quantity(admission.executed.0 + order.quantity.0 - incoming.open.0),
+        executed,
+        fee: FeeMeter::new(admission.rates.maker),
         older: OrderHandle::NONE,
         younger: OrderHandle::NONE,
         firm: admission.firm,

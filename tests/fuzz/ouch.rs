@@ -74,6 +74,7 @@ fn outbound(bytes: &[u8]) {
         | Outbound::Replaced(_, elements)
         | Outbound::Executed(_, elements)
         | Outbound::Canceled(_, elements)
+        | Outbound::AiqCanceled(_, elements)
         | Outbound::CancelRejected(_, elements)
         | Outbound::Rejected(_, elements) => elements,
     };
@@ -84,6 +85,7 @@ fn outbound(bytes: &[u8]) {
         Outbound::Replaced(m, _) => m.emit(&options, &mut out),
         Outbound::Executed(m, _) => m.emit(&options, &mut out),
         Outbound::Canceled(m, _) => m.emit(&options, &mut out),
+        Outbound::AiqCanceled(m, _) => m.emit(&options, &mut out),
         Outbound::CancelRejected(m, _) => m.emit(&options, &mut out),
         Outbound::Rejected(m, _) => m.emit(&options, &mut out),
         Outbound::NotBuilt(_) => return,

@@ -16,5 +16,6 @@ mod oracle;
 mod phases;
 mod render;
 mod replay;
+mod risk;
 mod script;
 mod world;

@@ -101,7 +101,19 @@ struct Order {
     account: u32,
     open: u32,
     executed: u32,
+    /// Value of what it traded since it rests, of which its fee is a part.
+    traded: i64,
 }
+
+/// What trades cost, in millionths.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Rates {
+    pub(super) maker: i64,
+    pub(super) taker: i64,
+}
+
+/// The account that gets the fees.
+pub(super) const FEES: u32 = 4;
 
 #[derive(Debug, Default)]
 pub(super) struct Naive {
@@ -113,14 +125,15 @@ pub(super) struct Naive {
     down: [bool; LOGINS.len()],
     messages: BTreeMap<(usize, u64), usize>,
     now: Nanos,
+    rates: Rates,
 }
 
 impl Naive {
     /// With the balances of `market.txt`.
-    pub(super) fn new(now: Nanos) -> Self {
-        let mut naive = Self { now, ..Self::default() };
+    pub(super) fn new(now: Nanos, rates: Rates) -> Self {
+        let mut naive = Self { now, rates, ..Self::default() };
         naive.cash.extend([(1, 10_000_000_000), (2, 10_000_000_000), (3, 10_000_000)]);
-        naive.cash.insert(5, 100_000_000);
+        naive.cash.extend([(FEES, 0), (5, 100_000_000)]);
         for account in [1, 2] {
             naive.shares.extend([((account, 0), 10_000), ((account, 1), 10_000)]);
         }
@@ -191,6 +204,7 @@ impl Naive {
         let mut said = Vec::new();
         let account = account_of(ticket);
         let mut open = ticket.quantity;
+        let mut value_taken = 0;
         while open > 0
             && let Some(at) = self.opposite(ticket)
         {
@@ -199,12 +213,27 @@ impl Naive {
             let resting = &mut self.orders[at];
             resting.open -= quantity;
             resting.executed += quantity;
+            let before = *resting;
+            let paid = worth(before.ticket.price, quantity, ticket.listing);
+            resting.traded += paid;
             let resting = *resting;
             if resting.open == 0 {
                 self.orders.remove(at);
             }
             let price = resting.ticket.price;
-            let paid = worth(price, quantity, ticket.listing);
+            let Rates { maker, taker } = self.rates;
+            let fees = [
+                due(resting.traded, maker) - due(before.traded, maker),
+                due(value_taken + paid, taker) - due(value_taken, taker),
+            ];
+            value_taken += paid;
+            for (account, fee) in [(resting.account, fees[0]), (account, fees[1])] {
+                *self.cash.entry(account).or_default() -= fee;
+                *self.cash.entry(FEES).or_default() += fee;
+            }
+            let fee = |fee| {
+                if fee == 0 { String::new() } else { format!(", fee {}", decimal(fee, 4)) }
+            };
             let (buyer, seller) = if ticket.side == "buy" {
                 (account, resting.account)
             } else {
@@ -216,9 +245,10 @@ impl Naive {
             *self.shares.entry((seller, ticket.listing)).or_default() -= i64::from(quantity);
             let price = decimal(price.try_into().unwrap(), listing.decimals);
             let fill = format!("{quantity} {} @{price}", listing.symbol);
-            let first =
-                format!("executed {} {fill} Added, {} left *", name(&resting.ticket), resting.open);
-            said.extend([first, format!("executed {} {fill} Removed, {open} left", name(ticket))]);
+            let (first, left) = (name(&resting.ticket), resting.open);
+            said.push(format!("executed {first} {fill} Added, {left} left{} *", fee(fees[0])));
+            let second = name(ticket);
+            said.push(format!("executed {second} {fill} Removed, {open} left{}", fee(fees[1])));
         }
         if open == 0 || (ticket.immediate && !crosses) {
             return said;
@@ -232,7 +262,7 @@ impl Naive {
             said.push(format!("rested {} {open} {} @{price} *", name(ticket), listing.symbol));
         }
         let executed = executed_before + ticket.quantity - open;
-        self.orders.push(Order { ticket: *ticket, account, open, executed });
+        self.orders.push(Order { ticket: *ticket, account, open, executed, traded: 0 });
         said
     }
 
@@ -354,7 +384,8 @@ impl Naive {
         let enough = match ticket.side {
             "buy" => {
                 let available = self.cash[&account] - self.cash_held(account);
-                available >= worth(ticket.price, ticket.quantity, ticket.listing)
+                let worth = worth(ticket.price, ticket.quantity, ticket.listing);
+                available >= worth + due(worth, self.rates.maker.max(self.rates.taker)).max(0)
             }
             "sell" => {
                 let total = self.shares.get(&(account, ticket.listing)).copied().unwrap_or(0);
@@ -368,7 +399,13 @@ impl Naive {
 
     fn cash_held(&self, account: u32) -> i64 {
         let buys = self.orders.iter().filter(|o| o.account == account && o.ticket.side == "buy");
-        buys.map(|order| worth(order.ticket.price, order.open, order.ticket.listing)).sum()
+        let maker = self.rates.maker;
+        let holds = buys.map(|order| {
+            let worth = worth(order.ticket.price, order.open, order.ticket.listing);
+            let fee = due(order.traded + worth, maker) - due(order.traded, maker);
+            worth + fee.max(0)
+        });
+        holds.sum()
     }
 
     fn shares_held(&self, account: u32, listing: usize) -> i64 {
@@ -423,6 +460,11 @@ fn terms(ticket: &Ticket) -> String {
 
 fn account_of(ticket: &Ticket) -> u32 {
     if ticket.account == 0 { LOGINS[ticket.login].account } else { ticket.account }
+}
+
+/// The fee of all that was traded, without what is less than a unit.
+fn due(traded: i64, rate: i64) -> i64 {
+    i64::try_from(i128::from(traded) * i128::from(rate) / 1_000_000).unwrap()
 }
 
 fn worth(price: u64, quantity: u32, listing: usize) -> i64 {

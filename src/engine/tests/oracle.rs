@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::invariants;
-use super::naive::{Change, LISTINGS, LOGINS, Naive, Ticket};
+use super::naive::{Change, FEES, LISTINGS, LOGINS, Naive, Rates, Ticket};
 use super::render::decimal;
 use super::script;
 use super::world::World;
@@ -32,9 +32,16 @@ proptest! {
     #[test]
     fn the_engine_says_what_the_naive_exchange_says(
         steps in prop::collection::vec(step(), 1..150),
+        rates in rates(),
     ) {
         let mut world = World::open();
-        let mut naive = Naive::new(world.now);
+        if let Some(Rates { maker, taker }) = rates {
+            let (maker, taker) = (decimal(maker, 2), decimal(taker, 2));
+            let fee = format!("fee venue account={FEES} maker={maker} taker={taker}");
+            let said = script::run(&mut world, &fee);
+            prop_assert!(said[0].starts_with("fee Venue"), "{said:?}");
+        }
+        let mut naive = Naive::new(world.now, rates.unwrap_or_default());
         for (number, step) in (1..).zip(steps) {
             let line = line(&step, number);
             let said = script::run(&mut world, &line);
@@ -56,7 +63,7 @@ proptest! {
             let symbol = row.symbol;
             let book = script::run(&mut world, &format!("show book {symbol}"));
             prop_assert_eq!(book, [naive.book(listing)]);
-            for account in [1, 2, 3, 5] {
+            for account in [1, 2, 3, FEES, 5] {
                 let shares = script::run(&mut world, &format!("show balance {account} {symbol}"));
                 prop_assert_eq!(shares, [naive.shares(account, listing)]);
                 let cash = script::run(&mut world, &format!("show balance {account} USD"));
@@ -64,6 +71,15 @@ proptest! {
             }
         }
     }
+}
+
+/// None, or such that they are worth a unit now and then.
+fn rates() -> impl Strategy<Value = Option<Rates>> {
+    let rates = (-1_000_i64..1_000, 0_i64..1_000).prop_map(|(maker, taker)| Rates { maker, taker });
+    prop::option::of(prop_oneof![
+        rates.clone(),
+        rates.prop_map(|Rates { maker, taker }| Rates { maker: maker * 100, taker: taker * 100 }),
+    ])
 }
 
 pub(super) fn step() -> impl Strategy<Value = Step> {

@@ -8,13 +8,17 @@
 
 mod order;
 mod phase;
+mod risk;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-pub use self::order::{Accepted, Canceled, Executed, Rejected, Replaced, Rested};
+pub use self::order::{
+    Accepted, Canceled, Executed, Rejected, Replaced, Rested, SelfMatchCanceled,
+};
 pub use self::phase::{
     CalendarSet, CancelRejected, CrossTraded, Indication, PriceBandSet, TradingAction,
 };
+pub use self::risk::{FeeSet, RiskLimitSet};
 use super::record::records;
 use super::{
     AccountId, Connection, CurrencyCode, CurrencyId, Epoch, FirmCode, FirmId, InstrumentId,
@@ -41,6 +45,8 @@ records! {
     14 BalanceChanged [2]
     15 InstrumentDefined [2]
     16 TradingAction [1]
+    17 FeeSet [2]
+    18 RiskLimitSet [2]
     19 CalendarSet [2]
     24 PriceBandSet [1]
     32 PortWentUp [1]
@@ -51,6 +57,7 @@ records! {
     43 Canceled [1]
     44 Rejected [1]
     45 Replaced [3]
+    48 SelfMatchCanceled [2]
     50 CrossTraded [1]
     51 Indication [2]
     55 CancelRejected [1]

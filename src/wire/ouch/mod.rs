@@ -17,8 +17,8 @@ pub use inbound::{
 };
 pub use options::{MalformedAppendage, OPTIONS_BYTES_MAX, Options};
 pub use outbound::{
-    Accepted, CancelRejected, Canceled, Executed, OUT_MAX, Outbound, Rejected, Replaced,
-    SystemEvent,
+    Accepted, AiqCanceled, CancelRejected, Canceled, Executed, OUT_MAX, Outbound, Rejected,
+    Replaced, SystemEvent,
 };
 
 /// Why bytes are not a message. The sender speaks another protocol.
