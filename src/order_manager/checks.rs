@@ -217,7 +217,8 @@ impl OrderManager {
     }
 
     /// What keeps the order from meeting others of its owner, if anything does. Who asks for a strategy
-    /// relies on it, so its firm must have a rule.
+    /// relies on it, so its firm must have a rule, and the order must not be for an auction, which has
+    /// none.
     fn check_self_match(
         &self,
         order: &NewOrder,
@@ -225,7 +226,7 @@ impl OrderManager {
     ) -> Result<Option<SelfMatch>, RejectReason> {
         let key = self.firms.get(port.firm.0.into()).expect("it has one").self_match_key;
         let named = order.self_match != 0;
-        if key == SelfMatchKey::None {
+        if key == SelfMatchKey::None || order.cross_type != b'N' {
             return if named { Err(RejectReason::InvalidSelfMatch) } else { Ok(None) };
         }
         let strategy = match order.self_match {
