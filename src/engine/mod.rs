@@ -9,6 +9,7 @@ mod day;
 mod definitions;
 mod error;
 mod events;
+mod market_orders;
 mod memory;
 mod replacing;
 mod sessions;

@@ -54,7 +54,7 @@ impl Engine {
         let original = *self.manager.orders.get(handle);
         let open = self.books.order(handle).open;
         self.withdraw(handle, open);
-        match self.manager.admit_successor(replace, &original) {
+        match self.admit_successor(replace, &original) {
             Some((order, admission)) => {
                 self.enter_successor(replace, &original, &order, &admission, out);
             }
@@ -62,6 +62,18 @@ impl Engine {
                 self.tell_canceled(&original, (open, Quantity::ZERO), CancelReason::User, out);
             }
         }
+    }
+
+    /// The order that `replace` asks for, if it may take the place of `original`, which is closed.
+    fn admit_successor(
+        &mut self,
+        replace: &Replace,
+        original: &OpenOrder,
+    ) -> Option<(NewOrder, Admission)> {
+        let order = self.manager.successor(replace, original)?;
+        let limit = self.limit_of(&order);
+        let admission = self.manager.admit(&order, limit).ok()?;
+        Some((order, Admission { executed: original.executed, ..admission }))
     }
 
     fn enter_successor(

@@ -22,7 +22,7 @@ pub(super) enum Arrival {
     Rests,
     /// It meets an order of the other side.
     Trades,
-    /// It meets nothing and may not rest.
+    /// It meets nothing, or less than it asks for, and may not rest.
     Dies,
 }
 
@@ -43,7 +43,8 @@ impl Engine {
             self.reject(order, RejectReason::PortMessageRate.code(), out);
             return;
         }
-        match self.manager.admit(order) {
+        let limit = self.limit_of(order);
+        match self.manager.admit(order, limit) {
             Ok(admission) => self.enter(order, &admission, out),
             Err(reason) => self.reject(order, reason, out),
         }
@@ -115,12 +116,20 @@ impl Engine {
 
     /// What becomes of an order that was admitted.
     pub(super) fn arrival(&self, order: &NewOrder, admission: &Admission) -> Arrival {
-        let &Admission { instrument, side, immediate, .. } = admission;
-        match (self.books.crosses(instrument, side.into(), order.price), immediate) {
+        let &Admission { instrument, side, limit, immediate, .. } = admission;
+        match (self.books.crosses(instrument, side.into(), limit), immediate) {
+            (true, true) if !self.offers_enough(order, admission) => Arrival::Dies,
             (true, _) => Arrival::Trades,
             (false, false) => Arrival::Rests,
             (false, true) => Arrival::Dies,
         }
+    }
+
+    /// Whether the book gives an order at once the least that it asks for.
+    fn offers_enough(&self, order: &NewOrder, admission: &Admission) -> bool {
+        let &Admission { instrument, side, limit, .. } = admission;
+        let least = order.min_quantity;
+        least.is_zero() || self.books.offers(instrument, side.into(), limit, least, FILLS_MAX)
     }
 
     /// Holds what an order that was told needs, trades what it can, and rests or cancels the others.
@@ -146,7 +155,7 @@ impl Engine {
         let mut incoming = Incoming {
             order: reference,
             side: side.into(),
-            price: order.price,
+            price: admission.limit,
             open: order.quantity,
         };
         for _ in 0..FILLS_MAX {

@@ -26,6 +26,14 @@ impl BookSide {
             Self::Asks => Self::Bids,
         }
     }
+
+    /// Whether an order of this side with the limit `limit` trades at `price`.
+    pub(super) const fn reaches(self, limit: Price, price: Price) -> bool {
+        match self {
+            Self::Bids => price.0 <= limit.0,
+            Self::Asks => price.0 >= limit.0,
+        }
+    }
 }
 
 impl From<Side> for BookSide {
@@ -303,10 +311,7 @@ impl Books {
         limit: Price,
     ) -> Option<(Price, u32)> {
         let best = self.ladder(instrument, side.opposite()).best(&self.levels);
-        best.filter(|&(price, _)| match side {
-            BookSide::Bids => price <= limit,
-            BookSide::Asks => price >= limit,
-        })
+        best.filter(|&(price, _)| side.reaches(limit, price))
     }
 
     /// The level at `price`, made if it is not there.
@@ -367,23 +372,31 @@ impl Book {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    const ACME: InstrumentId = InstrumentId(1);
+    pub(in crate::matching) const ACME: InstrumentId = InstrumentId(1);
 
-    fn books() -> Books {
+    pub(in crate::matching) fn books() -> Books {
         let mut books = Books::new(8, 1);
         books.open();
         books
     }
 
-    fn order(number: u64, side: BookSide, quantity: u32, price: u64) -> Incoming {
+    pub(in crate::matching) fn order(
+        number: u64,
+        side: BookSide,
+        quantity: u32,
+        price: u64,
+    ) -> Incoming {
         Incoming { order: OrderRef(number), side, price: Price(price), open: Quantity(quantity) }
     }
 
     /// Matches, rests what is left, and returns (resting order, quantity, price) of each fill.
-    fn enter(books: &mut Books, mut incoming: Incoming) -> Vec<(u64, u32, u64)> {
+    pub(in crate::matching) fn enter(
+        books: &mut Books,
+        mut incoming: Incoming,
+    ) -> Vec<(u64, u32, u64)> {
         let mut fills = Vec::new();
         while let Some(fill) = books.next_fill(ACME, &mut incoming) {
             fills.push((fill.order.0, fill.quantity.0, fill.price.0));

@@ -3,6 +3,7 @@
 //! Knows orders, prices and quantities; never accounts, participants or money.
 
 mod book;
+mod depth;
 mod ladder;
 mod slab;
 

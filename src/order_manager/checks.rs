@@ -6,7 +6,7 @@
 //!    (04), cross (14), sweep (08), minimum quantity (0D), peg and discretion (11), route (16), post-only,
 //!    handling, trade now and an expiry without a time in force that asks for one (0F), self-match
 //!    strategy (40)
-//! 4. the price: not the market sentinel (2C), in range and on a tick (1D)
+//! 4. the price: the market sentinel only if immediate (2C), else in range and on a tick (1D)
 //! 5. the quantity: in range and in lots (13)
 //! 6. the account: found, of the port's firm, approved (0C), and may sell short (23)
 //! 7. open orders of the port and of the firm (0F)
@@ -40,6 +40,8 @@ pub(crate) struct Admission {
     pub(crate) currency: CurrencyId,
     /// Cash units in a price unit.
     pub(crate) scale: i64,
+    /// The worst price it may trade at, and what a purchase holds for each share.
+    pub(crate) limit: Price,
     /// The side as entered.
     pub(crate) side: Side,
     /// Immediate or cancel; else it rests until the end of the day.
@@ -59,42 +61,36 @@ pub(crate) struct Admission {
 }
 
 impl OrderManager {
-    /// Makes all the checks listed above.
+    /// Makes all the checks listed above. `limit` is the worst price that the order may trade at: its
+    /// own, but for a market order.
     ///
     /// # Errors
     /// The code of the first that failed: a [`RejectReason`], or what the gateway found.
     ///
     /// # Panics
     /// If the port does not exist: its session was checked.
-    pub(crate) fn admit(&mut self, order: &NewOrder) -> Result<Admission, u16> {
+    pub(crate) fn admit(&mut self, order: &NewOrder, limit: Price) -> Result<Admission, u16> {
         if order.header.form_error != 0 {
             return Err(order.header.form_error);
         }
-        self.admit_formed(order).map_err(RejectReason::code)
+        self.admit_formed(order, limit).map_err(RejectReason::code)
     }
 
-    /// The order that `replace` asks for in place of `original`, which is closed already, with what the
-    /// checks found. `None` if one of them failed, if it would be another side's, or if no share is left
-    /// to trade.
+    /// The order that `replace` asks for in place of `original`, to be admitted when that is closed.
+    /// `None` if it would be another side's.
     ///
     /// # Panics
-    /// If the port or the instrument does not exist: the original was open.
-    pub(crate) fn admit_successor(
-        &mut self,
-        replace: &Replace,
-        original: &OpenOrder,
-    ) -> Option<(NewOrder, Admission)> {
+    /// If the instrument does not exist: the original is open.
+    pub(crate) fn successor(&self, replace: &Replace, original: &OpenOrder) -> Option<NewOrder> {
         let same_side = replace.side == 0 || replace.side == original.side.byte();
         if !same_side || replace.quantity > Quantity::MAX {
             return None;
         }
         let instrument = self.instruments.get(original.instrument.0.into()).expect("it trades");
-        let order = successor(replace, original, instrument.symbol);
-        let admission = self.admit(&order).ok()?;
-        Some((order, Admission { executed: original.executed, ..admission }))
+        Some(successor(replace, original, instrument.symbol))
     }
 
-    fn admit_formed(&mut self, order: &NewOrder) -> Result<Admission, RejectReason> {
+    fn admit_formed(&mut self, order: &NewOrder, limit: Price) -> Result<Admission, RejectReason> {
         let port = self.ports.get(order.header.port.0).expect("the port has a session");
         let instrument = self
             .instruments
@@ -103,7 +99,7 @@ impl OrderManager {
             .ok_or(RejectReason::InvalidSymbol)?;
         require(instrument.state == TradingState::Trading, RejectReason::Halted)?;
         let (side, immediate) = check_terms(order, instrument)?;
-        check_price(order.price, instrument)?;
+        check_price(order.price, immediate, instrument)?;
         check_quantity(order.quantity, instrument)?;
         let (account, row) = self.check_account(order, port)?;
         require(!is_short(side) || row.short_allowed, RejectReason::ShortSellRestricted)?;
@@ -112,7 +108,7 @@ impl OrderManager {
         let &Instrument { id: instrument, currency, scale, .. } = instrument;
         let (firm, account_id) = (port.firm, row.id);
         let notional =
-            notional(order.price, order.quantity, scale).ok_or(RejectReason::ExceedsMaxNotional)?;
+            notional(limit, order.quantity, scale).ok_or(RejectReason::ExceedsMaxNotional)?;
         let (cash, shares) = self.check_funds(
             account,
             side,
@@ -123,6 +119,7 @@ impl OrderManager {
             instrument,
             currency,
             scale,
+            limit,
             side,
             immediate,
             account: account_id,
@@ -245,7 +242,9 @@ fn check_terms(order: &NewOrder, instrument: &Instrument) -> Result<(Side, bool)
     )?;
     require(order.cross_type == b'N', RejectReason::InvalidCross)?;
     require(order.intermarket_sweep != b'Y', RejectReason::IsoNotAllowed)?;
-    require(order.min_quantity.is_zero(), RejectReason::InvalidMinQuantity)?;
+    // One that rests would have to be passed over by whoever brings less.
+    let possible = order.min_quantity.is_zero() || immediate;
+    require(possible && order.min_quantity <= order.quantity, RejectReason::InvalidMinQuantity)?;
     require(
         matches!(order.price_type, 0 | b' ' | b'L') && order.peg_offset == 0,
         RejectReason::PeggingNotAllowed,
@@ -264,8 +263,10 @@ fn check_terms(order: &NewOrder, instrument: &Instrument) -> Result<(Side, bool)
     Ok((side, immediate))
 }
 
-fn check_price(price: Price, instrument: &Instrument) -> Result<(), RejectReason> {
-    require(price != Price::MARKET, RejectReason::MarketOrderNotAllowed)?;
+fn check_price(price: Price, immediate: bool, instrument: &Instrument) -> Result<(), RejectReason> {
+    if price == Price::MARKET {
+        return require(immediate, RejectReason::MarketOrderNotAllowed);
+    }
     require((Price(1)..=Price::MAX).contains(&price), RejectReason::InvalidPrice)?;
     require(price.0.is_multiple_of(instrument.tick_size), RejectReason::InvalidPrice)
 }

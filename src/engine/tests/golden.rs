@@ -27,6 +27,16 @@ fn a_replace_takes_the_old_order_out_and_enters_the_new_one() {
 }
 
 #[test]
+fn market_orders_take_what_there_is() {
+    tell("market_orders");
+}
+
+#[test]
+fn fill_or_kill_and_minimum_quantities_trade_enough_or_nothing() {
+    tell("fill_or_kill");
+}
+
+#[test]
 fn orders_that_break_a_rule_are_rejected_with_its_reason() {
     tell("rejects");
 }

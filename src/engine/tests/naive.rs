@@ -80,7 +80,18 @@ pub(super) struct Ticket {
     pub(super) immediate: bool,
     /// 0 = the port's own.
     pub(super) account: u32,
+    pub(super) wishes: Wishes,
 }
+
+/// What an order may ask for beyond its price.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wishes {
+    /// The least it must trade at once.
+    pub(super) min: u32,
+}
+
+/// The price of an order without one.
+pub(super) const MARKET: u64 = 0x7FFF_FFFF;
 
 /// A replace in the participant's words.
 #[derive(Clone, Copy, Debug)]
@@ -90,9 +101,20 @@ pub(super) struct Change {
     pub(super) number: u32,
     /// In all, what was executed included.
     pub(super) quantity: u32,
-    /// How many ticks above or below the original's price; `None` is one price unit above it.
-    pub(super) ticks: Option<i64>,
+    pub(super) ticks: Shift,
     pub(super) immediate: bool,
+    pub(super) wishes: Wishes,
+}
+
+/// Where a replace moves the price to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shift {
+    /// So many above or below the original's.
+    Ticks(i64),
+    /// One price unit above it.
+    Off,
+    /// To none.
+    Market,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -174,7 +196,7 @@ impl Naive {
         if let Some(reason) = self.refuse(ticket) {
             return vec![format!("rejected {} {reason}", name(ticket))];
         }
-        let end = match (self.opposite(ticket).is_some(), ticket.immediate) {
+        let end = match (self.trades(ticket), ticket.immediate) {
             (true, _) => "",
             (false, true) => " dead",
             (false, false) => " *",
@@ -184,8 +206,37 @@ impl Naive {
         said
     }
 
+    /// Whether it meets anybody, and as many as it asks for.
+    fn trades(&self, ticket: &Ticket) -> bool {
+        let ticket = self.limited(ticket);
+        let there: u32 = self.crossed(&ticket).map(|(_, order)| order.open).sum();
+        there > 0 && there >= ticket.wishes.min
+    }
+
+    /// The same with the worst price it may trade at.
+    fn limited(&self, ticket: &Ticket) -> Ticket {
+        if ticket.price != MARKET {
+            return *ticket;
+        }
+        let any = Ticket { price: if ticket.side == "buy" { u64::MAX } else { 0 }, ..*ticket };
+        let mut prices: Vec<_> = self
+            .crossed(&any)
+            .flat_map(|(_, order)| vec![order.ticket.price; order.open as usize])
+            .collect();
+        prices.sort_unstable();
+        if ticket.side != "buy" {
+            prices.reverse();
+        }
+        prices.truncate(ticket.quantity as usize);
+        Ticket { price: prices.last().copied().unwrap_or(0), ..*ticket }
+    }
+
     /// The shares of a ticket are those that are still to trade.
     fn trade(&mut self, ticket: &Ticket, executed_before: u32) -> Vec<String> {
+        let ticket = &self.limited(ticket);
+        if ticket.immediate && !self.trades(ticket) {
+            return Vec::new();
+        }
         let listing = &LISTINGS[ticket.listing];
         let crosses = self.opposite(ticket).is_some();
         let mut said = Vec::new();
@@ -220,7 +271,7 @@ impl Naive {
                 format!("executed {} {fill} Added, {} left *", name(&resting.ticket), resting.open);
             said.extend([first, format!("executed {} {fill} Removed, {open} left", name(ticket))]);
         }
-        if open == 0 || (ticket.immediate && !crosses) {
+        if open == 0 {
             return said;
         }
         if ticket.immediate {
@@ -237,18 +288,21 @@ impl Naive {
     }
 
     pub(super) fn replace(&mut self, change: &Change) -> Vec<String> {
-        let Change { login, original, number, quantity, ticks, immediate } = *change;
+        let Change { login, original, number, quantity, ticks, immediate, wishes } = *change;
         let Some(at) = self.find(login, original) else { return Vec::new() };
         if self.down[login] || number <= self.last_number[login] {
             return Vec::new();
         }
         let order = self.orders[at];
         let tick = LISTINGS[order.ticket.listing].tick.cast_signed();
-        let shift = ticks.map_or(1, |ticks| ticks * tick);
-        let price = order.ticket.price.checked_add_signed(shift).unwrap();
+        let price = match ticks {
+            Shift::Ticks(ticks) => order.ticket.price.checked_add_signed(ticks * tick).unwrap(),
+            Shift::Off => order.ticket.price + 1,
+            Shift::Market => MARKET,
+        };
         let quantity = quantity.saturating_sub(order.executed);
-        let ticket =
-            Ticket { number, quantity, price, immediate, account: order.account, ..order.ticket };
+        let account = order.account;
+        let ticket = Ticket { number, quantity, price, immediate, account, wishes, ..order.ticket };
         let gone = self.take(at, order.open, "User");
         match self.refuse(&ticket) {
             Some("PortMessageRate") => {
@@ -259,7 +313,7 @@ impl Naive {
             Some(_) => vec![gone],
             None => {
                 self.last_number[login] = number;
-                let end = match (self.opposite(&ticket).is_some(), immediate) {
+                let end = match (self.trades(&ticket), immediate) {
                     (true, _) => " trading",
                     (false, true) => " dead",
                     (false, false) => "",
@@ -328,7 +382,16 @@ impl Naive {
         if ticket.side == "short" && !listing.short {
             return Some("ShortSellRestricted");
         }
-        if ticket.price == 0 || !ticket.price.is_multiple_of(listing.tick) {
+        let Wishes { min } = ticket.wishes;
+        if min > ticket.quantity || (min > 0 && !ticket.immediate) {
+            return Some("InvalidMinQuantity");
+        }
+        if ticket.price == MARKET && !ticket.immediate {
+            return Some("MarketOrderNotAllowed");
+        }
+        if ticket.price != MARKET
+            && (ticket.price == 0 || !ticket.price.is_multiple_of(listing.tick))
+        {
             return Some("InvalidPrice");
         }
         if ticket.quantity == 0 || !ticket.quantity.is_multiple_of(listing.lot) {
@@ -354,7 +417,8 @@ impl Naive {
         let enough = match ticket.side {
             "buy" => {
                 let available = self.cash[&account] - self.cash_held(account);
-                available >= worth(ticket.price, ticket.quantity, ticket.listing)
+                let limit = self.limited(ticket).price;
+                available >= worth(limit, ticket.quantity, ticket.listing)
             }
             "sell" => {
                 let total = self.shares.get(&(account, ticket.listing)).copied().unwrap_or(0);
@@ -388,16 +452,21 @@ impl Naive {
     /// The order that trades first against a ticket: the best price, the oldest of it.
     fn opposite(&self, ticket: &Ticket) -> Option<usize> {
         let buys = ticket.side == "buy";
-        let crossed = self.orders.iter().enumerate().filter(|(_, order)| {
-            let price = order.ticket.price;
-            order.ticket.listing == ticket.listing
-                && (order.ticket.side == "buy") != buys
-                && if buys { price <= ticket.price } else { price >= ticket.price }
-        });
-        let best = crossed.min_by_key(|(_, order)| {
+        let best = self.crossed(ticket).min_by_key(|(_, order)| {
             if buys { order.ticket.price } else { u64::MAX - order.ticket.price }
         });
         best.map(|(at, _)| at)
+    }
+
+    /// The orders that a ticket would trade against.
+    fn crossed(&self, ticket: &Ticket) -> impl Iterator<Item = (usize, &Order)> {
+        let (buys, limit, listing) = (ticket.side == "buy", ticket.price, ticket.listing);
+        self.orders.iter().enumerate().filter(move |(_, order)| {
+            let price = order.ticket.price;
+            order.ticket.listing == listing
+                && (order.ticket.side == "buy") != buys
+                && if buys { price <= limit } else { price >= limit }
+        })
     }
 
     fn take(&mut self, at: usize, quantity: u32, reason: &str) -> String {
@@ -417,7 +486,10 @@ fn name(ticket: &Ticket) -> String {
 
 fn terms(ticket: &Ticket) -> String {
     let listing = &LISTINGS[ticket.listing];
-    let price = decimal(ticket.price.try_into().unwrap(), listing.decimals);
+    let price = match ticket.price {
+        MARKET => "market".to_owned(),
+        price => decimal(price.try_into().unwrap(), listing.decimals),
+    };
     format!("{} {} {} @{price}", ticket.side, ticket.quantity, listing.symbol)
 }
 

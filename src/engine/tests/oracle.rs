@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::invariants;
-use super::naive::{Change, LISTINGS, LOGINS, Naive, Ticket};
+use super::naive::{Change, LISTINGS, LOGINS, MARKET, Naive, Shift, Ticket, Wishes};
 use super::render::decimal;
 use super::script;
 use super::world::World;
@@ -90,33 +90,47 @@ fn ticket() -> impl Strategy<Value = Ticket> {
         let odd = if row.lot > 1 { quantity + 1 } else { 0 };
         (
             Just(listing),
-            prop_oneof![30 => Just(price), 1 => Just(off_tick)],
+            prop_oneof![30 => Just(price), 1 => Just(off_tick), 3 => Just(MARKET)],
             prop_oneof![30 => Just(quantity), 1 => Just(odd)],
         )
     });
     let side = prop_oneof![8 => Just("buy"), 7 => Just("sell"), 1 => Just("short")];
     let account = prop_oneof![20 => Just(0), 1 => 1_u32..7];
-    (0..LOGINS.len(), side, terms, prop::bool::weighted(0.2), account).prop_map(
-        |(login, side, (listing, price, quantity), immediate, account)| {
+    (0..LOGINS.len(), side, terms, prop::bool::weighted(0.2), account, wishes()).prop_map(
+        |(login, side, (listing, price, quantity), immediate, account, wishes)| {
             let account = if side == "short" { 5 } else { account };
-            Ticket { login, number: 0, side, quantity, listing, price, immediate, account }
+            let immediate = immediate || (price == MARKET && quantity % 70 != 0);
+            Ticket { login, number: 0, side, quantity, listing, price, immediate, account, wishes }
         },
     )
+}
+
+/// Most orders wish for nothing.
+fn wishes() -> impl Strategy<Value = Wishes> {
+    prop_oneof![
+        6 => Just(Wishes::default()),
+        2 => (1_u32..200).prop_map(|min| Wishes { min }),
+    ]
 }
 
 /// Prices near the original's, and sizes near what it may have executed.
 fn change() -> impl Strategy<Value = Change> {
     let quantity = prop_oneof![6 => (1_u32..10).prop_map(|lots| lots * 10),
         6 => (1_u32..10).prop_map(|lots| lots * 100), 1 => 0_u32..200];
-    let ticks = prop_oneof![20 => (-5_i64..6).prop_map(Some), 1 => Just(None)];
-    (0..LOGINS.len(), 1_u32..20, quantity, ticks, prop::bool::weighted(0.2)).prop_map(
-        |(login, original, quantity, ticks, immediate)| Change {
+    let ticks = prop_oneof![
+        20 => (-5_i64..6).prop_map(Shift::Ticks),
+        1 => Just(Shift::Off),
+        1 => Just(Shift::Market),
+    ];
+    (0..LOGINS.len(), 1_u32..20, quantity, ticks, prop::bool::weighted(0.2), wishes()).prop_map(
+        |(login, original, quantity, ticks, immediate, wishes)| Change {
             login,
             original,
             number: 0,
             quantity,
             ticks,
             immediate,
+            wishes,
         },
     )
 }
@@ -135,26 +149,40 @@ fn number_at(step: u32) -> u32 {
     if step.is_multiple_of(9) { step / 2 } else { step }
 }
 
+/// What an order asks for beyond its price, in the notation.
+fn words(immediate: bool, wishes: &Wishes) -> String {
+    let Wishes { min } = *wishes;
+    let immediate = if immediate { "ioc " } else { "" };
+    format!("{immediate}min={min}")
+}
+
 /// The step in the notation.
 pub(super) fn line(step: &Step, number: u32) -> String {
     match step {
         Step::Enter(ticket) => {
-            let Ticket { login, number, side, quantity, listing, price, immediate, account } =
+            let Ticket { login, number, side, quantity, listing, price, .. } =
                 numbered(*ticket, number);
+            let Ticket { account, immediate, ref wishes, .. } = *ticket;
             let (symbol, decimals) = (LISTINGS[listing].symbol, LISTINGS[listing].decimals);
-            let price = decimal(price.try_into().unwrap(), decimals);
-            let port = LOGINS[login].name;
-            let immediate = if immediate { "ioc" } else { "" };
+            let price = match price {
+                MARKET => "market".to_owned(),
+                price => decimal(price.try_into().unwrap(), decimals),
+            };
+            let (port, wishes) = (LOGINS[login].name, words(immediate, wishes));
             format!(
-                "{port} {side} {number} {quantity} {symbol} @{price} {immediate} account={account}"
+                "{port} {side} {number} {quantity} {symbol} @{price} {wishes} account={account}"
             )
         }
         Step::Replace(change) => {
-            let Change { login, original, number, quantity, ticks, immediate } =
+            let Change { login, original, number, quantity, ticks, immediate, ref wishes } =
                 of_step(*change, number);
-            let price = ticks.map_or("off".to_owned(), |ticks| format!("{ticks:+}t"));
-            let (port, immediate) = (LOGINS[login].name, if immediate { "ioc" } else { "" });
-            format!("{port} replace {original} by {number} {quantity} @{price} {immediate}")
+            let price = match ticks {
+                Shift::Ticks(ticks) => format!("{ticks:+}t"),
+                Shift::Off => "off".to_owned(),
+                Shift::Market => "market".to_owned(),
+            };
+            let (port, wishes) = (LOGINS[login].name, words(immediate, wishes));
+            format!("{port} replace {original} by {number} {quantity} @{price} {wishes}")
         }
         Step::Cancel { login, number, intended } => {
             format!("{} cancel {number} to {intended}", LOGINS[*login].name)

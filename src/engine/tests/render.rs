@@ -238,6 +238,9 @@ impl Words<'_> {
     }
 
     fn price(&self, price: Price) -> String {
+        if price == Price::MARKET {
+            return "market".to_owned();
+        }
         let instrument = self.manager.instruments.get(self.instrument.0.into()).unwrap();
         decimal(price.0.try_into().unwrap(), instrument.price_decimals)
     }
