@@ -24,6 +24,8 @@ pub(super) enum Arrival {
     Trades,
     /// It meets nothing, or less than it asks for, and may not rest.
     Dies,
+    /// It meets an order of the other side and may not take.
+    WouldTake,
 }
 
 impl Engine {
@@ -118,6 +120,7 @@ impl Engine {
     pub(super) fn arrival(&self, order: &NewOrder, admission: &Admission) -> Arrival {
         let &Admission { instrument, side, limit, immediate, .. } = admission;
         match (self.books.crosses(instrument, side.into(), limit), immediate) {
+            (true, _) if order.post_only == b'P' => Arrival::WouldTake,
             (true, true) if !self.offers_enough(order, admission) => Arrival::Dies,
             (true, _) => Arrival::Trades,
             (false, false) => Arrival::Rests,
@@ -141,8 +144,13 @@ impl Engine {
         reference: OrderRef,
         out: &mut dyn Outlet,
     ) {
-        if arrival == Arrival::Dies {
-            return;
+        match arrival {
+            Arrival::Dies => return,
+            Arrival::WouldTake => {
+                let rest = (reference, order.quantity);
+                return self.tell_dropped(order, admission, rest, CancelReason::PostOnly, out);
+            }
+            Arrival::Rests | Arrival::Trades => {}
         }
         let &Admission { instrument, side, immediate, .. } = admission;
         match side {
@@ -270,7 +278,7 @@ impl Engine {
         reason: CancelReason,
         out: &mut dyn Outlet,
     ) {
-        let &Admission { instrument, side, scale, firm, .. } = admission;
+        let &Admission { side, scale, .. } = admission;
         let (balance, held) = match side {
             Side::Buy => (admission.cash, value(incoming.price, incoming.open, scale)),
             Side::Sell | Side::SellShort | Side::SellShortExempt => {
@@ -278,11 +286,24 @@ impl Engine {
             }
         };
         self.manager.wallet.release(balance, held);
+        self.tell_dropped(order, admission, (incoming.order, incoming.open), reason, out);
+    }
+
+    /// Says that shares of an order that never rested are gone.
+    fn tell_dropped(
+        &mut self,
+        order: &NewOrder,
+        admission: &Admission,
+        (reference, decrement): (OrderRef, Quantity),
+        reason: CancelReason,
+        out: &mut dyn Outlet,
+    ) {
+        let &Admission { instrument, firm, .. } = admission;
         let canceled = Canceled {
             header: header_of::<Canceled>(instrument),
-            order: incoming.order,
+            order: reference,
             user_ref_num: order.user_ref_num,
-            decrement: incoming.open,
+            decrement,
             leaves: Quantity::ZERO,
             user_ref_idx: order.user_ref_idx,
             reason: reason.byte(),
@@ -364,7 +385,7 @@ impl Engine {
 impl Arrival {
     pub(super) const fn order_state(self) -> OrderState {
         match self {
-            Self::Rests | Self::Trades => OrderState::Live,
+            Self::Rests | Self::Trades | Self::WouldTake => OrderState::Live,
             Self::Dies => OrderState::Dead,
         }
     }

@@ -3,8 +3,8 @@
 //! 1. what the gateway found wrong with its form
 //! 2. the instrument: known (17), trading (07)
 //! 3. the terms: side (09), short selling allowed here (23), time in force (0F), display (03), reserve
-//!    (04), cross (14), sweep (08), minimum quantity (0D), peg and discretion (11), route (16), post-only,
-//!    handling, trade now and an expiry without a time in force that asks for one (0F), self-match
+//!    (04), cross (14), sweep (08), minimum quantity (0D), peg and discretion (11), route (16), post-only
+//!    and immediate, handling, trade now and an expiry without a time in force that asks for one (0F), self-match
 //!    strategy (40)
 //! 4. the price: the market sentinel only if immediate (2C), else in range and on a tick (1D)
 //! 5. the quantity: in range and in lots (13)
@@ -254,7 +254,10 @@ fn check_terms(order: &NewOrder, instrument: &Instrument) -> Result<(Side, bool)
         || order.discretion_peg_offset != 0;
     require(!discretion, RejectReason::PeggingNotAllowed)?;
     require(matches!(&order.route, [0, 0, 0, 0] | b"    "), RejectReason::RoutingNotAllowed)?;
-    require(matches!(order.post_only, 0 | b' ' | b'N'), RejectReason::Other)?;
+    require(
+        matches!(order.post_only, 0 | b' ' | b'N') || order.post_only == b'P' && !immediate,
+        RejectReason::Other,
+    )?;
     require(matches!(order.handling, 0 | b' '), RejectReason::Other)?;
     require(matches!(order.trade_now, 0 | b' ' | b'N'), RejectReason::Other)?;
     // Whoever gives an expiry relies on it, and both times in force outlive it.

@@ -88,6 +88,8 @@ byte_enum! {
         Closed = b'E',
         /// The market halted.
         Halted = b'H',
+        /// It may not take, and would have.
+        PostOnly = b'G',
     }
 }
 

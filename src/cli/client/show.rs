@@ -150,6 +150,8 @@ fn cancel_reason(reason: u8) -> &'static str {
         b'Z' => "system",
         b'E' => "market closed",
         b'H' => "halted",
+        b'D' => "may not trade any more",
+        b'G' => "post-only",
         _ => "?",
     }
 }

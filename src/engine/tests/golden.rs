@@ -37,6 +37,11 @@ fn fill_or_kill_and_minimum_quantities_trade_enough_or_nothing() {
 }
 
 #[test]
+fn post_only_orders_never_take() {
+    tell("post_only");
+}
+
+#[test]
 fn orders_that_break_a_rule_are_rejected_with_its_reason() {
     tell("rejects");
 }

@@ -13,6 +13,7 @@ mod log;
 mod naive;
 mod oracle;
 mod render;
+mod render_orders;
 mod replay;
 mod script;
 mod world;

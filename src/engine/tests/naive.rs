@@ -88,6 +88,8 @@ pub(super) struct Ticket {
 pub(super) struct Wishes {
     /// The least it must trade at once.
     pub(super) min: u32,
+    /// It may not take.
+    pub(super) post_only: bool,
 }
 
 /// The price of an order without one.
@@ -237,6 +239,9 @@ impl Naive {
         if ticket.immediate && !self.trades(ticket) {
             return Vec::new();
         }
+        if ticket.wishes.post_only && self.trades(ticket) {
+            return vec![format!("canceled {} {} PostOnly, 0 left", name(ticket), ticket.quantity)];
+        }
         let listing = &LISTINGS[ticket.listing];
         let crosses = self.opposite(ticket).is_some();
         let mut said = Vec::new();
@@ -382,9 +387,12 @@ impl Naive {
         if ticket.side == "short" && !listing.short {
             return Some("ShortSellRestricted");
         }
-        let Wishes { min } = ticket.wishes;
+        let Wishes { min, post_only } = ticket.wishes;
         if min > ticket.quantity || (min > 0 && !ticket.immediate) {
             return Some("InvalidMinQuantity");
+        }
+        if post_only && ticket.immediate {
+            return Some("Other");
         }
         if ticket.price == MARKET && !ticket.immediate {
             return Some("MarketOrderNotAllowed");

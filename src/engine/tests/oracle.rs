@@ -109,7 +109,8 @@ fn ticket() -> impl Strategy<Value = Ticket> {
 fn wishes() -> impl Strategy<Value = Wishes> {
     prop_oneof![
         6 => Just(Wishes::default()),
-        2 => (1_u32..200).prop_map(|min| Wishes { min }),
+        2 => (1_u32..200).prop_map(|min| Wishes { min, ..Wishes::default() }),
+        1 => Just(Wishes { post_only: true, ..Wishes::default() }),
     ]
 }
 
@@ -150,10 +151,11 @@ fn number_at(step: u32) -> u32 {
 }
 
 /// What an order asks for beyond its price, in the notation.
-fn words(immediate: bool, wishes: &Wishes) -> String {
-    let Wishes { min } = *wishes;
+fn words(immediate: bool, wishes: Wishes) -> String {
+    let Wishes { min, post_only } = wishes;
+    let post_only = if post_only { " postonly=P" } else { "" };
     let immediate = if immediate { "ioc " } else { "" };
-    format!("{immediate}min={min}")
+    format!("{immediate}min={min}{post_only}")
 }
 
 /// The step in the notation.
@@ -162,7 +164,7 @@ pub(super) fn line(step: &Step, number: u32) -> String {
         Step::Enter(ticket) => {
             let Ticket { login, number, side, quantity, listing, price, .. } =
                 numbered(*ticket, number);
-            let Ticket { account, immediate, ref wishes, .. } = *ticket;
+            let Ticket { account, immediate, wishes, .. } = *ticket;
             let (symbol, decimals) = (LISTINGS[listing].symbol, LISTINGS[listing].decimals);
             let price = match price {
                 MARKET => "market".to_owned(),
@@ -174,7 +176,7 @@ pub(super) fn line(step: &Step, number: u32) -> String {
             )
         }
         Step::Replace(change) => {
-            let Change { login, original, number, quantity, ticks, immediate, ref wishes } =
+            let Change { login, original, number, quantity, ticks, immediate, wishes } =
                 of_step(*change, number);
             let price = match ticks {
                 Shift::Ticks(ticks) => format!("{ticks:+}t"),

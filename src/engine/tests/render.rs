@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use super::render_orders::order_event;
 use super::world::World;
 use crate::matching::BookSide;
 use crate::order_manager::OrderManager;
 use crate::types::command::CommandKind;
 use crate::types::event::{Event, EventHeader};
 use crate::types::{
-    AccountStatus, AssetKind, CancelReason, CurrencyId, DownReason, FirmId, InstrumentId, Line,
-    Liquidity, OrderRef, OrderState, PortId, Price, Refusal, RejectReason, Side, Symbol,
-    SystemCode, TradingState, UserRefNum,
+    AccountStatus, AssetKind, CurrencyId, DownReason, FirmId, InstrumentId, Line, OrderRef, PortId,
+    Price, Refusal, RejectReason, Symbol, SystemCode, TradingState, UserRefNum,
 };
 
 /// One event in a line.
@@ -69,70 +69,7 @@ pub(super) fn render(
         Event::PortWentDown(e) => {
             format!("{port} down, {:?}", DownReason::from_byte(e.reason).unwrap())
         }
-        Event::Accepted(e) => {
-            let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
-            orders.insert(OrderRef(sequence), name.clone());
-            format!(
-                "accepted {name} {} {} {} @{}{}{}",
-                side(e.side),
-                e.quantity,
-                e.symbol,
-                words.price(e.price),
-                if e.order_state == OrderState::Dead.byte() { " dead" } else { "" },
-                echo(e.trade_now, e.locate_broker)
-            )
-        }
-        Event::Replaced(e) => {
-            let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
-            let original = words.name(header.port, e.user_ref_idx, e.orig_user_ref_num);
-            assert_eq!(original, orders[&e.original]);
-            orders.insert(OrderRef(sequence), name.clone());
-            let dead = e.order_state == OrderState::Dead.byte();
-            format!(
-                "replaced {original} by {name} {} {} {} @{}{}{}",
-                side(e.side),
-                e.quantity,
-                e.symbol,
-                words.price(e.price),
-                // The feed deletes the original if the new order does not rest as it is.
-                match (e.rests, dead) {
-                    (1, false) => "",
-                    (0, false) => " trading",
-                    (0, true) => " dead",
-                    _ => panic!("it rests and is dead"),
-                },
-                echo(e.trade_now, e.locate_broker)
-            )
-        }
-        Event::Rested(e) => format!(
-            "rested {} {} {} @{}",
-            orders[&e.order],
-            e.quantity,
-            words.symbol(),
-            words.price(e.price)
-        ),
-        Event::Executed(e) => {
-            let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
-            assert_eq!(name, orders[&e.order]);
-            format!(
-                "executed {name} {} {} @{} {:?}, {} left",
-                e.quantity,
-                words.symbol(),
-                words.price(e.price),
-                Liquidity::from_byte(e.liquidity).unwrap(),
-                e.leaves
-            )
-        }
-        Event::Canceled(e) => {
-            let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
-            assert_eq!(name, orders[&e.order]);
-            let reason = CancelReason::from_byte(e.reason).unwrap();
-            format!("canceled {name} {} {reason:?}, {} left", e.decrement, e.leaves)
-        }
-        Event::Rejected(e) => {
-            let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
-            format!("rejected {name} {}", reject_reason(e.reason))
-        }
+        event => order_event(&event, &words, sequence, orders),
     };
     // Whose stream a message is in is said where the line does not say it.
     let stream = if matches!(Event::parse(record), Ok(Event::SystemMessage(_))) {
@@ -149,14 +86,6 @@ pub(super) fn render(
     };
     let feed = if header.feed_sequence > 0 { " *" } else { "" };
     line + &stream + feed
-}
-
-/// Options that mean nothing to the engine and come back as they were entered.
-fn echo(trade_now: u8, locate_broker: [u8; 4]) -> String {
-    let trade_now = (trade_now != 0).then(|| format!(" tradenow={}", char::from(trade_now)));
-    let broker = (locate_broker != [0; 4])
-        .then(|| format!(" locate={}", String::from_utf8_lossy(&locate_broker).trim_end()));
-    trade_now.into_iter().chain(broker).collect()
 }
 
 /// Both sides of a book in a line, each in the order it would trade.
@@ -214,13 +143,13 @@ pub(super) fn reject_reason(code: u16) -> String {
     reason.map_or(format!("{code:#04x}"), |reason| format!("{reason:?}"))
 }
 
-struct Words<'a> {
-    manager: &'a OrderManager,
+pub(super) struct Words<'a> {
+    pub(super) manager: &'a OrderManager,
     instrument: InstrumentId,
 }
 
 impl Words<'_> {
-    fn port(&self, port: PortId) -> String {
+    pub(super) fn port(&self, port: PortId) -> String {
         self.manager.ports.get(port.0).map_or(String::new(), |port| port.name.text())
     }
 
@@ -228,16 +157,16 @@ impl Words<'_> {
         self.manager.firms.get(firm.0.into()).unwrap().code.text()
     }
 
-    fn name(&self, port: PortId, channel: u8, number: UserRefNum) -> String {
+    pub(super) fn name(&self, port: PortId, channel: u8, number: UserRefNum) -> String {
         let port = self.port(port);
         if channel == 0 { format!("{port}.{number}") } else { format!("{port}.{channel}/{number}") }
     }
 
-    fn symbol(&self) -> String {
+    pub(super) fn symbol(&self) -> String {
         self.manager.instruments.get(self.instrument.0.into()).unwrap().symbol.text()
     }
 
-    fn price(&self, price: Price) -> String {
+    pub(super) fn price(&self, price: Price) -> String {
         if price == Price::MARKET {
             return "market".to_owned();
         }
@@ -248,14 +177,5 @@ impl Words<'_> {
     fn currency(&self, currency: CurrencyId) -> (String, u8) {
         let currency = self.manager.currencies.get(currency.0.into()).unwrap();
         (currency.code.text(), currency.cash_decimals)
-    }
-}
-
-fn side(side: u8) -> &'static str {
-    match Side::from_byte(side).unwrap() {
-        Side::Buy => "buy",
-        Side::Sell => "sell",
-        Side::SellShort => "short",
-        Side::SellShortExempt => "exempt",
     }
 }
