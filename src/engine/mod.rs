@@ -7,6 +7,7 @@ mod administration;
 mod agent;
 mod day;
 mod definitions;
+mod due;
 mod error;
 mod events;
 mod market_orders;
@@ -21,8 +22,8 @@ pub use day::DAY_LENGTH_MAX;
 pub use error::{ApplyError, CommandError};
 pub use memory::{CommandFrames, FrameList, MEMORY_SEGMENT_BYTES};
 
+use self::due::Deadlines;
 use self::events::{EventWriter, FirstError, Outlet, Route};
-use self::timers::TimerQueue;
 use crate::counters::counter_set;
 use crate::matching::Books;
 use crate::order_manager::OrderManager;
@@ -162,8 +163,7 @@ pub struct Engine {
     manager: OrderManager,
     books: Books,
     events: EventWriter,
-    /// Disconnect grace, by port.
-    grace: TimerQueue,
+    deadlines: Deadlines,
     /// What it was made for.
     limits: VenueLimits,
     /// Whether the log has said so too.
@@ -226,7 +226,7 @@ impl Engine {
             manager: OrderManager::new(&capacity, seed),
             books: Books::new(orders, instruments),
             events: EventWriter::new(limits),
-            grace: TimerQueue::new(ports),
+            deadlines: Deadlines::new(ports, orders),
             day: None,
             last_day: (0, 0),
             counters: EngineCounters::default(),
@@ -367,9 +367,7 @@ impl Engine {
         {
             self.postpone_graces(start);
         }
-        while let Some(port) = self.grace.pop_due(time) {
-            self.end_grace(PortId(port), out);
-        }
+        self.fire_due(out);
     }
 
     fn apply_command(&mut self, command: Command<'_>, out: &mut dyn Outlet) {

@@ -36,9 +36,9 @@ impl Engine {
     /// is as long as that of a session which the term's start ends.
     pub(super) fn postpone_graces(&mut self, start: &TermStart) {
         for port in self.manager.ports.rows() {
-            if self.grace.is_armed(port.id.0) {
+            if self.deadlines.grace.is_armed(port.id.0) {
                 let deadline = self.now.after(grace(port, start.term_grace_ms));
-                self.grace.arm(port.id.0, deadline);
+                self.deadlines.grace.arm(port.id.0, deadline);
             }
         }
     }
@@ -57,7 +57,7 @@ impl Engine {
             return;
         }
         self.end_session(id, DownReason::Replaced, out);
-        self.grace.disarm(id.0);
+        self.deadlines.grace.disarm(id.0);
         let port = self.manager.ports.get_mut(id.0).expect("found above");
         port.epoch = Epoch(self.sequence);
         let last = match port.kind {
@@ -99,7 +99,7 @@ impl Engine {
         }
         let port = self.manager.ports.get(id.0).expect("it had a session");
         if port.kind == PortKind::OrderEntry && port.disconnect == DisconnectPolicy::Cancel {
-            self.grace.arm(id.0, self.now.after(grace(port, least_ms)));
+            self.deadlines.grace.arm(id.0, self.now.after(grace(port, least_ms)));
         }
     }
 
@@ -117,7 +117,7 @@ impl Engine {
                 let (id, firm) = (port.id, port.firm);
                 if owner == Owner::Port(id) || owner == Owner::Firm(firm) {
                     self.cancel_orders(id, CancelReason::System, out);
-                    self.grace.disarm(number);
+                    self.deadlines.grace.disarm(number);
                     self.end_session(id, DownReason::EndOfSession, out);
                 }
             }

@@ -1,4 +1,4 @@
-//! Timers: a heap of deadlines by (deadline, id), where each id has at most one.
+//! Timers: a heap of deadlines by (deadline, rank, id), where each id has at most one.
 //!
 //! Reads no clock: the engine asks what is due at the log time it has reached. Never allocates for an
 //! id it has seen before.
@@ -8,7 +8,7 @@ use crate::types::Nanos;
 /// Deadlines of dense ids.
 #[derive(Debug)]
 pub(super) struct TimerQueue {
-    heap: Vec<(Nanos, u32)>,
+    heap: Vec<(Nanos, u64, u32)>,
     /// By id: its place in the heap, or [`UNARMED`].
     places: Vec<u32>,
 }
@@ -23,11 +23,16 @@ impl TimerQueue {
 
     /// Sets the deadline of `id`, in place of the one it had.
     pub(super) fn arm(&mut self, id: u32, deadline: Nanos) {
+        self.arm_ranked(id, id.into(), deadline);
+    }
+
+    /// The same for an id whose number means nothing: of one deadline, the lowest rank is first.
+    pub(super) fn arm_ranked(&mut self, id: u32, rank: u64, deadline: Nanos) {
         self.disarm(id);
         if self.places.len() <= id as usize {
             self.places.resize(id as usize + 1, UNARMED);
         }
-        self.heap.push((deadline, id));
+        self.heap.push((deadline, rank, id));
         self.rise(self.heap.len() - 1);
     }
 
@@ -45,9 +50,14 @@ impl TimerQueue {
         self.places.get(id as usize).is_some_and(|&place| place != UNARMED)
     }
 
+    /// The first deadline.
+    pub(super) fn first(&self) -> Option<Nanos> {
+        self.heap.first().map(|&(deadline, ..)| deadline)
+    }
+
     /// Takes the id whose deadline is first, if it is due at `now`.
     pub(super) fn pop_due(&mut self, now: Nanos) -> Option<u32> {
-        let &(deadline, id) = self.heap.first()?;
+        let &(deadline, _, id) = self.heap.first()?;
         if deadline > now {
             return None;
         }
@@ -56,7 +66,7 @@ impl TimerQueue {
     }
 
     fn remove(&mut self, place: usize) {
-        let (_, id) = self.heap.swap_remove(place);
+        let (.., id) = self.heap.swap_remove(place);
         self.places[id as usize] = UNARMED;
         if place < self.heap.len() {
             // What came from the end may belong above or below.
@@ -94,7 +104,7 @@ impl TimerQueue {
     }
 
     fn note(&mut self, place: usize) {
-        let (_, id) = self.heap[place];
+        let (.., id) = self.heap[place];
         self.places[id as usize] = u32::try_from(place).expect("fewer than the ids");
     }
 }
@@ -109,30 +119,32 @@ mod tests {
 
     proptest! {
         #[test]
-        fn timers_fire_in_the_order_of_deadline_and_id(
+        fn timers_fire_in_the_order_of_deadline_rank_and_id(
             operations in prop::collection::vec((0_u32..12, 0_u64..20, 0_u8..3), 1..200),
         ) {
             let mut queue = TimerQueue::new(12);
-            let mut model = BTreeSet::new();
+            let mut model: BTreeSet<(Nanos, u64, u32)> = BTreeSet::new();
             for (id, time, operation) in operations {
                 match operation {
                     0 => {
-                        model.retain(|&(_, other)| other != id);
-                        model.insert((Nanos(time), id));
-                        queue.arm(id, Nanos(time));
+                        let rank = u64::from(id % 5);
+                        model.retain(|&(.., other)| other != id);
+                        model.insert((Nanos(time), rank, id));
+                        queue.arm_ranked(id, rank, Nanos(time));
                     }
                     1 => {
-                        model.retain(|&(_, other)| other != id);
+                        model.retain(|&(.., other)| other != id);
                         queue.disarm(id);
                     }
                     _ => {
-                        let armed = model.iter().any(|&(_, other)| other == id);
+                        let armed = model.iter().any(|&(.., other)| other == id);
                         prop_assert_eq!(queue.is_armed(id), armed);
-                        let due = model.first().copied().filter(|&(at, _)| at <= Nanos(time));
+                        prop_assert_eq!(queue.first(), model.first().map(|&(at, ..)| at));
+                        let due = model.first().copied().filter(|&(at, ..)| at <= Nanos(time));
                         if let Some(first) = due {
                             model.remove(&first);
                         }
-                        prop_assert_eq!(queue.pop_due(Nanos(time)), due.map(|(_, id)| id));
+                        prop_assert_eq!(queue.pop_due(Nanos(time)), due.map(|(.., id)| id));
                     }
                 }
             }

@@ -183,6 +183,7 @@ impl Engine {
         }
         let handle = self.books.rest(instrument, &incoming);
         self.manager.open_order(handle, open_order(order, admission, &incoming));
+        self.arm_expiry(handle, incoming.order, order.expire_time_s);
         if arrival == Arrival::Trades {
             let rested = Rested {
                 header: header_of::<Rested>(instrument),
@@ -229,7 +230,7 @@ impl Engine {
         });
         self.manager.orders.get_mut(fill.handle).executed.0 += fill.quantity.0;
         if fill.leaves.is_zero() {
-            self.manager.close_order(fill.handle);
+            self.close_order(fill.handle);
         }
 
         let passive = Executed {
@@ -340,7 +341,7 @@ impl Engine {
         self.manager.wallet.release(balance, held);
         let leaves = self.books.reduce(handle, quantity);
         if leaves.is_zero() {
-            self.manager.close_order(handle);
+            self.close_order(handle);
         }
         leaves
     }
@@ -456,5 +457,6 @@ fn open_order(order: &NewOrder, admission: &Admission, incoming: &Incoming) -> O
         side: admission.side,
         capacity: order.capacity,
         cross_type: order.cross_type,
+        expires: order.expire_time_s != 0,
     }
 }

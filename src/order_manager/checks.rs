@@ -31,6 +31,9 @@ use crate::types::{
     Side, Symbol, TimeInForce, TradingState, notional,
 };
 
+/// A good-till-time order lives less than a day.
+const EXPIRE_TIME_S_MAX: u32 = 86_399;
+
 /// An order that may trade, with what the checks found out about it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Admission {
@@ -44,7 +47,7 @@ pub(crate) struct Admission {
     pub(crate) limit: Price,
     /// The side as entered.
     pub(crate) side: Side,
-    /// Immediate or cancel; else it rests until the end of the day.
+    /// Immediate or cancel; else it rests until its time or the day is over.
     pub(crate) immediate: bool,
     /// The account that answers for it.
     pub(crate) account: AccountId,
@@ -231,7 +234,7 @@ fn check_terms(order: &NewOrder, instrument: &Instrument) -> Result<(Side, bool)
     let side = Side::from_byte(order.side).ok_or(RejectReason::InvalidSide)?;
     require(!is_short(side) || instrument.short_allowed, RejectReason::ShortSellRestricted)?;
     let immediate = match TimeInForce::from_byte(order.time_in_force) {
-        Some(TimeInForce::Day) => false,
+        Some(TimeInForce::Day | TimeInForce::GoodTillTime) => false,
         Some(TimeInForce::ImmediateOrCancel) => true,
         _ => return Err(RejectReason::Other),
     };
@@ -260,8 +263,10 @@ fn check_terms(order: &NewOrder, instrument: &Instrument) -> Result<(Side, bool)
     )?;
     require(matches!(order.handling, 0 | b' '), RejectReason::Other)?;
     require(matches!(order.trade_now, 0 | b' ' | b'N'), RejectReason::Other)?;
-    // Whoever gives an expiry relies on it, and both times in force outlive it.
-    require(order.expire_time_s == 0, RejectReason::Other)?;
+    // Whoever gives an expiry relies on it, and the other times in force outlive it.
+    let expires = order.time_in_force == TimeInForce::GoodTillTime.byte();
+    require(expires == (order.expire_time_s != 0), RejectReason::Other)?;
+    require(order.expire_time_s <= EXPIRE_TIME_S_MAX, RejectReason::Other)?;
     require(order.self_match == 0, RejectReason::InvalidSelfMatch)?;
     Ok((side, immediate))
 }

@@ -45,6 +45,8 @@ pub struct OpenOrder {
     pub capacity: u8,
     /// OUCH cross type, as entered.
     pub cross_type: u8,
+    /// Whether it has a time to live.
+    pub expires: bool,
 }
 
 const _: () = assert!(size_of::<OpenOrder>() == 64);

@@ -42,6 +42,11 @@ fn post_only_orders_never_take() {
 }
 
 #[test]
+fn good_till_time_orders_expire() {
+    tell("good_till_time");
+}
+
+#[test]
 fn orders_that_break_a_rule_are_rejected_with_its_reason() {
     tell("rejects");
 }

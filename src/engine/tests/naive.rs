@@ -90,6 +90,8 @@ pub(super) struct Wishes {
     pub(super) min: u32,
     /// It may not take.
     pub(super) post_only: bool,
+    /// Seconds to live, 0 = the day.
+    pub(super) expires: u64,
 }
 
 /// The price of an order without one.
@@ -125,6 +127,7 @@ struct Order {
     account: u32,
     open: u32,
     executed: u32,
+    deadline: Option<Nanos>,
 }
 
 #[derive(Debug, Default)]
@@ -158,17 +161,26 @@ impl Naive {
             said.push(format!("second {}", now.second()));
         }
         self.now = now;
-        let mut due: Vec<_> = (0..LOGINS.len())
-            .filter_map(|login| Some((self.down_until[login].filter(|&at| at <= now)?, login)))
-            .collect();
-        due.sort_unstable();
-        for (_, login) in due {
-            self.down_until[login] = None;
-            while let Some(at) = self.orders.iter().position(|order| order.ticket.login == login) {
-                said.push(self.take(at, self.orders[at].open, "Supervisory"));
+        while let Some((_, is_order, at)) = self.first_due() {
+            if is_order {
+                said.push(self.take(at, self.orders[at].open, "Timeout"));
+                continue;
+            }
+            self.down_until[at] = None;
+            while let Some(order) = self.orders.iter().position(|order| order.ticket.login == at) {
+                said.push(self.take(order, self.orders[order].open, "Supervisory"));
             }
         }
         said
+    }
+
+    /// The deadline that is due first: when, whether it is an order's or a login's, and whose.
+    fn first_due(&self) -> Option<(Nanos, bool, usize)> {
+        let logins = self.down_until.iter().enumerate();
+        let orders = self.orders.iter().map(|order| order.deadline).enumerate();
+        let logins = logins.filter_map(|(login, at)| Some(((*at)?, false, login)));
+        let orders = orders.filter_map(|(order, at)| Some((at?, true, order)));
+        logins.chain(orders).min().filter(|&(at, ..)| at <= self.now)
     }
 
     pub(super) fn log_out(&mut self, login: usize) -> Vec<String> {
@@ -288,7 +300,9 @@ impl Naive {
             said.push(format!("rested {} {open} {} @{price} *", name(ticket), listing.symbol));
         }
         let executed = executed_before + ticket.quantity - open;
-        self.orders.push(Order { ticket: *ticket, account, open, executed });
+        let lifetime = Some(ticket.wishes.expires).filter(|&seconds| seconds != 0);
+        let deadline = lifetime.map(|seconds| self.now.after(Nanos::from_secs(seconds)));
+        self.orders.push(Order { ticket: *ticket, account, open, executed, deadline });
         said
     }
 
@@ -387,7 +401,7 @@ impl Naive {
         if ticket.side == "short" && !listing.short {
             return Some("ShortSellRestricted");
         }
-        let Wishes { min, post_only } = ticket.wishes;
+        let Wishes { min, post_only, .. } = ticket.wishes;
         if min > ticket.quantity || (min > 0 && !ticket.immediate) {
             return Some("InvalidMinQuantity");
         }

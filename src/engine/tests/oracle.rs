@@ -110,6 +110,7 @@ fn wishes() -> impl Strategy<Value = Wishes> {
     prop_oneof![
         6 => Just(Wishes::default()),
         2 => (1_u32..200).prop_map(|min| Wishes { min, ..Wishes::default() }),
+        2 => (1_u64..12).prop_map(|expires| Wishes { expires, ..Wishes::default() }),
         1 => Just(Wishes { post_only: true, ..Wishes::default() }),
     ]
 }
@@ -152,10 +153,14 @@ fn number_at(step: u32) -> u32 {
 
 /// What an order asks for beyond its price, in the notation.
 fn words(immediate: bool, wishes: Wishes) -> String {
-    let Wishes { min, post_only } = wishes;
+    let Wishes { min, post_only, expires } = wishes;
     let post_only = if post_only { " postonly=P" } else { "" };
-    let immediate = if immediate { "ioc " } else { "" };
-    format!("{immediate}min={min}{post_only}")
+    let life = match (immediate, expires) {
+        (true, _) => "ioc".to_owned(),
+        (false, 0) => "day".to_owned(),
+        (false, seconds) => format!("tif=6 expires={seconds}"),
+    };
+    format!("{life} min={min}{post_only}")
 }
 
 /// The step in the notation.
