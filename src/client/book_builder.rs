@@ -58,7 +58,8 @@ impl BookBuilder {
                 gone.is_some_and(|order| order.locate == m.header.locate.get())
             }
             Ok(Message::OrderReplace(m)) => self.replace(m),
-            Ok(Message::SystemEvent(_) | Message::TradingAction(_)) => true,
+            // What was hidden is in no book.
+            Ok(Message::SystemEvent(_) | Message::TradingAction(_) | Message::Trade(_)) => true,
             // A type that this exchange does not send may change a book in ways not known here.
             Ok(Message::Other(_)) | Err(_) => false,
         };

@@ -3,6 +3,7 @@
 //! It is the only place that counts outbound messages. Cuts follow the commands and the size of what
 //! they cause, never timing, so every node writes the same frames.
 
+use crate::order_manager::FILLS_MAX;
 use crate::types::command::VenueLimits;
 use crate::types::event::EventHeader;
 use crate::types::{
@@ -117,11 +118,13 @@ const FRAME_LINES_MAX: usize = FRAME_PAYLOAD_BYTES_MAX / LINE_BYTES;
 impl EventWriter {
     /// At the start of an empty event log, for a venue of these limits.
     ///
-    /// A stream is full when its numbers suffice for the worst that can still come: a command that
-    /// fills every resting order, on both sides, and the cancels that close the port or the firm.
+    /// A stream is full when its numbers suffice for the worst that can still come: an order that meets
+    /// as many others as one may, told on both sides with what each shows next, and the cancels that
+    /// close the port or the firm.
     pub(super) fn new(limits: &VenueLimits) -> Self {
+        let fills = 3 * FILLS_MAX as u64;
         let reserve =
-            (4 * u64::from(limits.orders)).saturating_add(u64::from(limits.ports) + 1_024);
+            (4 * u64::from(limits.orders)).saturating_add(u64::from(limits.ports) + fills + 1_024);
         let reserve = u32::try_from(reserve).expect("OrderManager::new bounds orders and ports");
         Self {
             chain: FrameChain::empty(limits.event_segment_bytes),

@@ -7,6 +7,7 @@ mod administration;
 mod agent;
 mod day;
 mod definitions;
+mod display;
 mod due;
 mod error;
 mod events;

@@ -4,6 +4,7 @@
 //! has met [`FILLS_MAX`] others and would meet more is canceled there and then: it may not rest, and it
 //! may not keep everyone waiting.
 
+use super::display::{Cut, display_of, shown_of};
 use super::events::{Outlet, Route};
 use super::{Engine, header_of};
 use crate::matching::{BookSide, Fill, Incoming};
@@ -110,8 +111,9 @@ impl Engine {
     fn enter(&mut self, order: &NewOrder, admission: &Admission, out: &mut dyn Outlet) {
         let arrival = self.arrival(order, admission);
         let route = Route::order_entry(order.header.port, admission.firm);
-        let route = route.and_feed(arrival == Arrival::Rests);
-        let accepted = accepted(order, admission, arrival.order_state());
+        let shown = arrival.shown_of(order);
+        let route = route.and_feed(!shown.is_zero());
+        let accepted = accepted(order, admission, arrival.order_state(), shown);
         let reference = OrderRef(self.events.emit(route, &accepted, out));
         self.trade(order, admission, arrival, reference, out);
     }
@@ -165,10 +167,15 @@ impl Engine {
             side: side.into(),
             price: admission.limit,
             open: order.quantity,
+            display: display_of(order),
         };
         for _ in 0..FILLS_MAX {
             let Some(fill) = self.books.next_fill(instrument, &mut incoming) else { break };
             self.settle(order, admission, &incoming, &fill, out);
+            if !fill.refresh.is_zero() {
+                let resting = *self.manager.orders.get(fill.handle);
+                self.restate(&fill, &resting, out);
+            }
         }
         if incoming.open.is_zero() {
             return;
@@ -184,12 +191,13 @@ impl Engine {
         let handle = self.books.rest(instrument, &incoming);
         self.manager.open_order(handle, open_order(order, admission, &incoming));
         self.arm_expiry(handle, incoming.order, order.expire_time_s);
-        if arrival == Arrival::Trades {
+        let shown = shown_of(order, incoming.open);
+        if arrival == Arrival::Trades && !shown.is_zero() {
             let rested = Rested {
                 header: header_of::<Rested>(instrument),
                 order: incoming.order,
                 price: incoming.price,
-                quantity: incoming.open,
+                quantity: shown,
                 side: order.side,
                 reserved: [0; 3],
             };
@@ -233,6 +241,8 @@ impl Engine {
             self.close_order(fill.handle);
         }
 
+        let liquidity =
+            if fill.shown_as.is_none() { Liquidity::AddedHidden } else { Liquidity::Added };
         let passive = Executed {
             header: header_of::<Executed>(admission.instrument),
             order: fill.order,
@@ -241,6 +251,7 @@ impl Engine {
             price: fill.price,
             notional: paid,
             fee: 0,
+            shown_as: fill.shown_as,
             user_ref_num: resting.user_ref_num,
             quantity: fill.quantity,
             leaves: fill.leaves,
@@ -249,8 +260,8 @@ impl Engine {
             currency: admission.currency,
             user_ref_idx: resting.user_ref_idx,
             side: resting.side.byte(),
-            liquidity: Liquidity::Added.byte(),
-            reserved: [0; 17],
+            liquidity: liquidity.byte(),
+            reserved: [0; 9],
         };
         let aggressive = Executed {
             order: incoming.order,
@@ -322,13 +333,14 @@ impl Engine {
         out: &mut dyn Outlet,
     ) {
         let order = *self.manager.orders.get(handle);
-        let leaves = self.withdraw(handle, quantity);
-        self.tell_canceled(&order, (quantity, leaves), reason, out);
+        let cut = self.withdraw(handle, quantity);
+        self.tell_canceled(&order, &cut, reason, out);
     }
 
-    /// Takes shares from a resting order, gives back what was held for them, and returns what is left.
-    pub(super) fn withdraw(&mut self, handle: OrderHandle, quantity: Quantity) -> Quantity {
-        let price = self.books.order(handle).price;
+    /// Takes shares from a resting order, and gives back what was held for them.
+    pub(super) fn withdraw(&mut self, handle: OrderHandle, quantity: Quantity) -> Cut {
+        let view = self.books.order(handle);
+        let price = view.price;
         let order = self.manager.orders.get(handle);
         let instrument = self.manager.instruments.get(order.instrument.0.into());
         let scale = instrument.expect("it trades").scale;
@@ -343,29 +355,7 @@ impl Engine {
         if leaves.is_zero() {
             self.close_order(handle);
         }
-        leaves
-    }
-
-    /// Says that shares of an order that rested are gone: how many, and how many are left.
-    pub(super) fn tell_canceled(
-        &mut self,
-        order: &OpenOrder,
-        (decrement, leaves): (Quantity, Quantity),
-        reason: CancelReason,
-        out: &mut dyn Outlet,
-    ) {
-        let canceled = Canceled {
-            header: header_of::<Canceled>(order.instrument),
-            order: order.order,
-            user_ref_num: order.user_ref_num,
-            decrement,
-            leaves,
-            user_ref_idx: order.user_ref_idx,
-            reason: reason.byte(),
-            reserved: [0; 2],
-        };
-        let route = Route::order_entry(order.port, order.firm).and_feed(true);
-        self.events.emit(route, &canceled, out);
+        Cut::of(&view, quantity)
     }
 
     fn reject(&mut self, order: &NewOrder, reason: u16, out: &mut dyn Outlet) {
@@ -384,6 +374,14 @@ impl Engine {
 }
 
 impl Arrival {
+    /// Shares that the feed shows of an order as it arrives.
+    pub(super) fn shown_of(self, order: &NewOrder) -> Quantity {
+        match self {
+            Self::Rests => shown_of(order, order.quantity),
+            Self::Trades | Self::Dies | Self::WouldTake => Quantity::ZERO,
+        }
+    }
+
     pub(super) const fn order_state(self) -> OrderState {
         match self {
             Self::Rests | Self::Trades | Self::WouldTake => OrderState::Live,
@@ -398,7 +396,12 @@ fn value(price: Price, quantity: Quantity, scale: i64) -> i64 {
     notional(price, quantity, scale).expect("the checks found that the whole order's fits")
 }
 
-fn accepted(order: &NewOrder, admission: &Admission, state: OrderState) -> Accepted {
+fn accepted(
+    order: &NewOrder,
+    admission: &Admission,
+    state: OrderState,
+    shown: Quantity,
+) -> Accepted {
     Accepted {
         header: header_of::<Accepted>(admission.instrument),
         price: order.price,
@@ -406,6 +409,7 @@ fn accepted(order: &NewOrder, admission: &Admission, state: OrderState) -> Accep
         symbol: order.symbol,
         user_ref_num: order.user_ref_num,
         quantity: order.quantity,
+        shown,
         min_quantity: order.min_quantity,
         max_floor: order.max_floor,
         expire_time_s: order.expire_time_s,
@@ -435,7 +439,25 @@ fn accepted(order: &NewOrder, admission: &Admission, state: OrderState) -> Accep
         bbo_weight: order.bbo_weight,
         discretion_price_type: order.discretion_price_type,
         trade_now: order.trade_now,
-        reserved: [0; 47],
+        reserved: [0; 43],
+    }
+}
+
+/// What tells a participant that so many shares of an order that rested are gone, and how many are left.
+pub(super) fn canceled(
+    order: &OpenOrder,
+    (decrement, leaves): (Quantity, Quantity),
+    reason: CancelReason,
+) -> Canceled {
+    Canceled {
+        header: header_of::<Canceled>(order.instrument),
+        order: order.order,
+        user_ref_num: order.user_ref_num,
+        decrement,
+        leaves,
+        user_ref_idx: order.user_ref_idx,
+        reason: reason.byte(),
+        reserved: [0; 2],
     }
 }
 

@@ -1,4 +1,7 @@
-//! The books: resting orders by instrument, side, price and time.
+//! The books: resting orders by instrument, side, price, display and time.
+//!
+//! At one price, what is shown trades before what is hidden. A reserve order shows a part at a time: when
+//! that has traded, the next one is shown in its stead, behind all that are shown.
 //!
 //! An order is found by its handle, the best price and the first order at it at once; a new price takes
 //! a number of steps that grows with the logarithm of the prices there are. Nothing here allocates
@@ -62,6 +65,8 @@ pub struct Incoming {
     pub price: Price,
     /// Shares not traded yet.
     pub open: Quantity,
+    /// The most of it that is shown at a time when it rests: none hides it.
+    pub display: Quantity,
 }
 
 /// What a resting order gave to an incoming one.
@@ -77,6 +82,11 @@ pub struct Fill {
     pub quantity: Quantity,
     /// Shares left of the resting order.
     pub leaves: Quantity,
+    /// The reference that the shares were shown under, none if they were hidden.
+    pub shown_as: OrderRef,
+    /// What the resting order is to show next, by [`Books::refresh`] before the next fill. Zero if it
+    /// need not.
+    pub refresh: Quantity,
 }
 
 /// A price level, for views and tools.
@@ -105,6 +115,12 @@ pub struct OrderView {
     pub price: Price,
     /// Shares left.
     pub open: Quantity,
+    /// Those of them that are shown.
+    pub shown: Quantity,
+    /// The reference that they are shown under, none if it is hidden.
+    pub shown_as: OrderRef,
+    /// The most of it that is shown at a time.
+    pub display: Quantity,
 }
 
 #[derive(Debug)]
@@ -119,7 +135,13 @@ struct Book {
 struct RestingOrder {
     order: OrderRef,
     price: Price,
+    /// The reference that it is shown under, none if it is hidden.
+    shown_as: OrderRef,
     open: Quantity,
+    /// Shares of `open` that are shown.
+    shown: Quantity,
+    /// The most that is shown at a time.
+    display: Quantity,
     level: u32,
     /// The next older order of the level, 0 = it is the oldest.
     older: u32,
@@ -161,10 +183,13 @@ impl Books {
         self.crossed_level(instrument, side, price).is_some()
     }
 
-    /// Trades `incoming` against the oldest order at the best price of the other side, once. `None`
-    /// when it is filled or its limit is not reached.
+    /// Trades `incoming` against the order that is first at the best price of the other side, once.
+    /// `None` when it is filled or its limit is not reached.
     ///
     /// Fills print at the resting order's price: the incoming order gets the improvement.
+    ///
+    /// # Panics
+    /// If the order that is first was to be refreshed.
     pub fn next_fill(&mut self, instrument: InstrumentId, incoming: &mut Incoming) -> Option<Fill> {
         if incoming.open.is_zero() {
             return None;
@@ -172,11 +197,26 @@ impl Books {
         let (price, level) = self.crossed_level(instrument, incoming.side, incoming.price)?;
         let handle = OrderHandle(self.levels.get(level).oldest);
         let resting = self.orders.get(handle.0);
-        let order = resting.order;
-        let quantity = resting.open.min(incoming.open);
+        let &RestingOrder { order, shown_as, open, shown, display, .. } = resting;
+        let at_once = if shown_as.is_none() { open } else { shown };
+        let quantity = at_once.min(incoming.open);
+        assert!(!quantity.is_zero(), "order {order} was to be refreshed");
         incoming.open.0 -= quantity.0;
-        let leaves = self.reduce(handle, quantity);
-        Some(Fill { handle, order, price, quantity, leaves })
+        let shown = Quantity(shown.0.saturating_sub(quantity.0));
+        let leaves = self.cut(handle, quantity, shown);
+        let is_used_up = shown.is_zero() && !shown_as.is_none();
+        let refresh = if is_used_up { display.min(leaves) } else { Quantity::ZERO };
+        Some(Fill { handle, order, price, quantity, leaves, shown_as, refresh })
+    }
+
+    /// Shows the next part of a reserve order whose shown one has traded, under a reference of its own,
+    /// behind all that are shown at its price.
+    pub fn refresh(&mut self, handle: OrderHandle, shown_as: OrderRef) {
+        self.unlink(handle);
+        let resting = self.orders.get_mut(handle.0);
+        resting.shown = resting.display.min(resting.open);
+        resting.shown_as = shown_as;
+        self.link(handle);
     }
 
     /// Rests what is left of an order that does not cross any more.
@@ -192,15 +232,18 @@ impl Books {
             order.order
         );
         let level = self.level_at(instrument, order.side, order.price);
-        let Level { youngest, .. } = *self.levels.get(level);
+        let shown = order.display.min(order.open);
         let slot = self
             .orders
             .insert(RestingOrder {
                 order: order.order,
                 price: order.price,
+                shown_as: if shown.is_zero() { OrderRef::NONE } else { order.order },
                 open: order.open,
+                shown,
+                display: order.display,
                 level,
-                older: youngest,
+                older: 0,
                 younger: 0,
                 instrument,
                 is_buy: order.side == BookSide::Bids,
@@ -209,28 +252,31 @@ impl Books {
         let levels = self.levels.get_mut(level);
         levels.quantity += u64::from(order.open.0);
         levels.orders += 1;
-        levels.youngest = slot;
-        if youngest == 0 {
-            levels.oldest = slot;
-        } else {
-            self.orders.get_mut(youngest).younger = slot;
-        }
+        self.link(OrderHandle(slot));
         OrderHandle(slot)
     }
 
-    /// Takes `quantity` shares from a resting order, keeping its priority, and returns what is left of
-    /// it. With nothing left it leaves the book and its handle is free.
+    /// Takes `quantity` shares from a resting order, those that are not shown first, keeping its
+    /// priority, and returns what is left of it. With nothing left it leaves the book and its handle is
+    /// free.
     ///
     /// # Panics
     /// If the order has fewer.
     pub fn reduce(&mut self, handle: OrderHandle, quantity: Quantity) -> Quantity {
+        let &RestingOrder { open, shown, .. } = self.orders.get(handle.0);
+        assert!(quantity <= open, "{quantity} of {open} shares");
+        self.cut(handle, quantity, shown.min(Quantity(open.0 - quantity.0)))
+    }
+
+    /// Takes shares from an order, which shows so many of what is left then.
+    fn cut(&mut self, handle: OrderHandle, quantity: Quantity, shown: Quantity) -> Quantity {
         let resting = self.orders.get_mut(handle.0);
-        assert!(quantity <= resting.open, "{quantity} of {} shares", resting.open);
         resting.open.0 -= quantity.0;
+        resting.shown = shown;
         let (level, leaves) = (resting.level, resting.open);
         self.levels.get_mut(level).quantity -= u64::from(quantity.0);
         if leaves.is_zero() {
-            self.unlink(handle);
+            self.remove(handle);
         }
         leaves
     }
@@ -253,6 +299,9 @@ impl Books {
             side: order.side(),
             price: order.price,
             open: order.open,
+            shown: order.shown,
+            shown_as: order.shown_as,
+            display: order.display,
         }
     }
 
@@ -325,12 +374,38 @@ impl Books {
         level
     }
 
-    /// Takes an order without shares out of its level, and the level out of its ladder if it was the
-    /// last there.
+    /// Puts an order behind those of its kind, shown or hidden, in its level's queue.
+    fn link(&mut self, handle: OrderHandle) {
+        let OrderHandle(slot) = handle;
+        let &RestingOrder { level, shown_as, .. } = self.orders.get(slot);
+        let levels = self.levels.get_mut(level);
+        let is_shown = !shown_as.is_none();
+        let older = if is_shown { levels.youngest_shown } else { levels.youngest };
+        if is_shown {
+            levels.youngest_shown = slot;
+        }
+        let first = levels.oldest;
+        let younger = if older == 0 { first } else { self.orders.get(older).younger };
+        let linked = self.orders.get_mut(slot);
+        (linked.older, linked.younger) = (older, younger);
+        match older {
+            0 => self.levels.get_mut(level).oldest = slot,
+            older => self.orders.get_mut(older).younger = slot,
+        }
+        match younger {
+            0 => self.levels.get_mut(level).youngest = slot,
+            younger => self.orders.get_mut(younger).older = slot,
+        }
+    }
+
+    /// Takes an order out of its level's queue.
     fn unlink(&mut self, handle: OrderHandle) {
         let order = *self.orders.get(handle.0);
         let level = self.levels.get_mut(order.level);
-        level.orders -= 1;
+        if level.youngest_shown == handle.0 {
+            // Those before a shown order are shown.
+            level.youngest_shown = order.older;
+        }
         if order.older == 0 {
             level.oldest = order.younger;
         } else {
@@ -341,6 +416,14 @@ impl Books {
         } else {
             self.orders.get_mut(order.younger).older = order.older;
         }
+    }
+
+    /// Takes an order without shares out of its level, and the level out of its ladder if it was the
+    /// last there.
+    fn remove(&mut self, handle: OrderHandle) {
+        self.unlink(handle);
+        let order = *self.orders.get(handle.0);
+        self.levels.get_mut(order.level).orders -= 1;
         self.orders.remove(handle.0);
         if self.levels.get(order.level).orders == 0 {
             assert_eq!(self.levels.get(order.level).quantity, 0, "shares without orders");
@@ -389,7 +472,13 @@ pub(super) mod tests {
         quantity: u32,
         price: u64,
     ) -> Incoming {
-        Incoming { order: OrderRef(number), side, price: Price(price), open: Quantity(quantity) }
+        Incoming {
+            order: OrderRef(number),
+            side,
+            price: Price(price),
+            open: Quantity(quantity),
+            display: Quantity::MAX,
+        }
     }
 
     /// Matches, rests what is left, and returns (resting order, quantity, price) of each fill.
@@ -400,6 +489,9 @@ pub(super) mod tests {
         let mut fills = Vec::new();
         while let Some(fill) = books.next_fill(ACME, &mut incoming) {
             fills.push((fill.order.0, fill.quantity.0, fill.price.0));
+            if !fill.refresh.is_zero() {
+                books.refresh(fill.handle, OrderRef(fill.order.0 + 100));
+            }
         }
         if !incoming.open.is_zero() {
             books.rest(ACME, &incoming);
@@ -435,6 +527,32 @@ pub(super) mod tests {
         assert_eq!(books.order(second).order, OrderRef(2));
         books.reduce(second, Quantity(10));
         assert_eq!((books.order_count(), books.levels(ACME, BookSide::Bids).count()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_shown_trades_first_and_a_refreshed_part_behind_all_that_is_shown() {
+        let mut books = books();
+        let shows = |number, display| Incoming {
+            display: Quantity(display),
+            ..order(number, BookSide::Asks, 30, 100)
+        };
+        enter(&mut books, shows(1, 0));
+        enter(&mut books, shows(2, 10));
+        enter(&mut books, shows(3, 30));
+        enter(&mut books, shows(4, 0));
+        let fills = enter(&mut books, order(5, BookSide::Bids, 75, 100));
+        assert_eq!(fills, [(2, 10, 100), (3, 30, 100), (2, 10, 100), (2, 10, 100), (1, 15, 100)]);
+        let left: Vec<_> = books
+            .orders(ACME, BookSide::Asks)
+            .map(|o| (o.order.0, o.open.0, o.shown.0, o.shown_as.0))
+            .collect();
+        assert_eq!(left, [(1, 15, 0, 0), (4, 30, 0, 0)]);
+        enter(&mut books, shows(6, 10));
+        enter(&mut books, order(7, BookSide::Bids, 15, 100));
+        let first = books.first(ACME, BookSide::Asks).map(|first| books.order(first)).unwrap();
+        assert_eq!((first.open.0, first.shown.0, first.shown_as), (15, 5, OrderRef(106)));
+        assert_eq!(books.reduce(first.handle, Quantity(12)), Quantity(3));
+        assert_eq!(books.order(first.handle).shown, Quantity(3));
     }
 
     #[test]

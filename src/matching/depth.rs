@@ -2,7 +2,7 @@
 //!
 //! Nothing is changed; what is asked for bounds how much is looked at.
 
-use super::book::{BookSide, Books};
+use super::book::{BookSide, Books, OrderView};
 use crate::types::{InstrumentId, Price, Quantity};
 
 impl Books {
@@ -39,22 +39,47 @@ impl Books {
         least: Quantity,
         fills_max: usize,
     ) -> bool {
-        let mut wanted = least.0;
-        for order in self.orders(instrument, side.opposite()).take(fills_max) {
-            if !side.reaches(limit, order.price) {
-                return false;
+        let (mut wanted, mut fills_left) = (u64::from(least.0), fills_max);
+        let orders = self.orders(instrument, side.opposite());
+        let mut orders = orders.take_while(|order| side.reaches(limit, order.price)).peekable();
+        while let Some(price) = orders.peek().map(|order| order.price) {
+            let (mut looked_at, mut shown, mut open, mut fills) = (0, 0, 0, 0);
+            while let Some(order) = orders.next_if(|order| order.price == price) {
+                looked_at += 1;
+                shown += u64::from(order.shown.0);
+                open += u64::from(order.open.0);
+                fills += fills_of(&order);
+                if shown >= wanted {
+                    return looked_at <= fills_left;
+                }
+                if looked_at > fills_left {
+                    return false;
+                }
             }
-            if order.open.0 >= wanted {
-                return true;
+            // What is not shown trades last; which of the others are refreshed before is not worth
+            // knowing: all of them, at the worst.
+            if open >= wanted || fills > fills_left {
+                return fills <= fills_left;
             }
-            wanted -= order.open.0;
+            wanted -= open;
+            fills_left -= fills;
         }
         false
     }
 }
 
+/// Fills until nothing is left of a resting order.
+fn fills_of(order: &OrderView) -> usize {
+    let not_shown = order.open.0 - order.shown.0;
+    if order.shown.is_zero() || not_shown == 0 {
+        return 1;
+    }
+    1 + not_shown.div_ceil(order.display.0) as usize
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::book::Incoming;
     use super::super::book::tests::{ACME, books, enter, order};
     use super::*;
 
@@ -85,5 +110,17 @@ mod tests {
         assert!(offers(102, 30, 3) && !offers(102, 31, 9));
         assert!(offers(100, 31, 4) && !offers(100, 31, 3));
         assert!(!offers(104, 1, 9));
+    }
+
+    #[test]
+    fn an_offer_counts_each_part_of_a_reserve_as_a_fill() {
+        let mut books = books();
+        let reserve = order(1, BookSide::Bids, 10, 100);
+        enter(&mut books, Incoming { display: Quantity(3), ..reserve });
+        enter(&mut books, order(2, BookSide::Bids, 10, 100));
+        let offers =
+            |least, fills| books.offers(ACME, BookSide::Asks, Price(100), Quantity(least), fills);
+        assert!(offers(13, 2) && !offers(13, 1));
+        assert!(offers(20, 5) && !offers(20, 4) && !offers(21, 99));
     }
 }

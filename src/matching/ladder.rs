@@ -30,6 +30,8 @@ pub(super) struct Level {
     pub(super) oldest: u32,
     /// The order that trades last.
     pub(super) youngest: u32,
+    /// The shown order that trades last of those; hidden ones come behind it. 0 = all are hidden.
+    pub(super) youngest_shown: u32,
     /// The next better level.
     better: u32,
     /// The next worse level.

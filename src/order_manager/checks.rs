@@ -238,11 +238,11 @@ fn check_terms(order: &NewOrder, instrument: &Instrument) -> Result<(Side, bool)
         Some(TimeInForce::ImmediateOrCancel) => true,
         _ => return Err(RejectReason::Other),
     };
-    require(matches!(order.display, b'Y' | b'A' | b'Z'), RejectReason::InvalidDisplay)?;
-    require(
-        order.max_floor.is_zero() && order.random_reserves == 0,
-        RejectReason::InvalidMaxFloor,
-    )?;
+    require(matches!(order.display, b'Y' | b'N' | b'A' | b'Z'), RejectReason::InvalidDisplay)?;
+    let is_reserve = !order.max_floor.is_zero();
+    let floor_fits = order.max_floor.0.is_multiple_of(instrument.lot_size);
+    require(!is_reserve || (floor_fits && order.display != b'N'), RejectReason::InvalidMaxFloor)?;
+    require(order.random_reserves == 0, RejectReason::InvalidMaxFloor)?;
     require(order.cross_type == b'N', RejectReason::InvalidCross)?;
     require(order.intermarket_sweep != b'Y', RejectReason::IsoNotAllowed)?;
     // One that rests would have to be passed over by whoever brings less.

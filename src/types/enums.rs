@@ -94,10 +94,20 @@ byte_enum! {
 }
 
 byte_enum! {
+    /// Why an order was restated, as OUCH writes it.
+    RestateReason {
+        /// The next part of a reserve is shown.
+        Refresh = b'R',
+    }
+}
+
+byte_enum! {
     /// Which side of the book a fill came from, as OUCH writes it.
     Liquidity {
         /// The order rested.
         Added = b'A',
+        /// The order rested hidden.
+        AddedHidden = b'J',
         /// The order took.
         Removed = b'R',
     }

@@ -177,7 +177,7 @@ pub(crate) fn said(message: &[u8]) -> String {
             format!("canceled #{} {} {}", m.user_ref_num, m.quantity, char::from(m.reason))
         }
         Outbound::Rejected(m, _) => format!("rejected #{} 0x{:02X}", m.user_ref_num, m.reason),
-        Outbound::NotBuilt(kind) => format!("unexpected {}", char::from(kind)),
+        other => format!("unexpected {other:?}"),
     }
 }
 

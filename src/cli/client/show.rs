@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cli::units::{show_price, show_time};
 use crate::types::{RejectReason, Side};
-use crate::wire::ouch::Outbound;
+use crate::wire::ouch::{Options, Outbound};
 
 /// One line for a person.
 pub(super) fn text(sequence: u64, message: &Outbound<'_>, decimals: u8) -> String {
@@ -61,6 +61,16 @@ pub(super) fn text(sequence: u64, message: &Outbound<'_>, decimals: u8) -> Strin
             m.timestamp,
             format!("rejected  ref {} ({})", m.user_ref_num, reject_reason(m.reason.get())),
         ),
+        Outbound::Restated(m, options) => {
+            let shown = Options::parse(options).unwrap_or_default();
+            (
+                m.timestamp,
+                format!(
+                    "restated  ref {} shows {} as order {}",
+                    m.user_ref_num, shown.display_quantity, shown.secondary_ref
+                ),
+            )
+        }
         Outbound::NotBuilt(kind) => return format!("{sequence} message of type {kind:#04x}"),
     };
     format!("{sequence} {} {what}", show_time(timestamp.get()))
@@ -108,6 +118,15 @@ pub(super) fn json(sequence: u64, message: &Outbound<'_>) -> Value {
             "user_ref_num": m.user_ref_num.get(), "reason": m.reason.get(),
             "cl_ord_id": m.cl_ord_id.text(),
         }),
+        Outbound::Restated(m, options) => {
+            let shown = Options::parse(options).unwrap_or_default();
+            json!({
+                "sequence": sequence, "type": "restated", "timestamp": m.timestamp.get(),
+                "user_ref_num": m.user_ref_num.get(), "reason": char::from(m.reason).to_string(),
+                "display_quantity": shown.display_quantity,
+                "secondary_order_ref": shown.secondary_ref,
+            })
+        }
         Outbound::NotBuilt(kind) => {
             json!({ "sequence": sequence, "type": char::from(*kind).to_string() })
         }
@@ -135,6 +154,7 @@ fn system_event(code: u8) -> &'static str {
 fn liquidity(flag: u8) -> &'static str {
     match flag {
         b'A' => "added",
+        b'J' => "added hidden",
         b'R' => "removed",
         _ => "?",
     }

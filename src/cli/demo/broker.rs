@@ -328,7 +328,10 @@ impl Desk {
                 self.trader.over(UserRefNum(rejected.user_ref_num.get()));
             }
             // These brokers replace nothing.
-            Outbound::Replaced(..) | Outbound::SystemEvent(_) | Outbound::NotBuilt(_) => {}
+            Outbound::Replaced(..)
+            | Outbound::Restated(..)
+            | Outbound::SystemEvent(_)
+            | Outbound::NotBuilt(_) => {}
         }
     }
 }

@@ -41,12 +41,13 @@ proptest! {
             for side in [BookSide::Bids, BookSide::Asks] {
                 let books = world.engine.books().orders(instrument.id, side);
                 let orders: Vec<_> = books
+                    .filter(|order| order.shown.0 > 0)
                     .map(|order| Shown {
-                        order: order.order.0,
+                        order: order.shown_as.0,
                         locate: instrument.id.0,
                         buys: side == BookSide::Bids,
                         price: order.price.0.try_into().unwrap(),
-                        shares: order.open.0,
+                        shares: order.shown.0,
                     })
                     .collect();
                 prop_assert_eq!(subscriber.side(instrument.id, side), orders);

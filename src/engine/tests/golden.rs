@@ -47,6 +47,11 @@ fn good_till_time_orders_expire() {
 }
 
 #[test]
+fn hidden_and_reserve_orders_wait_behind_what_is_shown() {
+    tell("hidden_and_reserve");
+}
+
+#[test]
 fn orders_that_break_a_rule_are_rejected_with_its_reason() {
     tell("rejects");
 }

@@ -92,6 +92,8 @@ pub(super) struct Wishes {
     pub(super) post_only: bool,
     /// Seconds to live, 0 = the day.
     pub(super) expires: u64,
+    /// How much of it is shown at a time, if not all: 0 hides it.
+    pub(super) display: Option<u32>,
 }
 
 /// The price of an order without one.
@@ -128,6 +130,11 @@ struct Order {
     open: u32,
     executed: u32,
     deadline: Option<Nanos>,
+    shown: u32,
+    /// Which part of it is shown, from 0.
+    part: u32,
+    /// Where it stands among those of its price: they trade in the order of this.
+    place: (bool, u64),
 }
 
 #[derive(Debug, Default)]
@@ -139,6 +146,7 @@ pub(super) struct Naive {
     down_until: [Option<Nanos>; LOGINS.len()],
     down: [bool; LOGINS.len()],
     messages: BTreeMap<(usize, u64), usize>,
+    places: u64,
     now: Nanos,
 }
 
@@ -163,12 +171,12 @@ impl Naive {
         self.now = now;
         while let Some((_, is_order, at)) = self.first_due() {
             if is_order {
-                said.push(self.take(at, self.orders[at].open, "Timeout"));
+                said.extend(self.take(at, self.orders[at].open, "Timeout"));
                 continue;
             }
             self.down_until[at] = None;
             while let Some(order) = self.orders.iter().position(|order| order.ticket.login == at) {
-                said.push(self.take(order, self.orders[order].open, "Supervisory"));
+                said.extend(self.take(order, self.orders[order].open, "Supervisory"));
             }
         }
         said
@@ -211,9 +219,9 @@ impl Naive {
             return vec![format!("rejected {} {reason}", name(ticket))];
         }
         let end = match (self.trades(ticket), ticket.immediate) {
-            (true, _) => "",
             (false, true) => " dead",
-            (false, false) => " *",
+            (false, false) if shown_of(ticket, ticket.quantity) > 0 => " *",
+            _ => "",
         };
         let mut said = vec![format!("accepted {} {}{end}", name(ticket), terms(ticket))];
         said.extend(self.trade(ticket, 0));
@@ -262,11 +270,22 @@ impl Naive {
         while open > 0
             && let Some(at) = self.opposite(ticket)
         {
-            let quantity = open.min(self.orders[at].open);
-            open -= quantity;
             let resting = &mut self.orders[at];
+            let is_shown = resting.shown > 0;
+            let quantity = open.min(if is_shown { resting.shown } else { resting.open });
+            open -= quantity;
             resting.open -= quantity;
             resting.executed += quantity;
+            if is_shown {
+                resting.shown -= quantity;
+            }
+            let next_part = is_shown && resting.shown == 0 && resting.open > 0;
+            if next_part {
+                self.places += 1;
+                resting.shown = shown_of(&resting.ticket, resting.open);
+                resting.part += 1;
+                resting.place = (false, self.places);
+            }
             let resting = *resting;
             if resting.open == 0 {
                 self.orders.remove(at);
@@ -284,9 +303,14 @@ impl Naive {
             *self.shares.entry((seller, ticket.listing)).or_default() -= i64::from(quantity);
             let price = decimal(price.try_into().unwrap(), listing.decimals);
             let fill = format!("{quantity} {} @{price}", listing.symbol);
+            let how = if is_shown { "Added" } else { "AddedHidden" };
             let first =
-                format!("executed {} {fill} Added, {} left *", name(&resting.ticket), resting.open);
+                format!("executed {} {fill} {how}, {} left *", name(&resting.ticket), resting.open);
             said.extend([first, format!("executed {} {fill} Removed, {open} left", name(ticket))]);
+            if next_part {
+                let (name, shown) = (name(&resting.ticket), resting.shown);
+                said.push(format!("restated {name} shows {shown} @{price} *"));
+            }
         }
         if open == 0 {
             return said;
@@ -295,14 +319,17 @@ impl Naive {
             said.push(format!("canceled {} {open} ImmediateOrCancel, 0 left", name(ticket)));
             return said;
         }
-        if crosses {
+        let shown = shown_of(ticket, open);
+        if crosses && shown > 0 {
             let price = decimal(ticket.price.try_into().unwrap(), listing.decimals);
-            said.push(format!("rested {} {open} {} @{price} *", name(ticket), listing.symbol));
+            said.push(format!("rested {} {shown} {} @{price} *", name(ticket), listing.symbol));
         }
         let executed = executed_before + ticket.quantity - open;
         let lifetime = Some(ticket.wishes.expires).filter(|&seconds| seconds != 0);
         let deadline = lifetime.map(|seconds| self.now.after(Nanos::from_secs(seconds)));
-        self.orders.push(Order { ticket: *ticket, account, open, executed, deadline });
+        self.places += 1;
+        let (ticket, part, place) = (*ticket, 0, (shown == 0, self.places));
+        self.orders.push(Order { ticket, account, open, executed, deadline, shown, part, place });
         said
     }
 
@@ -329,7 +356,7 @@ impl Naive {
                 self.last_number[login] = number;
                 vec![format!("rejected {} PortMessageRate", name(&ticket))]
             }
-            Some(_) => vec![gone],
+            Some(_) => gone,
             None => {
                 self.last_number[login] = number;
                 let end = match (self.trades(&ticket), immediate) {
@@ -337,8 +364,12 @@ impl Naive {
                     (false, true) => " dead",
                     (false, false) => "",
                 };
+                let rests = !immediate && !self.trades(&ticket);
+                let is_seen = order.shown > 0 || (rests && shown_of(&ticket, quantity) > 0);
                 let (old, new) = (name(&order.ticket), name(&ticket));
-                let mut said = vec![format!("replaced {old} by {new} {}{end} *", terms(&ticket))];
+                let feed = if is_seen { " *" } else { "" };
+                let mut said =
+                    vec![format!("replaced {old} by {new} {}{end}{feed}", terms(&ticket))];
                 said.extend(self.trade(&ticket, order.executed));
                 said
             }
@@ -353,7 +384,7 @@ impl Naive {
         if leaves >= open || !leaves.is_multiple_of(LISTINGS[ticket.listing].lot) {
             return Vec::new();
         }
-        vec![self.take(at, open - leaves, "User")]
+        self.take(at, open - leaves, "User")
     }
 
     /// A book in the notation of "show book".
@@ -365,14 +396,16 @@ impl Naive {
                 .filter(|order| order.ticket.listing == listing)
                 .filter(|order| (order.ticket.side == "buy") == buys)
                 .collect();
-            // Stable: orders of one price stay in the order of entry.
             orders.sort_by_key(|order| {
-                if buys { u64::MAX - order.ticket.price } else { order.ticket.price }
+                let price = order.ticket.price;
+                (if buys { u64::MAX - price } else { price }, order.place)
             });
             let orders = orders.iter().map(|order| {
+                let hidden = order.open - order.shown;
+                let hidden = if hidden == 0 { String::new() } else { format!("+{hidden}") };
                 let price = order.ticket.price.try_into().unwrap();
                 let price = decimal(price, LISTINGS[listing].decimals);
-                format!("{} {}@{price}", name(&order.ticket), order.open)
+                format!("{} {}{hidden}@{price}", name(&order.ticket), order.shown)
             });
             orders.collect::<Vec<_>>().join(", ")
         };
@@ -401,7 +434,10 @@ impl Naive {
         if ticket.side == "short" && !listing.short {
             return Some("ShortSellRestricted");
         }
-        let Wishes { min, post_only, .. } = ticket.wishes;
+        let Wishes { min, post_only, display, .. } = ticket.wishes;
+        if display.is_some_and(|shown| !shown.is_multiple_of(listing.lot)) {
+            return Some("InvalidMaxFloor");
+        }
         if min > ticket.quantity || (min > 0 && !ticket.immediate) {
             return Some("InvalidMinQuantity");
         }
@@ -475,7 +511,8 @@ impl Naive {
     fn opposite(&self, ticket: &Ticket) -> Option<usize> {
         let buys = ticket.side == "buy";
         let best = self.crossed(ticket).min_by_key(|(_, order)| {
-            if buys { order.ticket.price } else { u64::MAX - order.ticket.price }
+            let price = order.ticket.price;
+            (if buys { price } else { u64::MAX - price }, order.place)
         });
         best.map(|(at, _)| at)
     }
@@ -491,14 +528,25 @@ impl Naive {
         })
     }
 
-    fn take(&mut self, at: usize, quantity: u32, reason: &str) -> String {
-        self.orders[at].open -= quantity;
-        let leaves = self.orders[at].open;
-        let name = name(&self.orders[at].ticket);
+    /// Takes shares from an order, hidden ones first.
+    fn take(&mut self, at: usize, quantity: u32, reason: &str) -> Vec<String> {
+        let order = &mut self.orders[at];
+        order.open -= quantity;
+        let (leaves, name) = (order.open, name(&order.ticket));
+        let shown_leaves = order.shown.min(leaves);
+        let shown = order.shown - shown_leaves;
+        order.shown = shown_leaves;
+        let first_part = order.part == 0;
+        let was_shown = shown + shown_leaves > 0;
         if leaves == 0 {
             self.orders.remove(at);
         }
-        format!("canceled {name} {quantity} {reason}, {leaves} left *")
+        let gone = format!("canceled {name} {quantity} {reason}, {leaves} left");
+        if was_shown && first_part && (leaves == 0 || shown == quantity) {
+            return vec![gone + " *"];
+        }
+        let less = format!("shown {name} {shown} less, {shown_leaves} left *");
+        if shown > 0 { vec![gone, less] } else { vec![gone] }
     }
 }
 
@@ -513,6 +561,11 @@ fn terms(ticket: &Ticket) -> String {
         price => decimal(price.try_into().unwrap(), listing.decimals),
     };
     format!("{} {} {} @{price}", ticket.side, ticket.quantity, listing.symbol)
+}
+
+/// Shares of an order that are shown while so many are open.
+fn shown_of(ticket: &Ticket, open: u32) -> u32 {
+    ticket.wishes.display.map_or(open, |most| most.min(open))
 }
 
 fn account_of(ticket: &Ticket) -> u32 {

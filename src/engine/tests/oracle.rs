@@ -111,6 +111,8 @@ fn wishes() -> impl Strategy<Value = Wishes> {
         6 => Just(Wishes::default()),
         2 => (1_u32..200).prop_map(|min| Wishes { min, ..Wishes::default() }),
         2 => (1_u64..12).prop_map(|expires| Wishes { expires, ..Wishes::default() }),
+        3 => prop_oneof![Just(0), (1_u32..6).prop_map(|tens| tens * 10), Just(100)]
+            .prop_map(|display| Wishes { display: Some(display), ..Wishes::default() }),
         1 => Just(Wishes { post_only: true, ..Wishes::default() }),
     ]
 }
@@ -153,14 +155,19 @@ fn number_at(step: u32) -> u32 {
 
 /// What an order asks for beyond its price, in the notation.
 fn words(immediate: bool, wishes: Wishes) -> String {
-    let Wishes { min, post_only, expires } = wishes;
+    let Wishes { min, post_only, expires, display } = wishes;
+    let display = match display {
+        None => String::new(),
+        Some(0) => " display=N".to_owned(),
+        Some(shown) => format!(" floor={shown}"),
+    };
     let post_only = if post_only { " postonly=P" } else { "" };
     let life = match (immediate, expires) {
         (true, _) => "ioc".to_owned(),
         (false, 0) => "day".to_owned(),
         (false, seconds) => format!("tif=6 expires={seconds}"),
     };
-    format!("{life} min={min}{post_only}")
+    format!("{life} min={min}{post_only}{display}")
 }
 
 /// The step in the notation.

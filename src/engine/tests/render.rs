@@ -88,14 +88,18 @@ pub(super) fn render(
     line + &stream + feed
 }
 
-/// Both sides of a book in a line, each in the order it would trade.
+/// Both sides of a book in a line, each in the order it would trade: shares that are shown, and those
+/// that are not.
 pub(super) fn book(world: &World, symbol: &str) -> String {
     let manager = world.engine.order_manager();
     let instrument = manager.instrument(Symbol::new(symbol).unwrap()).unwrap();
     let words = Words { manager, instrument };
     let side = |side: BookSide| {
         let orders = world.engine.books().orders(instrument, side).map(|order| {
-            format!("{} {}@{}", world.orders[&order.order], order.open, words.price(order.price))
+            let hidden = order.open.0 - order.shown.0;
+            let hidden = if hidden == 0 { String::new() } else { format!("+{hidden}") };
+            let (name, price) = (&world.orders[&order.order], words.price(order.price));
+            format!("{name} {}{hidden}@{price}", order.shown)
         });
         orders.collect::<Vec<_>>().join(", ")
     };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::render::{Words, reject_reason};
 use crate::types::event::Event;
-use crate::types::{CancelReason, Liquidity, OrderRef, OrderState, Side};
+use crate::types::{CancelReason, Liquidity, OrderRef, OrderState, RestateReason, Side};
 
 /// One event of an order in a line.
 pub(super) fn order_event(
@@ -73,6 +73,17 @@ pub(super) fn order_event(
             assert_eq!(name, orders[&e.order]);
             let reason = CancelReason::from_byte(e.reason).unwrap();
             format!("canceled {name} {} {reason:?}, {} left", e.decrement, e.leaves)
+        }
+        Event::Restated(e) => {
+            let name = words.name(e.header.port, e.user_ref_idx, e.user_ref_num);
+            assert_eq!(name, orders[&e.order]);
+            // Its parts go by the same name.
+            orders.insert(OrderRef(sequence), name.clone());
+            assert_eq!(e.reason, RestateReason::Refresh.byte());
+            format!("restated {name} shows {} @{}", e.quantity, words.price(e.price))
+        }
+        Event::Reduced(e) => {
+            format!("shown {} {} less, {} left", orders[&e.shown_as], e.quantity, e.leaves)
         }
         Event::Rejected(e) => {
             let name = words.name(e.header.port, e.user_ref_idx, e.user_ref_num);

@@ -10,7 +10,9 @@ mod order;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-pub use self::order::{Accepted, Canceled, Executed, Rejected, Replaced, Rested};
+pub use self::order::{
+    Accepted, Canceled, Executed, Reduced, Rejected, Replaced, Restated, Rested,
+};
 use super::record::records;
 use super::{
     AccountId, Connection, CurrencyCode, CurrencyId, Epoch, FirmCode, FirmId, InstrumentId,
@@ -45,6 +47,8 @@ records! {
     43 Canceled [1]
     44 Rejected [1]
     45 Replaced [3]
+    46 Reduced [1]
+    47 Restated [2]
 }
 
 /// What every event begins with: where it stands in the streams it belongs to.

@@ -7,7 +7,7 @@ use zerocopy::{Immutable, IntoBytes};
 
 use super::{
     AddOrder, Header, OUT_MAX, OrderCancel, OrderDelete, OrderExecuted, OrderReplace,
-    StockDirectory, SystemEvent, TradingAction,
+    StockDirectory, SystemEvent, Trade, TradingAction,
 };
 use crate::types::event::{self, Event};
 use crate::types::{Price, Side, Symbol, SystemCode};
@@ -45,7 +45,7 @@ pub fn emit(
                 header: header(b'A', &e.header)?,
                 order_ref: sequence.into(),
                 side: side(e.side),
-                shares: e.quantity.0.into(),
+                shares: e.shown.0.into(),
                 symbol,
                 price: price(e.price),
             };
@@ -62,20 +62,54 @@ pub fn emit(
             };
             put(&add, out)
         }
-        Event::Replaced(e) if e.rests == 1 => {
+        Event::Restated(e) => {
+            let add = AddOrder {
+                header: header(b'A', &e.header)?,
+                order_ref: sequence.into(),
+                side: side(e.side),
+                shares: e.quantity.0.into(),
+                symbol,
+                price: price(e.price),
+            };
+            put(&add, out)
+        }
+        Event::Replaced(e) if !e.shown.is_zero() && e.original_shown_as.is_none() => {
+            let add = AddOrder {
+                header: header(b'A', &e.header)?,
+                order_ref: sequence.into(),
+                side: side(e.side),
+                shares: e.shown.0.into(),
+                symbol,
+                price: price(e.price),
+            };
+            put(&add, out)
+        }
+        Event::Replaced(e) if !e.shown.is_zero() => {
             let header = header(b'U', &e.header)?;
-            let (original, order_ref) = (e.original.0.into(), sequence.into());
-            let (shares, price) = (e.quantity.0.into(), price(e.price));
+            let (original, order_ref) = (e.original_shown_as.0.into(), sequence.into());
+            let (shares, price) = (e.shown.0.into(), price(e.price));
             put(&OrderReplace { header, original, order_ref, shares, price }, out)
         }
         // What trades first is added when it rests: to show it as it came would cross the book.
         Event::Replaced(e) => {
             let header = header(b'D', &e.header)?;
-            put(&OrderDelete { header, order_ref: e.original.0.into() }, out)
+            put(&OrderDelete { header, order_ref: e.original_shown_as.0.into() }, out)
+        }
+        Event::Executed(e) if e.shown_as.is_none() => {
+            let trade = Trade {
+                header: header(b'P', &e.header)?,
+                order_ref: 0.into(),
+                side: b'B',
+                shares: e.quantity.0.into(),
+                symbol,
+                price: price(e.price),
+                match_number: e.match_number.0.into(),
+            };
+            put(&trade, out)
         }
         Event::Executed(e) => {
             let header = header(b'E', &e.header)?;
-            let (order_ref, shares) = (e.order.0.into(), e.quantity.0.into());
+            let (order_ref, shares) = (e.shown_as.0.into(), e.quantity.0.into());
             let match_number = e.match_number.0.into();
             put(&OrderExecuted { header, order_ref, shares, match_number }, out)
         }
@@ -85,6 +119,15 @@ pub fn emit(
         Event::Canceled(e) => {
             let header = header(b'X', &e.header)?;
             let (order_ref, shares) = (e.order.0.into(), e.decrement.0.into());
+            put(&OrderCancel { header, order_ref, shares }, out)
+        }
+        Event::Reduced(e) if e.leaves.is_zero() => {
+            let header = header(b'D', &e.header)?;
+            put(&OrderDelete { header, order_ref: e.shown_as.0.into() }, out)
+        }
+        Event::Reduced(e) => {
+            let header = header(b'X', &e.header)?;
+            let (order_ref, shares) = (e.shown_as.0.into(), e.quantity.0.into());
             put(&OrderCancel { header, order_ref, shares }, out)
         }
         _ => return None,
@@ -158,7 +201,8 @@ mod tests {
         let mut event = event::Accepted {
             header: shown::<event::Accepted>(),
             price: Price(105_000),
-            quantity: Quantity(100),
+            quantity: Quantity(300),
+            shown: Quantity(100),
             side: b'T',
             ..event::Accepted::new_zeroed()
         };
@@ -186,15 +230,49 @@ mod tests {
 
     #[test]
     fn a_fill_of_a_resting_order_is_its_execution() {
-        let event = event::Executed {
+        let mut event = event::Executed {
             header: shown::<event::Executed>(),
-            order: OrderRef(70),
+            order: OrderRef(60),
+            shown_as: OrderRef(70),
             quantity: Quantity(40),
             match_number: MatchNumber(80),
             ..event::Executed::new_zeroed()
         };
         let expected =
             b"E\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46\0\0\0\x28\0\0\0\0\0\0\0\x50";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+
+        (event.shown_as, event.price, event.side) = (OrderRef::NONE, Price(105_000), b'S');
+        let hidden = b"P\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\0B\0\0\0\x28ACME    \
+                       \0\x01\x9A\x28\0\0\0\0\0\0\0\x50";
+        assert_eq!(message_of(event.lines()).unwrap(), hidden);
+    }
+
+    #[test]
+    fn the_parts_of_a_reserve_are_added_and_reduced_under_references_of_their_own() {
+        let event = event::Restated {
+            header: shown::<event::Restated>(),
+            order: OrderRef(60),
+            price: Price(105_000),
+            quantity: Quantity(40),
+            side: b'B',
+            ..event::Restated::new_zeroed()
+        };
+        let expected = b"A\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x4DB\0\0\0\x28ACME    \
+                         \0\x01\x9A\x28";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+
+        let mut event = event::Reduced {
+            header: shown::<event::Reduced>(),
+            shown_as: OrderRef(70),
+            quantity: Quantity(40),
+            leaves: Quantity(60),
+            ..event::Reduced::new_zeroed()
+        };
+        let expected = b"X\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46\0\0\0\x28";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+        event.leaves = Quantity::ZERO;
+        let expected = b"D\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46";
         assert_eq!(message_of(event.lines()).unwrap(), expected);
     }
 
@@ -218,17 +296,25 @@ mod tests {
     fn a_replaced_order_is_replaced_if_the_new_one_rests_and_else_deleted() {
         let mut event = event::Replaced {
             header: shown::<event::Replaced>(),
-            original: OrderRef(70),
+            original: OrderRef(60),
+            original_shown_as: OrderRef(70),
             price: Price(105_000),
-            quantity: Quantity(40),
+            quantity: Quantity(100),
+            shown: Quantity(40),
+            side: b'S',
             rests: 1,
             ..event::Replaced::new_zeroed()
         };
         let expected = b"U\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46\0\0\0\0\0\0\0\x4D\
                          \0\0\0\x28\0\x01\x9A\x28";
         assert_eq!(message_of(event.lines()).unwrap(), expected);
-        event.rests = 0;
+        event.shown = Quantity::ZERO;
         let expected = b"D\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+        event.shown = Quantity(40);
+        event.original_shown_as = OrderRef::NONE;
+        let expected = b"A\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x4DS\0\0\0\x28ACME    \
+                         \0\x01\x9A\x28";
         assert_eq!(message_of(event.lines()).unwrap(), expected);
     }
 

@@ -6,7 +6,7 @@ use zerocopy::FromZeros;
 
 use super::{
     Accepted, Cancel, Canceled, Enter, Executed, MalformedAppendage, OUT_MAX, Options, Rejected,
-    Replace, Replaced, SystemEvent, form_error, replace_form_error,
+    Replace, Replaced, SystemEvent, answers, form_error, replace_form_error,
 };
 use crate::types::command::{self, CommandHeader};
 use crate::types::event::{self, Event};
@@ -166,6 +166,9 @@ pub fn emit(
         Event::Executed(e) if e.header.port_sequence != 0 => Some(executed(e, timestamp, out)),
         Event::Canceled(e) if e.header.port_sequence != 0 => Some(canceled(e, timestamp, out)),
         Event::Rejected(e) if e.header.port_sequence != 0 => Some(rejected(e, timestamp, out)),
+        Event::Restated(e) if e.header.port_sequence != 0 => {
+            Some(answers::restated(e, sequence, timestamp, out))
+        }
         _ => None,
     }
 }
@@ -209,6 +212,8 @@ fn accepted(
         cl_ord_id: event.cl_ord_id,
     };
     let options = Options {
+        secondary_ref: 0,
+        display_quantity: 0,
         firm: event.firm,
         min_quantity: event.min_quantity.0,
         customer_type: event.customer_type,

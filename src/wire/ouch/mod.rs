@@ -4,12 +4,14 @@
 //! A message is its fixed fields, laid over the bytes, and an appendage of options. Nothing here
 //! judges a field but [`form_error`] and [`replace_form_error`], and those only by form.
 
+mod answers;
 mod convert;
 mod form;
 mod inbound;
 mod options;
 mod outbound;
 
+pub use answers::Restated;
 pub use convert::emit;
 pub use form::{form_error, replace_form_error};
 pub use inbound::{

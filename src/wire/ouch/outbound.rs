@@ -5,7 +5,7 @@
 use zerocopy::byteorder::big_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::{APPENDAGE_LENGTH_BYTES, Appendage, OPTIONS_BYTES_MAX, Options, OuchError};
+use super::{APPENDAGE_LENGTH_BYTES, Appendage, OPTIONS_BYTES_MAX, Options, OuchError, Restated};
 use super::{join, split};
 use crate::types::{ClOrdId, Symbol};
 
@@ -27,6 +27,8 @@ pub enum Outbound<'a> {
     Canceled(&'a Canceled, &'a [u8]),
     /// Order Rejected.
     Rejected(&'a Rejected, &'a [u8]),
+    /// Order Restated.
+    Restated(&'a Restated, &'a [u8]),
     /// A type of the specification that this exchange never sends.
     NotBuilt(u8),
 }
@@ -217,7 +219,11 @@ impl<'a> Outbound<'a> {
                 let (fields, elements) = view(message, Appendage::Optional)?;
                 Self::Rejected(fields, elements)
             }
-            b'D' | b'B' | b'F' | b'P' | b'I' | b'T' | b'M' | b'R' | b'X' | b'G' | b'K' | b'Q' => {
+            Restated::KIND => {
+                let (fields, elements) = view(message, Appendage::Always)?;
+                Self::Restated(fields, elements)
+            }
+            b'D' | b'B' | b'F' | b'P' | b'I' | b'T' | b'M' | b'X' | b'G' | b'K' | b'Q' => {
                 Self::NotBuilt(kind)
             }
             unknown => return Err(OuchError::UnknownType(unknown)),

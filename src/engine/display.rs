@@ -1,0 +1,105 @@
+//! Display: how much of an order the feed shows, and what it is told when that changes.
+//!
+//! A hidden order is in no message of the feed until it trades. A reserve order is in it as the part it
+//! shows: the first under the order's own reference, each that follows under that of the event that
+//! showed it. Shares taken from a reserve order come from what is not shown first.
+
+use super::events::{Outlet, Route};
+use super::{Engine, header_of};
+use crate::matching::{Fill, OrderView};
+use crate::order_manager::OpenOrder;
+use crate::types::command::NewOrder;
+use crate::types::event::{Reduced, Restated};
+use crate::types::{CancelReason, OrderRef, Quantity, RestateReason};
+
+/// Shares taken from a resting order, and what of them was shown.
+#[derive(Clone, Copy)]
+pub(super) struct Cut {
+    /// Shares taken.
+    quantity: Quantity,
+    /// Shares left.
+    pub(super) leaves: Quantity,
+    /// The reference that the order was shown under, none if it was hidden.
+    pub(super) shown_as: OrderRef,
+    /// Those that were shown.
+    shown: Quantity,
+    /// Shares left of what is shown.
+    shown_leaves: Quantity,
+}
+
+impl Cut {
+    /// That of so many shares from an order as it was before.
+    pub(super) fn of(order: &OrderView, quantity: Quantity) -> Self {
+        let leaves = Quantity(order.open.0 - quantity.0);
+        let shown_leaves = order.shown.min(leaves);
+        let shown = Quantity(order.shown.0 - shown_leaves.0);
+        Self { quantity, leaves, shown_as: order.shown_as, shown, shown_leaves }
+    }
+}
+
+/// The most of an order that is shown at a time when it rests.
+pub(super) const fn display_of(order: &NewOrder) -> Quantity {
+    match (order.display, order.max_floor) {
+        (b'N', _) => Quantity::ZERO,
+        (_, Quantity::ZERO) => Quantity::MAX,
+        (_, floor) => floor,
+    }
+}
+
+/// Shares that the feed shows of an order that rests with so many open.
+pub(super) fn shown_of(order: &NewOrder, open: Quantity) -> Quantity {
+    display_of(order).min(open)
+}
+
+impl Engine {
+    /// Shows the next part of a reserve order whose shown one has traded.
+    pub(super) fn restate(&mut self, fill: &Fill, order: &OpenOrder, out: &mut dyn Outlet) {
+        let restated = Restated {
+            header: header_of::<Restated>(order.instrument),
+            order: order.order,
+            price: fill.price,
+            user_ref_num: order.user_ref_num,
+            quantity: fill.refresh,
+            user_ref_idx: order.user_ref_idx,
+            side: order.side.byte(),
+            reason: RestateReason::Refresh.byte(),
+            reserved: [0; 61],
+        };
+        let route = Route::order_entry(order.port, order.firm).and_feed(true);
+        let shown_as = OrderRef(self.events.emit(route, &restated, out));
+        self.books.refresh(fill.handle, shown_as);
+    }
+
+    /// Says that shares of an order that rested are gone. One message says it to the feed as well, but
+    /// for a reserve order that is shown under another reference or in part.
+    pub(super) fn tell_canceled(
+        &mut self,
+        order: &OpenOrder,
+        cut: &Cut,
+        reason: CancelReason,
+        out: &mut dyn Outlet,
+    ) {
+        let &Cut { quantity, leaves, shown_as, shown, .. } = cut;
+        let same_to_all = shown_as == order.order && (leaves.is_zero() || shown == quantity);
+        let route = Route::order_entry(order.port, order.firm).and_feed(same_to_all);
+        self.events.emit(route, &super::trading::canceled(order, (quantity, leaves), reason), out);
+        if !same_to_all {
+            self.tell_reduced(order, cut, out);
+        }
+    }
+
+    /// Says to the feed alone that shown shares are gone, if any are.
+    pub(super) fn tell_reduced(&mut self, order: &OpenOrder, cut: &Cut, out: &mut dyn Outlet) {
+        if cut.shown.is_zero() {
+            return;
+        }
+        let reduced = Reduced {
+            header: header_of::<Reduced>(order.instrument),
+            shown_as: cut.shown_as,
+            quantity: cut.shown,
+            leaves: cut.shown_leaves,
+            reserved: [0; 8],
+        };
+        self.events.emit(Route::FEED, &reduced, out);
+    }
+}
