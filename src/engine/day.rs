@@ -39,6 +39,9 @@ impl Engine {
         for port in self.manager.ports.rows_mut() {
             port.start_day();
         }
+        for firm in self.manager.firms.rows_mut() {
+            firm.entry_disabled = false;
+        }
         self.manager.wallet.drop_empty();
         self.events.start_day();
         let started = DayStarted {

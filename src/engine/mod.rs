@@ -13,7 +13,9 @@ mod error;
 mod events;
 mod market_orders;
 mod memory;
+mod modifying;
 mod replacing;
+mod requests;
 mod sessions;
 mod timers;
 mod trading;
@@ -199,14 +201,16 @@ counter_set! {
         commands,
         /// Commands of a session that is over.
         stale_epochs,
-        /// Orders and replaces whose user reference number was used before: retransmissions.
+        /// Orders, replaces and requests whose user reference number was used before: retransmissions.
         duplicate_orders,
         /// Cancels of what is not open, or that would take nothing.
         idle_cancels,
-        /// Cancels whose form is wrong.
+        /// Cancels, modifies and queries whose form is wrong.
         malformed_cancels,
         /// Replaces of what is not open.
         idle_replaces,
+        /// Modifies of what is not open, or that may or would change nothing.
+        idle_modifies,
         /// Logins to ports that do not exist, that need an open day, or whose stream is full.
         refused_logins,
         /// Commands of a port that may not give them.
@@ -377,6 +381,11 @@ impl Engine {
             Command::NewOrder(c) => self.new_order(c, out),
             Command::Cancel(c) => self.cancel(c, out),
             Command::Replace(c) => self.replace(c, out),
+            Command::Modify(c) => self.modify(c, out),
+            Command::MassCancel(c) => self.mass_cancel(c, out),
+            Command::DisableEntry(c) => self.disable_entry(c, out),
+            Command::EnableEntry(c) => self.enable_entry(c, out),
+            Command::AccountQuery(c) => self.answer_query(c, out),
             Command::PortUp(c) => self.port_up(c, out),
             Command::PortDown(c) => self.port_down(c, out),
             Command::TermStart(c) => self.term_start(c, out),

@@ -5,11 +5,11 @@
 
 use super::Engine;
 use super::events::{Outlet, Owner, Route};
-use crate::order_manager::{Account, Port};
+use crate::order_manager::{Account, OpenOrder, Port};
 use crate::types::command::{PortDown, PortUp, TermStart};
 use crate::types::event::{EventHeader, PortWentDown, PortWentUp, TermStarted};
 use crate::types::{
-    CancelReason, DisconnectPolicy, DownReason, Epoch, Nanos, OrderHandle, PortId, PortKind,
+    CancelReason, DisconnectPolicy, DownReason, Epoch, FirmId, Nanos, OrderHandle, PortId, PortKind,
 };
 
 impl Engine {
@@ -137,6 +137,22 @@ impl Engine {
     /// looks at are its firm's open orders, and the firm's limit bounds those.
     pub(super) fn cancel_orders_of_account(&mut self, account: u32, out: &mut dyn Outlet) {
         let &Account { id, firm, .. } = self.manager.accounts.get(account).expect("it exists");
+        self.cancel_orders_of_firm(
+            firm,
+            CancelReason::Regulatory,
+            |order| order.account == id,
+            out,
+        );
+    }
+
+    /// Cancels those of a firm's orders that match, port by port, the oldest of each first.
+    pub(super) fn cancel_orders_of_firm(
+        &mut self,
+        firm: FirmId,
+        reason: CancelReason,
+        matches: impl Fn(&OpenOrder) -> bool,
+        out: &mut dyn Outlet,
+    ) {
         for number in 1..=self.manager.ports.len() {
             let port = self.manager.ports.get(number).expect("numbers are dense");
             let mut next = if port.firm == firm { port.oldest } else { OrderHandle::NONE };
@@ -144,8 +160,8 @@ impl Engine {
                 let handle = next;
                 let order = self.manager.orders.get(handle);
                 next = order.younger;
-                if order.account == id {
-                    self.cancel_rest(handle, CancelReason::Regulatory, out);
+                if matches(order) {
+                    self.cancel_rest(handle, reason, out);
                 }
             }
         }

@@ -8,7 +8,8 @@
 //!    strategy (40)
 //! 4. the price: the market sentinel only if immediate (2C), else in range and on a tick (1D)
 //! 5. the quantity: in range and in lots (13)
-//! 6. the account: found, of the port's firm, approved (0C), and may sell short (23)
+//! 6. the account: found, of the port's firm, which has not switched its entry off, approved (0C), and may
+//!    sell short (23)
 //! 7. open orders of the port and of the firm (0F)
 //! 8. the value: can be counted (1F); cash or shares available for it, and room in the wallet to settle
 //!    (20 and 0F)
@@ -151,6 +152,8 @@ impl OrderManager {
             self.account(port.default_account)
         };
         let account = account.ok_or(RejectReason::FirmNotAuthorized)?;
+        let firm = self.firms.get(port.firm.0.into()).expect("order entry ports have a firm");
+        require(!firm.entry_disabled, RejectReason::FirmNotAuthorized)?;
         let row = self.accounts.get(account).expect("the maps hold rows");
         require(row.firm == port.firm, RejectReason::FirmNotAuthorized)?;
         require(row.status == AccountStatus::Approved, RejectReason::FirmNotAuthorized)?;

@@ -69,6 +69,8 @@ pub struct Firm {
     pub open_orders_max: u32,
     /// Open orders it has.
     pub open_orders: u32,
+    /// Whether its new orders are refused, as it asked.
+    pub entry_disabled: bool,
 }
 
 /// An account: a wallet.
@@ -171,7 +173,14 @@ impl OrderManager {
         if self.firm(code).is_none() && open_orders_max > self.orders_left() {
             return Err(Refusal::Capacity);
         }
-        let firm = Firm { id, code, self_match_key, open_orders_max, open_orders: 0 };
+        let firm = Firm {
+            id,
+            code,
+            self_match_key,
+            open_orders_max,
+            open_orders: 0,
+            entry_disabled: false,
+        };
         self.firms.add(name_key(&code.0), firm)?;
         Ok(id)
     }

@@ -117,6 +117,15 @@ impl UserRefNums {
         is_new
     }
 
+    /// The lowest number that may be used next, none if the highest was.
+    pub(crate) fn next(&self, channel: u8) -> UserRefNum {
+        let last = match channel {
+            0 => self.first,
+            _ => self.others.get(usize::from(channel)).copied().unwrap_or_default(),
+        };
+        UserRefNum(last.0.wrapping_add(1))
+    }
+
     fn reset(&mut self) {
         self.first = UserRefNum::NONE;
         self.others.fill(UserRefNum::NONE);
@@ -136,6 +145,10 @@ mod tests {
         assert!(numbers.is_new(0, UserRefNum(6)) && numbers.is_new(255, UserRefNum(1)));
         assert!(!numbers.consume(0, UserRefNum(4)));
         assert!(numbers.consume(255, UserRefNum(4)));
+        assert_eq!(
+            (numbers.next(0), numbers.next(255), numbers.next(9)),
+            (UserRefNum(6), UserRefNum(5), UserRefNum(1))
+        );
         assert!(!numbers.consume(255, UserRefNum(4)) && !numbers.is_new(255, UserRefNum(4)));
         numbers.reset();
         assert!(numbers.consume(0, UserRefNum(1)) && numbers.consume(255, UserRefNum(1)));

@@ -6,14 +6,16 @@
 //! what the gateway found wrong with them is `form_error`.
 //!
 //! Kind numbers are never reused. Reserved for what is to come: 5 `ActivateVersion`, 6 `StateHash`,
-//! 17 `Fee`, 18 `RiskLimit`, 19 `Calendar`, 43 `Modify`, 44 `MassCancel`, 45 `DisableEntry`,
-//! 46 `EnableEntry`, 47 `AccountQuery`, 50 `Halt`, 51 `Resume`, 52 `Phase`, 53 `BustTrade`,
+//! 17 `Fee`, 18 `RiskLimit`, 19 `Calendar`, 50 `Halt`, 51 `Resume`, 52 `Phase`, 53 `BustTrade`,
 //! 54 `TradeCorrection`.
+
+mod requests;
 
 use std::mem::offset_of;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+pub use self::requests::{AccountQuery, DisableEntry, EnableEntry, MassCancel, Modify};
 use super::record::records;
 use super::{
     AccountId, ClOrdId, Connection, CurrencyCode, Epoch, FirmCode, LINE_BYTES, Line, Nanos, PortId,
@@ -42,6 +44,11 @@ records! {
     40 NewOrder [2]
     41 Cancel [1]
     42 Replace [2]
+    43 Modify [1]
+    44 MassCancel [1]
+    45 DisableEntry [1]
+    46 EnableEntry [1]
+    47 AccountQuery [1]
 }
 
 /// What every command begins with.

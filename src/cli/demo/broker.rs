@@ -330,6 +330,10 @@ impl Desk {
             // These brokers replace nothing.
             Outbound::Replaced(..)
             | Outbound::Restated(..)
+            | Outbound::Modified(..)
+            | Outbound::MassCanceled(..)
+            | Outbound::EntryAnswer(..)
+            | Outbound::AccountAnswer(..)
             | Outbound::SystemEvent(_)
             | Outbound::NotBuilt(_) => {}
         }

@@ -52,6 +52,16 @@ fn hidden_and_reserve_orders_wait_behind_what_is_shown() {
 }
 
 #[test]
+fn a_modify_reduces_or_changes_the_kind_of_sale() {
+    tell("modify");
+}
+
+#[test]
+fn a_firm_cancels_many_orders_and_switches_its_entry() {
+    tell("mass_cancel");
+}
+
+#[test]
 fn orders_that_break_a_rule_are_rejected_with_its_reason() {
     tell("rejects");
 }

@@ -19,6 +19,22 @@ pub(super) enum Step {
         number: u32,
         intended: u32,
     },
+    Modify {
+        login: usize,
+        number: u32,
+        side: &'static str,
+        intended: u32,
+    },
+    MassCancel {
+        login: usize,
+        listing: Option<usize>,
+        side: Option<&'static str>,
+    },
+    Switch {
+        login: usize,
+        enables: bool,
+    },
+    Query(usize),
     LogOut(usize),
     LogIn(usize),
     Wait {
@@ -43,6 +59,16 @@ proptest! {
                 Step::Enter(ticket) => naive.enter(&numbered(ticket, number)),
                 Step::Replace(change) => naive.replace(&of_step(change, number)),
                 Step::Cancel { login, number, intended } => naive.cancel(login, number, intended),
+                Step::Modify { login, number, side, intended } => {
+                    naive.modify(login, number, (side, intended))
+                }
+                Step::MassCancel { login, listing, side } => {
+                    naive.mass_cancel(login, number_at(number), (listing, side))
+                }
+                Step::Switch { login, enables } => {
+                    naive.switch(login, number_at(number), enables)
+                }
+                Step::Query(login) => naive.query(login),
                 Step::LogOut(login) => naive.log_out(login),
                 Step::LogIn(login) => naive.log_in(login),
                 Step::Wait { .. } => Vec::new(),
@@ -73,10 +99,21 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         6 => change().prop_map(Step::Replace),
         4 => (login.clone(), 1_u32..60, prop_oneof![Just(0), 1_u32..900])
             .prop_map(|(login, number, intended)| Step::Cancel { login, number, intended }),
+        3 => (login.clone(), 1_u32..60, any_side(), 1_u32..900)
+            .prop_map(|(login, number, side, intended)| Step::Modify { login, number, side, intended }),
+        1 => (login.clone(), prop::option::of(0_usize..3), prop::option::of(any_side()))
+            .prop_map(|(login, listing, side)| Step::MassCancel { login, listing, side }),
+        1 => (login.clone(), prop::bool::weighted(0.7))
+            .prop_map(|(login, enables)| Step::Switch { login, enables }),
+        1 => login.clone().prop_map(Step::Query),
         1 => login.clone().prop_map(Step::LogOut),
         1 => login.prop_map(Step::LogIn),
         2 => (1_u64..8).prop_map(|seconds| Step::Wait { seconds }),
     ]
+}
+
+fn any_side() -> impl Strategy<Value = &'static str> {
+    prop_oneof![Just("buy"), Just("sell"), Just("short")]
 }
 
 /// Prices near each other and values near what the accounts have, so that orders meet and funds end.
@@ -201,6 +238,20 @@ pub(super) fn line(step: &Step, number: u32) -> String {
         Step::Cancel { login, number, intended } => {
             format!("{} cancel {number} to {intended}", LOGINS[*login].name)
         }
+        Step::Modify { login, number, side, intended } => {
+            format!("{} modify {number} {side} to {intended}", LOGINS[*login].name)
+        }
+        Step::MassCancel { login, listing, side } => {
+            let symbol =
+                listing.map_or(String::new(), |row| format!("symbol={}", LISTINGS[row].symbol));
+            let side = side.map_or(String::new(), |side| format!("side={side}"));
+            format!("{} masscancel {} {symbol} {side}", LOGINS[*login].name, number_at(number))
+        }
+        Step::Switch { login, enables } => {
+            let verb = if *enables { "enable" } else { "disable" };
+            format!("{} {verb} {}", LOGINS[*login].name, number_at(number))
+        }
+        Step::Query(login) => format!("{} query", LOGINS[*login].name),
         Step::LogOut(login) => format!("down {}", LOGINS[*login].name),
         Step::LogIn(login) => format!("up {}", LOGINS[*login].name),
         Step::Wait { seconds } => format!("wait {seconds}s"),

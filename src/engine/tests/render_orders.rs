@@ -85,6 +85,26 @@ pub(super) fn order_event(
         Event::Reduced(e) => {
             format!("shown {} {} less, {} left", orders[&e.shown_as], e.quantity, e.leaves)
         }
+        Event::Modified(e) => {
+            let name = words.name(e.header.port, e.user_ref_idx, e.user_ref_num);
+            assert_eq!(name, orders[&e.order]);
+            format!("modified {name} {}, {} left", side(e.side), e.quantity)
+        }
+        Event::MassCanceled(e) => {
+            let name = words.name(e.header.port, e.user_ref_idx, e.user_ref_num);
+            let symbol = Some(e.symbol.text()).filter(|symbol| !symbol.is_empty());
+            let symbol = symbol.map_or(String::new(), |symbol| format!(" {symbol}"));
+            let sides = if e.side == 0 { String::new() } else { format!(" {}", side(e.side)) };
+            format!("mass cancel {name} of {}{symbol}{sides}", e.firm)
+        }
+        Event::EntrySwitched(e) => {
+            let name = words.name(e.header.port, e.user_ref_idx, e.user_ref_num);
+            let how = if e.enabled == 1 { "enabled" } else { "disabled" };
+            format!("entry {how} for {} by {name}", e.firm)
+        }
+        Event::AccountAnswered(e) => {
+            format!("next is {}", words.name(e.header.port, e.user_ref_idx, e.next_user_ref_num))
+        }
         Event::Rejected(e) => {
             let name = words.name(e.header.port, e.user_ref_idx, e.user_ref_num);
             format!("rejected {name} {}", reject_reason(e.reason))

@@ -8,9 +8,9 @@ use super::render::{book, decimal};
 use super::world::World;
 use crate::order_manager::Asset;
 use crate::types::command::{
-    AccountOpen, AccountUpdate, Cancel, CommandHeader, CurrencyDefine, DayEnd, DayStart,
-    FirmDefine, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, Replace, TermStart, Tick,
-    Transfer,
+    AccountOpen, AccountQuery, AccountUpdate, Cancel, CommandHeader, CurrencyDefine, DayEnd,
+    DayStart, DisableEntry, EnableEntry, FirmDefine, InstrumentDefine, MassCancel, Modify,
+    NewOrder, PortDefine, PortDown, PortUp, Replace, TermStart, Tick, Transfer,
 };
 use crate::types::{
     AccountId, AccountStatus, AssetKind, ClOrdId, Connection, CurrencyCode, DisconnectPolicy,
@@ -128,6 +128,67 @@ impl<'a> Speaker<'a> {
                     user_ref_idx,
                     ..FromZeros::new_zeroed()
                 })
+            }
+            [port, "modify", number, side, "to", quantity] => {
+                self.port = Some(port);
+                let header = self.header::<Modify>();
+                let (user_ref_idx, user_ref_num) = number_of(number);
+                self.world.apply(&Modify {
+                    header,
+                    user_ref_num,
+                    quantity: Quantity(quantity.parse().unwrap()),
+                    user_ref_idx,
+                    side: side_of(side),
+                    ..FromZeros::new_zeroed()
+                })
+            }
+            [port, "masscancel", number, ref options @ ..] => {
+                self.port = Some(port);
+                let header = self.header::<MassCancel>();
+                let (user_ref_idx, user_ref_num) = number_of(number);
+                let symbol: Option<String> = option(options, "symbol");
+                self.world.apply(&MassCancel {
+                    header,
+                    user_ref_num,
+                    firm: firm_of(options),
+                    symbol: symbol.map_or(Symbol::BLANK, |symbol| Symbol::new(&symbol).unwrap()),
+                    group_id: option(options, "group").unwrap_or(0),
+                    user_ref_idx,
+                    side: option::<String>(options, "side").map_or(0, |side| side_of(&side)),
+                    reserved: [0; 20],
+                })
+            }
+            [port, "disable", number, ref options @ ..] => {
+                self.port = Some(port);
+                let header = self.header::<DisableEntry>();
+                let ((user_ref_idx, user_ref_num), firm) = (number_of(number), firm_of(options));
+                let reserved = [0; 31];
+                self.world.apply(&DisableEntry {
+                    header,
+                    user_ref_num,
+                    firm,
+                    user_ref_idx,
+                    reserved,
+                })
+            }
+            [port, "enable", number, ref options @ ..] => {
+                self.port = Some(port);
+                let header = self.header::<EnableEntry>();
+                let ((user_ref_idx, user_ref_num), firm) = (number_of(number), firm_of(options));
+                let reserved = [0; 31];
+                self.world.apply(&EnableEntry {
+                    header,
+                    user_ref_num,
+                    firm,
+                    user_ref_idx,
+                    reserved,
+                })
+            }
+            [port, "query", ref channel @ ..] => {
+                self.port = Some(port);
+                let header = self.header::<AccountQuery>();
+                let user_ref_idx = channel.first().map_or(0, |channel| channel.parse().unwrap());
+                self.world.apply(&AccountQuery { header, user_ref_idx, reserved: [0; 39] })
             }
             [port, "replace", original, "by", number, quantity, price, ref options @ ..] => {
                 self.port = Some(port);
@@ -336,13 +397,7 @@ impl<'a> Speaker<'a> {
             "market" => Price::MARKET,
             price => Price(parse_decimal(price, decimals).try_into().unwrap()),
         };
-        let side = match side {
-            "buy" => Side::Buy.byte(),
-            "sell" => Side::Sell.byte(),
-            "short" => Side::SellShort.byte(),
-            "exempt" => Side::SellShortExempt.byte(),
-            _ => b'?',
-        };
+        let side = side_of(side);
         let (user_ref_idx, user_ref_num) = number_of(number);
         let byte = |name, usual| option::<char>(options, name).map_or(usual, |c| c as u8);
         let immediate = options.contains(&"ioc");
@@ -451,6 +506,7 @@ impl<'a> Speaker<'a> {
             idle_cancels,
             malformed_cancels,
             idle_replaces,
+            idle_modifies,
             refused_logins,
             not_allowed,
         } = self.world.engine.counters();
@@ -460,6 +516,7 @@ impl<'a> Speaker<'a> {
             (idle_cancels, "with nothing to cancel"),
             (malformed_cancels, "cancels out of form"),
             (idle_replaces, "with nothing to replace"),
+            (idle_modifies, "with nothing to modify"),
             (refused_logins, "to log in"),
             (not_allowed, "not allowed"),
         ]
@@ -483,6 +540,22 @@ impl<'a> Speaker<'a> {
         let (total, held) = balance.map_or((0, 0), |balance| (balance.total, balance.held));
         format!("{} {asset}, {} held", decimal(total, decimals), decimal(held, decimals))
     }
+}
+
+fn side_of(side: &str) -> u8 {
+    match side {
+        "buy" => Side::Buy.byte(),
+        "sell" => Side::Sell.byte(),
+        "short" => Side::SellShort.byte(),
+        "exempt" => Side::SellShortExempt.byte(),
+        _ => b'?',
+    }
+}
+
+/// The firm that a request names.
+fn firm_of(options: &[&str]) -> FirmCode {
+    let firm: Option<String> = option(options, "firm");
+    firm.map_or(FirmCode::BLANK, |firm| FirmCode::new(&firm).unwrap())
 }
 
 fn currency(asset: &str) -> CurrencyCode {

@@ -7,12 +7,14 @@
 //! Kind numbers are never reused.
 
 mod order;
+mod request;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 pub use self::order::{
     Accepted, Canceled, Executed, Reduced, Rejected, Replaced, Restated, Rested,
 };
+pub use self::request::{AccountAnswered, EntrySwitched, MassCanceled, Modified};
 use super::record::records;
 use super::{
     AccountId, Connection, CurrencyCode, CurrencyId, Epoch, FirmCode, FirmId, InstrumentId,
@@ -41,6 +43,8 @@ records! {
     16 TradingAction [1]
     32 PortWentUp [1]
     33 PortWentDown [1]
+    34 EntrySwitched [1]
+    35 AccountAnswered [1]
     40 Accepted [3]
     41 Rested [1]
     42 Executed [2]
@@ -49,6 +53,8 @@ records! {
     45 Replaced [3]
     46 Reduced [1]
     47 Restated [2]
+    48 Modified [1]
+    49 MassCanceled [1]
 }
 
 /// What every event begins with: where it stands in the streams it belongs to.

@@ -142,7 +142,7 @@ impl Cancel {
 
 /// What is known of a malformed appendage: the channel, or [`Inbound::parse`](super::Inbound::parse)
 /// would have refused the message.
-fn of_channel(malformed: MalformedAppendage) -> Options {
+pub(super) fn of_channel(malformed: MalformedAppendage) -> Options {
     channel(malformed.user_ref_idx.unwrap_or_default())
 }
 
@@ -169,6 +169,10 @@ pub fn emit(
         Event::Restated(e) if e.header.port_sequence != 0 => {
             Some(answers::restated(e, sequence, timestamp, out))
         }
+        Event::Modified(e) => Some(answers::modified(e, timestamp, out)),
+        Event::MassCanceled(e) => Some(answers::mass_canceled(e, timestamp, out)),
+        Event::EntrySwitched(e) => Some(answers::entry_switched(e, timestamp, out)),
+        Event::AccountAnswered(e) => Some(answers::account_answered(e, timestamp, out)),
         _ => None,
     }
 }
@@ -324,7 +328,7 @@ fn rejected(event: &event::Rejected, timestamp: u64, out: &mut [u8; OUT_MAX]) ->
 
 /// A user reference number means nothing without its channel, so every answer names it; the first
 /// channel is number 0, which is said by saying nothing.
-fn channel(user_ref_idx: u8) -> Options {
+pub(super) fn channel(user_ref_idx: u8) -> Options {
     Options { user_ref_idx, ..Options::default() }
 }
 
