@@ -16,4 +16,5 @@ mod render;
 mod render_orders;
 mod replay;
 mod script;
+mod script_requests;
 mod world;

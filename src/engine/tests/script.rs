@@ -8,9 +8,9 @@ use super::render::{book, decimal};
 use super::world::World;
 use crate::order_manager::Asset;
 use crate::types::command::{
-    AccountOpen, AccountQuery, AccountUpdate, Cancel, CommandHeader, CurrencyDefine, DayEnd,
-    DayStart, DisableEntry, EnableEntry, FirmDefine, InstrumentDefine, MassCancel, Modify,
-    NewOrder, PortDefine, PortDown, PortUp, Replace, TermStart, Tick, Transfer,
+    AccountOpen, AccountUpdate, Cancel, CommandHeader, CurrencyDefine, DayEnd, DayStart,
+    FirmDefine, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, Replace, TermStart, Tick,
+    Transfer,
 };
 use crate::types::{
     AccountId, AccountStatus, AssetKind, ClOrdId, Connection, CurrencyCode, DisconnectPolicy,
@@ -31,9 +31,9 @@ pub(super) fn run(world: &mut World, line: &str) -> Vec<String> {
 }
 
 /// Who gives a command, and what is odd about it.
-struct Speaker<'a> {
-    world: &'a mut World,
-    port: Option<&'a str>,
+pub(super) struct Speaker<'a> {
+    pub(super) world: &'a mut World,
+    pub(super) port: Option<&'a str>,
     request: u64,
     stale: bool,
     form_error: u16,
@@ -129,67 +129,6 @@ impl<'a> Speaker<'a> {
                     ..FromZeros::new_zeroed()
                 })
             }
-            [port, "modify", number, side, "to", quantity] => {
-                self.port = Some(port);
-                let header = self.header::<Modify>();
-                let (user_ref_idx, user_ref_num) = number_of(number);
-                self.world.apply(&Modify {
-                    header,
-                    user_ref_num,
-                    quantity: Quantity(quantity.parse().unwrap()),
-                    user_ref_idx,
-                    side: side_of(side),
-                    ..FromZeros::new_zeroed()
-                })
-            }
-            [port, "masscancel", number, ref options @ ..] => {
-                self.port = Some(port);
-                let header = self.header::<MassCancel>();
-                let (user_ref_idx, user_ref_num) = number_of(number);
-                let symbol: Option<String> = option(options, "symbol");
-                self.world.apply(&MassCancel {
-                    header,
-                    user_ref_num,
-                    firm: firm_of(options),
-                    symbol: symbol.map_or(Symbol::BLANK, |symbol| Symbol::new(&symbol).unwrap()),
-                    group_id: option(options, "group").unwrap_or(0),
-                    user_ref_idx,
-                    side: option::<String>(options, "side").map_or(0, |side| side_of(&side)),
-                    reserved: [0; 20],
-                })
-            }
-            [port, "disable", number, ref options @ ..] => {
-                self.port = Some(port);
-                let header = self.header::<DisableEntry>();
-                let ((user_ref_idx, user_ref_num), firm) = (number_of(number), firm_of(options));
-                let reserved = [0; 31];
-                self.world.apply(&DisableEntry {
-                    header,
-                    user_ref_num,
-                    firm,
-                    user_ref_idx,
-                    reserved,
-                })
-            }
-            [port, "enable", number, ref options @ ..] => {
-                self.port = Some(port);
-                let header = self.header::<EnableEntry>();
-                let ((user_ref_idx, user_ref_num), firm) = (number_of(number), firm_of(options));
-                let reserved = [0; 31];
-                self.world.apply(&EnableEntry {
-                    header,
-                    user_ref_num,
-                    firm,
-                    user_ref_idx,
-                    reserved,
-                })
-            }
-            [port, "query", ref channel @ ..] => {
-                self.port = Some(port);
-                let header = self.header::<AccountQuery>();
-                let user_ref_idx = channel.first().map_or(0, |channel| channel.parse().unwrap());
-                self.world.apply(&AccountQuery { header, user_ref_idx, reserved: [0; 39] })
-            }
             [port, "replace", original, "by", number, quantity, price, ref options @ ..] => {
                 self.port = Some(port);
                 let header = self.header::<Replace>();
@@ -205,7 +144,7 @@ impl<'a> Speaker<'a> {
                 let order = self.order(header, side, number, (quantity, symbol, price), options);
                 self.world.apply(&order)
             }
-            _ => self.administer(words),
+            _ => self.request(words).unwrap_or_else(|| self.administer(words)),
         }
     }
 
@@ -311,7 +250,7 @@ impl<'a> Speaker<'a> {
         }
     }
 
-    fn header<C: Record>(&self) -> CommandHeader {
+    pub(super) fn header<C: Record>(&self) -> CommandHeader {
         let mut header = self
             .port
             .map_or(CommandHeader::internal::<C>(Nanos::ZERO), |port| self.world.header::<C>(port));
@@ -542,7 +481,7 @@ impl<'a> Speaker<'a> {
     }
 }
 
-fn side_of(side: &str) -> u8 {
+pub(super) fn side_of(side: &str) -> u8 {
     match side {
         "buy" => Side::Buy.byte(),
         "sell" => Side::Sell.byte(),
@@ -552,23 +491,17 @@ fn side_of(side: &str) -> u8 {
     }
 }
 
-/// The firm that a request names.
-fn firm_of(options: &[&str]) -> FirmCode {
-    let firm: Option<String> = option(options, "firm");
-    firm.map_or(FirmCode::BLANK, |firm| FirmCode::new(&firm).unwrap())
-}
-
 fn currency(asset: &str) -> CurrencyCode {
     CurrencyCode::new(asset).unwrap_or(CurrencyCode::BLANK)
 }
 
 /// "7" or, on another channel than 0, "3/7".
-fn number_of(text: &str) -> (u8, UserRefNum) {
+pub(super) fn number_of(text: &str) -> (u8, UserRefNum) {
     let (channel, number) = text.split_once('/').unwrap_or(("0", text));
     (channel.parse().unwrap(), UserRefNum(number.parse().unwrap()))
 }
 
-fn option<T: std::str::FromStr>(options: &[&str], name: &str) -> Option<T> {
+pub(super) fn option<T: std::str::FromStr>(options: &[&str], name: &str) -> Option<T> {
     let value = options.iter().find_map(|option| option.strip_prefix(name)?.strip_prefix('='))?;
     value.parse().ok()
 }

@@ -310,7 +310,7 @@ mod tests {
         for enables in [false, true] {
             let switch = EntrySwitch::new(UserRefNum(9), enables);
             let size = switch.emit(&options, &mut out);
-            let (Ok(Inbound::DisableEntry(m, _)) | Ok(Inbound::EnableEntry(m, _))) =
+            let Ok(Inbound::DisableEntry(m, _) | Inbound::EnableEntry(m, _)) =
                 Inbound::parse(&out[..size])
             else {
                 panic!("no switch")
