@@ -22,7 +22,8 @@ pub(super) struct Deadlines {
 impl Deadlines {
     /// For so many ports and resting orders.
     pub(super) fn new(ports: u32, orders: u32) -> Self {
-        Self { grace: TimerQueue::new(ports), expiry: TimerQueue::new(orders) }
+        // Numbers of both begin at 1.
+        Self { grace: TimerQueue::new(ports + 1), expiry: TimerQueue::new(orders + 1) }
     }
 
     fn first(&self) -> Option<Nanos> {
