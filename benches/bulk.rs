@@ -43,7 +43,13 @@ fn main() {
     });
     show("a sale to 10,000 orders", || {
         let book = Book::of(ORDERS, 0);
-        let sale = NewOrder { quantity: Quantity(10_000), side: Side::Sell.byte(), ..book.order() };
+        let sale = NewOrder {
+            quantity: Quantity(10_000),
+            side: Side::Sell.byte(),
+            // The firm may have no more open orders.
+            time_in_force: TimeInForce::ImmediateOrCancel.byte(),
+            ..book.order()
+        };
         book.time(&sale, OPENING)
     });
 }
