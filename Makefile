@@ -13,7 +13,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 MAKEFLAGS += --no-print-directory
 CARGO := cargo
 .DEFAULT_GOAL := help
-.PHONY: help run test setup
+.PHONY: help run test setup setup-test
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
@@ -23,7 +23,7 @@ run: setup ## build, then the demo; DURATION=60 RATE=20000 BACKEND=dpdk
 		--duration $(DURATION) --rate $(RATE) --backend $(BACKEND) --dir $(DIR)
 
 # Clippy, the second clippy and doc share their compiled dependencies; only the tests need real code.
-test: setup ## everything a change must pass: format, lints, tests, documentation
+test: setup-test ## everything a change must pass: format, lints, tests, documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) clippy --package rialto --all-targets --no-default-features --locked -- -D warnings
@@ -32,3 +32,7 @@ test: setup ## everything a change must pass: format, lints, tests, documentatio
 
 setup: ## system packages and tool chain, where missing
 	@hwconfig/setup.sh
+
+# And programs of others, which the tests set against ours.
+setup-test:
+	@hwconfig/setup.sh test

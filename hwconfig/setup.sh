@@ -1,10 +1,15 @@
 #!/bin/sh
-# Makes this machine able to build and run Rialto: system packages and the Rust tool chain.
+# Makes this machine able to build and run Rialto: system packages and the Rust tool chain; with the
+# argument `test`, able to test it too: programs of others that speak the same protocols.
 # Changes nothing that is there already; says what it does on stderr. Called by the Makefile.
 set -eu
 
 PACKAGES="ca-certificates git make build-essential pkg-config libclang-dev libdpdk-dev uuid-dev
 libbsd-dev iproute2 ethtool"
+# A command and the package that brings it. Node.js and npm often come from elsewhere than Debian.
+TEST_COMMANDS="tshark:tshark node:nodejs npm:npm"
+# What npm installs is here, in the versions that its lock file names.
+BROKER=$(dirname "$0")/../tests/parties/soupbintcp
 
 say() { echo "set-up: $*" >&2; }
 stop() { say "$@"; exit 1; }
@@ -16,6 +21,14 @@ missing_packages() {
     for package in $PACKAGES; do
         status=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null) || status=
         [ "$status" = installed ] || printf '%s ' "$package"
+    done
+    missing_test_packages
+}
+
+missing_test_packages() {
+    [ "$purpose" = test ] || return 0
+    for pair in $TEST_COMMANDS; do
+        command -v "${pair%:*}" >/dev/null || printf '%s ' "${pair#*:}"
     done
 }
 
@@ -53,6 +66,17 @@ check_other_system() {
         # shellcheck disable=SC2086 # one line
         stop_for "$(echo $PACKAGES)"
     fi
+    missing=$(missing_test_packages)
+    [ -z "$missing" ] || { say "the tests need what Debian has in"; stop_for "$missing"; }
+}
+
+# Only when the lock file is not the one of the last time: needs the network, and removes first.
+install_broker() {
+    cmp -s "$BROKER/package-lock.json" "$BROKER/node_modules/installed" && return 0
+    say "installing $BROKER/node_modules"
+    npm ci --prefix "$BROKER" --ignore-scripts --no-audit --no-fund --loglevel=error >&2 ||
+        stop "npm failed, see above"
+    cp "$BROKER/package-lock.json" "$BROKER/node_modules/installed"
 }
 
 check_rust() {
@@ -61,9 +85,16 @@ check_rust() {
     stop_for "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y"
 }
 
+purpose=${1:-run}
+case $purpose in
+    run | test) ;;
+    *) stop "usage: setup.sh [run|test]" ;;
+esac
+
 if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
     install_packages
 else
     check_other_system
 fi
 check_rust
+[ "$purpose" != test ] || install_broker

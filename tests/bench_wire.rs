@@ -33,6 +33,8 @@ fn assert_measured(result: &Value, backend: &str, pmd: Option<&str>) {
         assert!(positive(&figures[kind]["p50_us"]), "{kind} in {figures}");
         assert!(positive(&figures[kind]["p99_us"]), "{kind} in {figures}");
     }
+    // A memif client has no UDP.
+    assert_eq!(positive(&figures["datagram_echo"]["p50_us"]), backend != "memif", "{figures}");
     assert!(positive(&figures["ratio_p50"]) && positive(&figures["ratio_p99"]), "{figures}");
     assert!(figures["added_ns_per_order"].is_i64(), "{figures}");
     let steps = figures["steps_ns"].as_object().unwrap();

@@ -5,14 +5,16 @@
 #![cfg(feature = "dpdk")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rialto::counters::CounterBlock;
 use rialto::net::stack::Counters;
-use rialto::net::{ConnectionId, DpdkConfig, DpdkDevice, NetEvent, Stack, StackConfig, Transport};
+use rialto::net::{
+    ConnectionId, DpdkConfig, DpdkDevice, NetEvent, Stack, StackConfig, Transport, WithEcho,
+};
 use rialto::sys::dpdk::{DpdkError, Eal, Mempool, Port, PortConfig};
 use rialto::types::Nanos;
 use socket2::{Domain, Socket, Type};
@@ -53,6 +55,10 @@ fn runs(mut command: Command) -> String {
 
 fn arguments(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
+}
+
+fn eal(device: &str) -> Vec<String> {
+    arguments(&format!("--no-pci -l 0 --no-telemetry --no-huge -m 128 --no-shconf {device}"))
 }
 
 fn now() -> Nanos {
@@ -100,8 +106,7 @@ fn echo_story(test: &str, device: &str) {
 /// Echoes, and sends a datagram to the group each millisecond, until the client is done.
 #[expect(clippy::zombie_processes, reason = "the lab ends with the server, and the client with it")]
 fn serve(mut client: Command, device: &str) -> Counters {
-    let eal = format!("--no-pci -l 0 --no-telemetry --no-huge -m 128 --no-shconf {device}");
-    let device = DpdkDevice::open(&DpdkConfig::new(arguments(&eal)), CounterBlock::none()).unwrap();
+    let device = DpdkDevice::open(&DpdkConfig::new(eal(device)), CounterBlock::none()).unwrap();
     let mut stack =
         Stack::new(StackConfig::new(OURS, 24, PORT), device, CounterBlock::none()).unwrap();
     let mut client = client.spawn().unwrap();
@@ -187,6 +192,80 @@ fn be_a_client() {
     assert!(received == bulk);
     stream.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(stream.read(&mut received).unwrap(), 0);
+}
+
+#[test]
+fn datagrams_of_a_kernel_client_are_echoed_over_dpdk_and_those_to_other_ports_are_dropped() {
+    const TEST: &str =
+        "datagrams_of_a_kernel_client_are_echoed_over_dpdk_and_those_to_other_ports_are_dropped";
+    match std::env::var(ROLE).as_deref() {
+        Err(_) => {
+            runs(role(&[LAB], TEST, "server"));
+        }
+        Ok("server") => echo_datagrams(role(&BROKERS, TEST, "client")),
+        Ok("client") => send_datagrams(),
+        Ok(other) => panic!("no role {other}"),
+    }
+}
+
+/// Source ports whose datagrams are echoed.
+const ECHO_PORTS: std::ops::RangeInclusive<u16> = 46_000..=46_009;
+const ECHOES: u32 = 500;
+
+/// Echoes until the client is done. What it sent elsewhere came before the echoes that it waits for.
+fn echo_datagrams(mut client: Command) {
+    let device = DpdkDevice::open(&DpdkConfig::new(eal(AF_PACKET)), CounterBlock::none()).unwrap();
+    let config = StackConfig { receive_port: Some(PORT), ..StackConfig::new(OURS, 24, PORT) };
+    let published = CounterBlock::none();
+    let mut transport = WithEcho::new(Stack::new(config, device, published).unwrap(), ECHO_PORTS);
+    let mut client = client.spawn().unwrap();
+    let start = Instant::now();
+    let mut others = Vec::new();
+    let status = loop {
+        assert!(start.elapsed() < PATIENCE, "the client takes too long: {transport:?}");
+        if transport.poll(now()) > 0 {
+            continue;
+        }
+        while let Some((from, payload)) = transport.next_datagram() {
+            others.push((from.port(), payload.to_vec()));
+        }
+        if let Some(status) = client.try_wait().unwrap() {
+            break status;
+        }
+    };
+    assert!(status.success(), "the client failed: {status}, {transport:?}");
+    assert_eq!(others, [(ECHO_PORTS.end() + 1, b"order".to_vec())], "{transport:?}");
+    let said = format!("{transport:?}");
+    for count in ["datagrams_unwanted: 1", "datagrams_lost: 0", "malformed: 0"] {
+        assert!(said.contains(count), "{count} in {said}");
+    }
+}
+
+fn send_datagrams() {
+    let socket = |port| {
+        let socket = UdpSocket::bind(SocketAddrV4::new(THEIRS, port)).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        // Connected, so that an ICMP error would be told.
+        socket.connect(SocketAddrV4::new(OURS, PORT)).unwrap();
+        socket
+    };
+    let echoed = socket(*ECHO_PORTS.start());
+    let other = socket(ECHO_PORTS.end() + 1);
+    let elsewhere = socket(ECHO_PORTS.end() + 2);
+    elsewhere.connect(SocketAddrV4::new(OURS, PORT + 1)).unwrap();
+    other.send(b"order").unwrap();
+    elsewhere.send(b"order").unwrap();
+    let longest: Vec<u8> = (0..=250).cycle().take(1_472).collect();
+    for round in 0..ECHOES {
+        let sent = &longest[..round as usize * 7 % (longest.len() + 1)];
+        echoed.send(sent).unwrap();
+        let mut bytes = [0; 2_048];
+        let count = echoed.recv(&mut bytes).unwrap();
+        assert!(&bytes[..count] == sent, "round {round}");
+    }
+    elsewhere.set_nonblocking(true).unwrap();
+    let told = elsewhere.recv(&mut [0; 16]).unwrap_err();
+    assert_eq!(told.kind(), ErrorKind::WouldBlock, "no answer, and no ICMP error");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use rialto::agent::Agent;
 use rialto::counters::CounterBlock;
 use rialto::net::ipv4::Ipv4Network;
 use rialto::net::{ClientConnection, ClientHost, MemoryDevice, Stack, StackConfig};
-use rialto::types::{Price, Quantity, Side, Symbol, TimeInForce, UserRefNum};
+use rialto::types::{Nanos, Price, Quantity, Side, Symbol, TimeInForce, UserRefNum};
 use rialto::wire::ouch::{ENTER_BYTES_MAX, Enter, Options};
 use rialto::wire::soup::{self, Packet};
 
@@ -43,11 +43,16 @@ struct Client {
 
 impl World {
     fn new() -> Self {
+        Self::throttled(None)
+    }
+
+    /// With a limit of messages a second for each session.
+    fn throttled(messages_per_second_max: Option<u32>) -> Self {
         let (near, far) = MemoryDevice::pair(1_024);
         let stack =
             Stack::new(StackConfig::new(*OURS.ip(), 24, OURS.port()), near, CounterBlock::none())
                 .unwrap();
-        let pipeline = Pipeline::open(stack, SEGMENT_BYTES);
+        let pipeline = Pipeline::open_throttled(stack, SEGMENT_BYTES, messages_per_second_max);
         let network = Ipv4Network::new(THEIRS, 24).unwrap();
         let host = ClientHost::new(far, network, OURS, pipeline.core.now);
         Self { pipeline, host }
@@ -73,6 +78,12 @@ impl World {
             agent.do_work(now).unwrap();
         });
         self.host.poll(self.pipeline.core.now);
+    }
+
+    /// Time passes in which nobody does anything.
+    fn wait(&mut self, span: Nanos) {
+        let now = &mut self.pipeline.core.now;
+        *now = now.after(span);
     }
 
     /// Cycles until the client has heard `count` more messages; how many that took.
@@ -199,4 +210,65 @@ fn a_session_that_sends_without_end_has_its_turns_and_others_theirs() {
     }
     let rounds = ROUNDS as u64;
     assert!(taken > rounds + MESSAGES_PER_TURN * rounds, "the noise was faint: {taken} messages");
+}
+
+/// Of a session, in the stories of the throttle; a second's worth may come at once.
+const LIMIT: u32 = 1_000;
+
+#[test]
+fn a_session_over_its_limit_is_left_unread_and_loses_nothing_and_others_do_not_notice() {
+    const ORDERS: usize = 5_000;
+    let mut world = World::throttled(Some(LIMIT));
+    let mut noisy = world.login("BETA01", 40_001);
+    let mut honest = world.login("ALFA01", 40_002);
+    for _ in 0..ORDERS {
+        noisy.enters(Side::Buy);
+    }
+    let (heard, start) = (noisy.heard, world.pipeline.core.now);
+    let (mut seconds, mut rounds) = (0, 0);
+    while noisy.heard < heard + ORDERS {
+        noisy.push(&mut world.host);
+        honest.enters(Side::Buy);
+        let cycles = world.hears(&mut honest, 1);
+        assert!(cycles <= CYCLES_MAX, "an order took {cycles} cycles");
+        noisy.takes(&mut world.host);
+        world.wait(Nanos::from_millis(5));
+        let elapsed = world.pipeline.core.now.since(start);
+        seconds = elapsed.0 / Nanos::SECOND.0;
+        // The first second's worth comes at once.
+        let bound = u64::from(LIMIT) * (seconds + 2) + 1;
+        assert!((noisy.heard - heard) as u64 <= bound, "{} after {seconds} s", noisy.heard);
+        rounds += 1;
+        assert!(rounds < 4_000, "{} of {ORDERS}", noisy.heard - heard);
+    }
+    assert!((3..=6).contains(&seconds), "{seconds} s");
+    let counters = *world.pipeline.gateway.counters();
+    assert!(counters.throttled > 0, "{counters:?}");
+    assert_eq!((counters.floods, counters.violations), (0, 0), "{counters:?}");
+}
+
+#[test]
+fn a_session_that_remains_over_its_limit_is_disconnected() {
+    let mut world = World::throttled(Some(LIMIT));
+    let mut noisy = world.login("BETA01", 40_001);
+    let mut honest = world.login("ALFA01", 40_002);
+    let start = world.pipeline.core.now;
+    while world.pipeline.gateway.counters().floods == 0 {
+        while noisy.unsent.len() < 64 * 1024 {
+            noisy.enters(Side::Buy);
+        }
+        noisy.push(&mut world.host);
+        honest.enters(Side::Buy);
+        world.hears(&mut honest, 1);
+        noisy.takes(&mut world.host);
+        world.wait(Nanos::from_millis(10));
+        let elapsed = world.pipeline.core.now.since(start);
+        assert!(elapsed < Nanos::from_secs(40), "{:?}", world.pipeline.gateway.counters());
+    }
+    let elapsed = world.pipeline.core.now.since(start);
+    assert!(elapsed >= Nanos::from_secs(30), "{elapsed:?}");
+    let counters = *world.pipeline.gateway.counters();
+    assert_eq!((counters.floods, counters.throttled), (1, 1), "{counters:?}");
+    honest.enters(Side::Buy);
+    world.hears(&mut honest, 1);
 }

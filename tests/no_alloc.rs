@@ -12,18 +12,24 @@ use std::rc::Rc;
 
 use rialto::counters::CounterBlock;
 use rialto::net::device::Device;
-use rialto::net::ethernet::MacAddress;
-use rialto::net::ipv4::Ipv4Network;
+use rialto::net::ethernet::{ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
+use rialto::net::ipv4::{Ipv4Header, Ipv4Network, PROTOCOL_UDP};
+use rialto::net::udp::UdpHeader;
 use rialto::net::{
     ClientConnection, ClientHost, KernelConfig, KernelTransport, MemoryDevice, Stack, StackConfig,
     Transport,
 };
 use rialto::sys::alloc_count::{CountingAllocator, counted, uncounted};
-use rialto::types::{Nanos, Price, Quantity, Side, Symbol, TimeInForce, UserRefNum};
+use rialto::types::command::{CommandHeader, NewOrder, PortUp, SetPhase};
+use rialto::types::{
+    Epoch, Line, Nanos, Phase, PortId, Price, Quantity, Record, Side, Symbol, TimeInForce,
+    UserRefNum,
+};
 use rialto::wire::ouch::{CANCEL_BYTES_MAX, Cancel, ENTER_BYTES_MAX, Enter, Options};
 use rialto::wire::soup::{self, Packet};
+use zerocopy::FromZeros as _;
 
-use pipeline::Pipeline;
+use pipeline::{Core, Pipeline};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -67,6 +73,105 @@ fn nothing_is_allocated_over_our_own_tcp() {
         HostWire { host: Rc::clone(&host), connection, unsent: Vec::new() }
     });
     story(&mut pipeline, wires);
+}
+
+#[test]
+fn nothing_is_allocated_for_datagrams_whether_they_are_taken_or_lost() {
+    let (near, mut far) = MemoryDevice::pair(1_024);
+    let [ours, theirs] = [1, 2].map(|host| SocketAddrV4::new(Ipv4Addr::new(10, 9, 0, host), 7_001));
+    let device = Uncounted { device: near, frame: vec![0; 2_048] };
+    let config =
+        StackConfig { receive_port: Some(7_001), ..StackConfig::new(*ours.ip(), 24, 7_001) };
+    let frame = datagram(EthernetHeader {
+        destination: device.mac(),
+        source: far.mac(),
+        ether_type: ETHER_TYPE_IPV4,
+    });
+    let mut stack = Stack::new(config, device, CounterBlock::none()).unwrap();
+    let mut allocated = 0;
+    for cycle in 0..COUNTED {
+        for _ in 0..30 {
+            far.transmit(frame.len(), |sent| sent.copy_from_slice(&frame)).unwrap();
+        }
+        far.flush();
+        while far.receive().is_some() {}
+        let now = Nanos::from_millis(u64::from(cycle));
+        let ((), count) = counted(|| {
+            stack.poll(now);
+            // At times the user does not come for so long that some are lost.
+            while cycle % 16 == 0
+                && let Some((from, payload)) = stack.next_datagram()
+            {
+                assert_eq!((from, payload), (theirs, &b"order"[..]));
+            }
+        });
+        allocated += count;
+    }
+    assert!(stack.counters().datagrams_lost > 0 && stack.counters().datagrams_received > 0);
+    assert_eq!(allocated, 0);
+}
+
+/// A frame with a datagram from .2 to .1.
+fn datagram(header: EthernetHeader) -> Vec<u8> {
+    let payload = b"order";
+    let ip = Ipv4Header {
+        source: Ipv4Addr::new(10, 9, 0, 2),
+        destination: Ipv4Addr::new(10, 9, 0, 1),
+        protocol: PROTOCOL_UDP,
+        ttl: 64,
+        payload_len: u16::try_from(UdpHeader::LEN + payload.len()).unwrap(),
+    };
+    let udp = UdpHeader { source_port: 7_001, destination_port: 7_001 };
+    [&header.emit()[..], &ip.emit(), &udp.emit(&ip, payload), payload].concat()
+}
+
+#[test]
+fn nothing_is_allocated_in_an_auction() {
+    let mut core = Core::open(SEGMENT_BYTES);
+    let port = PortId(1);
+    let header = CommandHeader::new::<PortUp>(port, Epoch::NONE, Nanos::ZERO);
+    core.commands.push(PortUp { header, ..PortUp::new_zeroed() }.lines()).unwrap();
+    core.cycle();
+    let epoch = core.engine.engine().order_manager().ports.get(port.0).unwrap().epoch;
+    let mut number = 0;
+    let mut allocated = 0;
+    for round in 0..40 {
+        let mut give = |command: &[Line]| {
+            core.commands.push(command).unwrap();
+            core.now = core.now.after(Nanos::SECOND);
+            let count = counted(|| core.cycle()).1;
+            allocated += if round < 20 { 0 } else { count };
+        };
+        give(phase(Phase::PreOpen).lines());
+        for step in 0..30 {
+            number += 1;
+            let order = NewOrder {
+                header: CommandHeader::new::<NewOrder>(port, epoch, Nanos::ZERO),
+                price: if step < 2 { Price::MARKET } else { Price(250_000 + step * 100) },
+                symbol: Symbol::new("ACME").unwrap(),
+                user_ref_num: UserRefNum(number),
+                quantity: Quantity(100),
+                side: if number % 2 == 0 { b'B' } else { b'S' },
+                time_in_force: TimeInForce::Day.byte(),
+                display: b'Y',
+                capacity: b'A',
+                intermarket_sweep: b'N',
+                cross_type: if step < 10 { b'O' } else { b'N' },
+                ..NewOrder::new_zeroed()
+            };
+            give(order.lines());
+        }
+        give(phase(Phase::Continuous).lines());
+        give(phase(Phase::Closed).lines());
+    }
+    let last_price = core.engine.engine().order_manager().instruments.get(1).unwrap().trading;
+    assert!(last_price.last_price > Price(250_000), "{last_price:?}");
+    assert_eq!(allocated, 0);
+}
+
+fn phase(phase: Phase) -> SetPhase {
+    let header = CommandHeader::internal::<SetPhase>(Nanos::ZERO);
+    SetPhase { header, phase: phase.byte(), ..SetPhase::new_zeroed() }
 }
 
 #[test]

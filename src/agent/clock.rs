@@ -63,7 +63,9 @@ impl Discipline {
     }
 }
 
-fn real_time() -> Nanos {
+/// Real time, which may step: for those who need a moment once. Stages are given theirs.
+#[must_use]
+pub fn real_time() -> Nanos {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Nanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
 }

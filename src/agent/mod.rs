@@ -10,6 +10,7 @@ mod spans;
 use std::error::Error;
 use std::fmt;
 
+pub use clock::real_time;
 pub use runner::{AgentThread, Composite, Idle, ReadyFlag, StopFlag, pin};
 pub use spans::{Span, Spanned, Spans};
 

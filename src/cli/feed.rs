@@ -252,6 +252,23 @@ fn show(message: &[u8], decimals: u8) -> String {
             let at = price(m.price.get());
             (m.header, format!("trade     {shares} {symbol} at {at} match {number}"))
         }
+        Ok(Message::OrderExecutedWithPrice(m)) => {
+            let at = price(m.price.get());
+            let (order, shares, number) = (m.order_ref, m.shares, m.match_number);
+            (m.header, format!("executed  order {order} {shares} at {at} match {number}"))
+        }
+        Ok(Message::CrossTrade(m)) => {
+            let at = price(m.price.get());
+            let (shares, symbol, cross) = (m.shares, m.symbol, char::from(m.cross));
+            (m.header, format!("cross     {cross} {shares} {symbol} at {at}"))
+        }
+        Ok(Message::Imbalance(m)) => {
+            let (near, far) = (price(m.near.get()), price(m.far.get()));
+            let (paired, imbalance, symbol) = (m.paired, m.imbalance, m.symbol);
+            let side = char::from(m.direction);
+            let shares = format!("{paired} paired {imbalance} left {side}");
+            (m.header, format!("indicated {symbol} {shares} near {near} far {far}"))
+        }
         Ok(Message::OrderDelete(m)) => (m.header, format!("delete    order {}", m.order_ref)),
     };
     format!("{} {what}", show_time(header.timestamp()))

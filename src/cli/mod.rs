@@ -15,9 +15,9 @@ pub mod stat;
 mod units;
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use crate::types::{Nanos, Refusal};
+use crate::types::{Date, Refusal};
 
 /// Why a command failed, in words for whoever ran it.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +62,9 @@ pub enum CliError {
     /// The operator's session ended under the commands.
     #[error("the day ended or began meanwhile; apply again, which does what is left")]
     DayRolled,
+    /// The session id has four digits for the sessions of a day.
+    #[error("{0} has had its {max} sessions; start the next day (UTC)", max = Date::GENERATION_MAX)]
+    NoMoreSessions(Date),
     /// The node did not say what became of the command.
     #[error(
         "no answer within {} s; the command may have been carried out: to be sure, repeat it with the \
@@ -104,6 +107,7 @@ fn refusal(reason: Option<Refusal>) -> &'static str {
         Some(Refusal::Balance) => "the balance does not suffice",
         Some(Refusal::Capacity) => "the node is not made for so many",
         Some(Refusal::RepeatedReference) => "the external reference was used before",
+        Some(Refusal::Phase) => "the instrument is not in a phase in which this can be done",
         None => "for a reason this version does not know",
     }
 }
@@ -114,10 +118,4 @@ fn quiet_end(result: Result<(), CliError>) -> Result<(), CliError> {
         Err(CliError::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
-}
-
-/// The time, as the commands that begin something need it.
-fn now() -> Nanos {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Nanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
 }

@@ -4,9 +4,9 @@ use std::io::{self, Write as _};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use super::CliError;
 use super::bench::breakdown;
-use super::{CliError, now};
-use crate::agent::{Spans, StopFlag};
+use crate::agent::{Spans, StopFlag, real_time};
 use crate::config::market::Market;
 use crate::config::secrets::{PortSecrets, load_or_create_cluster_key};
 use crate::config::{Config, ConfigError};
@@ -39,7 +39,7 @@ pub struct Args {
     /// under a new session id, or a new exchange begins.
     #[arg(long)]
     new_incarnation: bool,
-    /// Order entry echoes connections from these ports: set by `rialto bench`.
+    /// Order entry echoes connections and datagrams from these ports: set by `rialto bench`.
     #[arg(long, hide = true, value_name = "FROM-TO", value_parser = ports)]
     bench_echo: Option<RangeInclusive<u16>>,
     /// Where to write how long each step of the pipeline took: set by `rialto bench`.
@@ -59,7 +59,7 @@ fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
 /// Why it does not start, or what it stopped with.
 pub fn run(args: Args) -> Result<(), CliError> {
     let config = Config::load(&args.config)?;
-    let now = now();
+    let now = real_time();
     let stop = StopFlag::default();
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, stop.shared())?;

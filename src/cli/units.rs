@@ -1,13 +1,8 @@
-//! Prices and times as people write them. Never through a float.
+//! Times and prices as people are shown them. Never through a float.
 
+use crate::config::decimal::DECIMALS_MAX;
 pub(super) use crate::config::decimal::show as show_price;
-use crate::config::decimal::{self, DECIMALS_MAX};
 use crate::types::{Date, Nanos};
-
-/// `text` in units of 10^-`decimals`; `None` if it is no such number.
-pub(super) fn parse_price(text: &str, decimals: u8) -> Option<u64> {
-    decimal::parse(text, decimals).ok()
-}
 
 /// Nanoseconds since midnight as a time of day.
 pub(super) fn show_time(timestamp: u64) -> String {
@@ -30,26 +25,6 @@ pub(super) fn decimals() -> clap::builder::RangedI64ValueParser<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn prices_are_read_and_shown_with_their_decimals() {
-        for (text, decimals, price, shown) in [
-            ("10.50", 4, 105_000, "10.5000"),
-            ("10", 4, 100_000, "10.0000"),
-            ("0.0001", 4, 1, "0.0001"),
-            ("71500", 0, 71_500, "71500"),
-        ] {
-            assert_eq!(parse_price(text, decimals), Some(price), "{text}");
-            assert_eq!(show_price(price, decimals), shown);
-        }
-    }
-
-    #[test]
-    fn what_is_no_price_is_none() {
-        for text in ["", ".", "1.", ".5", "-1", "1e3", "1.00001", "99999999999999999999"] {
-            assert_eq!(parse_price(text, 4), None, "{text}");
-        }
-    }
 
     #[test]
     fn a_time_of_day_is_shown_to_the_nanosecond() {

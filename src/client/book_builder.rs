@@ -58,8 +58,17 @@ impl BookBuilder {
                 gone.is_some_and(|order| order.locate == m.header.locate.get())
             }
             Ok(Message::OrderReplace(m)) => self.replace(m),
+            Ok(Message::OrderExecutedWithPrice(m)) => {
+                self.reduce(m.header.locate.get(), m.order_ref.get(), m.shares.get())
+            }
             // What was hidden is in no book.
-            Ok(Message::SystemEvent(_) | Message::TradingAction(_) | Message::Trade(_)) => true,
+            Ok(
+                Message::SystemEvent(_)
+                | Message::TradingAction(_)
+                | Message::Trade(_)
+                | Message::CrossTrade(_)
+                | Message::Imbalance(_),
+            ) => true,
             // A type that this exchange does not send may change a book in ways not known here.
             Ok(Message::Other(_)) | Err(_) => false,
         };

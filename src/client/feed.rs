@@ -114,7 +114,7 @@ impl FeedOrder {
                 each(FeedItem::EndOfSession);
             }
             Body::Messages(messages) => {
-                for (sequence, message) in (packet.sequence..).zip(messages) {
+                for (message, sequence) in messages.zip(packet.sequence..) {
                     if sequence < self.next {
                         self.counters.duplicates += 1;
                         continue;

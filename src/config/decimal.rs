@@ -47,6 +47,15 @@ mod tests {
     }
 
     #[test]
+    fn units_are_shown_with_all_their_decimals() {
+        for (units, decimals, shown) in
+            [(105_000, 4, "10.5000"), (1, 4, "0.0001"), (71_500, 0, "71500")]
+        {
+            assert_eq!(show(units, decimals), shown);
+        }
+    }
+
+    #[test]
     fn what_is_no_amount_is_refused() {
         for text in ["", ".", "1.", ".5", "-1", "1e3", "1,5", "0.00001", "99999999999999999999"] {
             assert!(parse(text, 4).is_err(), "{text}");

@@ -106,7 +106,10 @@ pub struct OrderEntry {
     pub connections_max: u32,
     /// As many of them may come from one address, so that one host cannot keep others out.
     pub connections_per_source_max: u32,
-    /// Who may connect; others get no answer.
+    /// Packets a second read of one session: one that sends more is left unread for a while, and is
+    /// disconnected if it remains over. Protection only, so wider than any port's own message rate.
+    pub messages_per_second_max: u32,
+    /// Who may connect; others get no answer, or over the kernel's sockets are hung up on at once.
     pub allow: Vec<Ipv4Network>,
 }
 
@@ -117,17 +120,6 @@ pub enum Backend {
     Dpdk,
     /// Non-blocking kernel sockets.
     Kernel,
-}
-
-impl Backend {
-    /// As the file and the reports call it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Dpdk => "dpdk",
-            Self::Kernel => "kernel",
-        }
-    }
 }
 
 /// Market data.

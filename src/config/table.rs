@@ -20,6 +20,8 @@ use crate::net::ipv4::Ipv4Network;
 /// Mebibytes of a segment: at least many frames, at most what a file system gives at once.
 const SEGMENT_MIB: RangeInclusive<u64> = 1..=4096;
 const CONNECTIONS: RangeInclusive<u32> = 1..=65_536;
+/// From a trader's own typing to as fast as a gateway reads.
+const MESSAGES_PER_SECOND: RangeInclusive<u32> = 100..=1_000_000;
 const ORDERS: RangeInclusive<u32> = 1_024..=64 << 20;
 const PORTS: RangeInclusive<u32> = 1..=1 << 20;
 const ACCOUNTS: RangeInclusive<u32> = 1..=16 << 20;
@@ -97,6 +99,8 @@ struct OrderEntryTable {
     #[serde(default = "OrderEntryTable::connections_max")]
     connections_max: u32,
     connections_per_source_max: Option<u32>,
+    #[serde(default = "OrderEntryTable::messages_per_second_max")]
+    messages_per_second_max: u32,
     allow: Vec<String>,
 }
 
@@ -107,6 +111,11 @@ impl OrderEntryTable {
 
     const fn connections_max() -> u32 {
         1_024
+    }
+
+    /// A quarter of what the whole exchange has at its peak.
+    const fn messages_per_second_max() -> u32 {
+        50_000
     }
 }
 
@@ -314,6 +323,9 @@ impl OrderEntryTable {
         let connections_per_source_max = self.connections_per_source_max.unwrap_or(quarter);
         let key = "order_entry.connections_per_source_max";
         in_range(source, key, connections_per_source_max, &(1..=connections_max))?;
+        let messages_per_second_max = self.messages_per_second_max;
+        let key = "order_entry.messages_per_second_max";
+        in_range(source, key, messages_per_second_max, &MESSAGES_PER_SECOND)?;
         let rule = "must name who may connect; 0.0.0.0/0 is everybody";
         source.rule(!allow.is_empty(), "order_entry.allow", "[]", rule)?;
         let allow = allow.iter().enumerate().map(|(index, text)| {
@@ -328,6 +340,7 @@ impl OrderEntryTable {
             gateway,
             connections_max,
             connections_per_source_max,
+            messages_per_second_max,
             allow,
         })
     }

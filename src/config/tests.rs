@@ -58,6 +58,8 @@ fn the_example_says_the_defaults() {
     assert_eq!(example.placement(), minimal.placement());
     assert_eq!(example.capacity(), minimal.capacity());
     assert_eq!(example.admin(), minimal.admin());
+    let limits = [&example, &minimal].map(|config| config.order_entry().messages_per_second_max);
+    assert_eq!(limits, [50_000; 2]);
     assert_eq!(example.feed(), minimal.feed());
     assert_eq!(example.logs().event_segment_bytes, minimal.logs().event_segment_bytes);
 }
@@ -147,6 +149,11 @@ fn each_rule_names_file_key_value_and_rule() {
             "[feed]",
             "connections_max = 0\n[feed]",
             "order_entry.connections_max = 0: must be in 1..=65536",
+        ),
+        (
+            "[feed]",
+            "messages_per_second_max = 99\n[feed]",
+            "order_entry.messages_per_second_max = 99: must be in 100..=1000000",
         ),
         (
             "[\"127.0.0.0/8\"]",

@@ -18,6 +18,11 @@ pub(super) struct Asker {
     pub(super) request: u64,
 }
 
+impl Asker {
+    /// Nobody asked: it is the calendar's doing, or that of a price.
+    pub(super) const NOBODY: Self = Self { port: PortId::NONE, request: 0 };
+}
+
 impl Engine {
     /// Carries out what only an operator or the node itself may ask for, or says why not.
     pub(super) fn administer<C: Record>(

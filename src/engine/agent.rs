@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use tracing::info;
+
 use super::{ApplyError, CommandError, Engine};
 use crate::agent::{Agent, AgentError, WorkResult};
 use crate::counters::{CounterBlock, CounterSet as _, counter_set};
@@ -167,6 +169,7 @@ impl Agent for EngineAgent {
 
     fn on_close(&mut self) -> Result<(), AgentError> {
         self.publish(Nanos::MAX);
+        info!(counters = ?self.engine.counters(), "engine closed");
         if let Some(on_close) = self.on_close.take() {
             on_close(&self.engine);
         }

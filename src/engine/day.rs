@@ -6,12 +6,10 @@ use super::administration::Asker;
 use super::definitions::system_message;
 use super::events::{Outlet, Route};
 use super::{Day, Engine};
-use crate::matching::BookSide;
 use crate::types::command::{DayEnd, DayStart};
 use crate::types::event::{DayEnded, DayStarted, EventHeader};
 use crate::types::{
-    CancelReason, Date, DownReason, InstrumentId, Nanos, PortId, PortKind, Refusal, SessionId,
-    SystemCode,
+    Date, DownReason, Nanos, Phase, PortId, PortKind, Refusal, SessionId, SystemCode,
 };
 
 impl Engine {
@@ -36,14 +34,9 @@ impl Engine {
         }
         self.last_day = name;
         self.day = Some(Day { date, midnight, session });
-        for port in self.manager.ports.rows_mut() {
-            port.start_day();
-        }
-        for firm in self.manager.firms.rows_mut() {
-            firm.entry_disabled = false;
-        }
-        self.manager.wallet.drop_empty();
+        self.manager.start_day();
         self.events.start_day();
+        self.start_phases(midnight);
         let started = DayStarted {
             header: EventHeader::new::<DayStarted>(),
             request: asker.request,
@@ -55,7 +48,11 @@ impl Engine {
         self.events.emit(Route::port(asker.port).and_feed(true), &started, out);
         self.say_everything(out);
         self.say_system(SystemCode::StartOfSystem, out);
-        self.events.emit(Route::FEED, &system_message(SystemCode::StartOfMarket), out);
+        let instruments = self.manager.instruments.rows();
+        let trades = instruments.iter().any(|row| row.trading.phase == Phase::Continuous);
+        if trades || self.phases.calendar.is_empty() {
+            self.say_start_of_market(out);
+        }
         Ok(())
     }
 
@@ -69,15 +66,7 @@ impl Engine {
         if self.day.is_none() {
             return Err(Refusal::Day);
         }
-        for number in 1..=self.manager.instruments.len() {
-            let instrument = InstrumentId(u16::try_from(number).expect("ids are u16"));
-            for side in [BookSide::Bids, BookSide::Asks] {
-                while let Some(first) = self.books.first(instrument, side) {
-                    self.cancel_rest(first, CancelReason::Closed, out);
-                }
-            }
-        }
-        self.events.emit(Route::FEED, &system_message(SystemCode::EndOfMarket), out);
+        self.end_phases(out);
         self.say_system(SystemCode::EndOfSystem, out);
         self.events.emit(Route::FEED, &system_message(SystemCode::EndOfMessages), out);
         for number in 1..=self.manager.ports.len() {

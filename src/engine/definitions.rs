@@ -5,6 +5,7 @@
 
 use super::administration::{Asker, refused};
 use super::events::{Outlet, Route};
+use super::phases::{calendar_set, price_band_set};
 use super::{Engine, header_of};
 use crate::order_manager::{
     Account, Asset, Balance, Currency, Firm, Instrument, OrderManager, Port,
@@ -60,7 +61,6 @@ impl Engine {
         out: &mut dyn Outlet,
     ) -> Result<(), Refusal> {
         let id = self.manager.define_firm(define)?;
-        self.events.open_streams(self.manager.ports.len(), self.manager.firms.len());
         let firm = self.manager.firms.get(id.0.into()).expect("just defined");
         self.events.emit(Route::port(asker.port), &firm_defined(firm, asker.request), out);
         if self.day.is_some() {
@@ -77,7 +77,6 @@ impl Engine {
         out: &mut dyn Outlet,
     ) -> Result<(), Refusal> {
         let id = self.manager.define_port(define)?;
-        self.events.open_streams(self.manager.ports.len(), self.manager.firms.len());
         let port = self.manager.ports.get(id.0).expect("just defined");
         self.events.emit(Route::port(asker.port), &port_defined(port, asker.request), out);
         if self.day.is_some() && port.kind == PortKind::OrderEntry {
@@ -125,13 +124,15 @@ impl Engine {
         out: &mut dyn Outlet,
     ) -> Result<(), Refusal> {
         let id = self.manager.define_instrument(define)?;
-        self.books.open();
+        self.books.open(define.tick_size);
         let instrument = self.manager.instruments.get(id.0.into()).expect("just defined");
         let event = instrument_defined(&self.manager, instrument, asker.request);
         let in_feed = self.day.is_some();
         self.events.emit(Route::port(asker.port).and_feed(in_feed), &event, out);
         if in_feed {
-            self.events.emit(Route::FEED, &trading_action(instrument), out);
+            self.start_instrument(id);
+            let instrument = self.manager.instruments.get(id.0.into()).expect("just defined");
+            self.events.emit(Route::FEED, &trading_action(instrument, [b' '; 4], 0), out);
         }
         Ok(())
     }
@@ -170,6 +171,13 @@ impl Engine {
         for instrument in manager.instruments.rows() {
             self.events.emit(Route::FEED, &instrument_defined(manager, instrument, 0), out);
         }
+        for instrument in manager.instruments.rows().iter().filter(|row| row.trading.has_rules()) {
+            let event = price_band_set(instrument.id, &instrument.trading, 0);
+            self.events.emit(Route::NONE, &event, out);
+        }
+        for schedule in self.phases.calendar.schedules() {
+            self.events.emit(Route::NONE, &calendar_set(schedule, 0), out);
+        }
         for account in manager.accounts.rows() {
             self.events.emit(Route::NONE, &account_defined(manager, account, 0), out);
         }
@@ -177,7 +185,7 @@ impl Engine {
             self.events.emit(Route::NONE, &balance_of(manager, balance), out);
         }
         for instrument in manager.instruments.rows() {
-            self.events.emit(Route::FEED, &trading_action(instrument), out);
+            self.events.emit(Route::FEED, &trading_action(instrument, [b' '; 4], 0), out);
         }
     }
 }
@@ -310,12 +318,18 @@ fn instrument_defined(
     }
 }
 
-fn trading_action(instrument: &Instrument) -> TradingAction {
+pub(super) fn trading_action(
+    instrument: &Instrument,
+    reason: [u8; 4],
+    request: u64,
+) -> TradingAction {
     TradingAction {
         header: header_of::<TradingAction>(instrument.id),
         symbol: instrument.symbol,
-        reason: [b' '; 4],
-        state: instrument.state.byte(),
-        reserved: [0; 11],
+        request,
+        reason,
+        state: instrument.trading.phase.trading_state().byte(),
+        phase: instrument.trading.phase.byte(),
+        reserved: [0; 2],
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! A hidden order is in no message of the feed until it trades. A reserve order is in it as the part it
 //! shows: the first under the order's own reference, each that follows under that of the event that
-//! showed it. Shares taken from a reserve order come from what is not shown first.
+//! showed it. Shares taken from a reserve order come from what is not shown first; those of an auction's
+//! fill too, so that an order keeps its place until its auction is over. What waits for an auction is
+//! hidden.
 
 use super::events::{Outlet, Route};
 use super::{Engine, header_of};
 use crate::matching::{Fill, OrderView};
-use crate::order_manager::OpenOrder;
+use crate::order_manager::{OpenOrder, cross_of};
 use crate::types::command::NewOrder;
 use crate::types::event::{Reduced, Restated};
 use crate::types::{CancelReason, OrderRef, Quantity, RestateReason};
@@ -22,7 +24,7 @@ pub(super) struct Cut {
     /// The reference that the order was shown under, none if it was hidden.
     pub(super) shown_as: OrderRef,
     /// Those that were shown.
-    shown: Quantity,
+    pub(super) shown: Quantity,
     /// Shares left of what is shown.
     shown_leaves: Quantity,
 }
@@ -37,8 +39,11 @@ impl Cut {
     }
 }
 
-/// The most of an order that is shown at a time when it rests.
-pub(super) const fn display_of(order: &NewOrder) -> Quantity {
+/// The most of an order that is shown at a time when it rests. What waits for an auction is not shown.
+pub(super) fn display_of(order: &NewOrder) -> Quantity {
+    if cross_of(order).is_some() {
+        return Quantity::ZERO;
+    }
     match (order.display, order.max_floor) {
         (b'N', _) => Quantity::ZERO,
         (_, Quantity::ZERO) => Quantity::MAX,

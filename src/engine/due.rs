@@ -1,8 +1,8 @@
 //! What is due: before a command is applied, everything fires whose time came before it, the earliest
 //! first.
 //!
-//! Of one time, a port's grace comes before an order's expiry, and the older order's before the
-//! younger's.
+//! Of one time, the phases' timers come first, then ports' grace, then orders' expiry; each in the order
+//! of their numbers, the older order before the younger. An order expires in whatever phase it waits.
 
 use super::Engine;
 use super::events::Outlet;
@@ -10,7 +10,7 @@ use super::timers::TimerQueue;
 use crate::order_manager::OpenOrder;
 use crate::types::{CancelReason, Nanos, OrderHandle, OrderRef, PortId};
 
-/// The deadlines that the engine keeps.
+/// The deadlines that the engine keeps beside those of phases.
 #[derive(Debug)]
 pub(super) struct Deadlines {
     /// Of disconnect grace, by port.
@@ -22,23 +22,28 @@ pub(super) struct Deadlines {
 impl Deadlines {
     /// For so many ports and resting orders.
     pub(super) fn new(ports: u32, orders: u32) -> Self {
-        // Numbers of both begin at 1.
-        Self { grace: TimerQueue::new(ports + 1), expiry: TimerQueue::new(orders + 1) }
-    }
-
-    fn first(&self) -> Option<Nanos> {
-        [self.grace.first(), self.expiry.first()].into_iter().flatten().min()
+        Self { grace: TimerQueue::new(ports), expiry: TimerQueue::new(orders) }
     }
 }
 
 impl Engine {
     /// Fires what is due at the log time that is reached.
     pub(super) fn fire_due(&mut self, out: &mut dyn Outlet) {
-        while let Some(first) = self.deadlines.first().filter(|&first| first <= self.now) {
-            if let Some(port) = self.deadlines.grace.pop_due(first) {
+        loop {
+            let (phases, Deadlines { grace, expiry }) =
+                (&mut self.phases.timers, &mut self.deadlines);
+            let first = phases.next().min(grace.next()).min(expiry.next());
+            if first > self.now {
+                return;
+            }
+            if let Some(timer) = phases.pop_due(first) {
+                self.fire_phase_timer(timer, out);
+            } else if let Some(port) = grace.pop_due(first) {
                 self.end_grace(PortId(port), out);
-            } else if let Some(order) = self.deadlines.expiry.pop_due(first) {
+            } else if let Some(order) = expiry.pop_due(first) {
                 self.cancel_rest(OrderHandle(order), CancelReason::Timeout, out);
+            } else {
+                return;
             }
         }
     }

@@ -4,6 +4,7 @@
 //! they cause, never timing, so every node writes the same frames.
 
 use crate::order_manager::FILLS_MAX;
+use crate::sys::prefault::{prefaulted, prefaulted_room};
 use crate::types::command::VenueLimits;
 use crate::types::event::EventHeader;
 use crate::types::{
@@ -88,7 +89,9 @@ pub(super) struct EventWriter {
     ordinal: u16,
     /// Where the current command's last event lies in the payload.
     last: Option<usize>,
+    /// By number.
     ports: Vec<Stream>,
+    /// By number.
     firms: Vec<Stream>,
     feed: u64,
     /// A port's or firm's stream that has come this far is full until the next day.
@@ -118,27 +121,30 @@ const FRAME_LINES_MAX: usize = FRAME_PAYLOAD_BYTES_MAX / LINE_BYTES;
 impl EventWriter {
     /// At the start of an empty event log, for a venue of these limits.
     ///
-    /// A stream is full when its numbers suffice for the worst that can still come: an order that meets
-    /// as many others as one may, told on both sides with what each shows next, and the cancels that
-    /// close the port or the firm.
+    /// A stream is full when its numbers suffice for the worst that can still come: a command that
+    /// fills every resting order in an auction, on both sides, or moves every instrument, an order that
+    /// meets as many others as one may, told on both sides with what each shows next, and the cancels
+    /// that close the port or the firm.
     pub(super) fn new(limits: &VenueLimits) -> Self {
+        let moves = u64::from(limits.ports) + u64::from(limits.instruments);
         let fills = 3 * FILLS_MAX as u64;
-        let reserve =
-            (4 * u64::from(limits.orders)).saturating_add(u64::from(limits.ports) + fills + 1_024);
+        let reserve = 4 * u64::from(limits.orders) + moves + fills + 1_024;
         let reserve = u32::try_from(reserve).expect("OrderManager::new bounds orders and ports");
+        // Their numbers begin with 1.
+        let (ports, firms) = (limits.ports as usize + 1, usize::from(limits.firms) + 1);
         Self {
             chain: FrameChain::empty(limits.event_segment_bytes),
-            payload: vec![Line::ZERO; FRAME_LINES_MAX].into_boxed_slice(),
+            payload: prefaulted(Line::ZERO, FRAME_LINES_MAX).into_boxed_slice(),
             used: 0,
             count: 0,
             cause: Cause { index: 0, term: 0, time: Nanos::ZERO },
             ordinal: 0,
             last: None,
-            ports: Vec::new(),
-            firms: Vec::new(),
+            ports: prefaulted(Stream::default(), ports),
+            firms: prefaulted(Stream::default(), firms),
             feed: 0,
             stream_end: u32::MAX - reserve,
-            full: Vec::new(),
+            full: prefaulted_room(Owner::Port(PortId::NONE), ports + firms),
         }
     }
 
@@ -175,12 +181,6 @@ impl EventWriter {
     /// Takes a stream that became full, to be closed.
     pub(super) fn take_full(&mut self) -> Option<Owner> {
         self.full.pop()
-    }
-
-    /// Makes room for the streams of the ports and firms up to these.
-    pub(super) fn open_streams(&mut self, ports: u32, firms: u32) {
-        self.ports.resize(ports as usize + 1, Stream::default());
-        self.firms.resize(firms as usize + 1, Stream::default());
     }
 
     /// Begins every stream anew.

@@ -4,15 +4,16 @@
 //! that it was accepted. This is the one place that says which.
 
 use super::Engine;
-use crate::order_manager::FILLS_MAX;
+use crate::order_manager::{FILLS_MAX, cross_of};
 use crate::types::command::NewOrder;
 use crate::types::{InstrumentId, Price, Quantity, Side};
 
 impl Engine {
-    /// The worst price that an order may trade at: its own limit, or that of a market order. Of an order
-    /// that will be refused it says anything.
+    /// The worst price that an order may trade at: its own limit, or that of a market order; of one
+    /// without a limit that waits for an auction, [`Price::MARKET`], whose worth the instrument knows. Of
+    /// an order that will be refused it says anything.
     pub(super) fn limit_of(&self, order: &NewOrder) -> Price {
-        if order.price != Price::MARKET {
+        if order.price != Price::MARKET || cross_of(order).is_some() {
             return order.price;
         }
         let instrument = self.manager.instrument(order.symbol).unwrap_or_default();

@@ -5,6 +5,8 @@
 
 mod administration;
 mod agent;
+mod calendar;
+mod crossing;
 mod day;
 mod definitions;
 mod display;
@@ -14,6 +16,7 @@ mod events;
 mod market_orders;
 mod memory;
 mod modifying;
+mod phases;
 mod replacing;
 mod requests;
 mod sessions;
@@ -27,6 +30,7 @@ pub use memory::{CommandFrames, FrameList, MEMORY_SEGMENT_BYTES};
 
 use self::due::Deadlines;
 use self::events::{EventWriter, FirstError, Outlet, Route};
+use self::phases::Phases;
 use crate::counters::counter_set;
 use crate::matching::Books;
 use crate::order_manager::OrderManager;
@@ -34,8 +38,8 @@ pub use crate::order_manager::{Capacity, IndexSeed};
 use crate::types::command::{Command, CommandKind, VenueLimits};
 use crate::types::event::{EventHeader, TimePassed};
 use crate::types::{
-    Cause, FirmId, FrameChain, FrameHeader, FrameSink, InstrumentId, Line, Nanos, PortId, Record,
-    RecordError, SessionId, split_record,
+    Cause, FrameChain, FrameHeader, FrameSink, InstrumentId, Line, Nanos, Record, RecordError,
+    SessionId, split_record,
 };
 
 /// The deterministic core of the exchange: commands in, events out.
@@ -167,6 +171,8 @@ pub struct Engine {
     books: Books,
     events: EventWriter,
     deadlines: Deadlines,
+    /// The calendar, and auctions.
+    phases: Phases,
     /// What it was made for.
     limits: VenueLimits,
     /// Whether the log has said so too.
@@ -207,6 +213,8 @@ counter_set! {
         idle_cancels,
         /// Cancels, modifies and queries whose form is wrong.
         malformed_cancels,
+        /// Cancels of orders that are final.
+        late_cancels,
         /// Replaces of what is not open.
         idle_replaces,
         /// Modifies of what is not open, or that may or would change nothing.
@@ -232,6 +240,7 @@ impl Engine {
             books: Books::new(orders, instruments),
             events: EventWriter::new(limits),
             deadlines: Deadlines::new(ports, orders),
+            phases: Phases::new(instruments),
             day: None,
             last_day: (0, 0),
             counters: EngineCounters::default(),
@@ -316,28 +325,10 @@ impl Engine {
         self.day.as_ref()
     }
 
-    /// Log time.
-    #[must_use]
-    pub const fn now(&self) -> Nanos {
-        self.now
-    }
-
     /// The number of the feed's last message, 0 before the first of the day.
     #[must_use]
     pub const fn feed_sequence(&self) -> u64 {
         self.events.feed_sequence()
-    }
-
-    /// The number of the last message of a port's stream.
-    #[must_use]
-    pub fn port_sequence(&self, port: PortId) -> u32 {
-        self.events.port_sequence(port)
-    }
-
-    /// The number of the last message of a firm's stream.
-    #[must_use]
-    pub fn firm_sequence(&self, firm: FirmId) -> u32 {
-        self.events.firm_sequence(firm)
     }
 
     /// Reads the first command of `lines`: it, and the lines behind it. One that this version does not
@@ -400,6 +391,11 @@ impl Engine {
             Command::AccountUpdate(c) => self.administer(c, Self::update_account, out),
             Command::Transfer(c) => self.administer(c, Self::transfer, out),
             Command::InstrumentDefine(c) => self.administer(c, Self::define_instrument, out),
+            Command::Calendar(c) => self.administer(c, Self::set_calendar, out),
+            Command::PriceBand(c) => self.administer(c, Self::set_price_band, out),
+            Command::Halt(c) => self.administer(c, Self::halt, out),
+            Command::Resume(c) => self.administer(c, Self::resume, out),
+            Command::SetPhase(c) => self.administer(c, Self::override_phase, out),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! | the other side, or a kind of sale that the order might not be | silence |
 //! | as many shares executed as it asks for, or more; part of a lot | silence: that is for a Cancel |
 //! | nothing that would change: the same kind, and as many shares or more | silence |
+//! | the order final: it waits for an auction that is near | `I`, the order as it was |
 //! | none of these | `M`; more shares than there are leave them as they are |
 
 use super::Engine;
@@ -34,6 +35,10 @@ impl Engine {
             self.counters.idle_modifies += 1;
             return;
         };
+        if self.is_final(handle) {
+            self.reject_cancel(handle, out);
+            return;
+        }
         self.manager.orders.get_mut(handle).side = side;
         let order = *self.manager.orders.get(handle);
         let cut = match decrement {

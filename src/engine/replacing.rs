@@ -8,12 +8,12 @@
 //! | the session over | silence | stays unused |
 //! | the original not open, or the new number not above the channel's last | silence | stays unused |
 //! | its port above its message rate | `J` 0x29, the original as it was | is used up |
+//! | the original final: it waits for an auction that is near | `J` 0x15, the original as it was | is used up |
 //! | an order that would be refused (its form, price, quantity, funds, ...) | `C` of all that is left of the original, reason `U` | stays unused |
 //! | as many shares executed as it asks for, or more | the same `C` | stays unused |
 //! | none of these | `U`, then what an Accepted is followed by | is used up |
 //!
-//! The specification has one more rule, `J` for an original that cannot be canceled. Nothing here is in
-//! such a state yet; the message rate is the only `J`, and leaves the original alone as that rule does.
+//! The message rate leaves the original alone as the specification's rule for final ones does.
 //!
 //! The quantity counts the shares executed of the whole chain of replaced orders. Instrument, side and
 //! account are the original's; a Replace that names another side is refused.
@@ -48,7 +48,16 @@ impl Engine {
         if !port.takes_message(now) {
             port.user_refs.consume(channel, replace.user_ref_num);
             let route = Route::order_entry(port.id, port.firm);
-            self.events.emit(route, &throttled(replace), out);
+            let reason = RejectReason::PortMessageRate;
+            self.events.emit(route, &rejected(replace, reason), out);
+            return;
+        }
+        let (id, firm) = (port.id, port.firm);
+        if self.is_final(handle) {
+            let port = self.manager.ports.get_mut(id.0).expect("it has a session");
+            port.user_refs.consume(channel, replace.user_ref_num);
+            let reason = RejectReason::ReplaceNotAllowed;
+            self.events.emit(Route::order_entry(id, firm), &rejected(replace, reason), out);
             return;
         }
 
@@ -98,11 +107,11 @@ impl Engine {
     }
 }
 
-fn throttled(replace: &Replace) -> Rejected {
+fn rejected(replace: &Replace, reason: RejectReason) -> Rejected {
     Rejected {
         header: EventHeader::new::<Rejected>(),
         user_ref_num: replace.user_ref_num,
-        reason: RejectReason::PortMessageRate.code(),
+        reason: reason.code(),
         user_ref_idx: replace.user_ref_idx,
         reserved: 0,
         cl_ord_id: replace.cl_ord_id,

@@ -4,7 +4,7 @@
 //! met with silence, one that is wrong is rejected. A mass cancel counts as a message of its port,
 //! because it looks at all that its firm has open; a switch does not, because whoever needs it needs it
 //! now. A mass cancel is one step, and first its response is said, then each order's cancel, port by port
-//! and the oldest of each first. The switch lasts until the day is over.
+//! and the oldest of each first; final orders stay. The switch lasts until the day is over.
 
 use super::events::{Outlet, Route};
 use super::{Engine, header_of};
@@ -12,7 +12,8 @@ use crate::order_manager::{OpenOrder, Port};
 use crate::types::command::{AccountQuery, CommandHeader, DisableEntry, EnableEntry, MassCancel};
 use crate::types::event::{AccountAnswered, EntrySwitched, EventHeader, MassCanceled, Rejected};
 use crate::types::{
-    CancelReason, ClOrdId, FirmCode, FirmId, InstrumentId, RejectReason, Side, Symbol, UserRefNum,
+    CancelReason, ClOrdId, FirmCode, FirmId, InstrumentId, Phase, RejectReason, Side, Symbol,
+    UserRefNum,
 };
 
 /// A request's place among those of its port.
@@ -46,8 +47,9 @@ impl Engine {
             reserved: [0; 4],
         };
         self.events.emit(Route::order_entry(header.port, firm), &taken, out);
-        let matches = |order: &OpenOrder| {
-            (instrument.is_none() || order.instrument == instrument)
+        let matches = |order: &OpenOrder, phase: Phase| {
+            !order.is_final(phase)
+                && (instrument.is_none() || order.instrument == instrument)
                 && side.is_none_or(|side| order.side == side)
                 && (mass.group_id == 0 || order.group_id == mass.group_id)
                 && (channel == 0 || (order.port, order.user_ref_idx) == (header.port, channel))

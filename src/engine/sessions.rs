@@ -9,7 +9,8 @@ use crate::order_manager::{Account, OpenOrder, Port};
 use crate::types::command::{PortDown, PortUp, TermStart};
 use crate::types::event::{EventHeader, PortWentDown, PortWentUp, TermStarted};
 use crate::types::{
-    CancelReason, DisconnectPolicy, DownReason, Epoch, FirmId, Nanos, OrderHandle, PortId, PortKind,
+    CancelReason, DisconnectPolicy, DownReason, Epoch, FirmId, Nanos, OrderHandle, Phase, PortId,
+    PortKind,
 };
 
 impl Engine {
@@ -140,17 +141,18 @@ impl Engine {
         self.cancel_orders_of_firm(
             firm,
             CancelReason::Regulatory,
-            |order| order.account == id,
+            |order, _| order.account == id,
             out,
         );
     }
 
-    /// Cancels those of a firm's orders that match, port by port, the oldest of each first.
+    /// Cancels those of a firm's orders that match in the phase of their instrument, port by port, the
+    /// oldest of each first.
     pub(super) fn cancel_orders_of_firm(
         &mut self,
         firm: FirmId,
         reason: CancelReason,
-        matches: impl Fn(&OpenOrder) -> bool,
+        matches: impl Fn(&OpenOrder, Phase) -> bool,
         out: &mut dyn Outlet,
     ) {
         for number in 1..=self.manager.ports.len() {
@@ -160,7 +162,7 @@ impl Engine {
                 let handle = next;
                 let order = self.manager.orders.get(handle);
                 next = order.younger;
-                if matches(order) {
+                if matches(order, self.trading_of(order.instrument).phase) {
                     self.cancel_rest(handle, reason, out);
                 }
             }

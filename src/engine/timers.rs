@@ -1,8 +1,9 @@
 //! Timers: a heap of deadlines by (deadline, rank, id), where each id has at most one.
 //!
-//! Reads no clock: the engine asks what is due at the log time it has reached. Never allocates for an
-//! id it has seen before.
+//! Reads no clock: the engine asks what is due at the log time it has reached. Never allocates after it
+//! is made.
 
+use crate::sys::prefault::{prefaulted, prefaulted_room};
 use crate::types::Nanos;
 
 /// Deadlines of dense ids.
@@ -16,9 +17,10 @@ pub(super) struct TimerQueue {
 const UNARMED: u32 = u32::MAX;
 
 impl TimerQueue {
-    /// Room for ids below `max`.
+    /// Room for the ids up to `max`.
     pub(super) fn new(max: u32) -> Self {
-        Self { heap: Vec::with_capacity(max as usize), places: Vec::with_capacity(max as usize) }
+        let ids = max as usize + 1;
+        Self { heap: prefaulted_room((Nanos::ZERO, 0, 0), ids), places: prefaulted(UNARMED, ids) }
     }
 
     /// Sets the deadline of `id`, in place of the one it had.
@@ -29,30 +31,25 @@ impl TimerQueue {
     /// The same for an id whose number means nothing: of one deadline, the lowest rank is first.
     pub(super) fn arm_ranked(&mut self, id: u32, rank: u64, deadline: Nanos) {
         self.disarm(id);
-        if self.places.len() <= id as usize {
-            self.places.resize(id as usize + 1, UNARMED);
-        }
         self.heap.push((deadline, rank, id));
         self.rise(self.heap.len() - 1);
     }
 
     /// Forgets the deadline of `id`, if it has one.
     pub(super) fn disarm(&mut self, id: u32) {
-        if let Some(&place) = self.places.get(id as usize)
-            && place != UNARMED
-        {
-            self.remove(place as usize);
+        if self.is_armed(id) {
+            self.remove(self.places[id as usize] as usize);
         }
     }
 
     /// Whether `id` has a deadline.
     pub(super) fn is_armed(&self, id: u32) -> bool {
-        self.places.get(id as usize).is_some_and(|&place| place != UNARMED)
+        self.places[id as usize] != UNARMED
     }
 
-    /// The first deadline.
-    pub(super) fn first(&self) -> Option<Nanos> {
-        self.heap.first().map(|&(deadline, ..)| deadline)
+    /// The first deadline, [`Nanos::MAX`] if there is none.
+    pub(super) fn next(&self) -> Nanos {
+        self.heap.first().map_or(Nanos::MAX, |&(deadline, ..)| deadline)
     }
 
     /// Takes the id whose deadline is first, if it is due at `now`.
@@ -139,7 +136,8 @@ mod tests {
                     _ => {
                         let armed = model.iter().any(|&(.., other)| other == id);
                         prop_assert_eq!(queue.is_armed(id), armed);
-                        prop_assert_eq!(queue.first(), model.first().map(|&(at, ..)| at));
+                        let first = model.first().map_or(Nanos::MAX, |&(at, ..)| at);
+                        prop_assert_eq!(queue.next(), first);
                         let due = model.first().copied().filter(|&(at, ..)| at <= Nanos(time));
                         if let Some(first) = due {
                             model.remove(&first);

@@ -4,22 +4,25 @@
 //! has met [`FILLS_MAX`] others and would meet more is canceled there and then: it may not rest, and it
 //! may not keep everyone waiting.
 
+use super::crossing::section_of;
 use super::display::{Cut, display_of, shown_of};
 use super::events::{Outlet, Route};
 use super::{Engine, header_of};
-use crate::matching::{BookSide, Fill, Incoming};
-use crate::order_manager::{Admission, FILLS_MAX, OpenOrder, Settlement};
+use crate::matching::{BookSide, Fill, Incoming, Section};
+use crate::order_manager::{Admission, FILLS_MAX, OpenOrder, Settlement, cross_of};
 use crate::types::command::{Cancel, CommandHeader, NewOrder};
-use crate::types::event::{Accepted, Canceled, EventHeader, Executed, Rejected, Rested};
+use crate::types::event::{
+    Accepted, CancelRejected, Canceled, EventHeader, Executed, Rejected, Rested,
+};
 use crate::types::{
-    CancelReason, Liquidity, MatchNumber, OrderHandle, OrderRef, OrderState, PortKind, Price,
-    Quantity, RejectReason, Side, notional,
+    CancelReason, InstrumentId, Liquidity, MatchNumber, OrderHandle, OrderRef, OrderState, Phase,
+    PortKind, Price, Quantity, RejectReason, Side, notional,
 };
 
 /// What becomes of an order as it arrives.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arrival {
-    /// It meets nothing and rests as it is.
+    /// It meets nothing, or what it meets waits with it for an auction; it rests as it is.
     Rests,
     /// It meets an order of the other side.
     Trades,
@@ -27,6 +30,17 @@ pub(super) enum Arrival {
     Dies,
     /// It meets an order of the other side and may not take.
     WouldTake,
+}
+
+/// How an order's fills ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Filling {
+    /// It is filled, or meets nothing more.
+    Done,
+    /// It has met as many as it may.
+    TooMany,
+    /// The next price is too far from the last before it came.
+    OutOfBand,
 }
 
 impl Engine {
@@ -70,6 +84,10 @@ impl Engine {
             self.counters.idle_cancels += 1;
             return;
         };
+        if self.is_final(handle) {
+            self.reject_cancel(handle, out);
+            return;
+        }
         self.take_shares(handle, decrement, CancelReason::User, out);
     }
 
@@ -121,6 +139,10 @@ impl Engine {
     /// What becomes of an order that was admitted.
     pub(super) fn arrival(&self, order: &NewOrder, admission: &Admission) -> Arrival {
         let &Admission { instrument, side, limit, immediate, .. } = admission;
+        let trades = self.trading_of(instrument).phase == Phase::Continuous;
+        if !trades || cross_of(order).is_some() {
+            return Arrival::Rests;
+        }
         match (self.books.crosses(instrument, side.into(), limit), immediate) {
             (true, _) if order.post_only == b'P' => Arrival::WouldTake,
             (true, true) if !self.offers_enough(order, admission) => Arrival::Dies,
@@ -130,11 +152,23 @@ impl Engine {
         }
     }
 
-    /// Whether the book gives an order at once the least that it asks for.
+    /// Whether the book gives an order at once the least that it asks for, within the price band.
     fn offers_enough(&self, order: &NewOrder, admission: &Admission) -> bool {
-        let &Admission { instrument, side, limit, .. } = admission;
-        let least = order.min_quantity;
-        least.is_zero() || self.books.offers(instrument, side.into(), limit, least, FILLS_MAX)
+        let &Admission { instrument, side, mut limit, .. } = admission;
+        let (side, least) = (BookSide::from(side), order.min_quantity);
+        if least.is_zero() {
+            return true;
+        }
+        if let Some((lowest, highest)) = self.trading_of(instrument).band() {
+            if self.best_is_beyond(instrument, side, (lowest, highest)) {
+                return false;
+            }
+            limit = match side {
+                BookSide::Bids => limit.min(highest),
+                BookSide::Asks => limit.max(lowest),
+            };
+        }
+        self.books.offers(instrument, side, limit, least, FILLS_MAX)
     }
 
     /// Holds what an order that was told needs, trades what it can, and rests or cancels the others.
@@ -169,26 +203,26 @@ impl Engine {
             open: order.quantity,
             display: display_of(order),
         };
-        for _ in 0..FILLS_MAX {
-            let Some(fill) = self.books.next_fill(instrument, &mut incoming) else { break };
-            self.settle(order, admission, &incoming, &fill, out);
-            if !fill.refresh.is_zero() {
-                let resting = *self.manager.orders.get(fill.handle);
-                self.restate(&fill, &resting, out);
-            }
-        }
+        let ended = match arrival {
+            Arrival::Trades => self.fill(order, admission, &mut incoming, out),
+            Arrival::Rests | Arrival::Dies | Arrival::WouldTake => Filling::Done,
+        };
         if incoming.open.is_zero() {
             return;
         }
-        if self.books.crosses(instrument, incoming.side, incoming.price) {
-            self.drop_rest(order, admission, &incoming, CancelReason::System, out);
-            return;
+        match ended {
+            Filling::Done => {}
+            Filling::TooMany => {
+                self.drop_rest(order, admission, &incoming, CancelReason::System, out);
+                return;
+            }
+            Filling::OutOfBand => self.pause(instrument, out),
         }
         if immediate {
             self.drop_rest(order, admission, &incoming, CancelReason::ImmediateOrCancel, out);
             return;
         }
-        let handle = self.books.rest(instrument, &incoming);
+        let handle = self.rest(order, instrument, &incoming);
         self.manager.open_order(handle, open_order(order, admission, &incoming));
         self.arm_expiry(handle, incoming.order, order.expire_time_s);
         let shown = shown_of(order, incoming.open);
@@ -203,6 +237,81 @@ impl Engine {
             };
             self.events.emit(Route::FEED, &rested, out);
         }
+    }
+
+    /// Trades an order with those it meets.
+    fn fill(
+        &mut self,
+        order: &NewOrder,
+        admission: &Admission,
+        incoming: &mut Incoming,
+        out: &mut dyn Outlet,
+    ) -> Filling {
+        let instrument = admission.instrument;
+        // The prices of this order's own fills move the band for the next order, not for itself.
+        let band = self.trading_of(instrument).band();
+        for _ in 0..FILLS_MAX {
+            if band.is_some_and(|band| self.leaves_band(instrument, incoming, band)) {
+                return Filling::OutOfBand;
+            }
+            let Some(fill) = self.books.next_fill(instrument, incoming) else {
+                return Filling::Done;
+            };
+            self.settle(order, admission, incoming, &fill, out);
+            if !fill.refresh.is_zero() {
+                let resting = *self.manager.orders.get(fill.handle);
+                self.restate(&fill, &resting, out);
+            }
+            self.trade_at(instrument, fill.price);
+        }
+        if self.books.crosses(instrument, incoming.side, incoming.price) {
+            Filling::TooMany
+        } else {
+            Filling::Done
+        }
+    }
+
+    /// Whether the next fill of an order, if it meets another, would be at a price outside the band.
+    fn leaves_band(
+        &self,
+        instrument: InstrumentId,
+        incoming: &Incoming,
+        band: (Price, Price),
+    ) -> bool {
+        let &Incoming { side, price, open, .. } = incoming;
+        let crosses = !open.is_zero() && self.books.crosses(instrument, side, price);
+        crosses && self.best_is_beyond(instrument, side, band)
+    }
+
+    /// Whether the first price that an order of `side` would meet is outside the band.
+    fn best_is_beyond(
+        &self,
+        instrument: InstrumentId,
+        side: BookSide,
+        (lowest, highest): (Price, Price),
+    ) -> bool {
+        let best = self.books.first(instrument, side.opposite());
+        let price = best.map(|handle| self.books.order(handle).price);
+        price.is_some_and(|price| !(lowest..=highest).contains(&price))
+    }
+
+    /// Puts what is left of an order into the book of its kind.
+    fn rest(
+        &mut self,
+        order: &NewOrder,
+        instrument: InstrumentId,
+        incoming: &Incoming,
+    ) -> OrderHandle {
+        if let Some(cross) = cross_of(order) {
+            let no_limit = incoming.price == Price::MARKET;
+            let price = if no_limit { incoming.side.no_limit() } else { incoming.price };
+            let waiting = Incoming { price, ..*incoming };
+            return self.books.collect(instrument, section_of(cross), &waiting);
+        }
+        if self.trading_of(instrument).phase == Phase::Continuous {
+            return self.books.rest(instrument, incoming);
+        }
+        self.books.collect(instrument, Section::Continuous, incoming)
     }
 
     /// Settles a fill and says so on both sides, the resting one first.
@@ -254,6 +363,7 @@ impl Engine {
             shown_as: fill.shown_as,
             user_ref_num: resting.user_ref_num,
             quantity: fill.quantity,
+            shown: if fill.shown_as.is_none() { Quantity::ZERO } else { fill.quantity },
             leaves: fill.leaves,
             account: resting.account,
             group_id: resting.group_id,
@@ -261,7 +371,7 @@ impl Engine {
             user_ref_idx: resting.user_ref_idx,
             side: resting.side.byte(),
             liquidity: liquidity.byte(),
-            reserved: [0; 9],
+            reserved: [0; 5],
         };
         let aggressive = Executed {
             order: incoming.order,
@@ -343,9 +453,10 @@ impl Engine {
         let price = view.price;
         let order = self.manager.orders.get(handle);
         let instrument = self.manager.instruments.get(order.instrument.0.into());
-        let scale = instrument.expect("it trades").scale;
+        let instrument = instrument.expect("it trades");
+        let (worth, scale) = (instrument.trading.worth(price), instrument.scale);
         let (balance, held) = match order.side {
-            Side::Buy => (order.cash, value(price, quantity, scale)),
+            Side::Buy => (order.cash, value(worth, quantity, scale)),
             Side::Sell | Side::SellShort | Side::SellShortExempt => {
                 (order.shares, quantity.0.into())
             }
@@ -356,6 +467,24 @@ impl Engine {
             self.close_order(handle);
         }
         Cut::of(&view, quantity)
+    }
+
+    /// Whether an order can be neither canceled nor replaced any more.
+    pub(super) fn is_final(&self, handle: OrderHandle) -> bool {
+        let order = self.manager.orders.get(handle);
+        order.is_final(self.trading_of(order.instrument).phase)
+    }
+
+    pub(super) fn reject_cancel(&mut self, handle: OrderHandle, out: &mut dyn Outlet) {
+        self.counters.late_cancels += 1;
+        let order = self.manager.orders.get(handle);
+        let rejected = CancelRejected {
+            header: header_of::<CancelRejected>(order.instrument),
+            user_ref_num: order.user_ref_num,
+            user_ref_idx: order.user_ref_idx,
+            reserved: [0; 19],
+        };
+        self.events.emit(Route::order_entry(order.port, order.firm), &rejected, out);
     }
 
     fn reject(&mut self, order: &NewOrder, reason: u16, out: &mut dyn Outlet) {

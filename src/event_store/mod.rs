@@ -30,6 +30,7 @@
 //! ```
 #![doc = include_str!("format.md")]
 
+mod background;
 mod control;
 mod error;
 mod index;
@@ -41,6 +42,7 @@ mod segment;
 mod survey;
 mod writer;
 
+pub use background::{BackgroundSync, Watermark};
 pub use control::{Control, ControlError, ControlFile};
 pub use error::{Damage, StoreError};
 pub use reader::{Frame, LogRecord, Reader, Records};

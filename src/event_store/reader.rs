@@ -122,6 +122,18 @@ impl Reader {
         Ok(())
     }
 
+    /// Makes durable what lies from `from` up to `to`, which is committed, and the pages it shares.
+    pub(super) fn sync(&self, from: Position, to: Position) -> Result<(), StoreError> {
+        let last = self.log.segment_number(Position(to.0 - 1));
+        for number in self.log.segment_number(from)..=last {
+            let mut held = None;
+            let segment = hold(&self.log, &mut held, Position(number * self.segment_bytes()))?;
+            let synced = segment.memory.sync_range(from, to);
+            synced.map_err(StoreError::io("sync", &self.log.segment_path(number)))?;
+        }
+        Ok(())
+    }
+
     /// The place behind the last frame that was handed out, or where [`Reader::seek`] went.
     #[must_use]
     pub const fn position(&self) -> Position {

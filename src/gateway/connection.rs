@@ -4,6 +4,7 @@ use std::net::SocketAddrV4;
 
 use super::ports::Stream;
 use super::session::Session;
+use super::throttle::Throttle;
 use crate::event_store::{Reader, StoreError};
 use crate::net::ConnectionId;
 use crate::types::event::EventHeader;
@@ -16,6 +17,7 @@ pub(super) struct Connection {
     pub(super) id: ConnectionId,
     pub(super) peer: SocketAddrV4,
     pub(super) session: Session,
+    pub(super) throttle: Throttle,
     pub(super) login: LoginState,
     pub(super) outbound: Outbound,
     /// Its session id is over: it is closed once the rest of its stream was sent.
@@ -80,11 +82,17 @@ pub(super) enum Next {
 const WALK_STEPS_PER_TURN_MAX: usize = 128;
 
 impl Connection {
-    pub(super) fn new(id: ConnectionId, peer: SocketAddrV4, now: Nanos) -> Self {
+    pub(super) fn new(
+        id: ConnectionId,
+        peer: SocketAddrV4,
+        throttle: Throttle,
+        now: Nanos,
+    ) -> Self {
         Self {
             id,
             peer,
             session: Session::new(now),
+            throttle,
             login: LoginState::None,
             outbound: Outbound::default(),
             ending: false,

@@ -117,6 +117,10 @@ impl Core {
         }
         self.timers_at = now.after(TIMER_SCAN_INTERVAL);
         for slot in self.slots() {
+            let connection = self.connections[slot as usize].as_ref();
+            if connection.is_some_and(|connection| connection.throttle.may_read_on(now)) {
+                self.queue(slot);
+            }
             let Some(connection) = &mut self.connections[slot as usize] else { continue };
             match connection.session.due(now) {
                 None => {}

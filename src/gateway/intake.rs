@@ -12,6 +12,7 @@ use super::connection::{Connection, LoginState};
 use super::core::{Core, TURNS_PER_CYCLE_MAX};
 use super::inbound;
 use super::session::{Received, Request, Violation};
+use super::throttle::{Throttle, Verdict};
 use crate::net::{ConnectionId, NetEvent, Transport};
 use crate::types::command::{CommandHeader, PortUp};
 use crate::types::{
@@ -60,7 +61,8 @@ impl Core {
         if self.connections.len() <= slot {
             self.connections.resize_with(slot + 1, || None);
         }
-        self.connections[slot] = Some(Connection::new(id, peer, now));
+        let throttle = Throttle::new(self.config.messages_per_second_max);
+        self.connections[slot] = Some(Connection::new(id, peer, throttle, now));
         self.counters.connections += 1;
         debug!(%peer, "connected");
     }
@@ -103,22 +105,41 @@ impl Core {
                 }
                 return taken;
             }
+            match connection.throttle.verdict(now) {
+                Verdict::Read => {}
+                // The next look at the timers goes on with it.
+                Verdict::Leave { first } => {
+                    self.counters.throttled += u64::from(first);
+                    return taken;
+                }
+                Verdict::Disconnect => {
+                    warn!(peer = %connection.peer, "disconnected: over its limit for too long");
+                    self.counters.floods += 1;
+                    // Not in order: what it has sent besides would have to be read first.
+                    transport.abort(connection.id);
+                    self.depart(slot, DownReason::Violation);
+                    return taken;
+                }
+            }
             if self.commands.room() < RECORD_LINES_MAX {
                 self.counters.ring_full += 1;
                 self.queue(slot);
                 return taken;
             }
             let bytes = transport.received(connection.id);
-            let Received { consumed, request } = match connection.session.receive(now, bytes) {
-                Ok(received) => received,
-                Err(violation) => {
-                    self.violated(slot, violation, transport);
-                    return taken;
-                }
-            };
+            let Received { consumed, packets, request } =
+                match connection.session.receive(now, bytes) {
+                    Ok(received) => received,
+                    Err(violation) => {
+                        self.violated(slot, violation, transport);
+                        return taken;
+                    }
+                };
+            connection.throttle.spend(packets, now);
             let id = connection.id;
             match request {
                 None if consumed == 0 => {
+                    connection.throttle.has_read_all();
                     if connection.ended {
                         self.disconnect(slot, DownReason::Lost, transport);
                     }

@@ -12,6 +12,7 @@ mod outbound;
 mod ports;
 pub mod session;
 mod tail;
+mod throttle;
 
 pub use agent::Gateway;
 
@@ -30,6 +31,9 @@ pub struct GatewayConfig {
     pub term: u32,
     /// What secrets are checked with.
     pub cluster_key: ClusterKey,
+    /// Packets a second that are read of one session, beyond which it is left unread for a while; none
+    /// = no limit. Wider than any rate that the engine answers.
+    pub messages_per_second_max: Option<u32>,
     /// Set when it serves.
     pub ready: ReadyFlag,
 }
@@ -57,6 +61,10 @@ counter_set! {
         violations,
         /// Sessions ended for their silence.
         silent,
+        /// Times that a session was over its limit and was left unread for a while.
+        throttled,
+        /// Sessions ended because they remained over their limit.
+        floods,
         /// Turns cut short because the command ring was full.
         ring_full,
         /// Lines in the command ring now.

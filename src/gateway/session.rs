@@ -58,6 +58,8 @@ pub enum Request<'a> {
 pub struct Received<'a> {
     /// Bytes to let go of, those of the request included.
     pub consumed: usize,
+    /// Packets among them.
+    pub packets: u64,
     /// What is asked. Without a request the rest of the bytes is left for later: part of a packet, or
     /// whatever follows a login that is not accepted yet.
     pub request: Option<Request<'a>>,
@@ -116,18 +118,19 @@ impl Session {
     /// # Errors
     /// [`Violation`].
     pub fn receive<'a>(&mut self, now: Nanos, bytes: &'a [u8]) -> Result<Received<'a>, Violation> {
-        let mut consumed = 0;
+        let (mut consumed, mut packets) = (0, 0);
         while matches!(self.state, State::AwaitingLogin | State::Established) {
             let Some((packet, size)) = soup::parse(&bytes[consumed..], PACKET_LENGTH_MAX)? else {
                 break;
             };
             consumed += size;
+            packets += 1;
             self.last_received = now;
             if let Some(request) = self.take(packet)? {
-                return Ok(Received { consumed, request: Some(request) });
+                return Ok(Received { consumed, packets, request: Some(request) });
             }
         }
-        Ok(Received { consumed, request: None })
+        Ok(Received { consumed, packets, request: None })
     }
 
     fn take<'a>(&mut self, packet: Packet<'a>) -> Result<Option<Request<'a>>, Violation> {
@@ -258,12 +261,12 @@ mod tests {
         established_with(login())
     }
 
-    fn nothing(consumed: usize) -> Received<'static> {
-        Received { consumed, request: None }
+    fn nothing(consumed: usize, packets: u64) -> Received<'static> {
+        Received { consumed, packets, request: None }
     }
 
-    fn message(consumed: usize, message: &[u8]) -> Received<'_> {
-        Received { consumed, request: Some(Request::Message(message)) }
+    fn message(consumed: usize, packets: u64, message: &[u8]) -> Received<'_> {
+        Received { consumed, packets, request: Some(Request::Message(message)) }
     }
 
     #[test]
@@ -289,10 +292,10 @@ mod tests {
         let received = session.receive(START, &stream).unwrap();
         assert!(matches!(received.request, Some(Request::Login(_))));
         assert_eq!(received.consumed, login_packet.len());
-        assert_eq!(session.receive(START, &order), Ok(nothing(0)));
+        assert_eq!(session.receive(START, &order), Ok(nothing(0, 0)));
 
         session.accept(START);
-        assert_eq!(session.receive(START, &order), Ok(message(order.len(), b"order")));
+        assert_eq!(session.receive(START, &order), Ok(message(order.len(), 1, b"order")));
     }
 
     #[test]
@@ -355,17 +358,17 @@ mod tests {
             Packet::ClientHeartbeat,
         ]);
         let first = stream.len() - 3;
-        assert_eq!(session.receive(START, &stream), Ok(message(first, b"order")));
-        assert_eq!(session.receive(START, &stream[first..]), Ok(nothing(3)));
+        assert_eq!(session.receive(START, &stream), Ok(message(first, 3, b"order")));
+        assert_eq!(session.receive(START, &stream[first..]), Ok(nothing(3, 1)));
     }
 
     #[test]
     fn after_a_logout_nothing_is_read_or_due() {
         let mut session = established();
         let stream = bytes(&[Packet::LogoutRequest, Packet::UnsequencedData(b"order")]);
-        let logout = Received { consumed: 3, request: Some(Request::Logout) };
+        let logout = Received { consumed: 3, packets: 1, request: Some(Request::Logout) };
         assert_eq!(session.receive(START, &stream), Ok(logout));
-        assert_eq!(session.receive(START, &stream[3..]), Ok(nothing(0)));
+        assert_eq!(session.receive(START, &stream[3..]), Ok(nothing(0, 0)));
         assert_eq!(session.due(Nanos::MAX), None);
     }
 
@@ -405,7 +408,7 @@ mod tests {
     #[test]
     fn part_of_a_packet_is_no_sign_of_life() {
         let mut session = established();
-        assert_eq!(session.receive(after(10_000), &[0]), Ok(nothing(0)));
+        assert_eq!(session.receive(after(10_000), &[0]), Ok(nothing(0, 0)));
         assert_eq!(session.due(after(15_000)), Some(Due::Dead));
     }
 
@@ -432,7 +435,7 @@ mod tests {
             buffer.extend_from_slice(piece);
             rest = later;
             loop {
-                let Received { consumed, request } = session.receive(START, &buffer).unwrap();
+                let Received { consumed, request, .. } = session.receive(START, &buffer).unwrap();
                 let done = request.is_none();
                 let login = matches!(request, Some(Request::Login(_)));
                 found.extend(request.map(|request| format!("{request:?}")));

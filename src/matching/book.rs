@@ -7,7 +7,7 @@
 //! a number of steps that grows with the logarithm of the prices there are. Nothing here allocates
 //! after [`Books::new`] and [`Books::open`], and nothing knows whose order it is.
 
-use super::ladder::{Ladder, Level};
+use super::ladder::{Ladder, Level, Rungs};
 use super::slab::Slab;
 use crate::types::{InstrumentId, OrderHandle, OrderRef, Price, Quantity, Side};
 
@@ -37,6 +37,15 @@ impl BookSide {
             Self::Asks => price.0 >= limit.0,
         }
     }
+
+    /// The price under which an order without a limit waits for an auction: before all others.
+    #[must_use]
+    pub const fn no_limit(self) -> Price {
+        match self {
+            Self::Bids => Price::MARKET,
+            Self::Asks => Price(0),
+        }
+    }
 }
 
 impl From<Side> for BookSide {
@@ -45,13 +54,33 @@ impl From<Side> for BookSide {
     }
 }
 
+/// Which of an instrument's books an order rests in. Only those of the first meet incoming orders.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Section {
+    /// Trades whenever it can, and takes part in every auction.
+    #[default]
+    Continuous,
+    /// Waits for the auction that begins trading, or begins it again.
+    Opening,
+    /// Waits for the auction that ends trading.
+    Closing,
+}
+
+impl Section {
+    const ALL: [Self; 3] = [Self::Continuous, Self::Opening, Self::Closing];
+}
+
+/// Ladders of a book: two sides of each section.
+const LADDERS: u32 = 6;
+
 /// The books of all instruments over one slab of orders and one of levels.
 #[derive(Debug)]
 pub struct Books {
-    orders: Slab<RestingOrder>,
-    levels: Slab<Level>,
-    /// Book `i` is that of instrument `i + 1`.
-    by_instrument: Vec<Book>,
+    pub(super) orders: Slab<RestingOrder>,
+    rungs: Rungs,
+    /// By [`place_of`]: of instrument 1 its sections in their order, bids and asks of each; then those
+    /// of 2.
+    ladders: Vec<Ladder>,
 }
 
 /// An order on its way through a book.
@@ -111,6 +140,8 @@ pub struct OrderView {
     pub instrument: InstrumentId,
     /// Its side.
     pub side: BookSide,
+    /// Its section.
+    pub section: Section,
     /// Its price.
     pub price: Price,
     /// Shares left.
@@ -123,18 +154,12 @@ pub struct OrderView {
     pub display: Quantity,
 }
 
-#[derive(Debug)]
-struct Book {
-    bids: Ladder,
-    asks: Ladder,
-}
-
 /// What matching touches of a resting order: one cache line.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(64))]
-struct RestingOrder {
-    order: OrderRef,
-    price: Price,
+pub(super) struct RestingOrder {
+    pub(super) order: OrderRef,
+    pub(super) price: Price,
     /// The reference that it is shown under, none if it is hidden.
     shown_as: OrderRef,
     open: Quantity,
@@ -147,15 +172,24 @@ struct RestingOrder {
     older: u32,
     /// The next younger order of the level, 0 = it is the youngest.
     younger: u32,
-    instrument: InstrumentId,
-    is_buy: bool,
+    /// Its place among the ladders.
+    ladder: u32,
 }
 
 const _: () = assert!(size_of::<RestingOrder>() == 64);
 
 impl RestingOrder {
     const fn side(&self) -> BookSide {
-        if self.is_buy { BookSide::Bids } else { BookSide::Asks }
+        if self.ladder % 2 == BookSide::Bids as u32 { BookSide::Bids } else { BookSide::Asks }
+    }
+
+    fn instrument(&self) -> InstrumentId {
+        let book = self.ladder / LADDERS;
+        InstrumentId(u16::try_from(book + 1).expect("it had that number"))
+    }
+
+    const fn section(&self) -> Section {
+        Section::ALL[(self.ladder % LADDERS / 2) as usize]
     }
 }
 
@@ -163,24 +197,28 @@ impl Books {
     /// Room for `orders` resting orders in all, each at a price of its own if need be.
     #[must_use]
     pub fn new(orders: u32, instruments: u16) -> Self {
+        let ladders = LADDERS * u32::from(instruments);
         Self {
             orders: Slab::new(orders),
             // A level has at least one order.
-            levels: Slab::new(orders),
-            by_instrument: Vec::with_capacity(usize::from(instruments)),
+            rungs: Rungs::new(ladders, orders),
+            ladders: Vec::with_capacity(ladders as usize),
         }
     }
 
-    /// Opens the book of the next instrument.
-    pub fn open(&mut self) {
-        self.by_instrument
-            .push(Book { bids: Ladder::new(BookSide::Bids), asks: Ladder::new(BookSide::Asks) });
+    /// Opens the book of the next instrument, whose prices are `tick` apart. It takes others, but finds
+    /// them slower.
+    pub fn open(&mut self, tick: u64) {
+        for _ in Section::ALL {
+            let sides = [BookSide::Bids, BookSide::Asks];
+            self.ladders.extend(sides.map(|side| Ladder::new(side, tick)));
+        }
     }
 
     /// Whether an order of `side` with the limit `price` would trade now.
     #[must_use]
     pub fn crosses(&self, instrument: InstrumentId, side: BookSide, price: Price) -> bool {
-        self.crossed_level(instrument, side, price).is_some()
+        self.ladder(instrument, Section::Continuous, side.opposite()).crossed_by(price).is_some()
     }
 
     /// Trades `incoming` against the order that is first at the best price of the other side, once.
@@ -194,8 +232,9 @@ impl Books {
         if incoming.open.is_zero() {
             return None;
         }
-        let (price, level) = self.crossed_level(instrument, incoming.side, incoming.price)?;
-        let handle = OrderHandle(self.levels.get(level).oldest);
+        let ladder = self.ladder(instrument, Section::Continuous, incoming.side.opposite());
+        let price = ladder.crossed_by(incoming.price)?;
+        let handle = OrderHandle(self.level(ladder.best()).oldest);
         let resting = self.orders.get(handle.0);
         let &RestingOrder { order, shown_as, open, shown, display, .. } = resting;
         let at_once = if shown_as.is_none() { open } else { shown };
@@ -225,13 +264,28 @@ impl Books {
     /// If it has no shares or would trade: the caller looked first. If it finds no room: the limits of
     /// those who may have open orders add up to no more than there is.
     pub fn rest(&mut self, instrument: InstrumentId, order: &Incoming) -> OrderHandle {
-        assert!(!order.open.is_zero(), "order {} has nothing to rest", order.order);
         assert!(
             !self.crosses(instrument, order.side, order.price),
             "order {} would cross the book",
             order.order
         );
-        let level = self.level_at(instrument, order.side, order.price);
+        self.collect(instrument, Section::Continuous, order)
+    }
+
+    /// Rests an order that waits for an auction, whatever is on the other side. In the sections of
+    /// auctions, one at [`BookSide::no_limit`] has none.
+    ///
+    /// # Panics
+    /// If it has no shares or finds no room.
+    pub fn collect(
+        &mut self,
+        instrument: InstrumentId,
+        section: Section,
+        order: &Incoming,
+    ) -> OrderHandle {
+        assert!(!order.open.is_zero(), "order {} has nothing to rest", order.order);
+        let ladder = place_of(instrument, section, order.side);
+        let level = self.ladders[ladder].level_at(&mut self.rungs, order.price);
         let shown = order.display.min(order.open);
         let slot = self
             .orders
@@ -245,13 +299,12 @@ impl Books {
                 level,
                 older: 0,
                 younger: 0,
-                instrument,
-                is_buy: order.side == BookSide::Bids,
+                ladder: u32::try_from(ladder).expect("six for each of some thousand instruments"),
             })
             .expect("the orders promised to firms fit");
-        let levels = self.levels.get_mut(level);
-        levels.quantity += u64::from(order.open.0);
-        levels.orders += 1;
+        let row = self.rungs.levels.get_mut(level);
+        row.quantity += u64::from(order.open.0);
+        row.orders += 1;
         self.link(OrderHandle(slot));
         OrderHandle(slot)
     }
@@ -274,18 +327,42 @@ impl Books {
         resting.open.0 -= quantity.0;
         resting.shown = shown;
         let (level, leaves) = (resting.level, resting.open);
-        self.levels.get_mut(level).quantity -= u64::from(quantity.0);
+        self.rungs.levels.get_mut(level).quantity -= u64::from(quantity.0);
         if leaves.is_zero() {
             self.remove(handle);
         }
         leaves
     }
 
+    /// Brings a resting order near that will be asked for in some commands; any handle will do.
+    pub fn expect(&self, handle: OrderHandle) {
+        self.orders.prefetch(handle.0);
+    }
+
+    /// Brings near what it takes to remove an order that is near already. Decides nothing.
+    pub fn expect_removal(&self, handle: OrderHandle) {
+        let &RestingOrder { level, older, younger, .. } = self.orders.get(handle.0);
+        self.rungs.levels.prefetch(level);
+        self.orders.prefetch(older);
+        self.orders.prefetch(younger);
+    }
+
     /// The order that trades first on a side.
     #[must_use]
     pub fn first(&self, instrument: InstrumentId, side: BookSide) -> Option<OrderHandle> {
-        let (_, level) = self.ladder(instrument, side).best(&self.levels)?;
-        Some(OrderHandle(self.levels.get(level).oldest))
+        self.first_in(instrument, Section::Continuous, side)
+    }
+
+    /// The order that trades first on a side of a section.
+    #[must_use]
+    pub fn first_in(
+        &self,
+        instrument: InstrumentId,
+        section: Section,
+        side: BookSide,
+    ) -> Option<OrderHandle> {
+        let best = self.ladder(instrument, section, side).best();
+        (best != 0).then(|| OrderHandle(self.level(best).oldest))
     }
 
     /// A resting order.
@@ -295,8 +372,9 @@ impl Books {
         OrderView {
             handle,
             order: order.order,
-            instrument: order.instrument,
+            instrument: order.instrument(),
             side: order.side(),
+            section: order.section(),
             price: order.price,
             open: order.open,
             shown: order.shown,
@@ -317,8 +395,8 @@ impl Books {
         instrument: InstrumentId,
         side: BookSide,
     ) -> impl Iterator<Item = LevelView> {
-        self.level_slots(instrument, side).map(|(price, level)| {
-            let &Level { quantity, orders, .. } = self.levels.get(level);
+        self.level_slots(instrument, Section::Continuous, side).map(|(price, level)| {
+            let &Level { quantity, orders, .. } = self.level(level);
             LevelView { price, quantity, orders }
         })
     }
@@ -329,8 +407,18 @@ impl Books {
         instrument: InstrumentId,
         side: BookSide,
     ) -> impl Iterator<Item = OrderView> {
-        self.level_slots(instrument, side).flat_map(move |(_, level)| {
-            let mut slot = self.levels.get(level).oldest;
+        self.orders_in(instrument, Section::Continuous, side)
+    }
+
+    /// The orders of a side of a section, in the order they would trade.
+    pub fn orders_in(
+        &self,
+        instrument: InstrumentId,
+        section: Section,
+        side: BookSide,
+    ) -> impl Iterator<Item = OrderView> {
+        self.level_slots(instrument, section, side).flat_map(move |(_, level)| {
+            let mut slot = self.level(level).oldest;
             std::iter::from_fn(move || {
                 if slot == 0 {
                     return None;
@@ -342,79 +430,55 @@ impl Books {
         })
     }
 
-    fn level_slots(
+    pub(super) fn level_slots(
         &self,
         instrument: InstrumentId,
+        section: Section,
         side: BookSide,
     ) -> impl Iterator<Item = (Price, u32)> {
-        let book = usize::from(instrument.0)
-            .checked_sub(1)
-            .and_then(|index| self.by_instrument.get(index));
-        book.into_iter().flat_map(move |book| book.ladder(side).iter(&self.levels))
-    }
-
-    fn crossed_level(
-        &self,
-        instrument: InstrumentId,
-        side: BookSide,
-        limit: Price,
-    ) -> Option<(Price, u32)> {
-        let best = self.ladder(instrument, side.opposite()).best(&self.levels);
-        best.filter(|&(price, _)| side.reaches(limit, price))
-    }
-
-    /// The level at `price`, made if it is not there.
-    fn level_at(&mut self, instrument: InstrumentId, side: BookSide, price: Price) -> u32 {
-        if let Some(level) = self.ladder(instrument, side).find(&self.levels, price) {
-            return level;
-        }
-        let level = self.levels.insert(Level::default()).expect("as many slots as orders");
-        let book = &mut self.by_instrument[usize::from(instrument.0) - 1];
-        book.ladder_mut(side).insert(&mut self.levels, price, level);
-        level
+        let ladder = self.ladders.get(place_of(instrument, section, side));
+        ladder.into_iter().flat_map(|ladder| ladder.iter(&self.rungs))
     }
 
     /// Puts an order behind those of its kind, shown or hidden, in its level's queue.
     fn link(&mut self, handle: OrderHandle) {
         let OrderHandle(slot) = handle;
         let &RestingOrder { level, shown_as, .. } = self.orders.get(slot);
-        let levels = self.levels.get_mut(level);
+        let row = self.rungs.levels.get_mut(level);
         let is_shown = !shown_as.is_none();
-        let older = if is_shown { levels.youngest_shown } else { levels.youngest };
+        let older = if is_shown { row.youngest_shown } else { row.youngest };
         if is_shown {
-            levels.youngest_shown = slot;
+            row.youngest_shown = slot;
         }
-        let first = levels.oldest;
-        let younger = if older == 0 { first } else { self.orders.get(older).younger };
-        let linked = self.orders.get_mut(slot);
-        (linked.older, linked.younger) = (older, younger);
-        match older {
-            0 => self.levels.get_mut(level).oldest = slot,
-            older => self.orders.get_mut(older).younger = slot,
-        }
+        let younger = match older {
+            0 => std::mem::replace(&mut row.oldest, slot),
+            older => std::mem::replace(&mut self.orders.get_mut(older).younger, slot),
+        };
         match younger {
-            0 => self.levels.get_mut(level).youngest = slot,
+            0 => row.youngest = slot,
             younger => self.orders.get_mut(younger).older = slot,
         }
+        let linked = self.orders.get_mut(slot);
+        (linked.older, linked.younger) = (older, younger);
     }
 
     /// Takes an order out of its level's queue.
     fn unlink(&mut self, handle: OrderHandle) {
-        let order = *self.orders.get(handle.0);
-        let level = self.levels.get_mut(order.level);
-        if level.youngest_shown == handle.0 {
+        let RestingOrder { level, older, younger, .. } = *self.orders.get(handle.0);
+        let row = self.rungs.levels.get_mut(level);
+        if row.youngest_shown == handle.0 {
             // Those before a shown order are shown.
-            level.youngest_shown = order.older;
+            row.youngest_shown = older;
         }
-        if order.older == 0 {
-            level.oldest = order.younger;
+        if older == 0 {
+            row.oldest = younger;
         } else {
-            self.orders.get_mut(order.older).younger = order.younger;
+            self.orders.get_mut(older).younger = younger;
         }
-        if order.younger == 0 {
-            level.youngest = order.older;
+        if younger == 0 {
+            row.youngest = older;
         } else {
-            self.orders.get_mut(order.younger).older = order.older;
+            self.orders.get_mut(younger).older = older;
         }
     }
 
@@ -422,36 +486,29 @@ impl Books {
     /// last there.
     fn remove(&mut self, handle: OrderHandle) {
         self.unlink(handle);
-        let order = *self.orders.get(handle.0);
-        self.levels.get_mut(order.level).orders -= 1;
+        let RestingOrder { level, ladder, .. } = *self.orders.get(handle.0);
         self.orders.remove(handle.0);
-        if self.levels.get(order.level).orders == 0 {
-            assert_eq!(self.levels.get(order.level).quantity, 0, "shares without orders");
-            let book = &mut self.by_instrument[usize::from(order.instrument.0) - 1];
-            book.ladder_mut(order.side()).remove(&mut self.levels, order.level);
-            self.levels.remove(order.level);
+        let row = self.rungs.levels.get_mut(level);
+        row.orders -= 1;
+        if row.orders == 0 {
+            assert_eq!(row.quantity, 0, "shares without orders");
+            self.ladders[ladder as usize].remove(&mut self.rungs, level);
         }
     }
 
-    fn ladder(&self, instrument: InstrumentId, side: BookSide) -> &Ladder {
-        self.by_instrument[usize::from(instrument.0) - 1].ladder(side)
+    pub(super) fn level(&self, level: u32) -> &Level {
+        self.rungs.levels.get(level)
+    }
+
+    fn ladder(&self, instrument: InstrumentId, section: Section, side: BookSide) -> &Ladder {
+        &self.ladders[place_of(instrument, section, side)]
     }
 }
 
-impl Book {
-    const fn ladder(&self, side: BookSide) -> &Ladder {
-        match side {
-            BookSide::Bids => &self.bids,
-            BookSide::Asks => &self.asks,
-        }
-    }
-
-    const fn ladder_mut(&mut self, side: BookSide) -> &mut Ladder {
-        match side {
-            BookSide::Bids => &mut self.bids,
-            BookSide::Asks => &mut self.asks,
-        }
-    }
+/// Where the ladder of a side is; nowhere for no instrument.
+const fn place_of(instrument: InstrumentId, section: Section, side: BookSide) -> usize {
+    let book = (instrument.0 as usize).wrapping_sub(1).wrapping_mul(LADDERS as usize);
+    book.wrapping_add(2 * section as usize + side as usize)
 }
 
 #[cfg(test)]
@@ -462,7 +519,7 @@ pub(super) mod tests {
 
     pub(in crate::matching) fn books() -> Books {
         let mut books = Books::new(8, 1);
-        books.open();
+        books.open(1);
         books
     }
 

@@ -1,29 +1,37 @@
-//! A ladder: the price levels of one side of a book, in the order of their prices.
+//! A ladder: the price levels of one side of a book, best price first.
 //!
-//! A height-balanced (AVL) tree over the slab of levels, threaded from each level to its neighbours.
-//! The best level is known and the next best one step away; to find, make or remove one takes at most
-//! some 40 steps, whatever prices participants choose. Bounded only by the slab; never allocates.
+//! The best is known, and a tree has them all in order. In front of it a table remembers where the levels
+//! of the last 1,024 ticks are, so near the touch a price is found at once; what participants choose
+//! makes it no slower than the tree. Bounded by the orders there are; never allocates after it is made.
 
 use super::book::BookSide;
 use super::slab::Slab;
+use super::tree::{Nodes, Tree, UNUSED, nodes_max};
 use crate::types::Price;
 
-/// The order of one side's levels. The levels themselves lie in a slab that all ladders share.
+/// The order of one side's levels. Levels and nodes lie in slabs that all ladders share.
 #[derive(Debug)]
 pub(super) struct Ladder {
-    side: BookSide,
-    root: u32,
+    /// A price and its rank differ in these bits: all for bids, none for asks, so that the best price has
+    /// the least rank. Books take their side at random, and a branch on it would be guessed wrong.
+    flip: u32,
     best: u32,
+    /// The best level's rank, [`UNUSED`] if there is none.
+    best_rank: u32,
+    tree: Tree,
+    /// By tick, modulo its length: a level that is there, or 0. Whether it is that of a price, the level
+    /// says.
+    near: Box<[u32]>,
+    ticks: Ticks,
 }
 
-/// The orders at one price, and where the price stands in its ladder: one cache line.
+/// The orders at one price.
 #[derive(Clone, Copy, Debug, Default)]
-#[repr(C, align(64))]
 pub(super) struct Level {
     /// Shares of all its orders.
     pub(super) quantity: u64,
-    /// Higher is better, on either side.
-    rank: u64,
+    /// The least is the best, on either side.
+    rank: u32,
     /// How many orders.
     pub(super) orders: u32,
     /// The order that trades first.
@@ -32,184 +40,137 @@ pub(super) struct Level {
     pub(super) youngest: u32,
     /// The shown order that trades last of those; hidden ones come behind it. 0 = all are hidden.
     pub(super) youngest_shown: u32,
-    /// The next better level.
-    better: u32,
-    /// The next worse level.
-    worse: u32,
-    /// The trees of worse and of better levels below this one.
-    children: [u32; 2],
-    /// Levels on the longest way down, this one included.
-    height: u32,
 }
 
-const _: () = assert!(size_of::<Level>() == 64);
+const _: () = assert!(size_of::<Level>() == 32);
 
-/// Places in [`Level::children`].
-const WORSE: usize = 0;
-const BETTER: usize = 1;
+/// What all ladders lie in.
+#[derive(Debug)]
+pub(super) struct Rungs {
+    pub(super) levels: Slab<Level>,
+    nodes: Nodes,
+}
 
-type Levels = Slab<Level>;
+/// Prices in ticks, modulo 2^32: exact where the price is a whole number of them.
+#[derive(Clone, Copy, Debug)]
+struct Ticks {
+    /// The tick is an odd number, shifted so far.
+    shift: u32,
+    /// The odd number's inverse modulo 2^32: to multiply by it is to divide by the odd number.
+    inverse: u32,
+}
+
+/// Ticks around the touch whose levels are found at once.
+const NEAR_TICKS: u32 = 1_024;
+
+impl Rungs {
+    /// Room for `ladders` with `levels` in all.
+    pub(super) fn new(ladders: u32, levels: u32) -> Self {
+        Self { levels: Slab::new(levels), nodes: Slab::new(nodes_max(ladders, levels)) }
+    }
+}
 
 impl Ladder {
-    /// Without a level.
-    pub(super) const fn new(side: BookSide) -> Self {
-        Self { side, root: 0, best: 0 }
+    /// Without a level. Prices are thought to be whole numbers of `tick`; others are found by the tree.
+    pub(super) fn new(side: BookSide, tick: u64) -> Self {
+        let near = vec![0; NEAR_TICKS as usize].into_boxed_slice();
+        let tree = Tree::default();
+        let flip = if side == BookSide::Bids { u32::MAX } else { 0 };
+        Self { flip, best: 0, best_rank: UNUSED, tree, near, ticks: Ticks::new(tick) }
     }
 
-    /// The level at the best price.
-    pub(super) fn best(&self, levels: &Levels) -> Option<(Price, u32)> {
-        self.at(levels, self.best)
+    /// The level at the best price, 0 if there is none.
+    pub(super) const fn best(&self) -> u32 {
+        self.best
+    }
+
+    /// The best price, if an order of the other side with this limit would trade at it.
+    pub(super) fn crossed_by(&self, limit: Price) -> Option<Price> {
+        let limit = u32::try_from(limit.0).unwrap_or(u32::MAX);
+        let crossed = self.best_rank != UNUSED && self.best_rank <= limit ^ self.flip;
+        crossed.then(|| self.price(self.best_rank))
     }
 
     /// Every level, best price first.
-    pub(super) fn iter(&self, levels: &Levels) -> impl Iterator<Item = (Price, u32)> {
-        let next = |&(_, level): &(Price, u32)| self.at(levels, levels.get(level).worse);
-        std::iter::successors(self.best(levels), next)
+    pub(super) fn iter(&self, rungs: &Rungs) -> impl Iterator<Item = (Price, u32)> {
+        let levels = self.tree.iter(&rungs.nodes);
+        levels.map(|level| (self.price(rungs.levels.get(level).rank), level))
     }
 
-    /// The level at `price`.
-    pub(super) fn find(&self, levels: &Levels, price: Price) -> Option<u32> {
-        let rank = self.rank(price);
-        let mut at = self.root;
-        while at != 0 {
-            let level = levels.get(at);
-            if level.rank == rank {
-                return Some(at);
-            }
-            at = level.children[usize::from(rank > level.rank)];
-        }
-        None
-    }
-
-    /// Makes `level`, which has no orders yet, that of a price that has none.
+    /// The level at `price`, made without an order if it is not there.
     ///
     /// # Panics
-    /// If the price has one: the caller looked first.
-    pub(super) fn insert(&mut self, levels: &mut Levels, price: Price, level: u32) {
-        let rank = self.rank(price);
-        let (mut better, mut worse) = (0, 0);
-        let mut at = self.root;
-        while at != 0 {
-            let other = levels.get(at);
-            assert_ne!(other.rank, rank, "price {price} has a level");
-            if rank > other.rank {
-                worse = at;
-                at = other.children[BETTER];
-            } else {
-                better = at;
-                at = other.children[WORSE];
-            }
+    /// If no order may have this price.
+    pub(super) fn level_at(&mut self, rungs: &mut Rungs, price: Price) -> u32 {
+        let number = u32::try_from(price.0).expect("a price below 2^32");
+        let rank = number ^ self.flip;
+        assert_ne!(rank, UNUSED, "no order may bid nothing, or ask for 2^32 - 1");
+        let place = self.ticks.place(number);
+        let level = self.near[place];
+        if level != 0 && rungs.levels.get(level).rank == rank {
+            return level;
         }
-        *levels.get_mut(level) = Level { rank, better, worse, height: 1, ..Level::default() };
-        self.tie(levels, better, level);
-        self.tie(levels, level, worse);
-        self.root = grow(levels, self.root, level);
+        let level = self.found_or_made(rungs, rank);
+        self.near[place] = level;
+        level
     }
 
-    /// Takes a level out.
-    pub(super) fn remove(&mut self, levels: &mut Levels, level: u32) {
-        self.root = shrink(levels, self.root, level);
-        let &Level { better, worse, .. } = levels.get(level);
-        self.tie(levels, better, worse);
-    }
-
-    /// Makes two levels neighbours; 0 stands for the end of the ladder on either side.
-    fn tie(&mut self, levels: &mut Levels, better: u32, worse: u32) {
-        if better == 0 {
-            self.best = worse;
-        } else {
-            levels.get_mut(better).worse = worse;
+    /// Takes a level out, and frees it.
+    pub(super) fn remove(&mut self, rungs: &mut Rungs, level: u32) {
+        let rank = rungs.levels.get(level).rank;
+        let near = &mut self.near[self.ticks.place(rank ^ self.flip)];
+        if *near == level {
+            *near = 0;
         }
-        if worse != 0 {
-            levels.get_mut(worse).better = better;
+        self.tree.remove(&mut rungs.nodes, rank);
+        rungs.levels.remove(level);
+        if level == self.best {
+            self.best = self.tree.first(&rungs.nodes);
+            self.best_rank = if self.best == 0 { UNUSED } else { rungs.levels.get(self.best).rank };
         }
     }
 
-    fn at(&self, levels: &Levels, level: u32) -> Option<(Price, u32)> {
-        (level != 0).then(|| (self.price(levels.get(level).rank), level))
+    fn price(&self, rank: u32) -> Price {
+        Price(u64::from(rank ^ self.flip))
     }
 
-    const fn rank(&self, price: Price) -> u64 {
-        match self.side {
-            BookSide::Bids => price.0,
-            BookSide::Asks => !price.0,
+    fn found_or_made(&mut self, rungs: &mut Rungs, rank: u32) -> u32 {
+        let Rungs { levels, nodes } = rungs;
+        let way = match self.tree.find(nodes, rank) {
+            Ok(level) => return level,
+            Err(way) => way,
+        };
+        let level = levels.insert(Level { rank, ..Level::default() }).expect("as many as orders");
+        self.tree.insert(nodes, &way, rank, level);
+        if rank < self.best_rank {
+            (self.best, self.best_rank) = (level, rank);
         }
+        level
     }
+}
 
-    const fn price(&self, rank: u64) -> Price {
-        match self.side {
-            BookSide::Bids => Price(rank),
-            BookSide::Asks => Price(!rank),
+impl Ticks {
+    const fn new(tick: u64) -> Self {
+        let tick = if tick == 0 { 1 } else { tick };
+        let shift = tick.trailing_zeros();
+        #[expect(clippy::cast_possible_truncation, reason = "modulo 2^32")]
+        let odd = (tick >> shift) as u32;
+        // Newton: each step doubles the bits that are right, and an odd number is its own inverse in
+        // the first three.
+        let mut inverse = odd;
+        let mut step = 0;
+        while step < 4 {
+            inverse = inverse.wrapping_mul(2_u32.wrapping_sub(odd.wrapping_mul(inverse)));
+            step += 1;
         }
+        Self { shift: if shift < 32 { shift } else { 31 }, inverse }
     }
-}
 
-/// Adds `level` to the tree below `root` and returns the tree's new root. Calls itself once for each
-/// level on the way down: at most some 40 times.
-fn grow(levels: &mut Levels, root: u32, level: u32) -> u32 {
-    if root == 0 {
-        return level;
+    /// Where the level of a price is remembered.
+    const fn place(self, price: u32) -> usize {
+        let ticks = (price >> self.shift).wrapping_mul(self.inverse);
+        (ticks % NEAR_TICKS) as usize
     }
-    let side = usize::from(levels.get(level).rank > levels.get(root).rank);
-    let child = grow(levels, levels.get(root).children[side], level);
-    levels.get_mut(root).children[side] = child;
-    balance(levels, root)
-}
-
-/// Takes `level` out of the tree below `root`, in which it is, and returns the tree's new root.
-fn shrink(levels: &mut Levels, root: u32, level: u32) -> u32 {
-    if root != level {
-        let side = usize::from(levels.get(level).rank > levels.get(root).rank);
-        let child = shrink(levels, levels.get(root).children[side], level);
-        levels.get_mut(root).children[side] = child;
-        return balance(levels, root);
-    }
-    let [worse, better] = levels.get(level).children;
-    if worse == 0 || better == 0 {
-        return worse.max(better);
-    }
-    // Its next better neighbour is the worst of the better ones: it takes the place.
-    let heir = levels.get(level).better;
-    let better = shrink(levels, better, heir);
-    levels.get_mut(heir).children = [worse, better];
-    balance(levels, heir)
-}
-
-/// Makes the heights of both trees below `root` differ by at most one again, after one of them changed
-/// by one, and returns the new root.
-fn balance(levels: &mut Levels, root: u32) -> u32 {
-    let [worse, better] = heights(levels, root);
-    let heavy = if worse > better + 1 {
-        WORSE
-    } else if better > worse + 1 {
-        BETTER
-    } else {
-        levels.get_mut(root).height = worse.max(better) + 1;
-        return root;
-    };
-    let child = levels.get(root).children[heavy];
-    let below = heights(levels, child);
-    if below[1 - heavy] > below[heavy] {
-        levels.get_mut(root).children[heavy] = raise(levels, child, 1 - heavy);
-    }
-    raise(levels, root, heavy)
-}
-
-/// Puts the child on `side` in the place of `root`, which becomes its child, and returns it.
-fn raise(levels: &mut Levels, root: u32, side: usize) -> u32 {
-    let child = levels.get(root).children[side];
-    levels.get_mut(root).children[side] = levels.get(child).children[1 - side];
-    levels.get_mut(child).children[1 - side] = root;
-    for level in [root, child] {
-        let [worse, better] = heights(levels, level);
-        levels.get_mut(level).height = worse.max(better) + 1;
-    }
-    child
-}
-
-/// The heights of the trees below a level. The slab's slot 0, which is no level, has none.
-fn heights(levels: &Levels, level: u32) -> [u32; 2] {
-    levels.get(level).children.map(|child| levels.get(child).height)
 }
 
 #[cfg(test)]
@@ -220,90 +181,108 @@ mod tests {
 
     use super::*;
 
-    /// A ladder with levels of its own.
+    /// A ladder with slabs of its own.
     struct Alone {
         ladder: Ladder,
-        levels: Levels,
+        rungs: Rungs,
     }
 
     impl Alone {
-        fn new(side: BookSide) -> Self {
-            Self { ladder: Ladder::new(side), levels: Slab::new(10_000) }
+        fn new(side: BookSide, tick: u64) -> Self {
+            Self { ladder: Ladder::new(side, tick), rungs: Rungs::new(1, 20_000) }
         }
 
         fn add(&mut self, price: u64) -> u32 {
-            let level = self.levels.insert(Level::default()).unwrap();
-            self.ladder.insert(&mut self.levels, Price(price), level);
-            level
+            self.ladder.level_at(&mut self.rungs, Price(price))
         }
 
         fn remove(&mut self, price: u64) {
-            let level = self.ladder.find(&self.levels, Price(price)).unwrap();
-            self.ladder.remove(&mut self.levels, level);
-            self.levels.remove(level);
+            let level = self.add(price);
+            self.ladder.remove(&mut self.rungs, level);
         }
 
         fn prices(&self) -> Vec<u64> {
-            self.ladder.iter(&self.levels).map(|(price, _)| price.0).collect()
+            self.ladder.iter(&self.rungs).map(|(price, _)| price.0).collect()
         }
 
-        /// Levels on the longest way down.
-        fn height(&self) -> u32 {
-            self.levels.get(self.ladder.root).height
-        }
-
-        /// Levels below `level`, it included, after a look at each.
-        fn check(&self, level: u32) -> usize {
-            if level == 0 {
-                return 0;
-            }
-            let [worse, better] = heights(&self.levels, level);
-            let row = self.levels.get(level);
-            assert!(worse.abs_diff(better) <= 1, "heights {worse} and {better}");
-            assert_eq!(row.height, worse.max(better) + 1);
-            for (child, is_better) in row.children.into_iter().zip([false, true]) {
-                assert!(child == 0 || (self.levels.get(child).rank > row.rank) == is_better);
-            }
-            if row.better != 0 {
-                assert_eq!(self.levels.get(row.better).worse, level);
-            }
-            row.children.map(|child| self.check(child)).iter().sum::<usize>() + 1
+        fn best(&self) -> Option<u64> {
+            let Self { ladder, rungs } = self;
+            let limit = Price(if ladder.flip == 0 { u64::MAX } else { 0 });
+            let best = ladder.crossed_by(limit).map(|price| price.0);
+            assert_eq!(best, ladder.iter(rungs).next().map(|(price, _)| price.0));
+            best
         }
     }
 
     #[test]
     fn the_best_bid_is_the_highest_and_the_best_ask_the_lowest() {
         for (side, best_first) in [(BookSide::Bids, [30, 20, 10]), (BookSide::Asks, [10, 20, 30])] {
-            let mut alone = Alone::new(side);
+            let mut alone = Alone::new(side, 10);
             for price in [20, 10, 30] {
                 alone.add(price);
             }
             assert_eq!(alone.prices(), best_first);
-            assert_eq!(alone.ladder.best(&alone.levels).unwrap().0, Price(best_first[0]));
+            assert_eq!(alone.best(), Some(best_first[0]));
             alone.remove(20);
-            assert_eq!(alone.ladder.find(&alone.levels, Price(20)), None);
             assert_eq!(alone.prices(), [best_first[0], best_first[2]]);
         }
     }
 
     #[test]
-    fn no_choice_of_prices_makes_a_ladder_high() {
-        const LEVELS: u64 = 4_096;
+    fn a_price_that_a_limit_does_not_reach_is_not_crossed() {
+        let mut bids = Alone::new(BookSide::Bids, 1);
+        bids.add(100);
+        assert_eq!(bids.ladder.crossed_by(Price(101)), None);
+        assert_eq!(bids.ladder.crossed_by(Price(100)), Some(Price(100)));
+        let mut asks = Alone::new(BookSide::Asks, 1);
+        assert_eq!(asks.ladder.crossed_by(Price(u64::MAX)), None);
+        asks.add(100);
+        assert_eq!(asks.ladder.crossed_by(Price(99)), None);
+        assert_eq!(asks.ladder.crossed_by(Price(100)), Some(Price(100)));
+    }
+
+    #[test]
+    fn neighbouring_ticks_are_remembered_side_by_side() {
+        for tick in [1, 5, 100, 2_500, 1 << 20] {
+            let ticks = Ticks::new(tick);
+            let last = (u64::from(u32::MAX) / tick).min(5_000);
+            for number in 0..last {
+                let place = ticks.place(u32::try_from(number * tick).unwrap());
+                assert_eq!(
+                    place as u64,
+                    number % u64::from(NEAR_TICKS),
+                    "{number} ticks of {tick}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_choice_of_prices_loses_a_level() {
+        const LEVELS: u64 = 10_000;
         let rising: Vec<_> = (1..=LEVELS).collect();
         let falling: Vec<_> = (1..=LEVELS).rev().collect();
         let inward: Vec<_> = (1..=LEVELS / 2).flat_map(|n| [n, LEVELS + 1 - n]).collect();
-        for prices in [rising, falling, inward] {
-            let mut alone = Alone::new(BookSide::Bids);
+        // All are remembered at the same place.
+        let far: Vec<_> = (1..=LEVELS).map(|n| n * 1_024 * 7).collect();
+        for prices in [rising, falling, inward, far] {
+            let mut alone = Alone::new(BookSide::Asks, 7);
             for &price in &prices {
                 alone.add(price);
             }
-            // At most 1.44 times the 12 of a perfect tree, and nothing is gained by removing.
-            assert!(alone.height() <= 18, "{} levels high", alone.height());
-            for price in prices.iter().take(4_000) {
-                alone.remove(*price);
+            let mut left = prices.clone();
+            left.sort_unstable();
+            assert_eq!(alone.prices(), left);
+            for &price in prices.iter().take(9_900) {
+                alone.remove(price);
             }
-            assert!(alone.height() <= 9, "{} levels high", alone.height());
-            assert_eq!(alone.check(alone.ladder.root), 96);
+            left.retain(|price| prices[9_900..].contains(price));
+            assert_eq!((alone.prices(), alone.best()), (left.clone(), left.first().copied()));
+            for price in left {
+                alone.remove(price);
+            }
+            assert_eq!(alone.best(), None);
+            assert_eq!((alone.rungs.levels.len(), alone.rungs.nodes.len()), (0, 0));
         }
     }
 
@@ -311,29 +290,30 @@ mod tests {
         #[test]
         fn it_agrees_with_an_ordered_map(
             bids: bool,
-            changes in prop::collection::vec((1_u64..60, any::<bool>()), 1..400),
+            tick in 1_u64..4,
+            spread in 1_u64..600,
+            changes in prop::collection::vec((1_u64..400, 0..3), 1..1_500),
         ) {
-            let mut alone = Alone::new(if bids { BookSide::Bids } else { BookSide::Asks });
+            let side = if bids { BookSide::Bids } else { BookSide::Asks };
+            let mut alone = Alone::new(side, tick);
             let mut model = BTreeMap::new();
-            for (price, add) in changes {
-                if add && !model.contains_key(&price) {
-                    model.insert(price, alone.add(price));
+            for (price, change) in changes {
+                let price = price * spread;
+                if change > 0 {
+                    let level = alone.add(price);
+                    prop_assert_eq!(*model.entry(price).or_insert(level), level);
                 } else if model.remove(&price).is_some() {
                     alone.remove(price);
                 }
-                prop_assert_eq!(alone.check(alone.ladder.root), model.len());
-                let mut best_first: Vec<_> = model.keys().copied().collect();
-                if bids {
-                    best_first.reverse();
-                }
-                let best = alone.ladder.best(&alone.levels).map(|(price, _)| price.0);
-                prop_assert_eq!(best, best_first.first().copied());
-                prop_assert_eq!(alone.prices(), best_first);
-                for price in 1..60 {
-                    let found = alone.ladder.find(&alone.levels, Price(price));
-                    prop_assert_eq!(found, model.get(&price).copied());
-                }
+                let best = if bids { model.last_key_value() } else { model.first_key_value() };
+                prop_assert_eq!(alone.best(), best.map(|(&price, _)| price));
+                alone.ladder.tree.check(&alone.rungs.nodes, model.len());
             }
+            let mut best_first: Vec<_> = model.into_keys().collect();
+            if bids {
+                best_first.reverse();
+            }
+            prop_assert_eq!(alone.prices(), best_first);
         }
     }
 }

@@ -1,41 +1,31 @@
 //! Slots of one kind, made once and reused: the memory of resting orders and of price levels.
 //!
-//! Never allocates after it is made. Slot numbers start at 1; 0 is "none", as for every identifier.
+//! Never allocates after it is made, nor touches a page for the first time. Slot numbers start at 1; 0
+//! is "none", as for every identifier.
+
+use crate::sys::memory::prefetch;
+use crate::sys::prefault::prefaulted;
 
 /// A fixed number of `T`, each in use or free.
 #[derive(Debug)]
 pub(super) struct Slab<T> {
     /// Slot 0 is never used.
     slots: Vec<T>,
-    /// Freed slots, the last one freed on top. Slots behind `slots.len()` were never used.
+    /// Free slots, the last one freed on top; at first the lowest.
     free: Vec<u32>,
-    max: u32,
 }
 
 impl<T: Copy + Default> Slab<T> {
     /// Room for `max` of them.
     pub(super) fn new(max: u32) -> Self {
-        let mut slots = Vec::with_capacity(max as usize + 1);
-        slots.push(T::default());
-        Self { slots, free: Vec::with_capacity(max as usize), max }
-    }
-
-    /// Whether [`Slab::insert`] would find no slot.
-    pub(super) fn is_full(&self) -> bool {
-        self.free.is_empty() && self.slots.len() > self.max as usize
+        let slots = prefaulted(T::default(), max as usize + 1);
+        Self { slots, free: (1..=max).rev().collect() }
     }
 
     /// Puts `value` into a free slot. `None` if all are in use.
     pub(super) fn insert(&mut self, value: T) -> Option<u32> {
-        if let Some(slot) = self.free.pop() {
-            self.slots[slot as usize] = value;
-            return Some(slot);
-        }
-        if self.is_full() {
-            return None;
-        }
-        let slot = u32::try_from(self.slots.len()).expect("at most max, a u32");
-        self.slots.push(value);
+        let slot = self.free.pop()?;
+        self.slots[slot as usize] = value;
         Some(slot)
     }
 
@@ -48,6 +38,13 @@ impl<T: Copy + Default> Slab<T> {
     /// How many are in use.
     pub(super) fn len(&self) -> usize {
         self.slots.len() - 1 - self.free.len()
+    }
+
+    /// Brings a slot near that will be used soon; any number will do.
+    pub(super) fn prefetch(&self, slot: u32) {
+        if let Some(value) = self.slots.get(slot as usize) {
+            prefetch(value);
+        }
     }
 
     pub(super) fn get(&self, slot: u32) -> &T {
@@ -68,7 +65,6 @@ mod tests {
         let mut slab = Slab::new(2);
         let first = slab.insert(10_u64).unwrap();
         slab.insert(20).unwrap();
-        assert!(slab.is_full());
         assert_eq!(slab.insert(30), None);
         slab.remove(first);
         assert_eq!(slab.len(), 1);

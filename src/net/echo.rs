@@ -1,13 +1,14 @@
 //! A transport with a raw echo beside its user: what a benchmark takes as the floor.
 //!
-//! Connections from some source ports are echoed here, as soon as their bytes arrive; the user of the
-//! transport never hears of them. Nothing else is changed.
+//! Connections and datagrams from some source ports are echoed here, as soon as their bytes arrive; the
+//! user of the transport never hears of them. Nothing else is changed.
 
 use std::collections::VecDeque;
 use std::net::SocketAddrV4;
 use std::ops::RangeInclusive;
 
-use super::{ConnectionId, NetEvent, Transport};
+use super::inbox::Inbox;
+use super::{ConnectionId, DATAGRAM_BYTES_MAX, NetEvent, Transport};
 use crate::types::Nanos;
 
 /// A transport that echoes what comes from `ports`.
@@ -18,18 +19,27 @@ pub struct WithEcho<T> {
     echoed: Vec<ConnectionId>,
     /// What is the user's to hear.
     events: VecDeque<NetEvent>,
+    datagrams: Inbox,
 }
 
 /// Events that are looked at in one poll.
 const EVENTS_PER_POLL_MAX: usize = 64;
+/// Datagrams that are looked at in one poll, and that may wait for the user.
+const DATAGRAMS_PER_POLL_MAX: usize = 64;
 /// Bytes echoed at once.
 const CHUNK: usize = 2048;
 
 impl<T: Transport> WithEcho<T> {
-    /// Echoes connections whose peer has one of these ports.
+    /// Echoes connections and datagrams whose sender has one of these ports.
     #[must_use]
     pub fn new(transport: T, ports: RangeInclusive<u16>) -> Self {
-        Self { transport, ports, echoed: Vec::new(), events: VecDeque::new() }
+        Self {
+            transport,
+            ports,
+            echoed: Vec::new(),
+            events: VecDeque::new(),
+            datagrams: Inbox::new(DATAGRAMS_PER_POLL_MAX),
+        }
     }
 
     /// Whether the event was about an echoed connection; what has come there is then queued.
@@ -73,12 +83,29 @@ impl<T: Transport> WithEcho<T> {
             self.transport.consume(id, count);
         }
     }
+
+    /// Whether anything was echoed.
+    fn take_datagrams(&mut self) -> bool {
+        let mut echoed = false;
+        for _ in 0..DATAGRAMS_PER_POLL_MAX {
+            let Some((from, payload)) = self.transport.next_datagram() else { break };
+            if self.ports.contains(&from.port()) {
+                let count = payload.len();
+                let mut bytes = [0; DATAGRAM_BYTES_MAX];
+                bytes[..count].copy_from_slice(payload);
+                echoed |= self.transport.send_datagram(from, &bytes[..count]);
+            } else {
+                self.datagrams.push(from, payload);
+            }
+        }
+        echoed
+    }
 }
 
 impl<T: Transport> Transport for WithEcho<T> {
     fn poll(&mut self, now: Nanos) -> usize {
         let mut work = self.transport.poll(now);
-        let mut echoed = false;
+        let mut echoed = self.take_datagrams();
         for _ in 0..EVENTS_PER_POLL_MAX {
             let Some(event) = self.transport.next_event() else { break };
             if self.take(event) {
@@ -131,6 +158,10 @@ impl<T: Transport> Transport for WithEcho<T> {
 
     fn send_datagram(&mut self, to: SocketAddrV4, payload: &[u8]) -> bool {
         self.transport.send_datagram(to, payload)
+    }
+
+    fn next_datagram(&mut self) -> Option<(SocketAddrV4, &[u8])> {
+        self.datagrams.pop()
     }
 }
 
@@ -187,5 +218,60 @@ mod tests {
         };
         assert_eq!((connection, peer.port()), (id, other_port));
         assert_eq!(transport.received(id), b"login");
+    }
+
+    /// A transport that only knows datagrams: those that wait, and those that were sent.
+    #[derive(Default)]
+    struct Datagrams {
+        waiting: VecDeque<(SocketAddrV4, Vec<u8>)>,
+        shown: Vec<u8>,
+        sent: Vec<(SocketAddrV4, Vec<u8>)>,
+    }
+
+    impl Transport for Datagrams {
+        fn poll(&mut self, _: Nanos) -> usize {
+            0
+        }
+        fn next_event(&mut self) -> Option<NetEvent> {
+            None
+        }
+        fn received(&mut self, _: ConnectionId) -> &[u8] {
+            &[]
+        }
+        fn consume(&mut self, _: ConnectionId, _: usize) {}
+        fn send(&mut self, _: ConnectionId, _: &[u8]) -> bool {
+            false
+        }
+        fn send_room(&self, _: ConnectionId) -> usize {
+            0
+        }
+        fn close(&mut self, _: ConnectionId) {}
+        fn abort(&mut self, _: ConnectionId) {}
+        fn flush(&mut self, _: Nanos) -> usize {
+            0
+        }
+        fn publish(&mut self, _: Nanos) {}
+        fn send_datagram(&mut self, to: SocketAddrV4, payload: &[u8]) -> bool {
+            self.sent.push((to, payload.to_vec()));
+            true
+        }
+        fn next_datagram(&mut self) -> Option<(SocketAddrV4, &[u8])> {
+            let (from, payload) = self.waiting.pop_front()?;
+            self.shown = payload;
+            Some((from, &self.shown))
+        }
+    }
+
+    #[test]
+    fn datagrams_are_echoed_and_hidden_and_the_others_are_the_users() {
+        let from = |port| SocketAddrV4::new(Ipv4Addr::new(10, 9, 0, 2), port);
+        let [echoed, other] = [(from(64_000), b"marco".to_vec()), (from(5000), b"order".to_vec())];
+        let waiting = [&echoed, &other, &echoed].map(Clone::clone).into();
+        let datagrams = Datagrams { waiting, ..Datagrams::default() };
+        let mut transport = WithEcho::new(datagrams, 64_000..=64_999);
+        transport.poll(Nanos::ZERO);
+        assert_eq!(transport.transport.sent, [echoed.clone(), echoed]);
+        assert_eq!(transport.next_datagram(), Some((other.0, &other.1[..])));
+        assert_eq!(transport.next_datagram(), None);
     }
 }

@@ -166,6 +166,12 @@ impl Ipv4Network {
     }
 }
 
+/// Whether an address lies in one of the networks that are allowed; none = all.
+#[must_use]
+pub fn allows(networks: &[Ipv4Network], address: Ipv4Addr) -> bool {
+    networks.is_empty() || networks.iter().any(|network| network.contains(address))
+}
+
 impl fmt::Display for Ipv4Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.prefix)

@@ -16,8 +16,10 @@ mod echo;
 mod elapsed;
 pub mod ethernet;
 mod events;
+mod inbox;
 pub mod ipv4;
 pub mod kernel;
+mod limit;
 mod memory_device;
 mod sources;
 mod spanned;
@@ -34,6 +36,7 @@ pub use device::Device;
 pub use dpdk_device::{DpdkConfig, DpdkDevice};
 pub use echo::WithEcho;
 pub use kernel::{KernelConfig, KernelCounters, KernelError, KernelTransport};
+pub use limit::RateLimit;
 pub use memory_device::MemoryDevice;
 pub use spanned::Spanned;
 pub use stack::{
@@ -113,4 +116,9 @@ pub trait Transport: Send {
     /// Sends one UDP datagram, multicast or unicast; `false` if the device has no room now, or, for
     /// unicast, the neighbour is not known yet (it is being asked for).
     fn send_datagram(&mut self, to: SocketAddrV4, payload: &[u8]) -> bool;
+
+    /// Takes the oldest datagram that came to the port on which the transport was told to receive: who
+    /// sent it, and its payload, at most [`DATAGRAM_BYTES_MAX`]. Those that are not taken in time are
+    /// lost, as datagrams are. Only what was sent to our address comes, from where `allow` says.
+    fn next_datagram(&mut self) -> Option<(SocketAddrV4, &[u8])>;
 }

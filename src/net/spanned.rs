@@ -71,4 +71,8 @@ impl<T: Transport> Transport for Spanned<T> {
         let Self { transport, spans } = self;
         spans.record("net.datagram", || transport.send_datagram(to, payload), |&sent| sent)
     }
+
+    fn next_datagram(&mut self) -> Option<(SocketAddrV4, &[u8])> {
+        self.transport.next_datagram()
+    }
 }

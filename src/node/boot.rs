@@ -265,12 +265,13 @@ fn open_log(
 }
 
 /// The first day of an empty log: today, or the last day that was seen here if that is later. The
-/// term, which no start repeats, is its generation at least, so that a log that was lost never lends
-/// its session id to another.
+/// term, which no start repeats, is its generation at least as long as it has four digits, so that a
+/// log that was lost before its last day was seen does not lend its session id to another.
 fn first_day(now: Nanos, term: u32, seen: SessionId) -> DayStart {
-    let generation = u16::try_from(term % 10_000).expect("below 10,000");
     let (date, behind) = Date::of(now).session_behind(seen);
-    day_start(date, now, behind.max(date.session(generation)))
+    let generation = u16::try_from(term).ok().filter(|&term| term <= Date::GENERATION_MAX);
+    let own = generation.map_or(behind, |generation| date.session(generation));
+    day_start(date, now, behind.max(own))
 }
 
 /// Ends `day` and begins it again under a session id that nobody has `seen`.

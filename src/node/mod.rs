@@ -5,6 +5,7 @@
 
 mod books;
 mod boot;
+mod durable;
 mod error;
 mod past;
 mod rehearsal;
@@ -19,12 +20,13 @@ use std::time::Duration;
 
 use tracing::{error, info};
 
+use durable::{Background, SharedControl};
 pub use error::NodeError;
 use wiring::Stages;
 
 use crate::agent::{Agent as _, AgentThread, Composite, ReadyFlag, Spans, StopFlag};
 use crate::config::{Config, ConfigError, Stage};
-use crate::event_store::{Control, ControlFile, Reader};
+use crate::event_store::{BackgroundSync, Control, Durability, Reader, Watermark};
 use crate::sys::file::is_volatile;
 use crate::types::event::Event;
 use crate::types::{LINE_BYTES, Line, Nanos, Position};
@@ -48,7 +50,7 @@ pub struct Start {
 /// What a benchmark asks of a node. Without one nothing of it exists.
 #[derive(Clone, Debug)]
 pub struct Bench {
-    /// Order entry echoes connections from these ports.
+    /// Order entry echoes connections and datagrams from these ports.
     pub echo_ports: RangeInclusive<u16>,
     /// Where the steps of the pipeline are recorded.
     pub spans: Option<Spans>,
@@ -71,7 +73,9 @@ impl fmt::Debug for Start {
 pub struct Node {
     /// In the order in which they stop.
     threads: Vec<Running>,
-    control: ControlFile,
+    control: SharedControl,
+    /// Makes the command log durable, where no stage does.
+    background: Option<Background>,
     commands: Reader,
     events: Reader,
     ready: [ReadyFlag; 3],
@@ -103,6 +107,9 @@ impl Node {
         let directory = &config.logs().directory;
         let volatile = is_volatile(directory)
             .map_err(|source| NodeError::Examine { directory: directory.clone(), source })?;
+        let behind = booted.durability == Durability::Memory && !volatile;
+        let known = control.state().copied().unwrap_or_default();
+        let control = SharedControl::new(control);
         let mut stages = wiring::wire(config, booted, bench.as_ref())?;
         let placement = config.placement();
         let mut placed_threads: Vec<_> = placement.threads.iter().collect();
@@ -121,7 +128,30 @@ impl Node {
                 }
             }
         }
-        Ok(Self { threads, control, commands, events, ready: stages.ready, volatile })
+        let mut node = Self {
+            threads,
+            control,
+            background: None,
+            commands,
+            events,
+            ready: stages.ready,
+            volatile,
+        };
+        if behind && let Err(error) = node.follow_behind(known) {
+            let _ = stop_in_order(std::mem::take(&mut node.threads));
+            return Err(error);
+        }
+        Ok(node)
+    }
+
+    /// Has the command log made durable in the background, from where it was `known` to be.
+    fn follow_behind(&mut self, known: Control) -> Result<(), NodeError> {
+        let durable =
+            Watermark { position: known.durable, sequence: known.durable_sequence.max(1) };
+        let log = BackgroundSync::new(self.commands.clone(), durable)?;
+        let background = Background::start(log, self.control.clone()).map_err(NodeError::Thread)?;
+        self.background = Some(background);
+        Ok(())
     }
 
     /// Waits until the gateways serve and the feed is published: each has read the past and the start
@@ -151,12 +181,14 @@ impl Node {
             thread::sleep(STOP_POLL_INTERVAL);
             noted = self.note_days();
         }
-        stop_in_order(std::mem::take(&mut self.threads))?;
+        let stopped = stop_in_order(std::mem::take(&mut self.threads));
+        let followed = self.background.take().map_or(Ok(()), Background::stop);
+        stopped?;
+        followed?;
         noted?;
         self.note_days()?;
-        let state = self.control.state().copied().unwrap_or_default();
         let (durable, durable_sequence) = self.durable_end()?;
-        self.control.store(Control { clean: true, durable, durable_sequence, ..state })?;
+        self.control.update(|state| Control { clean: true, durable, durable_sequence, ..state })?;
         info!("stopped in order");
         Ok(())
     }
@@ -167,12 +199,10 @@ impl Node {
         while let Some(frame) = self.events.next_frame()? {
             for record in frame.records().map_while(Result::ok) {
                 let Ok(Event::DayStarted(day)) = Event::parse(record.lines) else { continue };
-                let state = self.control.state().copied().unwrap_or_default();
-                let session = state.session.max(day.session);
-                let noted = Control { cut: false, session, ..state };
-                if noted != state {
-                    self.control.store(noted)?;
-                }
+                self.control.update(|state| {
+                    let session = state.session.max(day.session);
+                    Control { cut: false, session, ..state }
+                })?;
             }
         }
         Ok(())
@@ -190,7 +220,8 @@ impl Node {
     }
 
     fn has_failed(&self) -> bool {
-        self.threads.iter().any(|running| running.thread.is_finished())
+        self.background.as_ref().is_some_and(Background::has_failed)
+            || self.threads.iter().any(|running| running.thread.is_finished())
     }
 }
 

@@ -75,6 +75,11 @@ fn name(command: &[Line]) -> String {
         Ok(Command::AccountOpen(c)) => format!("account {}", c.account),
         Ok(Command::PortDefine(c)) => format!("port {}", c.name),
         Ok(Command::Transfer(c)) => format!("{} of account {}", c.asset, c.account),
+        Ok(Command::PriceBand(c)) => format!("price band of {}", c.symbol),
+        Ok(Command::Calendar(c)) => match c.group {
+            0 => "schedule".to_owned(),
+            group => format!("schedule of {}", char::from(group)),
+        },
         Ok(Command::DayStart(c)) => format!("day {}", c.date),
         other => format!("{other:?}"),
     }
@@ -91,6 +96,7 @@ const fn why(refusal: Refusal) -> &'static str {
         Refusal::Balance => "the balance does not suffice",
         Refusal::Capacity => "no room is left",
         Refusal::RepeatedReference => "its reference was used before",
+        Refusal::Phase => "the instrument is in another phase",
     }
 }
 

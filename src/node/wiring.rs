@@ -80,6 +80,9 @@ pub(super) fn wire(
         shard,
         term,
         cluster_key: cluster_key.clone(),
+        // Operators are few and trusted, and send a whole market at once.
+        messages_per_second_max: (serves == PortKind::OrderEntry)
+            .then(|| config.order_entry().messages_per_second_max),
         ready: ready.clone(),
     };
     let front = Front {
@@ -164,9 +167,13 @@ impl Front {
         bench: Option<&Bench>,
     ) -> Result<Box<dyn Agent>, NodeError> {
         let entry = config.order_entry();
+        // Order entry itself takes no datagrams.
+        let receive_port = bench.map(|_| entry.listen.port());
         match entry.backend {
             Backend::Kernel => {
                 let settings = KernelConfig {
+                    receive_port,
+                    allow: entry.allow.clone(),
                     multicast_interface: config.feed().source,
                     multicast_ttl: config.feed().ttl,
                     connections_max: entry.connections_max as usize,
@@ -179,7 +186,10 @@ impl Front {
                 Ok(self.over_benched(transport, bench))
             }
             #[cfg(feature = "dpdk")]
-            Backend::Dpdk => Ok(self.over_benched(dpdk_stack(config, counters)?, bench)),
+            Backend::Dpdk => {
+                let stack = dpdk_stack(config, counters, receive_port)?;
+                Ok(self.over_benched(stack, bench))
+            }
             #[cfg(not(feature = "dpdk"))]
             Backend::Dpdk => unreachable!("a configuration for DPDK is not proven without it"),
         }
@@ -187,7 +197,11 @@ impl Front {
 }
 
 #[cfg(feature = "dpdk")]
-fn dpdk_stack(config: &Config, counters: &mut CounterFile) -> Result<Stack<DpdkDevice>, NodeError> {
+fn dpdk_stack(
+    config: &Config,
+    counters: &mut CounterFile,
+    receive_port: Option<u16>,
+) -> Result<Stack<DpdkDevice>, NodeError> {
     let (entry, port) = (config.order_entry(), config.dpdk());
     let settings = DpdkConfig {
         eal_arguments: port.eal_arguments(),
@@ -202,6 +216,7 @@ fn dpdk_stack(config: &Config, counters: &mut CounterFile) -> Result<Stack<DpdkD
         connections_max: entry.connections_max as usize,
         connections_per_source_max: entry.connections_per_source_max as usize,
         datagram_port: config.feed().group.port(),
+        receive_port,
         allow: entry.allow.clone(),
         multicast_ttl: config.feed().ttl,
         ..StackConfig::new(*entry.listen.ip(), entry.prefix, entry.listen.port())

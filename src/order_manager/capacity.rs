@@ -11,6 +11,7 @@
 //! | a firm's or port's open orders | when an order is checked, unless it is immediate and never rests | the order is rejected with 0F |
 //! | price levels | never: there are as many as resting orders | |
 //! | balances | when an order is checked, or a transfer: those it may need are opened then | 0F, or the transfer is refused |
+//! | references of transfers | when one is carried out: as many in a day as there may be balances | the transfer is refused |
 //! | rows of definitions | when one is added | the definition is refused |
 //! | fills of one order | as it trades: [`FILLS_MAX`] | what is left of it is canceled in the same command, reason `Z` |
 //! | events of one command | never: frames are cut where the next record does not fit | |
@@ -19,13 +20,13 @@
 use crate::types::Nanos;
 use crate::types::command::{CommandHeader, VenueLimits};
 
-/// How much of everything the engine is made for. Memory for orders and balances is taken at the
-/// start; a definition beyond its number is refused.
+/// How much of everything the engine is made for. All memory is taken and touched at the start, that of a
+/// definition's row when it is made; a definition beyond its number is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
     /// Resting orders in all books, at most [`Capacity::ORDERS_MAX`]. The firms' limits share them.
     pub orders: u32,
-    /// Balances: pairs of an account and a currency or instrument it ever had.
+    /// Balances: pairs of an account and a currency or instrument. Also the transfers of a day.
     pub balances: u32,
     /// Currencies.
     pub currencies: u16,

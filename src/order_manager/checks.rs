@@ -1,12 +1,14 @@
 //! The checks of a new order, in the order in which they are made: the first that fails is the reason.
 //!
 //! 1. what the gateway found wrong with its form
-//! 2. the instrument: known (17), trading (07)
+//! 2. the instrument: known (17), taking orders in its phase (07, 2E)
 //! 3. the terms: side (09), short selling allowed here (23), time in force (0F), display (03), reserve
-//!    (04), cross (14), sweep (08), minimum quantity (0D), peg and discretion (11), route (16), post-only
-//!    and immediate, handling, trade now and an expiry without a time in force that asks for one (0F), self-match
+//!    (04), cross type and phase (14, 2D, 07), what is of no use to an order that waits for an auction (03,
+//!    04, 0D, 0F), sweep (08), minimum quantity (0D), peg and discretion (11), route (16), post-only and
+//!    immediate, handling, trade now and an expiry without a time in force that asks for one (0F), self-match
 //!    strategy (40)
-//! 4. the price: the market sentinel only if immediate (2C), else in range and on a tick (1D)
+//! 4. the price: the market sentinel only if immediate, or for an auction of an instrument that has a price
+//!    (2C), else in range and on a tick (1D)
 //! 5. the quantity: in range and in lots (13)
 //! 6. the account: found, of the port's firm, which has not switched its entry off, approved (0C), and may
 //!    sell short (23)
@@ -24,12 +26,13 @@
 use zerocopy::FromZeros;
 
 use super::definitions::group_key;
+use super::phase::{check_cross, check_held, check_phase, cross_of};
 use super::table::name_key;
 use super::{Account, Asset, BalanceId, Instrument, OpenOrder, OrderManager, Port};
 use crate::types::command::{CommandHeader, NewOrder, Replace};
 use crate::types::{
     AccountId, AccountStatus, CurrencyId, FirmId, InstrumentId, Price, Quantity, RejectReason,
-    Side, Symbol, TimeInForce, TradingState, notional,
+    Side, Symbol, TimeInForce, notional,
 };
 
 /// A good-till-time order lives less than a day.
@@ -101,18 +104,19 @@ impl OrderManager {
             .find(name_key(&order.symbol.0))
             .and_then(|id| self.instruments.get(id))
             .ok_or(RejectReason::InvalidSymbol)?;
-        require(instrument.state == TradingState::Trading, RejectReason::Halted)?;
+        check_phase(instrument.trading.phase)?;
         let (side, immediate) = check_terms(order, instrument)?;
-        check_price(order.price, immediate, instrument)?;
+        check_price(order, immediate, instrument)?;
         check_quantity(order.quantity, instrument)?;
         let (account, row) = self.check_account(order, port)?;
         require(!is_short(side) || row.short_allowed, RejectReason::ShortSellRestricted)?;
         self.check_open_orders(port, immediate)?;
 
+        let worth = instrument.trading.worth(limit);
         let &Instrument { id: instrument, currency, scale, .. } = instrument;
         let (firm, account_id) = (port.firm, row.id);
         let notional =
-            notional(limit, order.quantity, scale).ok_or(RejectReason::ExceedsMaxNotional)?;
+            notional(worth, order.quantity, scale).ok_or(RejectReason::ExceedsMaxNotional)?;
         let (cash, shares) = self.check_funds(
             account,
             side,
@@ -246,7 +250,8 @@ fn check_terms(order: &NewOrder, instrument: &Instrument) -> Result<(Side, bool)
     let floor_fits = order.max_floor.0.is_multiple_of(instrument.lot_size);
     require(!is_reserve || (floor_fits && order.display != b'N'), RejectReason::InvalidMaxFloor)?;
     require(order.random_reserves == 0, RejectReason::InvalidMaxFloor)?;
-    require(order.cross_type == b'N', RejectReason::InvalidCross)?;
+    check_cross(order, instrument.trading.phase)?;
+    check_held(order)?;
     require(order.intermarket_sweep != b'Y', RejectReason::IsoNotAllowed)?;
     // One that rests would have to be passed over by whoever brings less.
     let possible = order.min_quantity.is_zero() || immediate;
@@ -271,12 +276,22 @@ fn check_terms(order: &NewOrder, instrument: &Instrument) -> Result<(Side, bool)
     require(expires == (order.expire_time_s != 0), RejectReason::Other)?;
     require(order.expire_time_s <= EXPIRE_TIME_S_MAX, RejectReason::Other)?;
     require(order.self_match == 0, RejectReason::InvalidSelfMatch)?;
-    Ok((side, immediate))
+    // What waits for an auction rests until then, whatever its time in force.
+    Ok((side, immediate && cross_of(order).is_none()))
 }
 
-fn check_price(price: Price, immediate: bool, instrument: &Instrument) -> Result<(), RejectReason> {
+fn check_price(
+    order: &NewOrder,
+    immediate: bool,
+    instrument: &Instrument,
+) -> Result<(), RejectReason> {
+    let price = order.price;
     if price == Price::MARKET {
-        return require(immediate, RejectReason::MarketOrderNotAllowed);
+        let may = match cross_of(order) {
+            Some(_) => instrument.trading.collar > Price(0),
+            None => immediate,
+        };
+        return require(may, RejectReason::MarketOrderNotAllowed);
     }
     require((Price(1)..=Price::MAX).contains(&price), RejectReason::InvalidPrice)?;
     require(price.0.is_multiple_of(instrument.tick_size), RejectReason::InvalidPrice)

@@ -3,16 +3,17 @@
 //!
 //! A definition is checked here once; whatever uses it later trusts it.
 
+use super::references::References;
 use super::table::{is_name, name_key};
 use super::{Asset, BalanceId, Capacity, IdMap, IndexSeed};
-use super::{OpenOrders, Port, Table, UserRefNums, Wallet};
+use super::{OpenOrders, Port, Table, Trading, UserRefNums, Wallet};
 use crate::types::command::{
     AccountOpen, AccountUpdate, CurrencyDefine, FirmDefine, InstrumentDefine, PortDefine, Transfer,
 };
 use crate::types::{
     AccountId, AccountStatus, AssetKind, CurrencyCode, CurrencyId, DisconnectPolicy, Epoch,
     FirmCode, FirmId, InstrumentId, OrderHandle, PortId, PortKind, Price, Quantity, Refusal,
-    Symbol, TradingState,
+    Symbol,
 };
 
 /// The most decimals of cash: twice what any currency uses. An order so large that its value does not
@@ -38,9 +39,8 @@ pub struct OrderManager {
     pub orders: OpenOrders,
     /// Accounts by firm and group id.
     pub(super) groups: IdMap,
-    /// The references of all transfers ever carried out. It outlives the day: a deposit that is
-    /// retried tomorrow is still the same deposit.
-    references: IdMap,
+    /// The transfers that were carried out.
+    references: References,
     /// Resting orders there may be in all.
     orders_max: u32,
 }
@@ -115,8 +115,8 @@ pub struct Instrument {
     pub product: u8,
     /// Whether it may be sold short.
     pub short_allowed: bool,
-    /// Whether it trades now.
-    pub state: TradingState,
+    /// Its phase and prices.
+    pub trading: Trading,
 }
 
 impl OrderManager {
@@ -134,10 +134,10 @@ impl OrderManager {
             ports: Table::new(capacity.ports as usize, seed),
             accounts: Table::new(capacity.accounts as usize, seed),
             instruments: Table::new(usize::from(capacity.instruments), seed),
-            wallet: Wallet::new(capacity.balances, seed),
+            wallet: Wallet::new(capacity, seed),
             orders: OpenOrders::new(capacity.orders, seed),
-            groups: IdMap::with_capacity(0, seed),
-            references: IdMap::with_capacity(0, seed),
+            groups: IdMap::with_capacity(capacity.accounts as usize, seed),
+            references: References::new(capacity.balances, seed),
             orders_max: capacity.orders,
         }
     }
@@ -223,7 +223,7 @@ impl OrderManager {
             open_orders_max: define.open_orders_max,
             epoch: Epoch::NONE,
             last_request: 0,
-            user_refs: UserRefNums::default(),
+            user_refs: UserRefNums::new(),
             open_orders: 0,
             oldest: OrderHandle::NONE,
             youngest: OrderHandle::NONE,
@@ -300,7 +300,7 @@ impl OrderManager {
             market_category: define.market_category,
             product: define.product,
             short_allowed: define.short_allowed == 1,
-            state: TradingState::Trading,
+            trading: Trading::new(reference_price, tick_size),
         };
         self.instruments.add(name_key(&symbol.0), row)?;
         Ok(id)
@@ -314,7 +314,7 @@ impl OrderManager {
     pub(crate) fn transfer(&mut self, transfer: &Transfer) -> Result<BalanceId, Refusal> {
         let &Transfer { reference, amount, .. } = transfer;
         require(reference != 0 && amount != 0)?;
-        if self.references.get(reference).is_some() {
+        if self.references.contains(reference) {
             return Err(Refusal::RepeatedReference);
         }
         let kind = AssetKind::from_byte(transfer.asset_kind).ok_or(Refusal::Invalid)?;
@@ -329,9 +329,24 @@ impl OrderManager {
                 Asset::Shares(self.instrument(transfer.asset).ok_or(Refusal::Unknown)?)
             }
         };
+        if self.references.is_full() {
+            return Err(Refusal::Capacity);
+        }
         let balance = self.wallet.transfer(account, asset, amount)?;
-        self.references.insert(reference, 1);
+        self.references.insert(reference);
         Ok(balance)
+    }
+
+    /// Begins a day. No order is open.
+    pub(crate) fn start_day(&mut self) {
+        for port in self.ports.rows_mut() {
+            port.start_day();
+        }
+        for firm in self.firms.rows_mut() {
+            firm.entry_disabled = false;
+        }
+        self.wallet.drop_empty();
+        self.references.start_day();
     }
 
     /// The currency with this code.

@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use crate::sys::prefault::prefaulted;
+
 /// Identifiers by key; 0 is no identifier.
 #[derive(Debug)]
 pub(crate) struct IdMap {
@@ -85,7 +87,13 @@ impl IdMap {
     #[must_use]
     pub(crate) fn with_capacity(count: usize, seed: IndexSeed) -> Self {
         let slots = (count.max(4) * 2).next_power_of_two();
-        Self { entries: vec![Entry::default(); slots], len: 0, seed }
+        Self { entries: prefaulted(Entry::default(), slots), len: 0, seed }
+    }
+
+    /// How many entries it has.
+    #[must_use]
+    pub(crate) const fn len(&self) -> usize {
+        self.len
     }
 
     /// The identifier at `key`.

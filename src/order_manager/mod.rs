@@ -8,7 +8,9 @@ mod checks;
 mod definitions;
 mod id_map;
 mod orders;
+mod phase;
 mod ports;
+mod references;
 mod table;
 mod wallet;
 
@@ -19,6 +21,8 @@ pub use definitions::{Account, Currency, Firm, Instrument, OrderManager};
 use id_map::IdMap;
 pub use id_map::IndexSeed;
 pub use orders::{OpenOrder, OpenOrders};
+pub(crate) use phase::cross_of;
+pub use phase::{AUCTION_MS_DEFAULT, Trading};
 pub use ports::{Port, UserRefNums};
 pub use table::Table;
 pub(crate) use wallet::Settlement;

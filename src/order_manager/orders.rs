@@ -5,6 +5,7 @@
 //! handle.
 
 use super::{BalanceId, IdMap, IndexSeed, OrderManager, Port};
+use crate::sys::prefault::prefaulted;
 use crate::types::{
     AccountId, FirmId, InstrumentId, OrderHandle, OrderRef, PortId, Quantity, Side, UserRefNum,
 };
@@ -51,13 +52,37 @@ pub struct OpenOrder {
 
 const _: () = assert!(size_of::<OpenOrder>() == 64);
 
+impl OpenOrder {
+    /// What a handle has that was never used.
+    fn none() -> Self {
+        Self {
+            order: OrderRef::default(),
+            cash: BalanceId::default(),
+            shares: BalanceId::default(),
+            port: PortId::NONE,
+            user_ref_num: UserRefNum::NONE,
+            account: AccountId::NONE,
+            executed: Quantity::ZERO,
+            older: OrderHandle::NONE,
+            younger: OrderHandle::NONE,
+            firm: FirmId::NONE,
+            instrument: InstrumentId::NONE,
+            group_id: 0,
+            user_ref_idx: 0,
+            side: Side::Buy,
+            capacity: 0,
+            cross_type: 0,
+            expires: false,
+        }
+    }
+}
+
 /// All open orders.
 #[derive(Debug)]
 pub struct OpenOrders {
     /// By handle; what a free handle has here means nothing.
     orders: Vec<OpenOrder>,
     by_user_ref: IdMap,
-    max: u32,
 }
 
 impl OpenOrders {
@@ -65,9 +90,8 @@ impl OpenOrders {
     #[must_use]
     pub(crate) fn new(max: u32, seed: IndexSeed) -> Self {
         Self {
-            orders: Vec::with_capacity(max as usize),
+            orders: prefaulted(OpenOrder::none(), max as usize),
             by_user_ref: IdMap::with_capacity(max as usize, seed),
-            max,
         }
     }
 
@@ -76,7 +100,6 @@ impl OpenOrders {
     /// # Panics
     /// If the handle is out of range or the port has an order with that number.
     pub(crate) fn insert(&mut self, handle: OrderHandle, mut order: OpenOrder, port: &mut Port) {
-        assert!((1..=self.max).contains(&handle.0), "handle {handle} of {}", self.max);
         self.by_user_ref.insert(key(order.port, order.user_ref_idx, order.user_ref_num), handle.0);
         order.older = port.youngest;
         order.younger = OrderHandle::NONE;
@@ -87,13 +110,7 @@ impl OpenOrders {
         }
         port.youngest = handle;
         port.open_orders += 1;
-        let at = handle.0 as usize - 1;
-        // Handles are dense: the first of its number comes right behind all that were ever used.
-        if at == self.orders.len() {
-            self.orders.push(order);
-        } else {
-            self.orders[at] = order;
-        }
+        *self.get_mut(handle) = order;
     }
 
     /// Forgets an order that is over.

@@ -2,6 +2,7 @@
 //!
 //! Says nothing about streams and timers; those are the engine's.
 
+use crate::sys::prefault::prefaulted;
 use crate::types::{
     AccountId, DisconnectPolicy, Epoch, FirmCode, FirmId, Nanos, OrderHandle, PortId, PortKind,
     PortName, UserRefNum,
@@ -30,7 +31,7 @@ pub struct Port {
     pub default_account: AccountId,
     /// Whether an order's group id names its account.
     pub account_by_group: bool,
-    /// New orders a second of log time, 0 = no limit.
+    /// Orders and replaces in a second of log time, 0 = no limit.
     pub message_rate_max: u32,
     /// Open orders it may have, 0 = only the firm's limit.
     pub open_orders_max: u32,
@@ -49,7 +50,7 @@ pub struct Port {
     pub youngest: OrderHandle,
     /// The second of log time that `messages` counts.
     pub rate_second: u64,
-    /// New orders in that second.
+    /// Orders and replaces in that second, retransmissions apart.
     pub messages: u32,
 }
 
@@ -66,7 +67,7 @@ impl Port {
         !matches!(self.kind, PortKind::Admin)
     }
 
-    /// Counts a new order at `now`; false if the port has had its share of this second.
+    /// Counts an order or a replace at `now`; false if the port has had its share of this second.
     pub(crate) fn takes_message(&mut self, now: Nanos) -> bool {
         if self.rate_second != now.second() {
             self.rate_second = now.second();
@@ -83,52 +84,39 @@ impl Port {
 }
 
 /// The last user reference number of each of a port's 256 channels.
-///
-/// Most ports use only channel 0, so the table of the others is made when one is used first.
-#[derive(Debug, Default)]
-pub struct UserRefNums {
-    first: UserRefNum,
-    others: Vec<UserRefNum>,
-}
+#[derive(Debug)]
+pub struct UserRefNums(Vec<UserRefNum>);
 
 const CHANNELS: usize = 256;
 
 impl UserRefNums {
+    /// None used yet.
+    #[must_use]
+    pub(crate) fn new() -> Self {
+        Self(prefaulted(UserRefNum::NONE, CHANNELS))
+    }
+
     /// Whether a number may be used: its channel has seen neither it nor a later one.
     pub(crate) fn is_new(&self, channel: u8, number: UserRefNum) -> bool {
-        let last = match channel {
-            0 => self.first,
-            _ => self.others.get(usize::from(channel)).copied().unwrap_or_default(),
-        };
-        number > last
+        number > self.0[usize::from(channel)]
     }
 
     /// Uses up a number. False if the channel has seen it or a later one: a retransmission.
     pub(crate) fn consume(&mut self, channel: u8, number: UserRefNum) -> bool {
-        if channel != 0 && self.others.is_empty() {
-            self.others.resize(CHANNELS, UserRefNum::NONE);
-        }
-        let last =
-            if channel == 0 { &mut self.first } else { &mut self.others[usize::from(channel)] };
-        let is_new = number > *last;
+        let is_new = self.is_new(channel, number);
         if is_new {
-            *last = number;
+            self.0[usize::from(channel)] = number;
         }
         is_new
     }
 
     /// The lowest number that may be used next, none if the highest was.
     pub(crate) fn next(&self, channel: u8) -> UserRefNum {
-        let last = match channel {
-            0 => self.first,
-            _ => self.others.get(usize::from(channel)).copied().unwrap_or_default(),
-        };
-        UserRefNum(last.0.wrapping_add(1))
+        UserRefNum(self.0[usize::from(channel)].0.wrapping_add(1))
     }
 
     fn reset(&mut self) {
-        self.first = UserRefNum::NONE;
-        self.others.fill(UserRefNum::NONE);
+        self.0.fill(UserRefNum::NONE);
     }
 }
 
@@ -138,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_number_is_new_once_in_each_channel() {
-        let mut numbers = UserRefNums::default();
+        let mut numbers = UserRefNums::new();
         assert!(!numbers.consume(0, UserRefNum(0)));
         assert!(numbers.consume(0, UserRefNum(5)));
         assert!(!numbers.consume(0, UserRefNum(5)) && !numbers.is_new(0, UserRefNum(5)));

@@ -1,6 +1,7 @@
 //! A table of definitions: rows by dense identifier from 1, and by the key people know them by.
 //!
-//! Rows are never removed, so an identifier stays what it is.
+//! Rows are never removed, so an identifier stays what it is; and never moved, so that one more
+//! definition takes no longer than the others.
 
 use super::{IdMap, IndexSeed};
 use crate::types::Refusal;
@@ -17,7 +18,7 @@ impl<T> Table<T> {
     /// Room for `max` rows.
     #[must_use]
     pub(crate) fn new(max: usize, seed: IndexSeed) -> Self {
-        Self { rows: Vec::new(), by_key: IdMap::with_capacity(0, seed), max }
+        Self { rows: Vec::with_capacity(max), by_key: IdMap::with_capacity(max, seed), max }
     }
 
     /// Adds a row; its identifier is the number of rows then.

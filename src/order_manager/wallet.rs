@@ -3,11 +3,12 @@
 //! Money moves here and nowhere else. A balance never falls below what is held of it (short selling
 //! apart), and what one command takes from one account it gives to another, to the unit.
 
-use super::{IdMap, IndexSeed};
+use super::{Capacity, IdMap, IndexSeed};
+use crate::sys::prefault::{prefaulted, prefaulted_room};
 use crate::types::{CurrencyId, InstrumentId, Quantity, Refusal};
 
 /// What a balance is a balance of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Asset {
     /// Cash.
     Cash(CurrencyId),
@@ -33,6 +34,11 @@ pub struct Balance {
 }
 
 impl Balance {
+    /// With nothing in it.
+    const fn empty(account: u32, asset: Asset) -> Self {
+        Self { account, asset, total: 0, held: 0 }
+    }
+
     /// What a new order may use.
     #[must_use]
     pub const fn available(&self) -> i64 {
@@ -69,26 +75,45 @@ pub struct Wallet {
     /// What came in by transfers and has not left, by currency and by instrument.
     cash_supply: Vec<i64>,
     share_supply: Vec<i64>,
-    /// The sums of this command's changes by settlement.
-    cash_flow: i64,
-    share_flow: i64,
+    /// What this command has changed.
+    cash_flow: Flow,
+    share_flow: Flow,
+}
+
+/// What a command has brought into all balances of one asset, less what came into the exchange. A
+/// command deals with one currency and one instrument, so it is checked at no cost.
+#[derive(Clone, Copy, Debug, Default)]
+struct Flow {
+    /// `None` before the first change.
+    asset: Option<Asset>,
+    sum: i64,
+}
+
+impl Flow {
+    fn add(&mut self, asset: Asset, amount: i64) {
+        let first = *self.asset.get_or_insert(asset);
+        assert_eq!(first, asset, "a command moves one asset for another");
+        self.sum += amount;
+    }
 }
 
 /// The most that may be in the exchange of any one asset: far from where a sum could wrap.
 const SUPPLY_MAX: i64 = i64::MAX / 4;
 
 impl Wallet {
-    /// Room for `max` balances.
+    /// Room for the balances, currencies and instruments of `capacity`.
     #[must_use]
-    pub(crate) fn new(max: u32, seed: IndexSeed) -> Self {
+    pub(crate) fn new(capacity: &Capacity, seed: IndexSeed) -> Self {
+        let max = capacity.balances as usize;
+        let empty = Balance::empty(0, Asset::Cash(CurrencyId::NONE));
         Self {
-            balances: Vec::with_capacity(max as usize),
-            by_key: IdMap::with_capacity(max as usize, seed),
-            max: max as usize,
-            cash_supply: Vec::new(),
-            share_supply: Vec::new(),
-            cash_flow: 0,
-            share_flow: 0,
+            balances: prefaulted_room(empty, max),
+            by_key: IdMap::with_capacity(max, seed),
+            max,
+            cash_supply: prefaulted(0, usize::from(capacity.currencies) + 1),
+            share_supply: prefaulted(0, usize::from(capacity.instruments) + 1),
+            cash_flow: Flow::default(),
+            share_flow: Flow::default(),
         }
     }
 
@@ -112,7 +137,7 @@ impl Wallet {
         if self.balances.len() == self.max {
             return None;
         }
-        self.balances.push(Balance { account, asset, total: 0, held: 0 });
+        self.balances.push(Balance::empty(account, asset));
         let id = u32::try_from(self.balances.len()).expect("max is a u32");
         self.by_key.insert(key(account, asset), id);
         Some(BalanceId(id))
@@ -143,11 +168,10 @@ impl Wallet {
     /// What is in the exchange of an asset: the sum of all its balances.
     #[must_use]
     pub fn supply(&self, asset: Asset) -> i64 {
-        let (supplies, at) = match asset {
-            Asset::Cash(currency) => (&self.cash_supply, currency.0),
-            Asset::Shares(instrument) => (&self.share_supply, instrument.0),
-        };
-        supplies.get(usize::from(at)).copied().unwrap_or(0)
+        match asset {
+            Asset::Cash(currency) => self.cash_supply[usize::from(currency.0)],
+            Asset::Shares(instrument) => self.share_supply[usize::from(instrument.0)],
+        }
     }
 
     /// Brings an amount in from the outside world, or takes it out, and returns the balance it changed.
@@ -172,10 +196,11 @@ impl Wallet {
         if amount < 0 && available.saturating_add(amount) < 0 {
             return Err(Refusal::Balance);
         }
-        let total = total.checked_add(amount).ok_or(Refusal::Invalid)?;
+        total.checked_add(amount).ok_or(Refusal::Invalid)?;
         let id = self.open(account, asset).ok_or(Refusal::Capacity)?;
-        self.get_mut(id).total = total;
+        self.change(id, amount);
         *self.supply_mut(asset) = supply;
+        self.flow_mut(asset).add(asset, -amount);
         Ok(id)
     }
 
@@ -222,21 +247,29 @@ impl Wallet {
         self.change(fill.buyer_shares, quantity);
     }
 
-    /// Ends a command: what settlements took, settlements gave.
+    /// Ends a command: of each asset, what settlements took, settlements gave, and what transfers
+    /// brought is in the exchange.
     ///
     /// # Panics
     /// If cash or shares came from nowhere or went there.
-    pub(crate) fn end_command(&self) {
-        assert_eq!(self.cash_flow, 0, "cash is not conserved");
-        assert_eq!(self.share_flow, 0, "shares are not conserved");
+    pub(crate) fn end_command(&mut self) {
+        assert_eq!(self.cash_flow.sum, 0, "cash is not conserved: {:?}", self.cash_flow);
+        assert_eq!(self.share_flow.sum, 0, "shares are not conserved: {:?}", self.share_flow);
+        self.cash_flow.asset = None;
+        self.share_flow.asset = None;
     }
 
     fn change(&mut self, id: BalanceId, amount: i64) {
         let balance = self.get_mut(id);
         balance.total = balance.total.checked_add(amount).expect("supplies are limited");
-        match balance.asset {
-            Asset::Cash(_) => self.cash_flow += amount,
-            Asset::Shares(_) => self.share_flow += amount,
+        let asset = balance.asset;
+        self.flow_mut(asset).add(asset, amount);
+    }
+
+    fn flow_mut(&mut self, asset: Asset) -> &mut Flow {
+        match asset {
+            Asset::Cash(_) => &mut self.cash_flow,
+            Asset::Shares(_) => &mut self.share_flow,
         }
     }
 
@@ -245,15 +278,10 @@ impl Wallet {
     }
 
     fn supply_mut(&mut self, asset: Asset) -> &mut i64 {
-        let (supplies, at) = match asset {
-            Asset::Cash(currency) => (&mut self.cash_supply, currency.0),
-            Asset::Shares(instrument) => (&mut self.share_supply, instrument.0),
-        };
-        let at = usize::from(at);
-        if at >= supplies.len() {
-            supplies.resize(at + 1, 0);
+        match asset {
+            Asset::Cash(currency) => &mut self.cash_supply[usize::from(currency.0)],
+            Asset::Shares(instrument) => &mut self.share_supply[usize::from(instrument.0)],
         }
-        &mut supplies[at]
     }
 }
 
@@ -274,16 +302,21 @@ mod tests {
     const SEED: IndexSeed = IndexSeed::new([7; 16]);
     const SHARES: Asset = Asset::Shares(InstrumentId(1));
 
+    fn wallet(balances: u32) -> Wallet {
+        Wallet::new(&Capacity { balances, ..Capacity::SMALL }, SEED)
+    }
+
     fn funded(wallet: &mut Wallet, account: u32, asset: Asset, amount: i64) -> BalanceId {
         if amount != 0 {
             wallet.transfer(account, asset, amount).unwrap();
+            wallet.end_command();
         }
         wallet.open(account, asset).unwrap()
     }
 
     #[test]
     fn a_fill_moves_cash_and_shares_and_frees_the_improvement() {
-        let mut wallet = Wallet::new(8, SEED);
+        let mut wallet = wallet(8);
         let buyer_cash = funded(&mut wallet, 1, CASH, 1_000);
         let buyer_shares = funded(&mut wallet, 1, SHARES, 0);
         let seller_cash = funded(&mut wallet, 2, CASH, 0);
@@ -306,8 +339,29 @@ mod tests {
     }
 
     #[test]
+    #[should_panic(expected = "a command moves one asset for another")]
+    fn a_fill_paid_in_one_currency_and_received_in_another_stops_the_node() {
+        let mut wallet = wallet(8);
+        let buyer_cash = funded(&mut wallet, 1, CASH, 1_000);
+        let buyer_shares = funded(&mut wallet, 1, SHARES, 0);
+        let seller_cash = funded(&mut wallet, 2, Asset::Cash(CurrencyId(2)), 0);
+        let seller_shares = funded(&mut wallet, 2, SHARES, 10);
+        wallet.hold(buyer_cash, 600);
+        wallet.hold(seller_shares, 10);
+        wallet.settle(&Settlement {
+            buyer_cash,
+            buyer_shares,
+            seller_cash,
+            seller_shares,
+            notional: 600,
+            buyer_hold: 600,
+            quantity: Quantity(10),
+        });
+    }
+
+    #[test]
     fn a_withdrawal_leaves_what_is_held() {
-        let mut wallet = Wallet::new(1, SEED);
+        let mut wallet = wallet(1);
         let cash = funded(&mut wallet, 1, CASH, 100);
         wallet.hold(cash, 60);
         assert_eq!(wallet.transfer(1, CASH, -41), Err(Refusal::Balance));
@@ -317,7 +371,7 @@ mod tests {
 
     #[test]
     fn a_deposit_beyond_what_can_be_counted_is_refused() {
-        let mut wallet = Wallet::new(2, SEED);
+        let mut wallet = wallet(2);
         funded(&mut wallet, 1, CASH, SUPPLY_MAX);
         assert_eq!(wallet.transfer(2, CASH, 1), Err(Refusal::Invalid));
         assert_eq!(wallet.transfer(1, CASH, i64::MIN), Err(Refusal::Invalid));
@@ -326,7 +380,7 @@ mod tests {
 
     #[test]
     fn empty_balances_are_forgotten_and_the_others_are_found_again() {
-        let mut wallet = Wallet::new(3, SEED);
+        let mut wallet = wallet(3);
         funded(&mut wallet, 1, CASH, 5);
         funded(&mut wallet, 2, CASH, 7);
         funded(&mut wallet, 2, SHARES, 0);
@@ -340,7 +394,7 @@ mod tests {
 
     #[test]
     fn a_full_wallet_opens_no_balance_but_finds_those_it_has() {
-        let mut wallet = Wallet::new(1, SEED);
+        let mut wallet = wallet(1);
         let cash = wallet.open(1, CASH).unwrap();
         assert_eq!(wallet.open(1, SHARES), None);
         assert_eq!(wallet.open(1, CASH), Some(cash));
@@ -349,7 +403,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "a hold of 2")]
     fn holding_more_than_there_is_stops_the_node() {
-        let mut wallet = Wallet::new(1, SEED);
+        let mut wallet = wallet(1);
         let cash = funded(&mut wallet, 1, CASH, 1);
         wallet.hold(cash, 2);
     }

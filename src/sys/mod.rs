@@ -5,11 +5,14 @@
 #![allow(unsafe_code)]
 
 pub mod alloc_count;
+pub mod cpu_time;
 #[cfg(feature = "dpdk")]
 pub mod dpdk;
 pub mod epoll;
 pub mod file;
 pub mod log_memory;
+pub mod memory;
+pub mod prefault;
 pub mod process;
 pub mod wait;
 pub mod words;

@@ -1,4 +1,6 @@
-//! Asking another process to end. Only children that are not yet waited for: their number is theirs.
+//! Processes and threads: asking a child to end, and giving way to others.
+//!
+//! Signals only children that are not yet waited for: their number is theirs.
 
 use std::io;
 use std::process::Child;
@@ -19,12 +21,40 @@ pub fn terminate(child: &mut Child) -> io::Result<()> {
     }
 }
 
+/// Has this thread, and no other, run behind everybody else who wants the core.
+///
+/// # Errors
+/// The operating system's.
+pub fn give_way() -> io::Result<()> {
+    const LOWEST: libc::c_int = 19;
+    // SAFETY: takes numbers only. On Linux a priority is a thread's, and 0 is the calling one.
+    match unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, LOWEST) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::process::ExitStatusExt;
     use std::process::Command;
 
     use super::*;
+
+    #[test]
+    fn a_thread_that_gives_way_does_so_alone() {
+        let nice = || {
+            let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+            let (_, fields) = stat.rsplit_once(") ").unwrap();
+            fields.split(' ').nth(16).unwrap().parse::<i32>().unwrap()
+        };
+        let before = nice();
+        let given_way = std::thread::spawn(move || {
+            give_way().unwrap();
+            nice()
+        });
+        assert_eq!((given_way.join().unwrap(), nice()), (19, before));
+    }
 
     #[test]
     fn a_child_is_ended_by_its_signal_and_once() {

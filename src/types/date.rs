@@ -16,6 +16,9 @@ pub struct Date {
 const SECONDS_PER_DAY: u64 = 86_400;
 
 impl Date {
+    /// The last session of a date: four digits have no more.
+    pub const GENERATION_MAX: u16 = 9_999;
+
     /// The day that `moment` lies in.
     ///
     /// # Panics
@@ -68,31 +71,41 @@ impl Date {
     /// The session id of its `generation`-th session: YYMMDD and four digits.
     ///
     /// # Panics
-    /// Never: ten digits are a session id.
+    /// If the generation is above [`Date::GENERATION_MAX`]: cut to four digits it would be another's.
     #[must_use]
     pub fn session(self, generation: u16) -> SessionId {
-        let text = format!("{:06}{:04}", self.number() % 1_000_000, generation % 10_000);
+        assert!(generation <= Self::GENERATION_MAX, "generation {generation} of {self}");
+        let text = format!("{:06}{generation:04}", self.number() % 1_000_000);
         SessionId::new(&text).expect("ten digits")
     }
 
-    /// The generation of this date's session behind `last`: 1 if that was another date's.
+    /// The generation of this date's session behind `last`: 1 if that was another date's, and none if
+    /// that was the last that this date has.
     #[must_use]
-    pub fn generation_after(self, last: SessionId) -> u16 {
+    pub fn generation_after(self, last: SessionId) -> Option<u16> {
         let (day, generation) = last.0.split_at(6);
         let same = self.session(1).0.starts_with(day);
         let last = str::from_utf8(generation).ok().and_then(|text| text.parse::<u16>().ok());
-        last.filter(|_| same).map_or(1, |last| last + 1)
+        let next = last.filter(|_| same).map_or(1, |last| last + 1);
+        (next <= Self::GENERATION_MAX).then_some(next)
     }
 
     /// The day and the session id that go on behind `last`, no matter which day that was of: what the
-    /// world has seen is never given again.
+    /// world has seen is never given again. A day that has no more sessions gives way to the next.
     #[must_use]
     pub fn session_behind(self, last: SessionId) -> (Self, SessionId) {
         let century = self.number() / 1_000_000 * 1_000_000;
         let day = str::from_utf8(&last.0[..6]).ok().and_then(|text| text.parse::<u32>().ok());
         let seen = day.and_then(|day| Self::from_number(century + day));
         let date = seen.map_or(self, |seen| self.max(seen));
-        (date, date.session(date.generation_after(last)))
+        match date.generation_after(last) {
+            Some(generation) => (date, date.session(generation)),
+            None => (date.next(), date.next().session(1)),
+        }
+    }
+
+    fn next(self) -> Self {
+        Self::of(self.midnight().after(Nanos::from_secs(SECONDS_PER_DAY)))
     }
 }
 
@@ -186,10 +199,32 @@ mod tests {
     #[test]
     fn a_second_session_of_a_date_has_the_next_generation() {
         let date: Date = "2026-11-22".parse().unwrap();
-        assert_eq!(date.generation_after(date.session(1)), 2);
-        assert_eq!(date.generation_after(date.session(41)), 42);
-        assert_eq!(date.generation_after("2026-11-21".parse::<Date>().unwrap().session(7)), 1);
-        assert_eq!(date.generation_after(SessionId::BLANK), 1);
+        assert_eq!(date.generation_after(date.session(1)), Some(2));
+        assert_eq!(date.generation_after(date.session(9_998)), Some(9_999));
+        assert_eq!(
+            date.generation_after("2026-11-21".parse::<Date>().unwrap().session(7)),
+            Some(1)
+        );
+        assert_eq!(date.generation_after(SessionId::BLANK), Some(1));
+    }
+
+    #[test]
+    fn a_date_without_more_generations_gives_way_to_the_next_and_ids_still_rise() {
+        for (date, next) in [("2026-11-22", "2026-11-23"), ("2027-12-31", "2028-01-01")] {
+            let (date, next): (Date, Date) = (date.parse().unwrap(), next.parse().unwrap());
+            let last = date.session(Date::GENERATION_MAX);
+            assert_eq!(date.generation_after(last), None);
+            assert_eq!(date.session_behind(last), (next, next.session(1)));
+            assert!(next.session(1) > last);
+            // And it stays there, whatever the clock says.
+            assert_eq!(date.session_behind(next.session(1)), (next, next.session(2)));
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "generation 10000 of 2026-11-22")]
+    fn a_generation_of_five_digits_is_never_cut() {
+        let _ = "2026-11-22".parse::<Date>().unwrap().session(10_000);
     }
 
     #[test]

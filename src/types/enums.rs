@@ -90,6 +90,10 @@ byte_enum! {
         Halted = b'H',
         /// It may not take, and would have.
         PostOnly = b'G',
+        /// Its auction is over.
+        Cross = b'C',
+        /// It has no limit, and the auction's price is too far from the reference.
+        Collars = b'K',
     }
 }
 
@@ -110,6 +114,98 @@ byte_enum! {
         AddedHidden = b'J',
         /// The order took.
         Removed = b'R',
+        /// Either side of the opening auction.
+        OpeningCross = b'O',
+        /// Either side of the closing auction.
+        ClosingCross = b'C',
+        /// Either side of an auction that begins trading again.
+        HaltCross = b'H',
+    }
+}
+
+byte_enum! {
+    /// An auction, as OUCH's cross type and ITCH write it.
+    Cross {
+        /// Begins the day's trading.
+        Opening = b'O',
+        /// Ends it.
+        Closing = b'C',
+        /// Begins it again, after a halt or a pause.
+        Halt = b'H',
+    }
+}
+
+impl Cross {
+    /// How a fill of this auction is marked.
+    #[must_use]
+    pub const fn liquidity(self) -> Liquidity {
+        match self {
+            Self::Opening => Liquidity::OpeningCross,
+            Self::Closing => Liquidity::ClosingCross,
+            Self::Halt => Liquidity::HaltCross,
+        }
+    }
+}
+
+impl Liquidity {
+    /// The auction that such a fill is of.
+    #[must_use]
+    pub const fn cross(self) -> Option<Cross> {
+        match self {
+            Self::OpeningCross => Some(Cross::Opening),
+            Self::ClosingCross => Some(Cross::Closing),
+            Self::HaltCross => Some(Cross::Halt),
+            Self::Added | Self::AddedHidden | Self::Removed => None,
+        }
+    }
+}
+
+byte_enum! {
+    /// The phase of an instrument's day.
+    Phase {
+        /// Orders are collected for the opening.
+        PreOpen = 1,
+        /// The same, and those for the opening are final.
+        OpeningAuction = 2,
+        /// Orders trade as they come.
+        Continuous = 3,
+        /// Trading is paused: orders are collected for a new price.
+        VolatilityAuction = 4,
+        /// Nothing is taken but cancels.
+        Halted = 5,
+        /// Orders are collected for the end of a halt.
+        ReopeningAuction = 6,
+        /// Orders are collected for the close, and those for it are final.
+        ClosingAuction = 7,
+        /// Nothing rests and nothing is taken.
+        Closed = 8,
+    }
+}
+
+impl Phase {
+    /// The state that the feed shows.
+    #[must_use]
+    pub const fn trading_state(self) -> TradingState {
+        match self {
+            Self::PreOpen
+            | Self::OpeningAuction
+            | Self::ReopeningAuction
+            | Self::ClosingAuction => TradingState::QuotationOnly,
+            Self::Continuous => TradingState::Trading,
+            Self::VolatilityAuction => TradingState::Paused,
+            Self::Halted | Self::Closed => TradingState::Halted,
+        }
+    }
+
+    /// The auction for which orders are collected, if they are.
+    #[must_use]
+    pub const fn cross(self) -> Option<Cross> {
+        match self {
+            Self::PreOpen | Self::OpeningAuction => Some(Cross::Opening),
+            Self::VolatilityAuction | Self::ReopeningAuction => Some(Cross::Halt),
+            Self::ClosingAuction => Some(Cross::Closing),
+            Self::Continuous | Self::Halted | Self::Closed => None,
+        }
     }
 }
 
@@ -237,6 +333,8 @@ byte_enum! {
         Capacity = 8,
         /// The external reference was used before.
         RepeatedReference = 9,
+        /// The instrument is not in a phase in which this can be done.
+        Phase = 16,
     }
 }
 
@@ -257,6 +355,7 @@ pub enum RejectReason {
     PeggingNotAllowed = 0x11,
     InvalidQuantity = 0x13,
     InvalidCross = 0x14,
+    ReplaceNotAllowed = 0x15,
     RoutingNotAllowed = 0x16,
     InvalidSymbol = 0x17,
     InvalidPrice = 0x1D,
@@ -265,6 +364,7 @@ pub enum RejectReason {
     ShortSellRestricted = 0x23,
     PortMessageRate = 0x29,
     MarketOrderNotAllowed = 0x2C,
+    PreMarket = 0x2D,
     PostMarket = 0x2E,
     InvalidSelfMatch = 0x40,
 }

@@ -67,6 +67,9 @@ pub enum MoldError {
     /// Bytes are left behind its last field.
     #[error("datagram has {0} bytes too many")]
     Long(usize),
+    /// Its messages would have numbers beyond the largest.
+    #[error("message number {0} is impossible")]
+    Sequence(u64),
 }
 
 /// The 20 bytes at the start of every packet.
@@ -96,7 +99,11 @@ impl<'a> Packet<'a> {
         if !rest.is_empty() {
             return Err(MoldError::Long(rest.len()));
         }
-        Ok(Self { session: header.session, sequence: header.sequence.get(), body })
+        let sequence = header.sequence.get();
+        if matches!(body, Body::Messages(_)) && sequence.checked_add(count.into()).is_none() {
+            return Err(MoldError::Sequence(sequence));
+        }
+        Ok(Self { session: header.session, sequence, body })
     }
 }
 
@@ -318,6 +325,15 @@ mod tests {
         }
         let long = [&datagram[..], &[0, 0]].concat();
         assert_eq!(Packet::parse(&long).unwrap_err(), MoldError::Long(2));
+    }
+
+    #[test]
+    fn a_packet_whose_messages_have_no_numbers_left_is_refused() {
+        let mut datagram = hex(DELETE);
+        datagram[10..18].copy_from_slice(&(u64::MAX - 1).to_be_bytes());
+        assert!(Packet::parse(&datagram).is_ok());
+        datagram[10..18].fill(0xFF);
+        assert_eq!(Packet::parse(&datagram).unwrap_err(), MoldError::Sequence(u64::MAX));
     }
 
     proptest! {

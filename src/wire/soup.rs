@@ -10,8 +10,6 @@ pub const HEADER_BYTES: usize = 3;
 pub const LOGIN_REQUEST_BYTES_MAX: usize = HEADER_BYTES + LOGIN_410;
 /// Bytes of a login acceptance.
 pub const LOGIN_ACCEPTED_BYTES: usize = HEADER_BYTES + ACCEPTED;
-/// The longest payload a packet's length can tell.
-pub const PAYLOAD_BYTES_MAX: usize = u16::MAX as usize - 1;
 
 /// A whole server heartbeat.
 pub const SERVER_HEARTBEAT: [u8; HEADER_BYTES] = [0, 1, kind::SERVER_HEARTBEAT];

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod background;
 mod damage;
 mod process;
 mod reading;

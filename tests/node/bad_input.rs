@@ -1,11 +1,16 @@
 //! What no participant should send, and some will: the sender is disconnected or ignored, it is
 //! counted, and nobody else notices.
 
+use std::fs;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
 use rialto::types::{SessionId, Side};
 use rialto::wire::soup::{LoginAccepted, LoginReject, Packet};
+use socket2::{Domain, Socket, Type};
 
 use crate::broker::{Broker, order};
-use crate::harness::{CONNECTIONS_MAX, Node};
+use crate::harness::{CONNECTIONS_MAX, Node, Setup, Site};
 use crate::raw::{Raw, enter_packet, login_packet, unsequenced};
 use crate::replay::Replay;
 use crate::traffic::Random;
@@ -230,4 +235,27 @@ fn connections_beyond_the_limit_are_closed_and_those_that_trade_go_on() {
     beta.must_hear_nothing();
     Broker::login(&node, "ALFA01").must_hear(&["system S"]);
     node.stop_in_order();
+}
+
+#[test]
+fn who_comes_from_a_network_that_is_not_allowed_is_hung_up_on_before_a_word() {
+    let site = Site::new(&Setup::default());
+    let config = fs::read_to_string(site.config()).unwrap();
+    fs::write(site.config(), config.replace("127.0.0.0/8", "127.0.0.2/32")).unwrap();
+    let mut node = Node::start_at(site);
+    let start = Instant::now();
+    let mut stranger = Raw::connect(node.site.order_entry);
+    stranger.must_be_closed();
+    assert!(start.elapsed() < Duration::from_secs(10), "it was its silence that ended it");
+
+    // All of 127.0.0.0/8 is this host.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 2], 0)).into()).unwrap();
+    socket.connect(&node.site.order_entry.into()).unwrap();
+    let mut broker = Raw::over(socket.into());
+    broker.sends(&login_packet(&node, "ALFA01", 1));
+    assert!(broker.hears().unwrap().starts_with("login accepted"));
+    broker.must_hear(&["system S"]);
+    node.stop_in_order();
+    assert_eq!(node.counter("order_entry", "connections"), 1);
 }

@@ -246,26 +246,29 @@ fn cash_that_is_held_cannot_be_withdrawn_and_what_is_deposited_can_be_traded() {
 }
 
 #[test]
-fn a_suspended_account_cannot_enter_but_cancel_orders() {
+fn a_suspended_account_loses_its_orders_and_enters_none() {
     let node = Node::start();
     let mut operator = Operator::login(&node);
     let mut alfa = Broker::login(&node, "ALFA01");
     let mut beta = Broker::login(&node, "BETA01");
     alfa.buys(100, "ACME", "25.00");
     alfa.must_hear(&["system S", "accepted #1 B 100 ACME 25.00"]);
-    operator.updates(1001, AccountStatus::Suspended);
-    operator.must_hear(&["1: account 1001 Suspended"]);
-    alfa.buys(100, "ACME", "25.00");
-    alfa.must_hear(&["rejected #2 0x0C"]);
-    // What was entered before still trades, and can be taken back.
     beta.sells(30, "ACME", "25.00");
     beta.must_hear(&["system S", "accepted #1 S 30 ACME 25.00", "executed #1 30 25.00 R"]);
+    alfa.must_hear(&["executed #1 30 25.00 A"]);
+    operator.updates(1001, AccountStatus::Suspended);
+    operator.must_hear(&["1: account 1001 Suspended"]);
+    alfa.must_hear(&["canceled #1 70 D"]);
+    alfa.buys(100, "ACME", "25.00");
+    alfa.must_hear(&["rejected #2 0x0C"]);
+    // Nothing of it is left to trade with, or to take back.
+    beta.sells(30, "ACME", "25.00");
+    beta.must_hear(&["accepted #2 S 30 ACME 25.00"]);
     alfa.cancels(1, 0);
-    alfa.must_hear(&["executed #1 30 25.00 A", "canceled #1 70 U"]);
     operator.updates(1001, AccountStatus::Approved);
     operator.must_hear(&["2: account 1001 Approved"]);
-    alfa.buys(100, "ACME", "25.00");
-    alfa.must_hear(&["accepted #3 B 100 ACME 25.00"]);
+    alfa.buys(10, "ACME", "25.00");
+    alfa.must_hear(&["accepted #3 B 10 ACME 25.00", "executed #3 10 25.00 R"]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::replay::{Replay, last_feed_sequence, read_log};
 use crate::traffic::Traffic;
 
 /// A subscriber that keeps the books of the day.
-struct Subscriber {
+pub(crate) struct Subscriber {
     socket: FeedSocket,
     order: FeedOrder,
     books: BookBuilder,
@@ -23,7 +23,7 @@ struct Subscriber {
 
 impl Subscriber {
     /// Joins before there is a node, so that nothing can be missed.
-    fn join(site: &Site) -> Self {
+    pub(crate) fn join(site: &Site) -> Self {
         let socket = FeedSocket::join(site.feed, Ipv4Addr::LOCALHOST).unwrap();
         let (order, books) = (FeedOrder::new(true), BookBuilder::new());
         Self { socket, order, books, ended: false }
@@ -43,7 +43,7 @@ impl Subscriber {
     }
 
     /// Takes what comes until the feed has reached `sequence`.
-    fn listen_until(&mut self, sequence: u64) {
+    pub(crate) fn listen_until(&mut self, sequence: u64) {
         eventually(&format!("message {sequence}"), || {
             self.order.next_sequence() > sequence || {
                 self.listen(Duration::from_millis(100));
@@ -53,7 +53,7 @@ impl Subscriber {
     }
 
     /// The books in the form of `--books-out`.
-    fn books(&self) -> String {
+    pub(crate) fn books(&self) -> String {
         let gaps = self.order.counters().gaps;
         let sequence = self.order.next_sequence() - 1;
         let header = BookDumpHeader { sequence, gaps, complete: self.order.is_complete() };

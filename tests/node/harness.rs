@@ -52,14 +52,25 @@ pub(crate) struct Setup {
     pub(crate) segment_mib: u32,
     /// The size of the file system that its logs are on, if that is to be one of its own.
     pub(crate) logs_mib: Option<u32>,
-    /// Whether an append counts when the disk has it, and the logs are on one.
-    pub(crate) on_disk: bool,
+    /// Where its logs are, and when an append counts.
+    pub(crate) logs: Logs,
+}
+
+/// Where a node's logs are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Logs {
+    /// In `/dev/shm`.
+    InMemory,
+    /// On a disk, which gets them in the background.
+    BehindOnDisk,
+    /// On a disk, and an append counts when it is there.
+    OnDisk,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         let (grace_ms, segment_mib) = (60_000, 4);
-        Self { placement: COMPOSITE, grace_ms, segment_mib, logs_mib: None, on_disk: false }
+        Self { placement: COMPOSITE, grace_ms, segment_mib, logs_mib: None, logs: Logs::InMemory }
     }
 }
 
@@ -89,7 +100,7 @@ impl Site {
         let disk = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name);
         let memory = Path::new("/dev/shm").join(&name);
         let site = Self {
-            logs: if setup.on_disk { disk.join("logs") } else { memory },
+            logs: if setup.logs == Logs::InMemory { memory } else { disk.join("logs") },
             disk,
             order_entry,
             admin,
@@ -169,8 +180,8 @@ impl Site {
 
     fn config_text(&self, setup: &Setup) -> String {
         let Self { logs, disk, order_entry, admin, feed, .. } = self;
-        let Setup { placement, segment_mib, on_disk, .. } = setup;
-        let durability = if *on_disk { "disk" } else { "memory" };
+        let Setup { placement, segment_mib, .. } = setup;
+        let durability = if setup.logs == Logs::OnDisk { "disk" } else { "memory" };
         format!(
             r#"
             [node]
@@ -245,10 +256,15 @@ impl Node {
 
     /// Starts it on what it left behind, and waits until it serves.
     pub(crate) fn start_again(&mut self) {
+        self.start_again_with(&[]);
+    }
+
+    /// The same, with more on its command line.
+    pub(crate) fn start_again_with(&mut self, arguments: &[&str]) {
         assert!(self.process.is_none(), "it runs");
         let log = File::options().create(true).append(true).open(self.site.log()).unwrap();
         let mut command = self.site.command();
-        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (say, said) = channel();
         thread::spawn(move || {

@@ -4,19 +4,23 @@
 #![allow(clippy::unwrap_used, reason = "this is a test, its helpers too")]
 #![allow(clippy::print_stdout, reason = "the seed of a run that fails")]
 
+mod auction;
 mod bad_input;
 mod broker;
 mod commands;
 mod day;
 mod feed;
 mod harness;
+mod incarnation;
 mod operator;
 mod placement;
 mod raw;
 mod recovery;
 mod replay;
 mod sessions;
+mod soupbintcp;
 mod start;
 mod tools;
 mod trading;
 mod traffic;
+mod tshark;

@@ -10,13 +10,14 @@ use std::time::Duration;
 use rialto::client::Incoming;
 use rialto::engine::FrameList;
 use rialto::event_store::{Control, ControlFile};
+use rialto::order_manager::Asset;
 use rialto::types::command::{CommandHeader, CommandKind};
 use rialto::types::event::Event;
-use rialto::types::{Epoch, FrameHeader, Line, Position};
+use rialto::types::{AccountId, AssetKind, Epoch, FrameHeader, Line, Position, Side};
 use rialto::wire::ouch::Outbound;
 
 use crate::broker::{Broker, said};
-use crate::harness::{Node, SOON, Setup, eventually};
+use crate::harness::{Logs, Node, SOON, Setup, eventually};
 use crate::replay::{Replay, port_stream, read_log, replay, terms};
 use crate::traffic::{Random, Trader, Traffic};
 
@@ -57,6 +58,7 @@ fn nothing_that_was_told_is_lost_or_happens_twice_when_a_node_is_killed_under_lo
     for trader in &traders {
         told_once(trader, &replay.events).unwrap();
     }
+    assert_eq!(ledger(&replay.events), balances(&replay));
     // The check would see it if a command were missing.
     let commands = read_log(&node.site.commands());
     let poorer = replay_without_an_order(&commands);
@@ -81,6 +83,43 @@ fn told_once(trader: &Trader, events: &FrameList) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// What each account has, kept from nothing but what the events say.
+fn ledger(events: &FrameList) -> BTreeMap<(AccountId, Asset), i64> {
+    let mut ledger = BTreeMap::new();
+    let mut book = |account, asset, change| *ledger.entry((account, asset)).or_insert(0) += change;
+    for (_, record) in events.records() {
+        match Event::parse(record).unwrap() {
+            Event::BalanceChanged(transfer) => {
+                let asset = match AssetKind::from_byte(transfer.asset_kind).unwrap() {
+                    AssetKind::Cash => Asset::Cash(transfer.currency),
+                    AssetKind::Shares => Asset::Shares(transfer.header.instrument),
+                };
+                book(transfer.account, asset, transfer.change);
+            }
+            Event::Executed(fill) => {
+                let shares = i64::from(fill.quantity.0);
+                let (paid, got) = match Side::from_byte(fill.side).unwrap() {
+                    Side::Buy => (-fill.notional, shares),
+                    _ => (fill.notional, -shares),
+                };
+                book(fill.account, Asset::Cash(fill.currency), paid - fill.fee);
+                book(fill.account, Asset::Shares(fill.header.instrument), got);
+            }
+            _ => {}
+        }
+    }
+    ledger.retain(|_, total| *total != 0);
+    ledger
+}
+
+/// What each account has, as the engine keeps it.
+fn balances(replay: &Replay) -> BTreeMap<(AccountId, Asset), i64> {
+    let manager = replay.engine.order_manager();
+    let balances = manager.wallet.balances().iter().filter(|balance| balance.total != 0);
+    let name = |dense| manager.accounts.get(dense).unwrap().id;
+    balances.map(|balance| ((name(balance.account), balance.asset), balance.total)).collect()
 }
 
 /// The events, had the first order of the log never been.
@@ -201,7 +240,7 @@ fn a_session_that_is_asked_for_again_after_every_kill_has_no_gap() {
 
 #[test]
 fn a_log_on_disk_is_recovered_and_refused_when_it_ends_before_what_was_durable() {
-    let mut node = Node::start_with(&Setup { on_disk: true, ..Setup::default() });
+    let mut node = Node::start_with(&Setup { logs: Logs::OnDisk, ..Setup::default() });
     let traffic = Traffic::start(&node, 5);
     traffic.wait(1_000);
     node.kill9();
@@ -250,7 +289,7 @@ fn lose_from(position: Position, log: &Path) {
 }
 
 /// Makes the control file say that it was written in an earlier boot, as after a power loss.
-fn lose_power(node: &Node) {
+pub(crate) fn lose_power(node: &Node) {
     let path = node.site.disk.join("control/control");
     let mut control = ControlFile::open(&path).unwrap();
     let state = *control.state().unwrap();
@@ -260,9 +299,90 @@ fn lose_power(node: &Node) {
     }
 }
 
-fn control_of(node: &Node) -> Control {
+pub(crate) fn control_of(node: &Node) -> Control {
     let control = ControlFile::open(&node.site.disk.join("control/control")).unwrap();
     *control.state().unwrap()
+}
+
+/// The newest durable position in the control file of a node that runs.
+fn durable_now(node: &Node) -> Position {
+    let bytes = fs::read(node.site.disk.join("control/control")).unwrap();
+    let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    let newest = [0, 4_096].into_iter().max_by_key(|slot| word(slot + 8)).unwrap();
+    Position(word(newest + 48))
+}
+
+#[test]
+fn a_log_in_the_page_cache_is_made_durable_in_the_background_and_how_far_survives_a_kill() {
+    let mut node = Node::start_with(&Setup { logs: Logs::BehindOnDisk, ..Setup::default() });
+    let mut durable = Position::FIRST;
+    for round in 1..=3_u32 {
+        let mut alfa = Broker::login_at(&node, "ALFA01", 0).unwrap();
+        alfa.next_ref = round;
+        alfa.buys(100, "ACME", "24.00");
+        assert_eq!(alfa.hears(), format!("accepted #{round} B 100 ACME 24.00"));
+        let accepted = read_log(&node.site.commands()).0.last().unwrap().0.start;
+        eventually("a watermark behind the order", || durable_now(&node) > accepted);
+        node.kill9();
+        let control = control_of(&node);
+        assert!(!control.clean && control.durable > durable, "{control:?}");
+        durable = control.durable;
+        let commands = read_log(&node.site.commands());
+        let behind = commands.0.iter().find(|frame| frame.0.start >= durable);
+        if let Some((header, _)) = behind {
+            assert_eq!((header.start, header.first_sequence), (durable, control.durable_sequence));
+        }
+        node.start_again();
+    }
+    let books = node.stop_in_order();
+    let control = control_of(&node);
+    assert!(control.clean && control.durable > durable, "{control:?}");
+    assert_eq!(Replay::equal_to_event_log(&node.site).books(), books);
+}
+
+#[test]
+fn after_a_power_loss_a_hole_below_the_watermark_is_refused_and_one_above_it_is_cut() {
+    let mut node = Node::start_with(&Setup { logs: Logs::BehindOnDisk, ..Setup::default() });
+    let mut alfa = Broker::login(&node, "ALFA01");
+    alfa.buys(100, "ACME", "24.00");
+    alfa.must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
+    let accepted = read_log(&node.site.commands()).0.last().unwrap().0.start;
+    eventually("a watermark behind the order", || durable_now(&node) > accepted);
+    eventually("ticks behind it", || read_log(&node.site.commands()).0.len() > 20);
+    node.kill9();
+    lose_power(&node);
+    let before = control_of(&node);
+    let commands = read_log(&node.site.commands()).0;
+    let segment = node.site.commands().join("00000000.seg");
+    let whole = fs::read(&segment).unwrap();
+    let hole_at = |place: usize| {
+        let [hole, behind] = [place, place + 1].map(|place| commands[place].0.start.0);
+        let mut bytes = whole.clone();
+        bytes[usize::try_from(hole).unwrap()..usize::try_from(behind).unwrap()].fill(0);
+        fs::write(&segment, bytes).unwrap();
+    };
+
+    let below = commands.iter().rposition(|frame| frame.0.start < before.durable).unwrap();
+    hole_at(below - 1);
+    let said = node.fails_to_start();
+    let position = commands[below - 1].0.start;
+    assert!(said.contains(&format!("position {position}")) && said.contains("damaged"), "{said}");
+    assert!(control_of(&node) == before, "a refused start changes nothing");
+
+    // As if the power had gone some ticks before: the watermark lies lower.
+    let earlier = commands.len() - 8;
+    let (header, _) = &commands[earlier];
+    let lower = header.start.min(before.durable);
+    let mut file = ControlFile::open(&node.site.disk.join("control/control")).unwrap();
+    file.store(Control { durable: lower, ..before }).unwrap();
+    drop(file);
+    hole_at(earlier + 4);
+    node.start_again();
+    node.stop_in_order();
+    assert!(control_of(&node).session > before.session, "the day goes on under another session");
+    let kept = read_log(&node.site.commands()).0;
+    assert!(kept[..earlier + 4] == commands[..earlier + 4], "what was sound was cut");
+    Replay::equal_to_event_log(&node.site);
 }
 
 #[test]

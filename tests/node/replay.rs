@@ -146,3 +146,9 @@ pub(crate) fn terms(events: &FrameList) -> Vec<u32> {
     });
     terms.collect()
 }
+
+/// The bytes that the hexadecimal digits of another program stand for.
+pub(crate) fn bytes_of(digits: &str) -> Vec<u8> {
+    let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+    (0..digits.len()).step_by(2).map(byte).collect()
+}

@@ -1,5 +1,6 @@
-//! Load: traders that enter, replace and cancel orders as fast as the exchange answers, lose their connection,
-//! come back, ask for what they missed, and send again what they do not know the fate of.
+//! Load: traders that enter, replace and cancel orders as fast as the exchange answers, lose their
+//! connection, come back, ask for what they missed and more, and send again what they do not know the
+//! fate of.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -138,11 +139,11 @@ impl Trader {
         Ok(self.session.as_mut().expect("just made"))
     }
 
-    /// Logs in where the stream broke off, and sends again what was not answered. What the exchange
-    /// had taken it ignores, and answers with the stream.
+    /// Logs in, asks for the stream from anywhere up to where it broke off, and sends again what was
+    /// not answered. What the exchange had taken it ignores, and answers with the stream.
     fn come_back(&mut self) -> Result<(), ClientError> {
         let deadline = Instant::now() + PATIENCE;
-        let next = self.stream.len() as u64 + 1;
+        let next = 1 + self.random.below(self.stream.len() + 1) as u64;
         let mut session = loop {
             let to = (self.address, self.credentials);
             match SessionClient::login(to.0, to.1, self.day, next, SOON) {
@@ -206,15 +207,19 @@ impl Trader {
     fn hear(&mut self, tell: &Sender<()>) -> Result<(), ClientError> {
         let mut wait = Duration::from_millis(1);
         loop {
-            let sequence = self.stream.len() as u64 + 1;
-            let message = match self.session()?.receive(wait)? {
+            let session = self.session()?;
+            let expected = session.next_sequence();
+            let (sequence, message) = match session.receive(wait)? {
                 None => return Ok(()),
                 Some(Incoming::EndOfSession) => panic!("nobody ended the day"),
-                Some(Incoming::Message { sequence: said, message }) => {
-                    assert_eq!(said, sequence);
-                    message.to_vec()
-                }
+                Some(Incoming::Message { sequence, message }) => (sequence, message.to_vec()),
             };
+            assert_eq!(sequence, expected);
+            let known = self.stream.get(usize::try_from(sequence).unwrap() - 1);
+            if let Some(known) = known {
+                assert!(*known == message, "{}: another message {sequence}", self.port);
+                continue;
+            }
             match Outbound::parse(&message).unwrap() {
                 Outbound::Accepted(accepted, _) => self.answered(accepted.user_ref_num.get()),
                 Outbound::Rejected(rejected, _) => self.answered(rejected.user_ref_num.get()),

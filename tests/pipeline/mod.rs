@@ -96,7 +96,9 @@ impl Core {
         let commands = log("commands", LogKind::Commands);
         let events = log("events", LogKind::Events);
         let reader = events.reader();
-        let limits = Capacity::SMALL.limits(segment_bytes);
+        // The market's two firms share the orders.
+        let capacity = Capacity { orders: 8_192, ..Capacity::SMALL };
+        let limits = capacity.limits(segment_bytes);
         let engine = Engine::new(&limits, IndexSeed::new([0; IndexSeed::BYTES]));
         let path = directory.0.join(COUNTERS_FILE);
         let mut counters = CounterFile::create(&path, 1, OPENING).unwrap();
@@ -145,6 +147,15 @@ impl Core {
 impl<T: Transport + std::fmt::Debug> Pipeline<T> {
     /// The whole path over `transport`, ready for logins.
     pub(crate) fn open(transport: T, segment_bytes: u64) -> Self {
+        Self::open_throttled(transport, segment_bytes, None)
+    }
+
+    /// The same, with a limit of messages a second for each session.
+    pub(crate) fn open_throttled(
+        transport: T,
+        segment_bytes: u64,
+        messages_per_second_max: Option<u32>,
+    ) -> Self {
         let mut core = Core::open(segment_bytes);
         let (unused, _) = ring(1, 1);
         let commands = std::mem::replace(&mut core.commands, unused);
@@ -158,6 +169,7 @@ impl<T: Transport + std::fmt::Debug> Pipeline<T> {
             shard: 0,
             term: TERM,
             cluster_key: core.key.clone(),
+            messages_per_second_max,
             ready: ReadyFlag::default(),
         };
         let [tail, history] = [core.events.clone(), core.events.clone()];
@@ -203,7 +215,8 @@ pub(crate) fn lines(record: &impl Record) -> &[Line] {
 
 fn market_text() -> String {
     let mut text = "[[currency]]\ncode = \"USD\"\ncash_decimals = 4\n\
-                    [[firm]]\ncode = \"ALFA\"\n[[firm]]\ncode = \"BETA\"\n\
+                    [[firm]]\ncode = \"ALFA\"\nopen_orders_max = 4096\n\
+                    [[firm]]\ncode = \"BETA\"\nopen_orders_max = 4096\n\
                     [[instrument]]\nsymbol = \"ACME\"\ncurrency = \"USD\"\ntick_size = \"0.01\"\n\
                     reference_price = \"25.00\"\n"
         .to_owned();

@@ -45,7 +45,7 @@ const GAP_MIN: Duration = Duration::from_micros(1);
 
 impl Host {
     /// Asks the machine, and watches `cores` for a while.
-    pub(super) fn look(cores: [usize; 2]) -> Result<Self, BenchError> {
+    pub(super) fn look(cores: &[usize]) -> Result<Self, BenchError> {
         let text = |path| fs::read_to_string(path).unwrap_or_default();
         let cpus = text("/proc/cpuinfo");
         let memory = field(&text("/proc/meminfo"), "MemTotal");
@@ -59,7 +59,7 @@ impl Host {
             dpdk: dpdk_version(),
             rialto: env!("RIALTO_BUILD"),
             load: text("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
-            jitter: cores.into_iter().map(jitter).collect::<Result<_, _>>()?,
+            jitter: cores.iter().map(|&core| jitter(core)).collect::<Result<_, _>>()?,
         })
     }
 

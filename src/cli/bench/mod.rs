@@ -2,6 +2,7 @@
 //! the same run. It measures; what is measured is a node as it is in use.
 
 pub(super) mod breakdown;
+pub mod engine;
 mod host;
 mod wire;
 
@@ -23,6 +24,8 @@ pub struct Args {
 
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Bench {
+    /// What a command costs in the books and in the engine, against a baseline and an oracle.
+    Engine(engine::Args),
     /// From an order to its acceptance over the wire, against a raw echo on the same port.
     Wire(wire::Args),
     /// The broker of the wire bench.
@@ -82,6 +85,12 @@ pub enum BenchError {
     #[cfg(feature = "dpdk")]
     #[error(transparent)]
     Dpdk(#[from] DpdkError),
+    /// Two engines did not trade the same.
+    #[error("workload {workload}: ours, the baseline and the oracle do not trade the same")]
+    Trades {
+        /// Which.
+        workload: &'static str,
+    },
     /// The bench inside the lab failed, and has said why.
     #[error("the bench failed")]
     Inside,
@@ -100,6 +109,7 @@ impl BenchError {
 /// [`BenchError`].
 pub fn run(args: &Args) -> Result<(), BenchError> {
     match &args.bench {
+        Bench::Engine(args) => engine::run(args),
         Bench::Wire(args) => wire::run(args),
         Bench::WireClient(args) => wire::run_client(args),
     }

@@ -1,7 +1,7 @@
 //! What a trader types, as messages: `buy 100 ACME 10.50`, `replace 7 60 10.55`, `cancel 7`. It sends
 //! nothing.
 
-use crate::cli::units::parse_price;
+use crate::config::decimal;
 use crate::types::{Price, Quantity, Side, Symbol, TimeInForce, UserRefNum};
 use crate::wire::ouch::Options;
 
@@ -153,8 +153,8 @@ fn reference(text: &str) -> Result<UserRefNum, ActionError> {
 }
 
 fn limit(text: &str, decimals: u8) -> Result<Price, ActionError> {
-    let price = parse_price(text, decimals).map(Price);
-    price.ok_or_else(|| ActionError::Price(text.to_owned(), decimals))
+    let price = decimal::parse(text, decimals).map(Price);
+    price.map_err(|_| ActionError::Price(text.to_owned(), decimals))
 }
 
 fn shares(text: &str) -> Result<Quantity, ActionError> {

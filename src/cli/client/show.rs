@@ -61,6 +61,9 @@ pub(super) fn text(sequence: u64, message: &Outbound<'_>, decimals: u8) -> Strin
             m.timestamp,
             format!("rejected  ref {} ({})", m.user_ref_num, reject_reason(m.reason.get())),
         ),
+        Outbound::CancelRejected(m, _) => {
+            (m.timestamp, format!("rejected  cancel of ref {}", m.user_ref_num))
+        }
         Outbound::Restated(m, options) => {
             let shown = Options::parse(options).unwrap_or_default();
             (
@@ -134,6 +137,10 @@ pub(super) fn json(sequence: u64, message: &Outbound<'_>) -> Value {
             "user_ref_num": m.user_ref_num.get(), "reason": m.reason.get(),
             "cl_ord_id": m.cl_ord_id.text(),
         }),
+        Outbound::CancelRejected(m, _) => json!({
+            "sequence": sequence, "type": "cancel_rejected", "timestamp": m.timestamp.get(),
+            "user_ref_num": m.user_ref_num.get(),
+        }),
         Outbound::Restated(m, options) => {
             let shown = Options::parse(options).unwrap_or_default();
             json!({
@@ -190,6 +197,9 @@ fn liquidity(flag: u8) -> &'static str {
         b'A' => "added",
         b'J' => "added hidden",
         b'R' => "removed",
+        b'O' => "opening auction",
+        b'C' => "closing auction",
+        b'H' => "auction after a halt",
         _ => "?",
     }
 }
@@ -206,6 +216,8 @@ fn cancel_reason(reason: u8) -> &'static str {
         b'H' => "halted",
         b'D' => "may not trade any more",
         b'G' => "post-only",
+        b'C' => "auction over",
+        b'K' => "beyond the collars",
         _ => "?",
     }
 }
@@ -224,6 +236,7 @@ fn reject_reason(code: u16) -> String {
         RejectReason::PeggingNotAllowed,
         RejectReason::InvalidQuantity,
         RejectReason::InvalidCross,
+        RejectReason::ReplaceNotAllowed,
         RejectReason::RoutingNotAllowed,
         RejectReason::InvalidSymbol,
         RejectReason::InvalidPrice,
@@ -232,6 +245,7 @@ fn reject_reason(code: u16) -> String {
         RejectReason::ShortSellRestricted,
         RejectReason::PortMessageRate,
         RejectReason::MarketOrderNotAllowed,
+        RejectReason::PreMarket,
         RejectReason::PostMarket,
         RejectReason::InvalidSelfMatch,
     ];

@@ -335,6 +335,7 @@ impl Desk {
             | Outbound::EntryAnswer(..)
             | Outbound::AccountAnswer(..)
             | Outbound::SystemEvent(_)
+            | Outbound::CancelRejected(..)
             | Outbound::NotBuilt(_) => {}
         }
     }

@@ -3,7 +3,8 @@
 use zerocopy::FromZeros as _;
 
 use super::operator::{Answer, Operator, answer};
-use crate::cli::{CliError, now};
+use crate::agent::real_time;
+use crate::cli::CliError;
 use crate::types::command::{CommandHeader, DayEnd, DayStart};
 use crate::types::{Date, Line, Nanos, Record, SessionId};
 
@@ -18,15 +19,17 @@ pub(super) fn end(operator: &Operator) -> Result<(), CliError> {
 }
 
 pub(super) fn start(operator: &Operator, date: Option<Date>) -> Result<(), CliError> {
-    let date = date.unwrap_or_else(|| Date::of(now()));
+    let date = date.unwrap_or_else(|| Date::of(real_time()));
     let mut session = operator.login(SessionId::BLANK, 0)?;
+    let generation = date.generation_after(session.session());
+    let generation = generation.ok_or(CliError::NoMoreSessions(date))?;
     let request = operator.request();
     let day = DayStart {
         header: CommandHeader::internal::<DayStart>(Nanos::ZERO),
         request,
         midnight: date.midnight(),
         date: date.number(),
-        session: date.session(date.generation_after(session.session())),
+        session: date.session(generation),
         ..DayStart::new_zeroed()
     };
     session.send(Line::bytes(day.lines()))?;

@@ -4,10 +4,12 @@
 mod apply;
 mod day;
 mod operator;
+mod phase;
 
 use super::CliError;
 use crate::types::Date;
 use operator::Operator;
+use phase::{Instruments, PhaseWord};
 
 /// Arguments of `rialto market`.
 #[derive(Debug, clap::Args)]
@@ -35,6 +37,42 @@ enum Command {
         #[command(flatten)]
         operator: Operator,
     },
+    /// Halt trading: orders are refused, but cancels taken.
+    #[command(after_help = "Example:\n  \
+        rialto market halt --port OPER01 --secrets secrets.txt --symbol ACME --reason T1\n\n\
+        A halt outlives the day; it ends with `resume`.")]
+    Halt {
+        #[command(flatten)]
+        operator: Operator,
+        #[command(flatten)]
+        on: Instruments,
+    },
+    /// End a halt: orders are collected, then traded at one price.
+    #[command(after_help = "Example:\n  \
+        rialto market resume --port OPER01 --secrets secrets.txt --symbol ACME --auction-ms 300000")]
+    Resume {
+        #[command(flatten)]
+        operator: Operator,
+        #[command(flatten)]
+        on: Instruments,
+        /// How long orders are collected; 0 = as long as after a pause.
+        #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
+        auction_ms: u32,
+    },
+    /// Put instruments into a phase, whatever the calendar says.
+    #[command(after_help = "Example:\n  \
+        rialto market phase closing-auction --port OPER01 --secrets secrets.txt")]
+    Phase {
+        /// The phase.
+        phase: PhaseWord,
+        #[command(flatten)]
+        operator: Operator,
+        #[command(flatten)]
+        on: Instruments,
+        /// How long a phase that ends by itself lasts; 0 = as long as after a pause.
+        #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
+        auction_ms: u32,
+    },
     /// Compare a market file with what is defined, and say what it would change.
     #[command(after_help = "Example:\n  \
         rialto market plan --config node.toml --market market.toml\n\n\
@@ -58,6 +96,11 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     match &args.command {
         Command::DayEnd { operator } => day::end(operator),
         Command::DayStart { operator, date } => day::start(operator, *date),
+        Command::Halt { operator, on } => phase::halt(operator, on),
+        Command::Resume { operator, on, auction_ms } => phase::resume(operator, on, *auction_ms),
+        Command::Phase { phase, operator, on, auction_ms } => {
+            phase::set(operator, on, *phase, *auction_ms)
+        }
         Command::Plan(files) => apply::plan(files),
         Command::Apply(args) => apply::apply(args),
     }

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::cli::{CliError, now};
+use crate::agent::real_time;
+use crate::cli::CliError;
 use crate::client::{Credentials, Incoming, SessionClient};
 use crate::config::secrets::PortSecrets;
 use crate::types::event::Event;
@@ -69,7 +70,7 @@ impl Operator {
     /// The number of the first request. Microseconds: several requests that follow one another, each
     /// answered before the next, never count faster than the time.
     pub(super) fn request(&self) -> u64 {
-        self.request.unwrap_or_else(|| now().0 / 1_000)
+        self.request.unwrap_or_else(|| real_time().0 / 1_000)
     }
 }
 
@@ -109,6 +110,9 @@ fn answered(event: &Event<'_>) -> Option<u64> {
         Event::AccountDefined(event) => Some(event.request),
         Event::BalanceChanged(event) => Some(event.request),
         Event::InstrumentDefined(event) => Some(event.request),
+        Event::CalendarSet(event) => Some(event.request),
+        Event::PriceBandSet(event) => Some(event.request),
+        Event::TradingAction(event) => Some(event.request),
         _ => None,
     }
 }

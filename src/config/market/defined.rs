@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::OPENING_BIT;
 use crate::types::event::{
-    AccountDefined, CurrencyDefined, Event, FirmDefined, InstrumentDefined, PortDefined,
+    AccountDefined, CalendarSet, CurrencyDefined, Event, FirmDefined, InstrumentDefined,
+    PortDefined, PriceBandSet,
 };
-use crate::types::{AccountId, CurrencyCode, FirmCode, PortName, Symbol};
+use crate::types::{AccountId, CurrencyCode, FirmCode, InstrumentId, Nanos, PortName, Symbol};
 
 /// The definitions of an event log.
 #[derive(Debug, Default)]
@@ -18,6 +19,9 @@ pub struct Defined {
     pub(super) currencies: BTreeMap<CurrencyCode, CurrencyDefined>,
     pub(super) firms: BTreeMap<FirmCode, FirmDefined>,
     pub(super) instruments: BTreeMap<Symbol, InstrumentDefined>,
+    pub(super) bands: BTreeMap<InstrumentId, PriceBandSet>,
+    /// By group.
+    pub(super) schedules: BTreeMap<u8, CalendarSet>,
     pub(super) accounts: BTreeMap<AccountId, AccountDefined>,
     pub(super) ports: BTreeMap<PortName, PortDefined>,
     /// Accounts that traded, or got or paid more than opening balances.
@@ -39,6 +43,16 @@ impl Defined {
             }
             Event::InstrumentDefined(defined) => {
                 self.instruments.insert(defined.symbol, *defined);
+            }
+            Event::PriceBandSet(set) => {
+                self.bands.insert(set.header.instrument, *set);
+            }
+            // Without a close it is none.
+            Event::CalendarSet(set) if set.close == Nanos::ZERO => {
+                self.schedules.remove(&set.group);
+            }
+            Event::CalendarSet(set) => {
+                self.schedules.insert(set.group, *set);
             }
             Event::AccountDefined(defined) => {
                 self.accounts.insert(defined.account, *defined);

@@ -3,6 +3,7 @@
 
 mod defined;
 mod plan;
+mod schedule;
 mod table;
 
 use std::fs;
@@ -22,7 +23,8 @@ use super::secrets::PortSecrets;
 use super::{Capacity, decimal};
 use crate::order_manager;
 use crate::types::command::{
-    AccountOpen, CommandHeader, CurrencyDefine, FirmDefine, InstrumentDefine, PortDefine, Transfer,
+    AccountOpen, Calendar, CommandHeader, CurrencyDefine, FirmDefine, InstrumentDefine, PortDefine,
+    PriceBand, Transfer,
 };
 use crate::types::{
     AccountId, AccountStatus, AssetKind, ClusterKey, CurrencyCode, DisconnectPolicy, FirmCode,
@@ -36,6 +38,9 @@ pub struct Market {
     currencies: Vec<CurrencyDefine>,
     firms: Vec<FirmDefine>,
     instruments: Vec<InstrumentDefine>,
+    /// One for each instrument.
+    bands: Vec<PriceBand>,
+    schedules: Vec<Calendar>,
     accounts: Vec<AccountOpen>,
     /// Their verifiers are blank until [`Market::commands`].
     ports: Vec<PortDefine>,
@@ -65,6 +70,8 @@ impl Market {
             currencies: Vec::new(),
             firms: Vec::new(),
             instruments: Vec::new(),
+            bands: Vec::new(),
+            schedules: Vec::new(),
             accounts: Vec::new(),
             ports: Vec::new(),
             transfers: Vec::new(),
@@ -78,8 +85,14 @@ impl Market {
             market.firms.push(firm);
         }
         for (index, table) in file.instrument.into_iter().enumerate() {
-            let instrument = market.instrument(&Keys::new(&source, "instrument", index), &table)?;
+            let keys = Keys::new(&source, "instrument", index);
+            let instrument = market.instrument(&keys, &table)?;
             market.instruments.push(instrument);
+            market.bands.push(Self::band(&keys, instrument.symbol, &table)?);
+        }
+        for (index, table) in file.schedule.into_iter().enumerate() {
+            let schedule = market.schedule(&Keys::new(&source, "schedule", index), &table)?;
+            market.schedules.push(schedule);
         }
         for (index, table) in file.account.into_iter().enumerate() {
             let keys = Keys::new(&source, "account", index);

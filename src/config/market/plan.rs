@@ -8,6 +8,7 @@ use std::fmt::{self, Display};
 
 use zerocopy::FromZeros as _;
 
+use super::schedule::{describe_band, describe_schedule};
 use super::{Defined, Market, quoted};
 use crate::config::decimal;
 use crate::config::error::{ConfigError, Source};
@@ -54,6 +55,8 @@ impl Plan {
         planner.currencies(market, defined);
         planner.firms(market, defined);
         planner.instruments(market, defined);
+        planner.bands(market, defined);
+        planner.schedules(market, defined);
         planner.accounts(market, defined);
         planner.ports(market, defined);
         planner.opening_balances(market, defined);
@@ -120,7 +123,9 @@ fn unmentioned(market: &Market, defined: &Defined) -> usize {
     let accounts = defined.accounts.keys().filter(|&&number| !known(number)).count();
     let known = |name| market.ports.iter().any(|other| other.name == name);
     let ports = defined.ports.keys().filter(|&&name| !known(name)).count();
-    currencies + firms + instruments + accounts + ports
+    let known = |group| market.schedules.iter().any(|other| other.group == group);
+    let schedules = defined.schedules.keys().filter(|&&group| !known(group)).count();
+    currencies + firms + instruments + accounts + ports + schedules
 }
 
 /// A plan in the making.
@@ -184,6 +189,25 @@ impl Planner<'_> {
             keys.same("market_category", &letter(category.0), &letter(category.1));
             keys.same("product", &letter(wanted.product), &letter(there.product));
             keys.same("short_allowed", &(wanted.short_allowed == 1), &(there.short_allowed == 1));
+        }
+    }
+
+    fn bands(&mut self, market: &Market, defined: &Defined) {
+        for wanted in &market.bands {
+            let instrument = defined.instruments.get(&wanted.symbol);
+            let there = instrument.and_then(|row| defined.bands.get(&row.header.instrument));
+            if let Some(description) = describe_band(wanted, there) {
+                self.add(description, wanted);
+            }
+        }
+    }
+
+    fn schedules(&mut self, market: &Market, defined: &Defined) {
+        for wanted in &market.schedules {
+            let there = defined.schedules.get(&wanted.group);
+            if let Some(description) = describe_schedule(wanted, there) {
+                self.add(description, wanted);
+            }
         }
     }
 

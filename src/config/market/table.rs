@@ -14,6 +14,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) instrument: Vec<InstrumentTable>,
     #[serde(default)]
+    pub(super) schedule: Vec<ScheduleTable>,
+    #[serde(default)]
     pub(super) account: Vec<AccountTable>,
     #[serde(default)]
     pub(super) port: Vec<PortTable>,
@@ -52,9 +54,18 @@ pub(super) struct InstrumentTable {
     pub(super) product: char,
     #[serde(default)]
     pub(super) short_allowed: bool,
+    #[serde(default)]
+    pub(super) band_bps: u16,
+    #[serde(default = "InstrumentTable::auction_ms")]
+    pub(super) auction_ms: u32,
 }
 
 impl InstrumentTable {
+    /// As long as the auctions of an instrument for which no length was set.
+    pub(super) const fn auction_ms() -> u32 {
+        60_000
+    }
+
     const fn lot_size() -> u32 {
         1
     }
@@ -70,6 +81,16 @@ impl InstrumentTable {
     const fn product() -> char {
         'C'
     }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ScheduleTable {
+    pub(super) group: Option<char>,
+    pub(super) opening_auction: Option<String>,
+    pub(super) open: String,
+    pub(super) closing_auction: Option<String>,
+    pub(super) close: String,
 }
 
 #[derive(Debug, Deserialize)]

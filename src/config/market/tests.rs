@@ -246,3 +246,40 @@ fn unknown_keys_and_words_are_named() {
     let error = error_of("name = \"ALFA01\"", "name = \"ALFA01\"\nsecret = \"X\"");
     assert!(error.contains("unknown field `secret`"), "{error}");
 }
+
+#[test]
+fn schedules_and_price_bands_have_rules() {
+    check(&[
+        (
+            "band_bps = 0 ",
+            "band_bps = 10001 ",
+            "instrument[0].band_bps = 10001: must be at most 10000",
+        ),
+        (
+            "auction_ms = 60000",
+            "auction_ms = 0",
+            "instrument[0].auction_ms = 0: must be in 1..=3600000",
+        ),
+    ]);
+    let times = |lines: &str| {
+        let text =
+            EXAMPLE.replacen("[[account]]", &format!("[[schedule]]\n{lines}\n[[account]]"), 1);
+        parse(&text).map(|_| ()).map_err(|error| error.to_string().replace("market.toml: ", ""))
+    };
+    assert_eq!(times("open = \"09:30:00\"\nclose = \"16:00:00\""), Ok(()));
+    let form = "must be a time above 00:00:00 and below 48:00:00, as in \"09:30:00\"";
+    for text in ["9:30:00", "09:30", "09:60:00", "48:00:00", "00:00:00", "+9:30:00", ""] {
+        let wrong = format!("schedule[0].open = \"{text}\": {form}");
+        assert_eq!(times(&format!("open = \"{text}\"\nclose = \"16:00:00\"")), Err(wrong));
+    }
+    let order = "must be behind the times before it: opening_auction, open, closing_auction, close";
+    assert_eq!(
+        times("open = \"09:30:00\"\nclosing_auction = \"16:00:00\"\nclose = \"16:00:00\""),
+        Err(format!("schedule[0].close = \"16:00:00\": {order}"))
+    );
+    let twice = "open = \"09:30:00\"\nclose = \"16:00:00\"";
+    assert_eq!(
+        times(&format!("{twice}\n[[schedule]]\n{twice}")),
+        Err("schedule[1].group = (absent): has a schedule already".to_owned())
+    );
+}

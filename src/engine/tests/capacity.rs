@@ -119,6 +119,42 @@ fn what_is_refused_and_what_is_spent_takes_no_room_among_the_balances() {
 }
 
 #[test]
+fn transfers_beyond_the_days_number_are_refused_until_the_next() {
+    let capacity = Capacity { balances: 4, ..Capacity::SMALL };
+    let more = "
+        deposit 1 1.00 USD ref=1
+        deposit 1 1.00 USD ref=2
+        deposit 1 1.00 USD ref=3
+        deposit 1 1.00 USD ref=4
+        deposit 1 1.00 USD ref=5
+        deposit 1 1.00 USD ref=4
+        show balance 1 USD
+        day end
+        day start 20260303
+        deposit 1 1.00 USD ref=4
+        deposit 1 1.00 USD ref=5
+        show balance 1 USD
+    ";
+    let said = tell(capacity, &[MARKET, more].concat());
+    let said: Vec<_> =
+        said.iter().filter(|said| said.contains("Transfer") || said.contains("USD,")).collect();
+    assert_eq!(
+        said[said.len() - 9..],
+        [
+            "balance of 1 is 1000004.00 USD, 0.00 held",
+            "refused Transfer, Capacity",
+            "refused Transfer, RepeatedReference",
+            "1000004.00 USD, 0.00 held",
+            "balance of 1 is 1000004.00 USD, 0.00 held",
+            "balance of 2 is 1000000.00 USD, 0.00 held",
+            "refused Transfer, RepeatedReference",
+            "balance of 1 is 1000005.00 USD, 0.00 held",
+            "1000005.00 USD, 0.00 held",
+        ]
+    );
+}
+
+#[test]
 fn definitions_beyond_their_number_are_refused() {
     let capacity = Capacity {
         currencies: 1,

@@ -86,6 +86,31 @@ fn operators_define_the_market_and_are_told_why_not() {
     tell("administration");
 }
 
+#[test]
+fn instruments_move_through_phases_that_take_their_own_orders() {
+    tell("phases");
+}
+
+#[test]
+fn auctions_trade_at_one_price() {
+    tell("auctions");
+}
+
+#[test]
+fn orders_wait_for_the_opening_and_the_close() {
+    tell("crosses");
+}
+
+#[test]
+fn the_calendar_moves_the_phases_of_a_day() {
+    tell("calendar");
+}
+
+#[test]
+fn price_bands_pause_into_an_auction() {
+    tell("bands");
+}
+
 /// Plays every story of a file and compares all that was said with the file itself.
 fn tell(name: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.txt"));

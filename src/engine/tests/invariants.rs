@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::world::World;
-use crate::matching::BookSide;
+use crate::matching::{BookSide, Section};
 use crate::order_manager::Asset;
-use crate::types::{InstrumentId, OrderRef, notional};
+use crate::types::{InstrumentId, OrderRef, Phase, notional};
 
 /// # Panics
 /// If anything below does not hold.
@@ -18,13 +18,19 @@ pub(super) fn hold(world: &World) {
     let mut orders = 0;
     for instrument in manager.instruments.rows() {
         let best = |side| books.levels(instrument.id, side).next().map(|level| level.price);
-        if let (Some(bid), Some(ask)) = (best(BookSide::Bids), best(BookSide::Asks)) {
+        let phase = instrument.trading.phase;
+        if let (Some(bid), Some(ask)) = (best(BookSide::Bids), best(BookSide::Asks))
+            && phase == Phase::Continuous
+        {
             assert!(bid < ask, "{} is crossed: {bid} {ask}", instrument.symbol);
         }
-        for side in [BookSide::Bids, BookSide::Asks] {
+        let sections = [Section::Continuous, Section::Opening, Section::Closing];
+        let sides = [BookSide::Bids, BookSide::Asks];
+        for (section, side) in sections.into_iter().flat_map(|section| sides.map(|s| (section, s)))
+        {
             let mut at_price: BTreeMap<_, (u64, u32)> = BTreeMap::new();
             let mut last = None;
-            for order in books.orders(instrument.id, side) {
+            for order in books.orders_in(instrument.id, section, side) {
                 orders += 1;
                 let owner = manager.orders.get(order.handle);
                 assert_eq!((owner.order, owner.instrument), (order.order, instrument.id));
@@ -50,17 +56,27 @@ pub(super) fn hold(world: &World) {
                 *of_firm.entry(owner.firm).or_insert(0) += 1;
                 let account = manager.account(owner.account).unwrap();
                 let (asset, amount) = if owner.side.is_buy() {
-                    let value = notional(order.price, order.open, instrument.scale).unwrap();
+                    let worth = instrument.trading.worth(order.price);
+                    let value = notional(worth, order.open, instrument.scale).unwrap();
                     (Asset::Cash(instrument.currency), value)
                 } else {
                     (Asset::Shares(instrument.id), i64::from(order.open.0))
                 };
                 *held.entry((account, format!("{asset:?}"))).or_insert(0) += amount;
             }
-            for level in books.levels(instrument.id, side) {
-                assert_eq!(at_price.remove(&level.price), Some((level.quantity, level.orders)));
+            if section == Section::Continuous {
+                for level in books.levels(instrument.id, side) {
+                    assert_eq!(at_price.remove(&level.price), Some((level.quantity, level.orders)));
+                }
+                assert!(at_price.is_empty());
+                continue;
             }
-            assert!(at_price.is_empty());
+            // What waits for an auction waits only while it is ahead.
+            let ahead = match section {
+                Section::Closing => phase != Phase::Closed,
+                _ => !matches!(phase, Phase::Continuous | Phase::ClosingAuction | Phase::Closed),
+            };
+            assert!(ahead || at_price.is_empty(), "{} waits in {phase:?}", instrument.symbol);
         }
     }
     assert_eq!(orders, books.order_count());

@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows how the engine does it; it sees commands, events and views only.
 
+mod auctions;
 mod capacity;
 mod feed;
 mod fuzz;
@@ -12,6 +13,7 @@ mod invariants;
 mod log;
 mod naive;
 mod oracle;
+mod phases;
 mod render;
 mod render_orders;
 mod replay;

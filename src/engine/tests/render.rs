@@ -1,16 +1,18 @@
 //! The notation of events and views. A star says that the feed shows it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
+use super::phases;
 use super::render_orders::order_event;
 use super::world::World;
-use crate::matching::BookSide;
+use crate::matching::{BookSide, Section};
 use crate::order_manager::OrderManager;
 use crate::types::command::CommandKind;
 use crate::types::event::{Event, EventHeader};
 use crate::types::{
     AccountStatus, AssetKind, CurrencyId, DownReason, FirmId, InstrumentId, Line, OrderRef, PortId,
-    Price, Refusal, RejectReason, Symbol, SystemCode, TradingState, UserRefNum,
+    Price, Refusal, RejectReason, Symbol, SystemCode, UserRefNum,
 };
 
 /// One event in a line.
@@ -62,28 +64,19 @@ pub(super) fn render(
         Event::InstrumentDefined(e) => {
             format!("instrument {} is {}", e.symbol, e.header.instrument)
         }
-        Event::TradingAction(e) => {
-            format!("{} {:?}", e.symbol, TradingState::from_byte(e.state).unwrap())
-        }
         Event::PortWentUp(e) => format!("{port} up, next {}", e.next_sequence),
         Event::PortWentDown(e) => {
             format!("{port} down, {:?}", DownReason::from_byte(e.reason).unwrap())
         }
+        event @ (Event::TradingAction(_)
+        | Event::CalendarSet(_)
+        | Event::PriceBandSet(_)
+        | Event::CrossTraded(_)
+        | Event::Indication(_)
+        | Event::CancelRejected(_)) => phases::render(&event, &words),
         event => order_event(&event, &words, sequence, orders),
     };
-    // Whose stream a message is in is said where the line does not say it.
-    let stream = if matches!(Event::parse(record), Ok(Event::SystemMessage(_))) {
-        match (header.port.is_none(), header.firm.is_none()) {
-            (false, true) => format!(" -> {port}"),
-            (true, false) => format!(" -> firm {}", words.firm(header.firm)),
-            (true, true) => String::new(),
-            (false, false) => panic!("a firm's stream is no sum of its ports'"),
-        }
-    } else if header.port_sequence > 0 && header.firm_sequence == 0 {
-        format!(" -> {port} #{}", header.port_sequence)
-    } else {
-        String::new()
-    };
+    let stream = words.stream(header, matches!(Event::parse(record), Ok(Event::SystemMessage(_))));
     let feed = if header.feed_sequence > 0 { " *" } else { "" };
     line + &stream + feed
 }
@@ -94,16 +87,31 @@ pub(super) fn book(world: &World, symbol: &str) -> String {
     let manager = world.engine.order_manager();
     let instrument = manager.instrument(Symbol::new(symbol).unwrap()).unwrap();
     let words = Words { manager, instrument };
-    let side = |side: BookSide| {
-        let orders = world.engine.books().orders(instrument, side).map(|order| {
+    let side = |section: Section, side: BookSide| {
+        let orders = world.engine.books().orders_in(instrument, section, side).map(|order| {
+            let no_limit = order.price == side.no_limit();
+            let price = if no_limit { "market".to_owned() } else { words.price(order.price) };
             let hidden = order.open.0 - order.shown.0;
-            let hidden = if hidden == 0 { String::new() } else { format!("+{hidden}") };
-            let (name, price) = (&world.orders[&order.order], words.price(order.price));
-            format!("{name} {}{hidden}@{price}", order.shown)
+            let shares = match (section, hidden) {
+                (Section::Continuous, 1..) => format!("{}+{hidden}", order.shown),
+                // What waits is shown to nobody.
+                _ => order.open.to_string(),
+            };
+            format!("{} {shares}@{price}", world.orders[&order.order])
         });
         orders.collect::<Vec<_>>().join(", ")
     };
-    format!("bids [{}] asks [{}]", side(BookSide::Bids), side(BookSide::Asks))
+    let sides = |section| {
+        format!("bids [{}] asks [{}]", side(section, BookSide::Bids), side(section, BookSide::Asks))
+    };
+    let mut text = sides(Section::Continuous);
+    for (name, section) in [("opening", Section::Opening), ("closing", Section::Closing)] {
+        let waiting = sides(section);
+        if waiting != "bids [] asks []" {
+            write!(text, " {name} {waiting}").unwrap();
+        }
+    }
+    text
 }
 
 /// An amount with its decimals.
@@ -133,6 +141,9 @@ pub(super) fn reject_reason(code: u16) -> String {
         R::PeggingNotAllowed,
         R::InvalidQuantity,
         R::InvalidCross,
+        R::ReplaceNotAllowed,
+        R::PreMarket,
+        R::PostMarket,
         R::RoutingNotAllowed,
         R::InvalidSymbol,
         R::InvalidPrice,
@@ -155,6 +166,18 @@ pub(super) struct Words<'a> {
 impl Words<'_> {
     pub(super) fn port(&self, port: PortId) -> String {
         self.manager.ports.get(port.0).map_or(String::new(), |port| port.name.text())
+    }
+
+    /// Whose stream a message is in, where its line does not say it.
+    fn stream(&self, header: &EventHeader, is_system: bool) -> String {
+        let port = self.port(header.port);
+        match (is_system, header.port_sequence > 0, header.firm_sequence > 0) {
+            (true, true, false) => format!(" -> {port}"),
+            (true, false, true) => format!(" -> firm {}", self.firm(header.firm)),
+            (true, true, true) => panic!("a firm's stream is no sum of its ports'"),
+            (false, true, false) => format!(" -> {port} #{}", header.port_sequence),
+            _ => String::new(),
+        }
     }
 
     fn firm(&self, firm: FirmId) -> String {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::phases::waits_for;
 use super::render::{Words, reject_reason};
 use crate::types::event::Event;
 use crate::types::{CancelReason, Liquidity, OrderRef, OrderState, RestateReason, Side};
@@ -18,12 +19,13 @@ pub(super) fn order_event(
             let name = words.name(e.header.port, e.user_ref_idx, e.user_ref_num);
             orders.insert(OrderRef(sequence), name.clone());
             format!(
-                "accepted {name} {} {} {} @{}{}{}",
+                "accepted {name} {} {} {} @{}{}{}{}",
                 side(e.side),
                 e.quantity,
                 e.symbol,
                 words.price(e.price),
                 if e.order_state == OrderState::Dead.byte() { " dead" } else { "" },
+                waits_for(e.cross_type),
                 echo(e.trade_now, e.locate_broker)
             )
         }

@@ -44,7 +44,7 @@ fn played(steps: &[super::oracle::Step], pace: Nanos) -> World {
     world
 }
 
-fn replay(commands: &FrameList) -> (FrameList, Engine) {
+pub(super) fn replay(commands: &FrameList) -> (FrameList, Engine) {
     // Another seed than the world's: no outcome depends on it.
     let seed = IndexSeed::new([9; IndexSeed::BYTES]);
     let mut engine = Engine::new(&Capacity::SMALL.limits(SEGMENT_BYTES), seed);

@@ -4,13 +4,14 @@ use zerocopy::FromZeros;
 
 use super::super::EngineCounters;
 use super::super::events::Owner;
+use super::phases;
 use super::render::{book, decimal};
 use super::world::World;
 use crate::order_manager::Asset;
 use crate::types::command::{
     AccountOpen, AccountUpdate, Cancel, CommandHeader, CurrencyDefine, DayEnd, DayStart,
-    FirmDefine, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, Replace, TermStart, Tick,
-    Transfer,
+    FirmDefine, Halt, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, Replace, TermStart,
+    Tick, Transfer,
 };
 use crate::types::{
     AccountId, AccountStatus, AssetKind, ClOrdId, Connection, CurrencyCode, DisconnectPolicy,
@@ -46,6 +47,11 @@ impl<'a> Speaker<'a> {
                 self.port = Some(port);
                 self.request = request.strip_prefix('#').unwrap().parse().unwrap();
                 self.run(rest)
+            }
+            // What is not the story's point.
+            ["quietly", ref rest @ ..] => {
+                self.run(rest);
+                Vec::new()
             }
             ["stale", ref rest @ ..] => {
                 self.stale = true;
@@ -209,6 +215,10 @@ impl<'a> Speaker<'a> {
                     price_decimals: decimals.parse().unwrap(),
                     lot_size: option(options, "lot").unwrap_or(1),
                     tick_size: option(options, "tick").unwrap_or(1),
+                    reference_price: Price(option::<String>(options, "ref").map_or(0, |price| {
+                        parse_decimal(&price, decimals.parse().unwrap()).try_into().unwrap()
+                    })),
+                    market_category: option::<char>(options, "group").map_or(0, |c| c as u8),
                     product: b'C',
                     short_allowed: u8::from(options.contains(&"short")),
                     ..FromZeros::new_zeroed()
@@ -246,7 +256,11 @@ impl<'a> Speaker<'a> {
                     ..FromZeros::new_zeroed()
                 })
             }
-            _ => panic!("not a line of the notation: {words:?}"),
+            _ => {
+                let header = self.header::<Halt>();
+                let command = phases::command(header, self.request, words);
+                self.world.apply_lines(&command)
+            }
         }
     }
 
@@ -403,7 +417,7 @@ impl<'a> Speaker<'a> {
             ("off", _) => Price(current.0 + 1),
             (_, Some(ticks)) => {
                 let shift = ticks.parse::<i64>().unwrap() * tick.cast_signed();
-                Price(current.0.checked_add_signed(shift).unwrap())
+                Price(current.0.saturating_add_signed(shift))
             }
             (price, None) => Price(parse_decimal(price, decimals).try_into().unwrap()),
         };
@@ -444,6 +458,7 @@ impl<'a> Speaker<'a> {
             duplicate_orders,
             idle_cancels,
             malformed_cancels,
+            late_cancels,
             idle_replaces,
             idle_modifies,
             refused_logins,
@@ -454,6 +469,7 @@ impl<'a> Speaker<'a> {
             (duplicate_orders, "sent again"),
             (idle_cancels, "with nothing to cancel"),
             (malformed_cancels, "cancels out of form"),
+            (late_cancels, "cancels that came too late"),
             (idle_replaces, "with nothing to replace"),
             (idle_modifies, "with nothing to modify"),
             (refused_logins, "to log in"),
@@ -517,7 +533,7 @@ fn status(options: &[&str]) -> u8 {
     status.byte()
 }
 
-fn span(text: &str) -> Nanos {
+pub(super) fn span(text: &str) -> Nanos {
     if let Some(millis) = text.strip_suffix("ms") {
         return Nanos::from_millis(millis.parse().unwrap());
     }

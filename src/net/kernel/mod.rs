@@ -1,23 +1,25 @@
 //! The network over kernel sockets: non-blocking, spinning, where DPDK is absent.
 //!
 //! One epoll instance says which connections changed, so idle ones cost nothing; only connections with
-//! something to do are served, in turn and by a bound. It never blocks. Datagrams are only sent; what
-//! comes to the sending socket is never read, since order entry over UDP (UFO) is not built.
+//! something to do are served, in turn and by a bound. It never blocks.
 
 mod connection;
+mod datagrams;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 
-use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use self::connection::{Connection, Phase};
+use self::datagrams::Datagrams;
 use super::elapsed::Elapsed;
 use super::events::EventQueue;
+use super::ipv4::{Ipv4Network, allows};
 use super::sources::Sources;
 use super::wheel::Wheel;
 use super::{ConnectionId, NetEvent, Transport};
@@ -30,6 +32,11 @@ use crate::types::Nanos;
 pub struct KernelConfig {
     /// Where to listen; port 0 lets the kernel choose one.
     pub listen: SocketAddrV4,
+    /// The UDP port, at the same address, whose datagrams the user takes; unicast leaves from it too,
+    /// as an answer does. 0 lets the kernel choose one, none = no datagram is received.
+    pub receive_port: Option<u16>,
+    /// Networks that may talk to us; empty = all.
+    pub allow: Vec<Ipv4Network>,
     /// Address of the interface that multicast leaves by.
     pub multicast_interface: Ipv4Addr,
     /// Connections at once, those still parting included.
@@ -53,6 +60,8 @@ impl KernelConfig {
     pub fn new(listen: SocketAddrV4) -> Self {
         Self {
             listen,
+            receive_port: None,
+            allow: Vec::new(),
             multicast_interface: *listen.ip(),
             connections_max: 1024,
             connections_per_source_max: 256,
@@ -89,6 +98,16 @@ pub enum KernelError {
         /// The operating system's answer.
         source: io::Error,
     },
+    /// The socket that receives datagrams.
+    #[error(
+        "cannot receive datagrams at {address}: is the address this host's, and the port free?"
+    )]
+    Receive {
+        /// What was asked for.
+        address: SocketAddrV4,
+        /// The operating system's answer.
+        source: io::Error,
+    },
     /// The operating system gives no epoll.
     #[error("no epoll")]
     Epoll(#[source] io::Error),
@@ -99,6 +118,8 @@ counter_set! {
     pub struct KernelCounters {
         /// Connections that peers opened.
         opened,
+        /// Connections and datagrams from outside the allowed networks.
+        denied,
         /// Connections refused because all slots are taken.
         refused,
         /// Connections refused because their source has its share.
@@ -109,6 +130,10 @@ counter_set! {
         datagrams,
         /// Datagrams that the kernel would never take.
         datagram_errors,
+        /// Datagrams received for the user.
+        datagrams_received,
+        /// Datagrams received and dropped, because they were too long.
+        datagrams_lost,
         /// Connections now, those still parting included.
         connections,
     }
@@ -123,12 +148,14 @@ const BACKLOG: i32 = 1024;
 /// Time for a peer to part after we closed; less than a turn of the timer wheel.
 const LINGER: Nanos = Nanos::from_secs(4);
 const LISTENER: u64 = u64::MAX;
+const RECEIVER: u64 = u64::MAX - 1;
 
 /// TCP connections and UDP datagrams over the kernel.
 pub struct KernelTransport {
     epoll: Epoll,
     listener: TcpListener,
-    datagrams: UdpSocket,
+    allow: Vec<Ipv4Network>,
+    datagrams: Datagrams,
     connections: Vec<Connection>,
     free: Vec<u32>,
     /// Connections to serve; each at most once.
@@ -162,15 +189,22 @@ impl KernelTransport {
         let listener = listener(config.listen)
             .map_err(|source| KernelError::Listen { address: config.listen, source })?;
         let interface = config.multicast_interface;
-        let datagrams = datagram_socket(interface, config.multicast_ttl)
+        let mut datagrams = Datagrams::new(interface, config.multicast_ttl)
             .map_err(|source| KernelError::Datagrams { interface, source })?;
         let epoll = Epoll::new().map_err(KernelError::Epoll)?;
         epoll.add(&listener, LISTENER).map_err(KernelError::Epoll)?;
+        if let Some(port) = config.receive_port {
+            let address = SocketAddrV4::new(*config.listen.ip(), port);
+            let receiver = datagrams.receive_at(address);
+            let receiver = receiver.map_err(|source| KernelError::Receive { address, source })?;
+            epoll.add(receiver, RECEIVER).map_err(KernelError::Epoll)?;
+        }
         let clock = Elapsed::new();
         let connection = |_| Connection::new(rx_buffer_bytes, tx_buffer_bytes);
         Ok(Self {
             epoll,
             listener,
+            allow: config.allow.clone(),
             datagrams,
             connections: (0..slots).map(connection).collect(),
             free: (0..slot_count).rev().collect(),
@@ -195,12 +229,6 @@ impl KernelTransport {
         self.listener.local_addr()
     }
 
-    /// What was counted so far.
-    #[must_use]
-    pub fn counters(&self) -> &KernelCounters {
-        &self.counters
-    }
-
     /// Connections now, those still parting included.
     #[must_use]
     pub fn connection_count(&self) -> usize {
@@ -215,16 +243,16 @@ impl KernelTransport {
 
     fn learn(&mut self) {
         let (connections, busy) = (&mut self.connections, &mut self.busy);
-        let may_accept = &mut self.may_accept;
-        self.epoll.poll(|token, readiness| {
-            if token == LISTENER {
-                *may_accept = true;
-                return;
+        let (may_accept, may_receive) = (&mut self.may_accept, &mut self.datagrams.may_receive);
+        self.epoll.poll(|token, readiness| match token {
+            LISTENER => *may_accept = true,
+            RECEIVER => *may_receive = true,
+            _ => {
+                let slot = u32::try_from(token).expect("tokens are slots");
+                let connection = &mut connections[slot as usize];
+                connection.ready(readiness);
+                mark_busy(connection, slot, busy);
             }
-            let slot = u32::try_from(token).expect("tokens are slots");
-            let connection = &mut connections[slot as usize];
-            connection.ready(readiness);
-            mark_busy(connection, slot, busy);
         });
     }
 
@@ -234,6 +262,9 @@ impl KernelTransport {
                 return accepted;
             }
             match self.listener.accept() {
+                Ok((_, SocketAddr::V4(peer))) if !allows(&self.allow, *peer.ip()) => {
+                    self.counters.denied += 1;
+                }
                 Ok((_, SocketAddr::V4(peer))) if !self.sources.admit(*peer.ip()) => {
                     self.counters.source_full += 1;
                 }
@@ -325,15 +356,6 @@ fn listener(address: SocketAddrV4) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn datagram_socket(interface: Ipv4Addr, ttl: u8) -> io::Result<UdpSocket> {
-    let socket = UdpSocket::bind(SocketAddrV4::new(interface, 0))?;
-    socket.set_nonblocking(true)?;
-    let options = SockRef::from(&socket);
-    options.set_multicast_if_v4(&interface)?;
-    options.set_multicast_ttl_v4(u32::from(ttl))?;
-    Ok(socket)
-}
-
 impl Transport for KernelTransport {
     fn poll(&mut self, now: Nanos) -> usize {
         self.clock.advance(now);
@@ -408,13 +430,11 @@ impl Transport for KernelTransport {
     }
 
     fn send_datagram(&mut self, to: SocketAddrV4, payload: &[u8]) -> bool {
-        match self.datagrams.send_to(payload, to) {
-            Ok(_) => self.counters.datagrams += 1,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
-            // Trying again would not help: the datagram is lost, as datagrams are.
-            Err(_) => self.counters.datagram_errors += 1,
-        }
-        true
+        self.datagrams.send(to, payload, &mut self.counters)
+    }
+
+    fn next_datagram(&mut self) -> Option<(SocketAddrV4, &[u8])> {
+        self.datagrams.next(&self.allow, &mut self.counters)
     }
 }
 

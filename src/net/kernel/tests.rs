@@ -137,10 +137,7 @@ fn one_host_has_its_share_of_connections_and_the_others_get_in() {
         }
     }
     assert_eq!((world.transport.counters.opened, world.transport.counters.source_full), (3, 1));
-    // All of 127.0.0.0/8 is this host.
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
-    socket.bind(&SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 2), 0).into()).unwrap();
-    socket.connect(&address.into()).unwrap();
+    connect_from(&mut world, Ipv4Addr::new(127, 0, 0, 2));
     world.client_abort(0);
     for _ in 0..20_000 {
         world.step();
@@ -153,6 +150,57 @@ fn one_host_has_its_share_of_connections_and_the_others_get_in() {
         world.step();
     }
     assert_eq!((world.transport.counters.opened, world.transport.counters.source_full), (5, 1));
+}
+
+/// Connects from an address of this host: all of 127.0.0.0/8 are.
+fn connect_from(world: &mut KernelWorld, source: Ipv4Addr) -> usize {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+    socket.bind(&SocketAddrV4::new(source, 0).into()).unwrap();
+    socket.connect(&world.address.into()).unwrap();
+    let stream: TcpStream = socket.into();
+    stream.set_nonblocking(true).unwrap();
+    world.clients.push(Client { stream: Some(stream), received: Vec::new(), seen: Seen::Open });
+    world.clients.len() - 1
+}
+
+#[test]
+fn only_allowed_networks_get_in_and_others_are_hung_up_on_at_once_and_counted() {
+    let allow = vec!["127.0.0.16/28".parse().unwrap(), "127.0.0.4/32".parse().unwrap()];
+    let config = KernelConfig { allow, receive_port: Some(0), ..config() };
+    let transport = KernelTransport::new(&config, CounterBlock::none()).unwrap();
+    let address = transport.local_address().unwrap();
+    let at = transport.datagrams.receiving().unwrap().local_addr().unwrap();
+    let mut world = KernelWorld { transport, address, clients: Vec::new() };
+    let mut outcomes = Vec::new();
+    for host in [2, 4, 5, 17, 32] {
+        let source = Ipv4Addr::new(127, 0, 0, host);
+        let client = connect_from(&mut world, source);
+        let before = world.transport.counters;
+        for _ in 0..20_000 {
+            world.step();
+            let KernelCounters { opened, denied, .. } = world.transport.counters;
+            if (opened, denied) != (before.opened, before.denied) {
+                break;
+            }
+        }
+        if world.transport.counters.denied > before.denied {
+            let hung_up = (0..20_000).any(|_| {
+                world.step();
+                world.client_sees(client) != Seen::Open
+            });
+            assert!(hung_up, "{source}");
+        } else {
+            outcomes.push(host);
+        }
+        UdpSocket::bind((source, 0)).unwrap().send_to(&[host], at).unwrap();
+    }
+    assert_eq!(outcomes, [4, 17]);
+    assert_eq!((world.transport.connection_count(), world.transport.counters.opened), (2, 2));
+    assert_eq!([taken(&mut world).1, taken(&mut world).1], [[4], [17]]);
+    while world.transport.counters.denied < 6 {
+        assert!(world.transport.next_datagram().is_none());
+        world.step();
+    }
 }
 
 #[test]
@@ -188,6 +236,67 @@ fn a_multicast_datagram_reaches_a_member_on_the_interface() {
     let mut bytes = [0; 16];
     let (count, _) = member.recv_from(&mut bytes).unwrap();
     assert_eq!(&bytes[..count], b"prices");
+}
+
+/// A world that receives datagrams, and where.
+fn receiving() -> (KernelWorld, SocketAddr) {
+    let config = KernelConfig { receive_port: Some(0), ..config() };
+    let transport = KernelTransport::new(&config, CounterBlock::none()).unwrap();
+    let address = transport.local_address().unwrap();
+    let at = transport.datagrams.receiving().unwrap().local_addr().unwrap();
+    (KernelWorld { transport, address, clients: Vec::new() }, at)
+}
+
+/// The next datagram that the world is given.
+fn taken(world: &mut KernelWorld) -> (SocketAddr, Vec<u8>) {
+    for _ in 0..200_000 {
+        if let Some((from, payload)) = world.transport.next_datagram() {
+            return (from.into(), payload.to_vec());
+        }
+        world.step();
+    }
+    panic!("no datagram came: {:?}", world.transport.counters);
+}
+
+#[test]
+fn a_datagram_is_handed_over_with_its_sender_and_the_answer_leaves_from_where_it_came() {
+    let (mut world, at) = receiving();
+    let broker = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    broker.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let from = broker.local_addr().unwrap();
+    let SocketAddr::V4(to) = from else { panic!("{from}") };
+    for message in [&b"order"[..], b"", &[7; crate::net::DATAGRAM_BYTES_MAX]] {
+        broker.send_to(message, at).unwrap();
+        assert_eq!(taken(&mut world), (from, message.to_vec()));
+        assert!(world.transport.next_datagram().is_none());
+        assert!(world.transport.send_datagram(to, message));
+        let mut bytes = [0; 2048];
+        let (count, answered_from) = broker.recv_from(&mut bytes).unwrap();
+        assert_eq!((&bytes[..count], answered_from), (message, at));
+    }
+    assert_eq!(world.transport.counters.datagrams_received, 3);
+}
+
+#[test]
+fn datagrams_that_are_too_long_are_dropped_and_those_behind_them_come() {
+    let (mut world, at) = receiving();
+    let broker = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    for _ in 0..40 {
+        broker.send_to(&[7; crate::net::DATAGRAM_BYTES_MAX + 1], at).unwrap();
+    }
+    broker.send_to(b"order", at).unwrap();
+    assert_eq!(taken(&mut world).1, b"order");
+    let counters = &world.transport.counters;
+    assert_eq!((counters.datagrams_received, counters.datagrams_lost), (1, 40));
+}
+
+#[test]
+fn a_port_for_datagrams_that_is_taken_is_named() {
+    let taken = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = taken.local_addr().unwrap();
+    let config = KernelConfig { receive_port: Some(address.port()), ..config() };
+    let error = KernelTransport::new(&config, CounterBlock::none()).unwrap_err().to_string();
+    assert!(error.contains(&address.to_string()), "{error}");
 }
 
 #[test]

@@ -31,8 +31,11 @@ pub struct StackConfig {
     pub allow: Vec<Ipv4Network>,
     /// Hops of multicast datagrams.
     pub multicast_ttl: u8,
-    /// Source port of datagrams.
+    /// Source port of datagrams, but for unicast where there is a `receive_port`.
     pub datagram_port: u16,
+    /// The UDP port whose datagrams the user takes; unicast leaves from it too, as an answer does.
+    /// None = no datagram is received.
+    pub receive_port: Option<u16>,
 }
 
 impl StackConfig {
@@ -51,6 +54,7 @@ impl StackConfig {
             allow: Vec::new(),
             multicast_ttl: 8,
             datagram_port: listen_port,
+            receive_port: None,
         }
     }
 }
@@ -65,8 +69,8 @@ pub enum StackError {
     #[error("gateway {0} lies outside our network {1}")]
     Gateway(Ipv4Addr, Ipv4Network),
     /// No port.
-    #[error("the listening port is 0; use 1 to 65535")]
-    Port,
+    #[error("the {0} port is 0; use 1 to 65535")]
+    Port(&'static str),
     /// Nothing could connect, or more than slots can be counted.
     #[error("connections_max {0}, connections_per_source_max {1}: use 1 to {CONNECTIONS_MAX} each")]
     Connections(usize, usize),
@@ -105,7 +109,10 @@ pub(super) fn check(config: &StackConfig, mtu: usize) -> Result<Ipv4Network, Sta
         return Err(StackError::Gateway(gateway, network));
     }
     if config.listen_port == 0 {
-        return Err(StackError::Port);
+        return Err(StackError::Port("listening"));
+    }
+    if config.receive_port == Some(0) {
+        return Err(StackError::Port("receiving"));
     }
     let countable = 1..=CONNECTIONS_MAX;
     if !countable.contains(&connections_max) || !countable.contains(&connections_per_source_max) {

@@ -17,8 +17,12 @@ counter_set! {
         denied,
         /// ARP packets received.
         arp,
-        /// Datagrams received. All are dropped: order entry over UDP (UFO) is not built.
-        udp_dropped,
+        /// Datagrams received for the user.
+        datagrams_received,
+        /// Datagrams dropped: too long, or the user did not take those before them in time.
+        datagrams_lost,
+        /// Datagrams dropped because nobody receives on their port.
+        datagrams_unwanted,
         /// Connections that peers opened.
         opened,
         /// Connection requests dropped: too many at once, no slot free.

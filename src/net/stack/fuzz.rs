@@ -5,13 +5,14 @@
 
 use smoltcp::wire::{TcpControl, TcpRepr, TcpSeqNumber};
 
-use super::tests::by_hand::{Bench, bench, parsed, peer, syn};
+use super::tests::by_hand::{Bench, bench, datagram, parsed, peer, syn};
 use super::tests::{OURS, THEIRS, config};
 use super::*;
 use crate::net::MemoryDevice;
 use crate::net::arp::ArpOperation;
-use crate::net::ipv4::{PROTOCOL_ICMP, PROTOCOL_TCP, checksum, sum};
+use crate::net::ipv4::{Ipv4Header, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, checksum, sum};
 use crate::net::tcp::Segment;
+use crate::net::udp::UdpHeader;
 
 const SEEDS: u64 = 8;
 const ROUNDS: usize = 2_000;
@@ -60,21 +61,15 @@ fn for_each_seed(play: impl Fn(&mut Random)) {
     }
 }
 
+const UDP_PORT: u16 = 2;
+
 /// One good frame of every kind.
 fn corpus() -> Vec<Vec<u8>> {
     let mut bench = bench(config());
     bench.put_segment(peer(2, 5000), &syn());
     bench.put_arp(ArpOperation::Request, THEIRS, OURS);
     bench.put_arp(ArpOperation::Reply, THEIRS, OURS);
-    let ip = Ipv4Header {
-        source: THEIRS,
-        destination: OURS,
-        protocol: PROTOCOL_UDP,
-        ttl: 1,
-        payload_len: 12,
-    };
-    let udp = UdpHeader { source_port: 1, destination_port: 2 }.emit(&ip, b"data");
-    bench.put_packet(THEIRS, PROTOCOL_UDP, &[&udp[..], b"data"].concat());
+    bench.put_packet(THEIRS, PROTOCOL_UDP, &datagram(peer(2, 1), UDP_PORT, b"data"));
     let mut ping = vec![8, 0, 0, 0, 0, 1, 0, 2];
     let check = checksum(sum(0, &ping));
     ping[2..4].copy_from_slice(&check.to_be_bytes());
@@ -114,7 +109,7 @@ fn parsers_survive_mutated_bytes() {
 fn the_stack_survives_mutated_frames() {
     let corpus = corpus();
     for_each_seed(|random| {
-        let mut bench = bench(config());
+        let mut bench = bench(StackConfig { receive_port: Some(UDP_PORT), ..config() });
         for _ in 0..ROUNDS {
             for _ in 0..random.below(20) {
                 let mut frame = corpus[random.below(corpus.len())].clone();
@@ -122,7 +117,9 @@ fn the_stack_survives_mutated_frames() {
                 bench.put(&frame);
             }
             bench.answers(Nanos::from_micros(200));
+            while bench.stack.next_datagram().is_some() {}
         }
+        assert!(bench.stack.counters().datagrams_received > 100);
         nothing_is_left(&mut bench);
     });
 }

@@ -15,9 +15,8 @@ use super::{HALF_OPEN, Stack, engine, send_arp};
 use crate::net::arp::{ArpOperation, ArpPacket};
 use crate::net::device::{Device, FrameBurst, RX_BURST_MAX};
 use crate::net::ethernet::{ETHER_TYPE_ARP, ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
-use crate::net::ipv4::{Ipv4Header, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP};
+use crate::net::ipv4::{Ipv4Header, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, allows};
 use crate::net::tcp::Segment;
-use crate::net::udp::UdpHeader;
 
 const ICMP_ECHO_REQUEST: u8 = 8;
 
@@ -86,8 +85,7 @@ impl<D: Device> Stack<D> {
             self.counters.not_ours += 1;
             return;
         }
-        let allow = &self.config.allow;
-        if !allow.is_empty() && !allow.iter().any(|network| network.contains(ip.source)) {
+        if !allows(&self.config.allow, ip.source) {
             self.counters.denied += 1;
             return;
         }
@@ -99,10 +97,7 @@ impl<D: Device> Stack<D> {
                     self.answer(from, packet);
                 }
             }
-            PROTOCOL_UDP if UdpHeader::parse(&ip, payload).is_some() => {
-                self.counters.udp_dropped += 1;
-            }
-            PROTOCOL_UDP => self.counters.malformed += 1,
+            PROTOCOL_UDP => self.take_datagram(&ip, payload),
             _ => self.counters.not_ours += 1,
         }
     }

@@ -10,10 +10,10 @@ mod clock;
 mod config;
 mod connection;
 mod counters;
+mod datagrams;
 #[cfg(test)]
 mod fuzz;
 mod ingress;
-mod limit;
 mod link;
 #[cfg(test)]
 mod tests;
@@ -32,16 +32,17 @@ pub use self::counters::Counters;
 use self::clock::{engine_time, real_time};
 use self::config::check;
 use self::connection::{Connection, Phase};
-use self::limit::RateLimit;
+use self::datagrams::DATAGRAMS_WAITING_MAX;
 use self::link::Link;
 use super::arp::{ArpPacket, Neighbours};
 use super::device::{Device, RX_BURST_MAX};
 use super::elapsed::Elapsed;
-use super::ethernet::{ETHER_TYPE_ARP, ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
+use super::ethernet::{ETHER_TYPE_ARP, EthernetHeader, MacAddress};
 use super::events::EventQueue;
-use super::ipv4::{Ipv4Header, Ipv4Network, PROTOCOL_UDP};
+use super::inbox::Inbox;
+use super::ipv4::Ipv4Network;
+use super::limit::RateLimit;
 use super::sources::Sources;
-use super::udp::UdpHeader;
 use super::wheel::Wheel;
 use super::{ConnectionId, NetEvent, Transport};
 use crate::counters::{CounterBlock, CounterSet as _};
@@ -102,6 +103,7 @@ pub struct Stack<D> {
     announcements: u8,
     announce_at: Nanos,
     events: EventQueue,
+    inbox: Inbox,
     counters: Counters,
     published: CounterBlock,
 }
@@ -143,6 +145,7 @@ impl<D: Device> Stack<D> {
             announcements: ANNOUNCEMENTS,
             announce_at: Nanos::ZERO,
             events: EventQueue::new(slots, RX_BURST_MAX),
+            inbox: Inbox::new(config.receive_port.map_or(0, |_| DATAGRAMS_WAITING_MAX)),
             counters: Counters::default(),
             published,
             config,
@@ -424,40 +427,13 @@ impl<D: Device> Transport for Stack<D> {
     }
 
     fn send_datagram(&mut self, to: SocketAddrV4, payload: &[u8]) -> bool {
-        let length = UdpHeader::LEN + payload.len();
-        assert!(Ipv4Header::LEN + length <= self.device.mtu(), "datagrams are never fragmented");
-        if !self.has_room(1) {
-            return false;
-        }
-        let Some(destination) = self.resolve(*to.ip()) else {
-            self.counters.neighbour_unknown += 1;
-            return false;
-        };
-        let ip = Ipv4Header {
-            source: self.config.address,
-            destination: *to.ip(),
-            protocol: PROTOCOL_UDP,
-            ttl: if to.ip().is_multicast() { self.config.multicast_ttl } else { UNICAST_TTL },
-            payload_len: u16::try_from(length).expect("below the MTU"),
-        };
-        let udp = UdpHeader { source_port: self.config.datagram_port, destination_port: to.port() };
-        let header = EthernetHeader { destination, source: self.mac, ether_type: ETHER_TYPE_IPV4 };
-        let sent = self.device.transmit(EthernetHeader::LEN + Ipv4Header::LEN + length, |frame| {
-            let (head, packet) = frame.split_at_mut(EthernetHeader::LEN);
-            head.copy_from_slice(&header.emit());
-            let (head, packet) = packet.split_at_mut(Ipv4Header::LEN);
-            head.copy_from_slice(&ip.emit());
-            let (head, body) = packet.split_at_mut(UdpHeader::LEN);
-            head.copy_from_slice(&udp.emit(&ip, payload));
-            body.copy_from_slice(payload);
-        });
-        self.counters.datagrams += u64::from(sent.is_some());
-        sent.is_some()
+        self.emit_datagram(to, payload)
+    }
+
+    fn next_datagram(&mut self) -> Option<(SocketAddrV4, &[u8])> {
+        self.inbox.pop()
     }
 }
-
-/// Hops of unicast packets, as the engine sends them too.
-const UNICAST_TTL: u8 = 64;
 
 /// What an operator wants to know of it.
 impl<D: std::fmt::Debug> std::fmt::Debug for Stack<D> {

@@ -7,12 +7,16 @@
 //! Kind numbers are never reused.
 
 mod order;
+mod phase;
 mod request;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 pub use self::order::{
     Accepted, Canceled, Executed, Reduced, Rejected, Replaced, Restated, Rested,
+};
+pub use self::phase::{
+    CalendarSet, CancelRejected, CrossTraded, Indication, PriceBandSet, TradingAction,
 };
 pub use self::request::{AccountAnswered, EntrySwitched, MassCanceled, Modified};
 use super::record::records;
@@ -41,10 +45,13 @@ records! {
     14 BalanceChanged [2]
     15 InstrumentDefined [2]
     16 TradingAction [1]
+    19 CalendarSet [2]
+    24 PriceBandSet [1]
     32 PortWentUp [1]
     33 PortWentDown [1]
     34 EntrySwitched [1]
     35 AccountAnswered [1]
+    36 Modified [1]
     40 Accepted [3]
     41 Rested [1]
     42 Executed [2]
@@ -53,8 +60,10 @@ records! {
     45 Replaced [3]
     46 Reduced [1]
     47 Restated [2]
-    48 Modified [1]
     49 MassCanceled [1]
+    50 CrossTraded [1]
+    51 Indication [2]
+    55 CancelRejected [1]
 }
 
 /// What every event begins with: where it stands in the streams it belongs to.
@@ -150,7 +159,8 @@ pub struct DayStarted {
     pub reserved: [u8; 58],
 }
 
-/// The day is over: no stream of its session grows any more.
+/// The day is over: no broker's, no firm's and no feed's stream of its session grows any more. An
+/// operator's does until the next day begins.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C, align(64))]
 pub struct DayEnded {
@@ -283,7 +293,7 @@ pub struct PortDefined {
     pub default_account: AccountId,
     /// Milliseconds a lost session may stay away.
     pub grace_ms: u32,
-    /// Messages a second the engine takes from it, 0 = no limit.
+    /// Orders and replaces that the engine takes from it in a second of log time, 0 = no limit.
     pub message_rate_max: u32,
     /// Open orders it may have, 0 = only the firm's limit.
     pub open_orders_max: u32,
@@ -386,22 +396,6 @@ pub struct InstrumentDefined {
     pub short_allowed: u8,
     /// Zero.
     pub reserved: [u8; 26],
-}
-
-/// The trading state of the header's instrument.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
-#[repr(C, align(64))]
-pub struct TradingAction {
-    /// Common fields.
-    pub header: EventHeader,
-    /// Its symbol.
-    pub symbol: Symbol,
-    /// ITCH reason.
-    pub reason: [u8; 4],
-    /// A [`TradingState`](super::TradingState).
-    pub state: u8,
-    /// Zero.
-    pub reserved: [u8; 11],
 }
 
 /// A port's session began. Not a message of its stream; the gateway answers the login on it.

@@ -110,7 +110,8 @@ pub struct Rested {
 
 /// One side of a fill. A fill is two of these, the resting order's first; the first one's sequence is
 /// the match number, and it carries the feed's number: an execution of what was shown, or a trade of
-/// what was hidden.
+/// what was hidden. In an auction the buyer's is first, and each carries a feed's number if shares that
+/// the feed shows are part of it.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C, align(64))]
 pub struct Executed {
@@ -128,12 +129,15 @@ pub struct Executed {
     pub notional: i64,
     /// Fee of this side, in the currency's units.
     pub fee: i64,
-    /// The reference that the resting order was shown under, none if it was hidden.
+    /// The reference that the resting order was shown under, in an auction this side's; none if it was
+    /// hidden.
     pub shown_as: OrderRef,
     /// The participant's number for the order.
     pub user_ref_num: UserRefNum,
     /// Shares of the fill.
     pub quantity: Quantity,
+    /// Those of them that the feed showed.
+    pub shown: Quantity,
     /// Shares left of the order.
     pub leaves: Quantity,
     /// The account that settles.
@@ -149,7 +153,7 @@ pub struct Executed {
     /// A [`Liquidity`](crate::types::Liquidity).
     pub liquidity: u8,
     /// Zero.
-    pub reserved: [u8; 9],
+    pub reserved: [u8; 5],
 }
 
 /// Shares of an order will not trade any more.

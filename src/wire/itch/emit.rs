@@ -6,11 +6,11 @@ use zerocopy::byteorder::big_endian::U32;
 use zerocopy::{Immutable, IntoBytes};
 
 use super::{
-    AddOrder, Header, OUT_MAX, OrderCancel, OrderDelete, OrderExecuted, OrderReplace,
-    StockDirectory, SystemEvent, Trade, TradingAction,
+    AddOrder, CrossTrade, Header, Imbalance, OUT_MAX, OrderCancel, OrderDelete, OrderExecuted,
+    OrderExecutedWithPrice, OrderReplace, StockDirectory, SystemEvent, Trade, TradingAction,
 };
 use crate::types::event::{self, Event};
-use crate::types::{Price, Side, Symbol, SystemCode};
+use crate::types::{Liquidity, Price, Quantity, Side, Symbol, SystemCode};
 
 /// Writes the message that `event` is in the feed to the front of `out` and returns its size; `None`
 /// if the feed does not show it. `sequence` is the event's own, `timestamp` its log time in
@@ -41,48 +41,20 @@ pub fn emit(
             put(&TradingAction { header, symbol: e.symbol, state, reserved, reason }, out)
         }
         Event::Accepted(e) => {
-            let add = AddOrder {
-                header: header(b'A', &e.header)?,
-                order_ref: sequence.into(),
-                side: side(e.side),
-                shares: e.shown.0.into(),
-                symbol,
-                price: price(e.price),
-            };
-            put(&add, out)
+            let header = header(b'A', &e.header)?;
+            put(&add(header, sequence, symbol, (e.side, e.shown, e.price)), out)
         }
         Event::Rested(e) => {
-            let add = AddOrder {
-                header: header(b'A', &e.header)?,
-                order_ref: e.order.0.into(),
-                side: side(e.side),
-                shares: e.quantity.0.into(),
-                symbol,
-                price: price(e.price),
-            };
-            put(&add, out)
+            let header = header(b'A', &e.header)?;
+            put(&add(header, e.order.0, symbol, (e.side, e.quantity, e.price)), out)
         }
         Event::Restated(e) => {
-            let add = AddOrder {
-                header: header(b'A', &e.header)?,
-                order_ref: sequence.into(),
-                side: side(e.side),
-                shares: e.quantity.0.into(),
-                symbol,
-                price: price(e.price),
-            };
-            put(&add, out)
+            let header = header(b'A', &e.header)?;
+            put(&add(header, sequence, symbol, (e.side, e.quantity, e.price)), out)
         }
         Event::Replaced(e) if !e.shown.is_zero() && e.original_shown_as.is_none() => {
-            let add = AddOrder {
-                header: header(b'A', &e.header)?,
-                order_ref: sequence.into(),
-                side: side(e.side),
-                shares: e.shown.0.into(),
-                symbol,
-                price: price(e.price),
-            };
-            put(&add, out)
+            let header = header(b'A', &e.header)?;
+            put(&add(header, sequence, symbol, (e.side, e.shown, e.price)), out)
         }
         Event::Replaced(e) if !e.shown.is_zero() => {
             let header = header(b'U', &e.header)?;
@@ -95,6 +67,15 @@ pub fn emit(
             let header = header(b'D', &e.header)?;
             put(&OrderDelete { header, order_ref: e.original_shown_as.0.into() }, out)
         }
+        // An auction's price is not the order's own, and its print is the Cross Trade, that of what is not
+        // shown as well.
+        Event::Executed(e) if in_auction(e) => put(&crossed(e, header(b'C', &e.header)?), out),
+        Event::CrossTraded(e) => {
+            let (header, shares) = (header(b'Q', &e.header)?, e.shares.into());
+            let (price, match_number, cross) = (price(e.price), sequence.into(), e.cross);
+            put(&CrossTrade { header, shares, symbol, price, match_number, cross }, out)
+        }
+        Event::Indication(e) => put(&imbalance(e, header(b'I', &e.header)?), out),
         Event::Executed(e) if e.shown_as.is_none() => {
             let trade = Trade {
                 header: header(b'P', &e.header)?,
@@ -140,6 +121,49 @@ fn put<T: IntoBytes + Immutable>(message: &T, out: &mut [u8; OUT_MAX]) -> usize 
     bytes.len()
 }
 
+fn add(
+    header: Header,
+    order_ref: u64,
+    symbol: Symbol,
+    (of, shares, at): (u8, Quantity, Price),
+) -> AddOrder {
+    let order_ref = order_ref.into();
+    AddOrder {
+        header,
+        order_ref,
+        side: side(of),
+        shares: shares.0.into(),
+        symbol,
+        price: price(at),
+    }
+}
+
+fn crossed(event: &event::Executed, header: Header) -> OrderExecutedWithPrice {
+    OrderExecutedWithPrice {
+        header,
+        order_ref: event.shown_as.0.into(),
+        shares: event.shown.0.into(),
+        match_number: event.match_number.0.into(),
+        printable: b'N',
+        price: price(event.price),
+    }
+}
+
+fn imbalance(event: &event::Indication, header: Header) -> Imbalance {
+    Imbalance {
+        header,
+        paired: event.paired.into(),
+        imbalance: event.imbalance.into(),
+        direction: event.direction,
+        symbol: event.symbol,
+        far: price(event.far),
+        near: price(event.near),
+        reference: price(event.reference),
+        cross: event.cross,
+        variation: event.variation,
+    }
+}
+
 fn directory(event: &event::InstrumentDefined, header: Header) -> StockDirectory {
     StockDirectory {
         header,
@@ -163,6 +187,10 @@ fn directory(event: &event::InstrumentDefined, header: Header) -> StockDirectory
 /// The feed does not tell short sales from others.
 fn side(side: u8) -> u8 {
     if side == Side::Buy.byte() { b'B' } else { b'S' }
+}
+
+fn in_auction(event: &event::Executed) -> bool {
+    Liquidity::from_byte(event.liquidity).is_some_and(|liquidity| liquidity.cross().is_some())
 }
 
 /// Prices on the feed have four bytes. A resting order's is at most [`Price::MAX`], which fits.
@@ -273,6 +301,54 @@ mod tests {
         assert_eq!(message_of(event.lines()).unwrap(), expected);
         event.leaves = Quantity::ZERO;
         let expected = b"D\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+    }
+
+    #[test]
+    fn an_auction_is_indicated_takes_orders_out_and_is_printed_once() {
+        let event = event::Indication {
+            header: shown::<event::Indication>(),
+            symbol: acme(),
+            paired: 100,
+            imbalance: 40,
+            far: Price(104_000),
+            near: Price(105_000),
+            reference: Price(106_000),
+            direction: b'B',
+            cross: b'O',
+            variation: b'L',
+            ..event::Indication::new_zeroed()
+        };
+        let expected = b"I\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x64\0\0\0\0\0\0\0\x28B\
+                         ACME    \0\x01\x96\x40\0\x01\x9A\x28\0\x01\x9E\x10OL";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+
+        let event = event::Executed {
+            header: shown::<event::Executed>(),
+            order: OrderRef(60),
+            shown_as: OrderRef(70),
+            quantity: Quantity(90),
+            shown: Quantity(40),
+            match_number: MatchNumber(80),
+            price: Price(105_000),
+            liquidity: Liquidity::OpeningCross.byte(),
+            ..event::Executed::new_zeroed()
+        };
+        let expected =
+            b"C\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46\0\0\0\x28\0\0\0\0\0\0\0\x50N\
+              \0\x01\x9A\x28";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+
+        let event = event::CrossTraded {
+            header: shown::<event::CrossTraded>(),
+            shares: 40,
+            price: Price(105_000),
+            cross: b'O',
+            ..event::CrossTraded::new_zeroed()
+        };
+        let expected =
+            b"Q\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x28ACME    \0\x01\x9A\x28\
+              \0\0\0\0\0\0\0\x4DO";
         assert_eq!(message_of(event.lines()).unwrap(), expected);
     }
 

@@ -1,17 +1,19 @@
 //! TotalView-ITCH 5.0: the market as everyone may see it, order by order.
 //!
-//! It writes S R H A E X D U P and reads them; the other types are known by length, to step over.
+//! It writes S R H A E C X D U P Q I and reads them; the other types are known by length, to step over.
 
+mod cross;
 mod emit;
 
 use zerocopy::byteorder::big_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+pub use self::cross::{CrossTrade, Imbalance, OrderExecutedWithPrice};
 pub use self::emit::emit;
 use crate::types::{InstrumentId, Symbol};
 
 /// The most bytes of any message that this codec writes.
-pub const OUT_MAX: usize = size_of::<Trade>();
+pub const OUT_MAX: usize = size_of::<Imbalance>();
 
 /// A message, laid over its bytes.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +28,12 @@ pub enum Message<'a> {
     AddOrder(&'a AddOrder),
     /// `E`: a resting order traded at its price.
     OrderExecuted(&'a OrderExecuted),
+    /// `C`: a resting order traded at another price, in an auction.
+    OrderExecutedWithPrice(&'a OrderExecutedWithPrice),
+    /// `Q`: an auction took place.
+    CrossTrade(&'a CrossTrade),
+    /// `I`: what an auction would come to.
+    Imbalance(&'a Imbalance),
     /// `X`: a resting order became smaller.
     OrderCancel(&'a OrderCancel),
     /// `D`: a resting order is gone.
@@ -295,6 +303,9 @@ impl<'a> Message<'a> {
             b'H' => Self::TradingAction(view(message)?),
             b'A' => Self::AddOrder(view(message)?),
             b'E' => Self::OrderExecuted(view(message)?),
+            b'C' => Self::OrderExecutedWithPrice(view(message)?),
+            b'Q' => Self::CrossTrade(view(message)?),
+            b'I' => Self::Imbalance(view(message)?),
             b'X' => Self::OrderCancel(view(message)?),
             b'D' => Self::OrderDelete(view(message)?),
             b'U' => Self::OrderReplace(view(message)?),
@@ -347,7 +358,7 @@ mod tests {
 
     #[test]
     fn types_never_sent_are_stepped_over_by_their_length() {
-        for kind in *b"YLVWKJhFCQBINO" {
+        for kind in *b"YLVWKJhFBNO" {
             let mut message = vec![0; message_length(kind).unwrap()];
             message[0] = kind;
             assert!(matches!(Message::parse(&message), Ok(Message::Other(k)) if k == kind));
@@ -368,8 +379,8 @@ mod tests {
         }
 
         #[test]
-        fn what_is_laid_over_bytes_is_those_bytes(bytes: [u8; 44]) {
-            for kind in *b"SRHAEXDUP" {
+        fn what_is_laid_over_bytes_is_those_bytes(bytes: [u8; 50]) {
+            for kind in *b"SRHAEXDUPCQI" {
                 let mut message = bytes[..message_length(kind).unwrap()].to_vec();
                 message[0] = kind;
                 let again = match Message::parse(&message).unwrap() {
@@ -378,6 +389,9 @@ mod tests {
                     Message::TradingAction(m) => m.as_bytes(),
                     Message::AddOrder(m) => m.as_bytes(),
                     Message::OrderExecuted(m) => m.as_bytes(),
+                    Message::OrderExecutedWithPrice(m) => m.as_bytes(),
+                    Message::CrossTrade(m) => m.as_bytes(),
+                    Message::Imbalance(m) => m.as_bytes(),
                     Message::OrderCancel(m) => m.as_bytes(),
                     Message::OrderDelete(m) => m.as_bytes(),
                     Message::OrderReplace(m) => m.as_bytes(),

@@ -5,8 +5,8 @@
 use zerocopy::FromZeros;
 
 use super::{
-    Accepted, Cancel, Canceled, Enter, Executed, MalformedAppendage, OUT_MAX, Options, Rejected,
-    Replace, Replaced, SystemEvent, answers, form_error, replace_form_error,
+    Accepted, Cancel, CancelRejected, Canceled, Enter, Executed, MalformedAppendage, OUT_MAX,
+    Options, Rejected, Replace, Replaced, SystemEvent, answers, form_error, replace_form_error,
 };
 use crate::types::command::{self, CommandHeader};
 use crate::types::event::{self, Event};
@@ -165,6 +165,9 @@ pub fn emit(
         }
         Event::Executed(e) if e.header.port_sequence != 0 => Some(executed(e, timestamp, out)),
         Event::Canceled(e) if e.header.port_sequence != 0 => Some(canceled(e, timestamp, out)),
+        Event::CancelRejected(e) if e.header.port_sequence != 0 => {
+            Some(cancel_rejected(e, timestamp, out))
+        }
         Event::Rejected(e) if e.header.port_sequence != 0 => Some(rejected(e, timestamp, out)),
         Event::Restated(e) if e.header.port_sequence != 0 => {
             Some(answers::restated(e, sequence, timestamp, out))
@@ -311,6 +314,19 @@ fn canceled(event: &event::Canceled, timestamp: u64, out: &mut [u8; OUT_MAX]) ->
         user_ref_num: event.user_ref_num.0.into(),
         quantity: event.decrement.0.into(),
         reason: event.reason,
+    };
+    message.emit(&channel(event.user_ref_idx), out)
+}
+
+fn cancel_rejected(
+    event: &event::CancelRejected,
+    timestamp: u64,
+    out: &mut [u8; OUT_MAX],
+) -> usize {
+    let message = CancelRejected {
+        kind: CancelRejected::KIND,
+        timestamp: timestamp.into(),
+        user_ref_num: event.user_ref_num.0.into(),
     };
     message.emit(&channel(event.user_ref_idx), out)
 }

@@ -1,4 +1,5 @@
-//! Messages to the participant: System Event, Accepted, Replaced, Executed, Canceled, Rejected.
+//! Messages to the participant: System Event, Accepted, Replaced, Executed, Canceled, Rejected,
+//! Cancel Reject.
 //!
 //! It lays fields over bytes; which event becomes which message is [`convert`](super::emit)'s.
 
@@ -28,6 +29,8 @@ pub enum Outbound<'a> {
     Canceled(&'a Canceled, &'a [u8]),
     /// Order Rejected.
     Rejected(&'a Rejected, &'a [u8]),
+    /// Cancel Reject.
+    CancelRejected(&'a CancelRejected, &'a [u8]),
     /// Order Restated.
     Restated(&'a Restated, &'a [u8]),
     /// Order Modified.
@@ -192,12 +195,27 @@ pub struct Rejected {
     pub cl_ord_id: ClOrdId,
 }
 
+/// Cancel Reject: the order is final and stays as it is.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
+#[repr(C)]
+pub struct CancelRejected {
+    /// `I`.
+    pub kind: u8,
+    /// Nanoseconds since midnight.
+    pub timestamp: U64,
+    /// The participant's number for the order.
+    pub user_ref_num: U32,
+}
+
 const _: () = assert!(size_of::<SystemEvent>() == 10);
 const _: () = assert!(size_of::<Accepted>() == 62);
 const _: () = assert!(size_of::<Replaced>() == 66);
 const _: () = assert!(size_of::<Executed>() == 34);
 const _: () = assert!(size_of::<Canceled>() == 18);
 const _: () = assert!(size_of::<Rejected>() == 29);
+const _: () = assert!(size_of::<CancelRejected>() == 13);
 
 impl<'a> Outbound<'a> {
     /// Parses one whole message.
@@ -248,7 +266,11 @@ impl<'a> Outbound<'a> {
                 let (fields, elements) = view(message, Appendage::Optional)?;
                 Self::AccountAnswer(fields, elements)
             }
-            b'D' | b'B' | b'F' | b'P' | b'I' | b'T' => Self::NotBuilt(kind),
+            CancelRejected::KIND => {
+                let (fields, elements) = view(message, Appendage::Optional)?;
+                Self::CancelRejected(fields, elements)
+            }
+            b'D' | b'B' | b'F' | b'P' | b'T' => Self::NotBuilt(kind),
             unknown => return Err(OuchError::UnknownType(unknown)),
         })
     }
@@ -316,6 +338,16 @@ impl Canceled {
 impl Rejected {
     /// The type byte.
     pub const KIND: u8 = b'J';
+
+    /// Writes the message to the front of `out` and returns its size.
+    pub fn emit(&self, options: &Options, out: &mut [u8; OUT_MAX]) -> usize {
+        join(self.as_bytes(), options, Appendage::Optional, out)
+    }
+}
+
+impl CancelRejected {
+    /// The type byte.
+    pub const KIND: u8 = b'I';
 
     /// Writes the message to the front of `out` and returns its size.
     pub fn emit(&self, options: &Options, out: &mut [u8; OUT_MAX]) -> usize {

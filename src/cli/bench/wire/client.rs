@@ -3,7 +3,7 @@
 //! Over the kernel's sockets, or over a DPDK port of its own where no kernel is on the way.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ pub(in crate::cli::bench) struct Args {
     /// The core to spin on.
     #[arg(long)]
     core: usize,
-    /// The port whose connections the node echoes; without it there are no echoes.
+    /// The port whose connections and datagrams the node echoes; without it there are no echoes.
     #[arg(long)]
     echo_port: Option<u16>,
     /// Let the orders rest, instead of canceling each.
@@ -55,11 +55,13 @@ pub(super) struct Measured {
     pub(super) rounds: Vec<Round>,
 }
 
-/// One round's two kinds of samples.
+/// One round's kinds of samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Round {
     pub(super) echo: Percentiles,
+    /// An echo over UDP, where the client can speak it.
+    pub(super) datagram: Option<Percentiles>,
     pub(super) order: Percentiles,
 }
 
@@ -94,12 +96,14 @@ pub(in crate::cli::bench) fn run(args: &Args) -> Result<(), BenchError> {
     let measured = match &args.device {
         None => {
             let mut connect = |port| KernelWire::connect(args.connect, port);
-            measure(args, &mut connect)?
+            let bind = |port| KernelDatagrams::bind(args.connect, port);
+            let datagrams = args.echo_port.map(bind).transpose()?;
+            measure(args, &mut connect, datagrams)?
         }
         #[cfg(feature = "dpdk")]
         Some(device) => {
             let host = dpdk::open(device, args)?;
-            measure(args, &mut |port| dpdk::DpdkWire::connect(&host, port))?
+            measure(args, &mut |port| dpdk::DpdkWire::connect(&host, port), None)?
         }
         #[cfg(not(feature = "dpdk"))]
         Some(_) => unreachable!("only a bench with DPDK asks for a device"),
@@ -111,6 +115,7 @@ pub(in crate::cli::bench) fn run(args: &Args) -> Result<(), BenchError> {
 fn measure<W: Wire>(
     args: &Args,
     connect: &mut impl FnMut(Option<u16>) -> Result<W, BenchError>,
+    mut datagrams: Option<KernelDatagrams>,
 ) -> Result<Measured, BenchError> {
     if !pin(args.core) {
         return Err(BenchError::Core { core: args.core });
@@ -124,9 +129,13 @@ fn measure<W: Wire>(
             None => Percentiles::default(),
             Some(wire) => sample(args.samples, || echoed(wire))?,
         };
+        let datagram = match &mut datagrams {
+            None => None,
+            Some(wire) => Some(sample(args.samples, || echoed(wire))?),
+        };
         let order = sample(args.samples, || session.accepted(args.keep))?;
         if round > 0 {
-            rounds.push(Round { echo, order });
+            rounds.push(Round { echo, datagram, order });
         }
     }
     Ok(Measured { rounds })
@@ -147,7 +156,7 @@ fn sample(
     Ok(Percentiles::of(times))
 }
 
-/// A connection that never waits.
+/// A connection, or what stands for one, that never waits.
 trait Wire {
     /// Sends all of `bytes`.
     fn send(&mut self, bytes: &[u8]) -> Result<(), BenchError>;
@@ -339,6 +348,34 @@ impl Wire for KernelWire {
     }
 }
 
+/// Datagrams between two ports. A lost one is not sent again: the bench ends.
+struct KernelDatagrams(UdpSocket);
+
+impl KernelDatagrams {
+    fn bind(to: SocketAddrV4, from: u16) -> Result<Self, BenchError> {
+        let bind = || {
+            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, from))?;
+            socket.connect(to)?;
+            socket.set_nonblocking(true)?;
+            Ok(Self(socket))
+        };
+        bind().map_err(BenchError::Connection)
+    }
+}
+
+impl Wire for KernelDatagrams {
+    fn send(&mut self, bytes: &[u8]) -> Result<(), BenchError> {
+        self.0.send(bytes).map(drop).map_err(BenchError::Connection)
+    }
+
+    fn receive(&mut self, into: &mut [u8]) -> Result<usize, BenchError> {
+        match self.0.recv(into) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
+            received => received.map_err(BenchError::Connection),
+        }
+    }
+}
+
 #[cfg(feature = "dpdk")]
 mod dpdk {
     //! The client's own DPDK port, with its own TCP.
@@ -347,10 +384,10 @@ mod dpdk {
     use std::rc::Rc;
 
     use super::{ANSWER_MAX, Args, BenchError, ClientError, Instant, Wire, silence};
+    use crate::agent::real_time;
     use crate::counters::CounterBlock;
     use crate::net::ipv4::Ipv4Network;
     use crate::net::{ClientConnection, ClientHost, DpdkConfig, DpdkDevice};
-    use crate::types::Nanos;
 
     const EAL: &str = "--no-pci --no-telemetry --no-huge -m 128 --no-shconf";
 
@@ -362,7 +399,7 @@ mod dpdk {
         let device = DpdkDevice::open(&DpdkConfig::new(arguments), CounterBlock::none())?;
         let address = args.address.expect("required with a device");
         let network = Ipv4Network::new(address, 24).expect("a prefix of 24 bits");
-        let host = ClientHost::new(device, network, args.connect, clock());
+        let host = ClientHost::new(device, network, args.connect, real_time());
         Ok(Rc::new(RefCell::new(host)))
     }
 
@@ -379,7 +416,7 @@ mod dpdk {
             let connection = host.borrow_mut().connect(from.unwrap_or(FREE_PORT));
             let start = Instant::now();
             while !host.borrow().is_open(connection) {
-                host.borrow_mut().poll(clock());
+                host.borrow_mut().poll(real_time());
                 if start.elapsed() > ANSWER_MAX {
                     return Err(silence("connection"));
                 }
@@ -398,13 +435,9 @@ mod dpdk {
 
         fn receive(&mut self, into: &mut [u8]) -> Result<usize, BenchError> {
             let mut host = self.host.borrow_mut();
-            host.poll(clock());
+            host.poll(real_time());
             Ok(host.receive(self.connection, into))
         }
-    }
-
-    fn clock() -> Nanos {
-        crate::cli::now()
     }
 }
 

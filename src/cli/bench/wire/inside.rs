@@ -17,7 +17,7 @@ use crate::cli::lab::{
 use crate::config::Config;
 
 const LISTEN: &str = "10.9.0.1:9001";
-/// Connections from these ports of the client are echoed by the node.
+/// What comes from these ports of the client is echoed by the node.
 const ECHO_PORTS: &str = "64000-64999";
 const FIRST_ECHO_PORT: u16 = 64_000;
 /// What node and client say when they may be used.
@@ -31,7 +31,7 @@ const SAMPLE_MAX: Duration = Duration::from_millis(20);
 const BREAKDOWN_ORDERS: u32 = 2_000;
 
 pub(super) fn run(args: &Args, scratch: &Path) -> Result<(), BenchError> {
-    let host = Host::look([args.cores.node, args.cores.client])?;
+    let host = Host::look(&[args.cores.node, args.cores.client])?;
     let mut report = Report::new(host, args);
     for &backend in &args.backends {
         eprintln!("bench: {}", backend.name());
@@ -139,7 +139,7 @@ impl<'a> Run<'a> {
             client.args(["--device", &device, "--address", BROKERS_ADDRESS]);
         }
         let client = self.children.start("client", client)?;
-        let limit = START_MAX + 2 * rounds * samples * SAMPLE_MAX;
+        let limit = START_MAX + 3 * rounds * samples * SAMPLE_MAX;
         let line = loop {
             match self.children.next_said(limit) {
                 None => return Err(self.children.slow(client, "measure", limit).into()),

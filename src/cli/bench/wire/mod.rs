@@ -1,5 +1,6 @@
 //! `rialto bench wire`: the time from an order's first byte to its acceptance's last, as a client on
-//! the other side of a wire sees it, and beside it the time of a raw echo on the same port.
+//! the other side of a wire sees it, and beside it the time of a raw echo on the same port, over TCP
+//! and over UDP.
 //!
 //! Stack, port, client and moment are the same for both, so their ratio is what the exchange itself
 //! adds. The command runs twice: outside, where it makes the lab, and inside (`inside`).

@@ -26,6 +26,8 @@ pub(super) struct Backend {
     #[serde(skip_serializing_if = "Option::is_none")]
     pmd: Option<String>,
     echo: Micros,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    datagram_echo: Option<Micros>,
     order: Micros,
     ratio_p50: f64,
     ratio_p99: f64,
@@ -81,17 +83,23 @@ impl Report {
         lines.extend(host.jitter.iter().map(Jitter::line));
         lines.push(format!("{placement}; durability memory; {rounds} rounds of {samples}"));
         lines.push(format!(
-            "\n{:8} {:>20} {:>20} {:>15} {:>14}",
-            "", "echo p50 / p99 us", "order p50 / p99 us", "ratio p50 / p99", "added ns p50"
+            "\n{:8} {:>20} {:>20} {:>20} {:>15} {:>14}",
+            "",
+            "echo p50 / p99 us",
+            "UDP echo p50 / p99",
+            "order p50 / p99 us",
+            "ratio p50 / p99",
+            "added ns p50"
         ));
         for backend in backends {
-            let Backend { name, echo, order, ratio_p50, ratio_p99, added_ns_per_order, .. } =
-                backend;
+            let Backend { name, echo, datagram_echo, order, .. } = backend;
+            let Backend { ratio_p50, ratio_p99, added_ns_per_order, .. } = backend;
             let pair = |micros: &Micros| format!("{:.2} / {:.2}", micros.p50_us, micros.p99_us);
             let ratios = format!("{ratio_p50:.2} / {ratio_p99:.2}");
             lines.push(format!(
-                "{name:8} {:>20} {:>20} {ratios:>15} {added_ns_per_order:>14}",
+                "{name:8} {:>20} {:>20} {:>20} {ratios:>15} {added_ns_per_order:>14}",
                 pair(echo),
+                datagram_echo.as_ref().map_or_else(|| "-".to_owned(), pair),
                 pair(order)
             ));
         }
@@ -126,6 +134,10 @@ impl Backend {
             name,
             pmd,
             echo: micros(|round| round.echo),
+            datagram_echo: rounds
+                .iter()
+                .all(|round| round.datagram.is_some())
+                .then(|| micros(|round| round.datagram.unwrap_or_default())),
             order: micros(|round| round.order),
             ratio_p50: rounded(over(|round| float(round.order.p50) / float(round.echo.p50))),
             ratio_p99: rounded(over(|round| float(round.order.p99) / float(round.echo.p99))),
@@ -164,7 +176,7 @@ mod tests {
 
     fn round(echo: u64, order: u64) -> Round {
         let percentiles = |p50| Percentiles { p50, p99: 2 * p50 };
-        Round { echo: percentiles(echo), order: percentiles(order) }
+        Round { echo: percentiles(echo), datagram: None, order: percentiles(order) }
     }
 
     #[test]
@@ -175,5 +187,6 @@ mod tests {
         assert_eq!(backend.order, Micros { p50_us: 13.0, p99_us: 26.01 });
         assert_eq!(json!(backend.ratio_p50), json!(1.3));
         assert_eq!(backend.added_ns_per_order, 3_004);
+        assert_eq!(backend.datagram_echo, None);
     }
 }

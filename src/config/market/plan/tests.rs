@@ -30,6 +30,7 @@ fn changed(changes: &[(&str, &str)]) -> Market {
 struct World {
     engine: Engine,
     commands: CommandFrames,
+    now: Nanos,
     defined: Defined,
 }
 
@@ -38,7 +39,8 @@ impl World {
         let limits = Capacity::SMALL.limits(MEMORY_SEGMENT_BYTES);
         let engine = Engine::new(&limits, IndexSeed::new([0; IndexSeed::BYTES]));
         let commands = CommandFrames::new();
-        let mut world = Self { engine, commands, defined: Defined::default() };
+        let defined = Defined::default();
+        let mut world = Self { engine, commands, now: Nanos::ZERO, defined };
         world.give(&[limits.lines().to_vec()]);
         world
     }
@@ -52,7 +54,8 @@ impl World {
     fn give(&mut self, commands: &[Vec<Line>]) {
         for command in commands {
             self.commands.push_lines(command);
-            let (header, payload) = self.commands.seal(Nanos(self.engine.now().0 + 1));
+            self.now = Nanos(self.now.0 + 1);
+            let (header, payload) = self.commands.seal(self.now);
             let mut events = FrameList::default();
             self.engine.apply(&header, &payload, &mut events).unwrap();
             for (_, record) in events.records() {
@@ -66,6 +69,39 @@ impl World {
     fn apply(&mut self, plan: &Plan) {
         self.give(&commands(plan));
     }
+}
+
+#[test]
+fn schedules_and_price_bands_follow_the_file() {
+    const SCHEDULE: &str = "[[schedule]]\nopen = \"09:30:00\"\nclose = \"16:00:00\"\n\n[[account]]";
+    let mut world = World::with(&changed(&[]));
+    let both = changed(&[("band_bps = 0", "band_bps = 500"), ("[[account]]", SCHEDULE)]);
+    let first = plan(&both, &world.defined);
+    assert_eq!(
+        shown(&first),
+        [
+            "~ price band of ACME: 0 bps, auctions of 60000 ms -> 500 bps, auctions of 60000 ms",
+            "+ schedule of the venue: 09:30:00, 16:00:00",
+        ]
+    );
+    world.apply(&first);
+    assert!(plan(&both, &world.defined).changes().is_empty());
+
+    let later = [
+        ("band_bps = 0", "band_bps = 500"),
+        ("[[account]]", SCHEDULE),
+        ("16:00:00\"\n\n[[account]]", "17:00:00\"\n\n[[account]]"),
+    ];
+    let second = plan(&changed(&later), &world.defined);
+    let change = "~ schedule of the venue: 09:30:00, 16:00:00 -> 09:30:00, 17:00:00";
+    assert_eq!(shown(&second), [change]);
+    world.apply(&second);
+    let third = plan(&changed(&[]), &world.defined);
+    assert_eq!(
+        shown(&third),
+        ["~ price band of ACME: 500 bps, auctions of 60000 ms -> 0 bps, auctions of 60000 ms"]
+    );
+    assert_eq!(third.unmentioned(), 1, "a schedule is not removed");
 }
 
 fn plan(market: &Market, defined: &Defined) -> Plan {

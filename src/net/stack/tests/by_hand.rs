@@ -4,7 +4,9 @@ use smoltcp::wire::{TcpControl, TcpPacket, TcpRepr, TcpSeqNumber};
 
 use super::*;
 use crate::net::arp::ArpOperation;
-use crate::net::ipv4::{PROTOCOL_ICMP, PROTOCOL_TCP, checksum, sum};
+use crate::net::ethernet::ETHER_TYPE_IPV4;
+use crate::net::ipv4::{Ipv4Header, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, checksum, sum};
+use crate::net::udp::UdpHeader;
 
 pub(crate) struct Bench {
     pub(crate) stack: Stack<MemoryDevice>,
@@ -154,6 +156,19 @@ fn segment(source: Ipv4Addr, repr: &TcpRepr<'_>) -> Vec<u8> {
         &smoltcp::phy::ChecksumCapabilities::default(),
     );
     bytes
+}
+
+/// A UDP packet to a port of ours.
+pub(crate) fn datagram(from: SocketAddrV4, to_port: u16, payload: &[u8]) -> Vec<u8> {
+    let ip = Ipv4Header {
+        source: *from.ip(),
+        destination: OURS,
+        protocol: PROTOCOL_UDP,
+        ttl: 64,
+        payload_len: u16::try_from(UdpHeader::LEN + payload.len()).unwrap(),
+    };
+    let udp = UdpHeader { source_port: from.port(), destination_port: to_port };
+    [&udp.emit(&ip, payload)[..], payload].concat()
 }
 
 pub(crate) fn parsed(frame: &[u8]) -> (Ipv4Header, TcpPacket<&[u8]>) {

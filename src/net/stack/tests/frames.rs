@@ -7,6 +7,8 @@ use smoltcp::wire::{TcpControl, TcpRepr, TcpSeqNumber};
 use super::by_hand::{Bench, Player, bench, bench_over, parsed, peer, syn};
 use super::*;
 use crate::net::arp::ArpOperation;
+use crate::net::ipv4::Ipv4Header;
+use crate::net::udp::UdpHeader;
 
 #[test]
 fn half_open_connections_are_bounded_and_given_up_after_a_second() {

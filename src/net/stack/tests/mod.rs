@@ -3,17 +3,21 @@
 //! `by_hand` makes frames, for what no decent peer does: `frames` one at a time, `hostile` in crowds.
 
 pub(super) mod by_hand;
+mod datagrams;
 mod frames;
 mod hostile;
+mod lossy;
 
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::wire::{HardwareAddress, IpAddress};
 
+use self::lossy::Lossy;
 use super::*;
 use crate::net::MemoryDevice;
 use crate::net::behaviour::{Seen, World, behaviours};
-use crate::net::device::{FrameBurst, Lossy};
+use crate::net::device::FrameBurst;
+use crate::net::ethernet::ETHER_TYPE_IPV4;
 
 pub(super) const OURS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 pub(super) const THEIRS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
@@ -346,11 +350,12 @@ fn a_connection_in_time_wait_is_no_peer_that_did_not_part() {
 #[test]
 fn settings_that_cannot_work_are_refused_by_name() {
     type Spoil = fn(&mut StackConfig);
-    let spoils: [(Spoil, &str); 8] = [
+    let spoils: [(Spoil, &str); 9] = [
         (|config| config.address = Ipv4Addr::new(239, 0, 0, 1), "239.0.0.1/24"),
         (|config| config.prefix = 33, "10.9.0.1/33"),
         (|config| config.gateway = Some(Ipv4Addr::new(10, 8, 0, 1)), "10.8.0.1"),
-        (|config| config.listen_port = 0, "port is 0"),
+        (|config| config.listen_port = 0, "listening port is 0"),
+        (|config| config.receive_port = Some(0), "receiving port is 0"),
         (|config| config.connections_max = 0, "connections_max 0"),
         (|config| config.connections_per_source_max = 0, "connections_per_source_max 0"),
         (|config| config.rx_buffer_bytes = 65_536, "rx_buffer_bytes 65536"),

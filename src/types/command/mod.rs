@@ -6,22 +6,27 @@
 //! what the gateway found wrong with them is `form_error`.
 //!
 //! Kind numbers are never reused. Reserved for what is to come: 5 `ActivateVersion`, 6 `StateHash`,
-//! 17 `Fee`, 18 `RiskLimit`, 19 `Calendar`, 50 `Halt`, 51 `Resume`, 52 `Phase`, 53 `BustTrade`,
-//! 54 `TradeCorrection`.
+//! 17 `Fee`, 18 `RiskLimit`, 53 `BustTrade`, 54 `TradeCorrection`.
 
+mod order;
+mod phase;
 mod requests;
+mod session;
 
 use std::mem::offset_of;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+pub use self::order::NewOrder;
+pub use self::phase::{Calendar, Halt, PriceBand, Resume, SetPhase};
 pub use self::requests::{
     AccountQuery, Cancel, DisableEntry, EnableEntry, MassCancel, Modify, Replace,
 };
+pub use self::session::{PortDown, PortUp};
 use super::record::records;
 use super::{
-    AccountId, ClOrdId, Connection, CurrencyCode, Epoch, FirmCode, LINE_BYTES, Line, Nanos, PortId,
-    PortName, Price, Quantity, Record, RecordError, SessionId, Symbol, UserRefNum, split_record,
+    AccountId, CurrencyCode, Epoch, FirmCode, LINE_BYTES, Line, Nanos, PortId, PortName, Price,
+    Record, RecordError, SessionId, Symbol, split_record,
 };
 
 records! {
@@ -41,6 +46,8 @@ records! {
     14 AccountUpdate [1]
     15 Transfer [1]
     16 InstrumentDefine [2]
+    19 Calendar [2]
+    24 PriceBand [1]
     32 PortUp [1]
     33 PortDown [1]
     40 NewOrder [2]
@@ -51,6 +58,9 @@ records! {
     45 DisableEntry [1]
     46 EnableEntry [1]
     47 AccountQuery [1]
+    50 Halt [1]
+    51 Resume [1]
+    52 SetPhase [1]
 }
 
 /// What every command begins with.
@@ -136,6 +146,11 @@ const _: () = {
     assert!(offset_of!(AccountUpdate, request) == request);
     assert!(offset_of!(Transfer, request) == request);
     assert!(offset_of!(InstrumentDefine, request) == request);
+    assert!(offset_of!(Calendar, request) == request);
+    assert!(offset_of!(PriceBand, request) == request);
+    assert!(offset_of!(Halt, request) == request);
+    assert!(offset_of!(Resume, request) == request);
+    assert!(offset_of!(SetPhase, request) == request);
 };
 
 /// The first command after every start or election. Ports that were up enter their grace period, and
@@ -208,7 +223,7 @@ pub struct VenueLimits {
     pub event_segment_bytes: u64,
     /// Resting orders in all books: what the firms may have open, together.
     pub orders: u32,
-    /// Balances: pairs of an account and a currency or instrument.
+    /// Balances: pairs of an account and a currency or instrument. A day has as many transfers at most.
     pub balances: u32,
     /// Ports.
     pub ports: u32,
@@ -292,7 +307,8 @@ pub struct PortDefine {
     pub grace_ms: u32,
     /// The account of orders that name none.
     pub default_account: AccountId,
-    /// Messages a second the engine takes from it, 0 = no limit.
+    /// Orders and replaces that the engine takes from it in a second of log time, those it then rejects
+    /// included, 0 = no limit. Retransmissions are not counted, and cancels are never held up.
     pub message_rate_max: u32,
     /// Whether an order's group id names its account: 0 no, 1 yes.
     pub account_by_group: u8,
@@ -352,7 +368,8 @@ pub struct Transfer {
     pub header: CommandHeader,
     /// The administrative port's request number.
     pub request: u64,
-    /// The outside world's number for it, unique: the same reference is carried out once.
+    /// The outside world's number for it, unique: the same reference is carried out once in two days,
+    /// this and the last.
     pub reference: u64,
     /// The amount: 10^-`cash_decimals` of the currency, or whole shares.
     pub amount: i64,
@@ -398,115 +415,12 @@ pub struct InstrumentDefine {
     pub reserved: [u8; 44],
 }
 
-/// A participant proved who it is: its port's session begins, with this command's sequence as epoch.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
-#[repr(C, align(64))]
-pub struct PortUp {
-    /// Common fields; the epoch is that of the session to come, so it is none.
-    pub header: CommandHeader,
-    /// The gateway's number for the connection, returned by the event.
-    pub connection: Connection,
-    /// Source address.
-    pub source_address: [u8; 4],
-    /// Source port.
-    pub source_port: u16,
-    /// `T` TCP, `U` UDP.
-    pub transport: u8,
-    /// Zero.
-    pub reserved: [u8; 25],
-}
-
-/// A session is over.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
-#[repr(C, align(64))]
-pub struct PortDown {
-    /// Common fields; the epoch says which session.
-    pub header: CommandHeader,
-    /// A [`DownReason`](super::DownReason).
-    pub reason: u8,
-    /// Zero.
-    pub reserved: [u8; 39],
-}
-
-/// Enters an order.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
-#[repr(C, align(64))]
-pub struct NewOrder {
-    /// Common fields.
-    pub header: CommandHeader,
-    /// The limit, or [`Price::MARKET`].
-    pub price: Price,
-    /// Discretion (option 9), 0 = none.
-    pub discretion_price: Price,
-    /// The instrument.
-    pub symbol: Symbol,
-    /// The participant's number for it.
-    pub user_ref_num: UserRefNum,
-    /// Shares.
-    pub quantity: Quantity,
-    /// The least that a first fill must bring, 0 = none.
-    pub min_quantity: Quantity,
-    /// The displayed part of a reserve order, 0 = all.
-    pub max_floor: Quantity,
-    /// Seconds to live of a good-till-time order.
-    pub expire_time_s: u32,
-    /// The account it names (private option 0x80), 0 = the port's rule decides.
-    pub account: AccountId,
-    /// The channel of the port whose numbers it uses.
-    pub user_ref_idx: u8,
-    /// A [`Side`](super::Side).
-    pub side: u8,
-    /// A [`TimeInForce`](super::TimeInForce).
-    pub time_in_force: u8,
-    /// OUCH display.
-    pub display: u8,
-    /// OUCH capacity.
-    pub capacity: u8,
-    /// OUCH intermarket sweep: `Y` or `N`.
-    pub intermarket_sweep: u8,
-    /// OUCH cross type.
-    pub cross_type: u8,
-    /// OUCH price type (option 6).
-    pub price_type: u8,
-    /// The participant's text.
-    pub cl_ord_id: ClOrdId,
-    /// Sub-account (option 24).
-    pub group_id: u16,
-    /// The firm it names (option 2), zeroes = none.
-    pub firm: [u8; 4],
-    /// The broker of a located short sale (option 26), zeroes = none.
-    pub locate_broker: [u8; 4],
-    /// Where to route (option 14), zeroes = none.
-    pub route: [u8; 4],
-    /// Signed peg offset (option 7).
-    pub peg_offset: i32,
-    /// Random part of the reserve (option 13).
-    pub random_reserves: u32,
-    /// Signed discretion peg offset (option 11).
-    pub discretion_peg_offset: i32,
-    /// OUCH discretion price type (option 10).
-    pub discretion_price_type: u8,
-    /// OUCH customer type (option 4).
-    pub customer_type: u8,
-    /// `P` post-only (option 12).
-    pub post_only: u8,
-    /// OUCH handling instruction (option 17).
-    pub handling: u8,
-    /// Shares located (option 25).
-    pub shares_located: u8,
-    /// Self-match strategy (option 29).
-    pub self_match: u8,
-    /// BBO weight indicator (option 18).
-    pub bbo_weight: u8,
-    /// Trade now (option 16).
-    pub trade_now: u8,
-}
-
 #[cfg(test)]
 mod tests {
     use zerocopy::FromZeros as _;
 
     use super::*;
+    use crate::types::UserRefNum;
 
     #[test]
     fn a_command_is_parsed_from_the_lines_it_was_made_of() {

@@ -6,7 +6,7 @@ use crate::types::Nanos;
 
 /// Grants at most a burst at once and a rate over time.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RateLimit {
+pub struct RateLimit {
     interval: Nanos,
     burst: Nanos,
     /// When all that was granted has been paid for.
@@ -14,19 +14,35 @@ pub(super) struct RateLimit {
 }
 
 impl RateLimit {
-    pub(super) const fn new(per_second: u64, burst: u64) -> Self {
+    /// Grants so many a second, and so many at once.
+    ///
+    /// # Panics
+    /// If nothing is granted.
+    #[must_use]
+    pub const fn new(per_second: u64, burst: u64) -> Self {
         let interval = Nanos(Nanos::SECOND.0 / per_second);
         Self { interval, burst: Nanos(interval.0 * burst), paid: Nanos::ZERO }
     }
 
     /// Whether one more is granted.
-    pub(super) fn take(&mut self, now: Nanos) -> bool {
-        let paid = self.paid.max(now).after(self.interval);
-        let granted = paid.since(now) <= self.burst;
+    pub fn take(&mut self, now: Nanos) -> bool {
+        let granted = self.has_room(now);
         if granted {
-            self.paid = paid;
+            self.spend(1, now);
         }
         granted
+    }
+
+    /// Whether one more would be granted.
+    #[must_use]
+    pub fn has_room(&self, now: Nanos) -> bool {
+        self.paid.max(now).after(self.interval).since(now) <= self.burst
+    }
+
+    /// Counts what could not wait to be granted; if it was more than there was room for, the next wait
+    /// for longer.
+    pub fn spend(&mut self, count: u64, now: Nanos) {
+        self.paid = self.paid.max(now).after(Nanos(self.interval.0.saturating_mul(count)));
     }
 }
 

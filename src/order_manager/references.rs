@@ -1,0 +1,66 @@
+//! The references of transfers: the outside world's numbers, each carried out once.
+//!
+//! A reference is known on the day it was used and on the next, so that a deposit which is retried over
+//! night is still the same deposit; whoever retries it later must ask what became of it first. A day has
+//! room for as many transfers as there may be balances.
+
+use super::{IdMap, IndexSeed};
+
+/// The references of this day and of the day before.
+#[derive(Debug)]
+pub(super) struct References {
+    today: IdMap,
+    yesterday: IdMap,
+    max: usize,
+}
+
+impl References {
+    /// Room for `max` of them in a day.
+    pub(super) fn new(max: u32, seed: IndexSeed) -> Self {
+        let day = || IdMap::with_capacity(max as usize, seed);
+        Self { today: day(), yesterday: day(), max: max as usize }
+    }
+
+    /// Whether a reference was used.
+    pub(super) fn contains(&self, reference: u64) -> bool {
+        self.today.get(reference).is_some() || self.yesterday.get(reference).is_some()
+    }
+
+    /// Whether the day has no room for another.
+    pub(super) fn is_full(&self) -> bool {
+        self.today.len() == self.max
+    }
+
+    /// Notes a reference that was used now.
+    ///
+    /// # Panics
+    /// If it was used today: the caller looked first.
+    pub(super) fn insert(&mut self, reference: u64) {
+        assert!(!self.is_full(), "the caller looked for room");
+        self.today.insert(reference, 1);
+    }
+
+    /// Begins a day: yesterday's are forgotten.
+    pub(super) fn start_day(&mut self) {
+        std::mem::swap(&mut self.today, &mut self.yesterday);
+        self.today.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_known_for_two_days_and_a_day_has_room_for_so_many() {
+        let mut references = References::new(2, IndexSeed::new([7; IndexSeed::BYTES]));
+        references.insert(5);
+        references.insert(6);
+        assert!(references.is_full() && references.contains(5));
+        references.start_day();
+        assert!(!references.is_full() && references.contains(5));
+        references.insert(7);
+        references.start_day();
+        assert!(!references.contains(5) && references.contains(7));
+    }
+}

@@ -1,0 +1,211 @@
+//! The engine takes its memory when it is made: whatever comes then, on any channel and up to its limits,
+//! asks nothing of the heap.
+#![allow(clippy::unwrap_used, reason = "this is a test, its helpers too")]
+
+use std::convert::Infallible;
+
+use rialto::engine::{Capacity, CommandFrames, Engine, IndexSeed, MEMORY_SEGMENT_BYTES};
+use rialto::sys::alloc_count::{CountingAllocator, counted};
+use rialto::types::command::{
+    AccountOpen, AccountUpdate, CommandHeader, CurrencyDefine, DayEnd, DayStart, FirmDefine,
+    InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, Tick, Transfer,
+};
+use rialto::types::{
+    AccountId, AccountStatus, AssetKind, CurrencyCode, Date, DisconnectPolicy, DownReason, Epoch,
+    FirmCode, FrameHeader, FrameSink, Line, Nanos, PortId, PortKind, PortName, Price, Quantity,
+    Record, SessionId, Side, Symbol, TimeInForce, UserRefNum,
+};
+use zerocopy::FromZeros;
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+const CAPACITY: Capacity = Capacity {
+    orders: 2_048,
+    balances: 604,
+    currencies: 1,
+    firms: 1,
+    ports: 2,
+    accounts: 4,
+    instruments: 150,
+};
+const ORDER_ENTRY: PortId = PortId(1);
+const OPENING: Nanos = Nanos::from_secs(1_772_461_800);
+
+#[test]
+fn nothing_is_allocated_after_the_market_is_defined() {
+    let mut venue = Venue::open();
+    let epoch = Epoch(venue.give(&PortUp {
+        header: CommandHeader::new::<PortUp>(ORDER_ENTRY, Epoch::NONE, OPENING),
+        ..PortUp::new_zeroed()
+    }));
+    for reference in 1..=600_u32 {
+        venue.transfer(reference.into(), 1 + reference % 4);
+    }
+    for round in 0..8_u32 {
+        for channel in 0..=255 {
+            let instrument = (u32::from(channel) + 37 * round) % 150;
+            venue.give(&order(epoch, channel, round + 1, 1 + u32::from(channel) % 4, instrument));
+        }
+    }
+    assert_eq!(venue.engine.books().order_count(), 2_048);
+    // The accounts lose their orders, then the session is lost, and then the day ends and another begins.
+    venue.give(&AccountUpdate {
+        header: CommandHeader::internal::<AccountUpdate>(OPENING),
+        account: AccountId(1),
+        status: AccountStatus::Suspended.byte(),
+        short_allowed: 1,
+        ..AccountUpdate::new_zeroed()
+    });
+    venue.give(&PortDown {
+        header: CommandHeader::new::<PortDown>(ORDER_ENTRY, epoch, OPENING),
+        reason: DownReason::Lost.byte(),
+        ..PortDown::new_zeroed()
+    });
+    venue.now = venue.now.after(Nanos::SECOND);
+    let header = CommandHeader::internal::<Tick>(OPENING);
+    venue.give(&Tick { header, ..Tick::new_zeroed() });
+    assert_eq!(venue.engine.books().order_count(), 0);
+    let header = CommandHeader::internal::<DayEnd>(OPENING);
+    venue.give(&DayEnd { header, ..DayEnd::new_zeroed() });
+    venue.give(&day(20_260_303));
+    assert!(venue.engine.day().is_some());
+    assert_eq!(venue.allocations, 0);
+}
+
+/// An engine whose allocations are counted from its first day on.
+struct Venue {
+    engine: Engine,
+    commands: CommandFrames,
+    now: Nanos,
+    allocations: u64,
+}
+
+/// Events are not what this is about.
+struct Nowhere;
+
+impl FrameSink for Nowhere {
+    type Error = Infallible;
+
+    fn frame(&mut self, _: &FrameHeader, _: &[Line]) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+impl Venue {
+    fn open() -> Self {
+        let limits = CAPACITY.limits(MEMORY_SEGMENT_BYTES);
+        let mut venue = Self {
+            engine: Engine::new(&limits, IndexSeed::new([3; IndexSeed::BYTES])),
+            commands: CommandFrames::new(),
+            now: OPENING,
+            allocations: 0,
+        };
+        let firm = FirmCode::new("ALFA").unwrap();
+        let currency = CurrencyCode::new("USD").unwrap();
+        venue.give(&limits);
+        venue.give(&CurrencyDefine {
+            header: CommandHeader::internal::<CurrencyDefine>(OPENING),
+            code: currency,
+            cash_decimals: 4,
+            ..CurrencyDefine::new_zeroed()
+        });
+        venue.give(&FirmDefine {
+            header: CommandHeader::internal::<FirmDefine>(OPENING),
+            code: firm,
+            open_orders_max: 2_048,
+            ..FirmDefine::new_zeroed()
+        });
+        for name in ["ALFA01", "ALFA02"] {
+            venue.give(&PortDefine {
+                header: CommandHeader::internal::<PortDefine>(OPENING),
+                name: PortName::new(name).unwrap(),
+                firm,
+                kind: PortKind::OrderEntry.byte(),
+                disconnect: DisconnectPolicy::Cancel.byte(),
+                ..PortDefine::new_zeroed()
+            });
+        }
+        for account in 1..=4 {
+            venue.give(&AccountOpen {
+                header: CommandHeader::internal::<AccountOpen>(OPENING),
+                account: AccountId(account),
+                firm,
+                status: AccountStatus::Approved.byte(),
+                short_allowed: 1,
+                ..AccountOpen::new_zeroed()
+            });
+        }
+        for instrument in 0..150 {
+            venue.give(&InstrumentDefine {
+                header: CommandHeader::internal::<InstrumentDefine>(OPENING),
+                symbol: symbol(instrument),
+                currency,
+                price_decimals: 4,
+                lot_size: 1,
+                tick_size: 1,
+                short_allowed: 1,
+                ..InstrumentDefine::new_zeroed()
+            });
+        }
+        venue.give(&day(20_260_302));
+        venue.allocations = 0;
+        venue
+    }
+
+    /// Applies a command and returns its sequence.
+    fn give<C: Record>(&mut self, command: &C) -> u64 {
+        let sequence = self.commands.push(command);
+        let (header, payload) = self.commands.seal(self.now);
+        let (applied, allocations) = counted(|| self.engine.apply(&header, &payload, &mut Nowhere));
+        applied.unwrap();
+        self.allocations += allocations;
+        sequence
+    }
+
+    fn transfer(&mut self, reference: u64, account: u32) {
+        self.give(&Transfer {
+            header: CommandHeader::internal::<Transfer>(OPENING),
+            reference,
+            amount: 1_000_000,
+            asset: Symbol::new("USD").unwrap(),
+            account: AccountId(account),
+            asset_kind: AssetKind::Cash.byte(),
+            ..Transfer::new_zeroed()
+        });
+    }
+}
+
+fn symbol(instrument: u32) -> Symbol {
+    Symbol::new(&format!("S{instrument:03}")).unwrap()
+}
+
+fn day(date: u32) -> DayStart {
+    DayStart {
+        header: CommandHeader::internal::<DayStart>(OPENING),
+        midnight: Date::of(OPENING).midnight(),
+        date,
+        session: SessionId::new(&format!("{:06}0001", date % 1_000_000)).unwrap(),
+        ..DayStart::new_zeroed()
+    }
+}
+
+/// A short sale at a price of its own, so that nothing trades and every level is used.
+fn order(epoch: Epoch, channel: u8, number: u32, account: u32, instrument: u32) -> NewOrder {
+    NewOrder {
+        header: CommandHeader::new::<NewOrder>(ORDER_ENTRY, epoch, OPENING),
+        price: Price(u64::from(channel) * 8 + u64::from(number)),
+        symbol: symbol(instrument),
+        user_ref_num: UserRefNum(number),
+        quantity: Quantity(1),
+        account: AccountId(account),
+        user_ref_idx: channel,
+        side: Side::SellShort.byte(),
+        time_in_force: TimeInForce::Day.byte(),
+        display: b'Y',
+        capacity: b'A',
+        intermarket_sweep: b'N',
+        cross_type: b'N',
+        ..NewOrder::new_zeroed()
+    }
+}

@@ -1,0 +1,46 @@
+//! Fuzz targets: functions of any bytes that must not panic and whose assertions must hold. Here they
+//! are given `tests/corpus` and mutations of it; a coverage-guided fuzzer can include these files and call
+//! the same functions.
+
+#![allow(clippy::unwrap_used, reason = "this is a test, its helpers too")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the seed and bytes of a failure")]
+
+mod corpus;
+mod feed;
+mod frames;
+mod log;
+mod market;
+mod ouch;
+mod soup;
+
+use corpus::replay;
+
+#[test]
+fn frames_into_the_stack() {
+    replay("frames", frames::target, 1_500);
+}
+
+#[test]
+fn soup_bin_tcp_from_either_side() {
+    replay("soup", soup::target, 40_000);
+}
+
+#[test]
+fn ouch_from_either_side() {
+    replay("ouch", ouch::target, 40_000);
+}
+
+#[test]
+fn mold_udp_and_itch() {
+    replay("feed", feed::target, 40_000);
+}
+
+#[test]
+fn the_segment_of_a_log() {
+    replay("log", log::target, 50);
+}
+
+#[test]
+fn market_files() {
+    replay("market", market::target, 3_000);
+}
