@@ -52,6 +52,11 @@ fn hidden_and_reserve_orders_wait_behind_what_is_shown() {
 }
 
 #[test]
+fn hidden_reserve_and_post_only_orders_have_a_part_in_auctions() {
+    tell("collected");
+}
+
+#[test]
 fn a_modify_reduces_or_changes_the_kind_of_sale() {
     tell("modify");
 }
