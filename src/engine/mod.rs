@@ -5,6 +5,7 @@
 
 mod administration;
 mod agent;
+mod bands;
 mod calendar;
 mod crossing;
 mod day;

@@ -152,25 +152,6 @@ impl Engine {
         }
     }
 
-    /// Whether the book gives an order at once the least that it asks for, within the price band.
-    fn offers_enough(&self, order: &NewOrder, admission: &Admission) -> bool {
-        let &Admission { instrument, side, mut limit, .. } = admission;
-        let (side, least) = (BookSide::from(side), order.min_quantity);
-        if least.is_zero() {
-            return true;
-        }
-        if let Some((lowest, highest)) = self.trading_of(instrument).band() {
-            if self.best_is_beyond(instrument, side, (lowest, highest)) {
-                return false;
-            }
-            limit = match side {
-                BookSide::Bids => limit.min(highest),
-                BookSide::Asks => limit.max(lowest),
-            };
-        }
-        self.books.offers(instrument, side, limit, least, FILLS_MAX)
-    }
-
     /// Holds what an order that was told needs, trades what it can, and rests or cancels the others.
     pub(super) fn trade(
         &mut self,
@@ -269,30 +250,6 @@ impl Engine {
         } else {
             Filling::Done
         }
-    }
-
-    /// Whether the next fill of an order, if it meets another, would be at a price outside the band.
-    fn leaves_band(
-        &self,
-        instrument: InstrumentId,
-        incoming: &Incoming,
-        band: (Price, Price),
-    ) -> bool {
-        let &Incoming { side, price, open, .. } = incoming;
-        let crosses = !open.is_zero() && self.books.crosses(instrument, side, price);
-        crosses && self.best_is_beyond(instrument, side, band)
-    }
-
-    /// Whether the first price that an order of `side` would meet is outside the band.
-    fn best_is_beyond(
-        &self,
-        instrument: InstrumentId,
-        side: BookSide,
-        (lowest, highest): (Price, Price),
-    ) -> bool {
-        let best = self.books.first(instrument, side.opposite());
-        let price = best.map(|handle| self.books.order(handle).price);
-        price.is_some_and(|price| !(lowest..=highest).contains(&price))
     }
 
     /// Puts what is left of an order into the book of its kind.

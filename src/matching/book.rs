@@ -77,10 +77,10 @@ const LADDERS: u32 = 6;
 #[derive(Debug)]
 pub struct Books {
     pub(super) orders: Slab<RestingOrder>,
-    rungs: Rungs,
+    pub(super) rungs: Rungs,
     /// By [`place_of`]: of instrument 1 its sections in their order, bids and asks of each; then those
     /// of 2.
-    ladders: Vec<Ladder>,
+    pub(super) ladders: Vec<Ladder>,
 }
 
 /// An order on its way through a book.
@@ -118,42 +118,6 @@ pub struct Fill {
     pub refresh: Quantity,
 }
 
-/// A price level, for views and tools.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LevelView {
-    /// The price.
-    pub price: Price,
-    /// Shares at it.
-    pub quantity: u64,
-    /// Orders at it.
-    pub orders: u32,
-}
-
-/// A resting order, for views and tools.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OrderView {
-    /// Its place in memory.
-    pub handle: OrderHandle,
-    /// Its reference.
-    pub order: OrderRef,
-    /// The instrument.
-    pub instrument: InstrumentId,
-    /// Its side.
-    pub side: BookSide,
-    /// Its section.
-    pub section: Section,
-    /// Its price.
-    pub price: Price,
-    /// Shares left.
-    pub open: Quantity,
-    /// Those of them that are shown.
-    pub shown: Quantity,
-    /// The reference that they are shown under, none if it is hidden.
-    pub shown_as: OrderRef,
-    /// The most of it that is shown at a time.
-    pub display: Quantity,
-}
-
 /// What matching touches of a resting order: one cache line.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(64))]
@@ -161,34 +125,34 @@ pub(super) struct RestingOrder {
     pub(super) order: OrderRef,
     pub(super) price: Price,
     /// The reference that it is shown under, none if it is hidden.
-    shown_as: OrderRef,
-    open: Quantity,
+    pub(super) shown_as: OrderRef,
+    pub(super) open: Quantity,
     /// Shares of `open` that are shown.
-    shown: Quantity,
+    pub(super) shown: Quantity,
     /// The most that is shown at a time.
-    display: Quantity,
-    level: u32,
+    pub(super) display: Quantity,
+    pub(super) level: u32,
     /// The next older order of the level, 0 = it is the oldest.
-    older: u32,
+    pub(super) older: u32,
     /// The next younger order of the level, 0 = it is the youngest.
-    younger: u32,
+    pub(super) younger: u32,
     /// Its place among the ladders.
-    ladder: u32,
+    pub(super) ladder: u32,
 }
 
 const _: () = assert!(size_of::<RestingOrder>() == 64);
 
 impl RestingOrder {
-    const fn side(&self) -> BookSide {
+    pub(super) const fn side(&self) -> BookSide {
         if self.ladder % 2 == BookSide::Bids as u32 { BookSide::Bids } else { BookSide::Asks }
     }
 
-    fn instrument(&self) -> InstrumentId {
+    pub(super) fn instrument(&self) -> InstrumentId {
         let book = self.ladder / LADDERS;
         InstrumentId(u16::try_from(book + 1).expect("it had that number"))
     }
 
-    const fn section(&self) -> Section {
+    pub(super) const fn section(&self) -> Section {
         Section::ALL[(self.ladder % LADDERS / 2) as usize]
     }
 }
@@ -347,99 +311,6 @@ impl Books {
         self.orders.prefetch(younger);
     }
 
-    /// The order that trades first on a side.
-    #[must_use]
-    pub fn first(&self, instrument: InstrumentId, side: BookSide) -> Option<OrderHandle> {
-        self.first_in(instrument, Section::Continuous, side)
-    }
-
-    /// The order that trades first on a side of a section.
-    #[must_use]
-    pub fn first_in(
-        &self,
-        instrument: InstrumentId,
-        section: Section,
-        side: BookSide,
-    ) -> Option<OrderHandle> {
-        let best = self.ladder(instrument, section, side).best();
-        (best != 0).then(|| OrderHandle(self.level(best).oldest))
-    }
-
-    /// A resting order.
-    #[must_use]
-    pub fn order(&self, handle: OrderHandle) -> OrderView {
-        let order = self.orders.get(handle.0);
-        OrderView {
-            handle,
-            order: order.order,
-            instrument: order.instrument(),
-            side: order.side(),
-            section: order.section(),
-            price: order.price,
-            open: order.open,
-            shown: order.shown,
-            shown_as: order.shown_as,
-            display: order.display,
-        }
-    }
-
-    /// Resting orders in all books.
-    #[must_use]
-    pub fn order_count(&self) -> usize {
-        self.orders.len()
-    }
-
-    /// The levels of a side, best price first. Empty for an instrument without a book.
-    pub fn levels(
-        &self,
-        instrument: InstrumentId,
-        side: BookSide,
-    ) -> impl Iterator<Item = LevelView> {
-        self.level_slots(instrument, Section::Continuous, side).map(|(price, level)| {
-            let &Level { quantity, orders, .. } = self.level(level);
-            LevelView { price, quantity, orders }
-        })
-    }
-
-    /// The orders of a side in the order they would trade. Empty for an instrument without a book.
-    pub fn orders(
-        &self,
-        instrument: InstrumentId,
-        side: BookSide,
-    ) -> impl Iterator<Item = OrderView> {
-        self.orders_in(instrument, Section::Continuous, side)
-    }
-
-    /// The orders of a side of a section, in the order they would trade.
-    pub fn orders_in(
-        &self,
-        instrument: InstrumentId,
-        section: Section,
-        side: BookSide,
-    ) -> impl Iterator<Item = OrderView> {
-        self.level_slots(instrument, section, side).flat_map(move |(_, level)| {
-            let mut slot = self.level(level).oldest;
-            std::iter::from_fn(move || {
-                if slot == 0 {
-                    return None;
-                }
-                let view = self.order(OrderHandle(slot));
-                slot = self.orders.get(slot).younger;
-                Some(view)
-            })
-        })
-    }
-
-    pub(super) fn level_slots(
-        &self,
-        instrument: InstrumentId,
-        section: Section,
-        side: BookSide,
-    ) -> impl Iterator<Item = (Price, u32)> {
-        let ladder = self.ladders.get(place_of(instrument, section, side));
-        ladder.into_iter().flat_map(|ladder| ladder.iter(&self.rungs))
-    }
-
     /// Puts an order behind those of its kind, shown or hidden, in its level's queue.
     fn link(&mut self, handle: OrderHandle) {
         let OrderHandle(slot) = handle;
@@ -500,19 +371,25 @@ impl Books {
         self.rungs.levels.get(level)
     }
 
-    fn ladder(&self, instrument: InstrumentId, section: Section, side: BookSide) -> &Ladder {
+    pub(super) fn ladder(
+        &self,
+        instrument: InstrumentId,
+        section: Section,
+        side: BookSide,
+    ) -> &Ladder {
         &self.ladders[place_of(instrument, section, side)]
     }
 }
 
 /// Where the ladder of a side is; nowhere for no instrument.
-const fn place_of(instrument: InstrumentId, section: Section, side: BookSide) -> usize {
+pub(super) const fn place_of(instrument: InstrumentId, section: Section, side: BookSide) -> usize {
     let book = (instrument.0 as usize).wrapping_sub(1).wrapping_mul(LADDERS as usize);
     book.wrapping_add(2 * section as usize + side as usize)
 }
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::LevelView;
     use super::*;
 
     pub(in crate::matching) const ACME: InstrumentId = InstrumentId(1);

@@ -2,7 +2,8 @@
 //!
 //! Nothing is changed; what is asked for bounds how much is looked at.
 
-use super::book::{BookSide, Books, OrderView};
+use super::book::{BookSide, Books};
+use super::views::OrderView;
 use crate::types::{InstrumentId, Price, Quantity};
 
 impl Books {

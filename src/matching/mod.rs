@@ -27,6 +27,8 @@ mod depth;
 mod ladder;
 mod slab;
 mod tree;
+mod views;
 
 pub use auction::{Auction, Clearing};
-pub use book::{BookSide, Books, Fill, Incoming, LevelView, OrderView, Section};
+pub use book::{BookSide, Books, Fill, Incoming, Section};
+pub use views::{LevelView, OrderView};
