@@ -389,8 +389,8 @@ pub(super) const fn place_of(instrument: InstrumentId, section: Section, side: B
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::LevelView;
     use super::*;
+    use crate::matching::LevelView;
 
     pub(in crate::matching) const ACME: InstrumentId = InstrumentId(1);
 
