@@ -34,9 +34,9 @@ impl IndexSeed {
         Self([bits as u64, (bits >> 64) as u64])
     }
 
-    /// Two multiplications to 128 bits, each folded to 64, as in `wyhash`: 3 ns, where SipHash-1-3, what
-    /// Rust's own maps use, takes 12. It is no cipher, but it need not be: nobody sees what it gives, and
-    /// whoever does not know the seed cannot choose keys of one place.
+    /// Two multiplications to 128 bits, each folded to 64, as in `wyhash`: 3.3 ns one after another, where
+    /// SipHash-1-3, what Rust's own maps use, takes 7.6. It is no cipher: it holds against those who know
+    /// neither the seed nor what it gives, as participants do not.
     const fn hash(self, key: u64) -> u64 {
         // Constants of many bits, so that a seed of none, as tests have, does as well.
         let [k0, k1] = [self.0[0] ^ 0xA076_1D64_78BD_642F, self.0[1] ^ 0xE703_7ED1_A0B4_28DB];
