@@ -34,7 +34,6 @@ pub(crate) use phase::cross_of;
 pub use phase::{AUCTION_MS_DEFAULT, Trading};
 pub use ports::{Port, UserRefNums};
 use risk::RecentOrders;
-pub use risk::collar_price;
 pub use table::Table;
 pub(crate) use wallet::Settlement;
 pub use wallet::{Asset, Balance, BalanceId, Wallet};

@@ -42,9 +42,9 @@ pub(crate) const RECENT_MAX: usize = 16;
 const BASIS_POINTS: u128 = 10_000;
 
 /// The last price at which an order of this side may trade: `collar` basis points beyond the reference,
-/// on the last tick before that. What a market order holds.
+/// on the last tick before that.
 #[must_use]
-pub fn collar_price(reference: Price, collar: u32, tick_size: u64, buys: bool) -> Price {
+fn collar_price(reference: Price, collar: u32, tick_size: u64, buys: bool) -> Price {
     let (reference, collar) = (u128::from(reference.0), u128::from(collar));
     let tick_size = u128::from(tick_size.max(1));
     let bound = if buys {
@@ -82,26 +82,6 @@ impl OrderManager {
         let most = most.min(row.symbol_messages_max);
         let takes = row.takes_symbol_message(instrument, self.instruments.len(), most, now);
         require(takes, RejectReason::SymbolMessageRate)
-    }
-
-    /// The price at which a market order of an account is held, and beyond which it does not trade: the
-    /// collar's. `None` if no collar is set, or nothing to measure it from.
-    #[must_use]
-    pub fn market_order_price(
-        &self,
-        account: u32,
-        instrument: InstrumentId,
-        side: Side,
-    ) -> Option<Price> {
-        let instrument = self.instruments.get(instrument.0.into())?;
-        let row = self.accounts.get(account)?;
-        let shares = self.wallet.find(account, super::Asset::Shares(instrument.id));
-        let position = self.limits.position(
-            shares,
-            (account, row.firm),
-            (instrument.id, instrument.currency.0),
-        );
-        bound(&position, instrument, side)
     }
 }
 
