@@ -104,7 +104,7 @@ fn order(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("order and cancel", together), |bencher| {
             bencher.iter_custom(|iterations| {
                 in_batches(iterations, || {
-                    let mut market = Core::open(SEGMENT_BYTES);
+                    let mut market = Core::open(SEGMENT_BYTES, "");
                     let epoch = log_in(&mut market);
                     let mut number = 0;
                     move || {

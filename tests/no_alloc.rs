@@ -42,6 +42,27 @@ const SEGMENT_BYTES: u64 = 1 << 20;
 /// Cycles in which a step must be answered.
 const CYCLES_MAX: usize = 20_000;
 
+/// Every check has something to look at, and refuses nothing.
+const RULES: &str = r#"
+[[fee]]
+account = 1001
+maker_bp = "-0.20"
+taker_bp = "0.30"
+
+[[limit]]
+currency = "USD"
+order_quantity_max = 999999
+order_notional_max = "1000000000.00"
+collar_bp = 9000
+shares_per_day_max = 1000000000000
+open_orders_max = 1000000
+gross_exposure_max = "900000000000000.00"
+net_exposure_max = "900000000000000.00"
+message_rate_max = 4000000000
+symbol_message_rate_max = 4000000000
+duplicate_window_ms = 1
+"#;
+
 #[test]
 fn nothing_is_allocated_over_kernel_sockets() {
     let listen = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
@@ -53,7 +74,7 @@ fn nothing_is_allocated_over_kernel_sockets() {
         stream.set_nonblocking(true).unwrap();
         stream
     };
-    let mut pipeline = Pipeline::open(transport, SEGMENT_BYTES);
+    let mut pipeline = Pipeline::open(transport, SEGMENT_BYTES, RULES);
     story(&mut pipeline, [connect(), connect()]);
 }
 
@@ -64,7 +85,7 @@ fn nothing_is_allocated_over_our_own_tcp() {
     let stack = StackConfig::new(*ours.ip(), 24, ours.port());
     let device = Uncounted { device: near, frame: vec![0; 2_048] };
     let stack = Stack::new(stack, device, CounterBlock::none()).unwrap();
-    let mut pipeline = Pipeline::open(stack, SEGMENT_BYTES);
+    let mut pipeline = Pipeline::open(stack, SEGMENT_BYTES, RULES);
     let network = Ipv4Network::new(Ipv4Addr::new(10, 9, 0, 2), 24).unwrap();
     let host = ClientHost::new(far, network, ours, pipeline.core.now);
     let host = Rc::new(RefCell::new(host));
@@ -127,7 +148,7 @@ fn datagram(header: EthernetHeader) -> Vec<u8> {
 
 #[test]
 fn nothing_is_allocated_in_an_auction() {
-    let mut core = Core::open(SEGMENT_BYTES);
+    let mut core = Core::open(SEGMENT_BYTES, RULES);
     let port = PortId(1);
     let header = CommandHeader::new::<PortUp>(port, Epoch::NONE, Nanos::ZERO);
     core.commands.push(PortUp { header, ..PortUp::new_zeroed() }.lines()).unwrap();

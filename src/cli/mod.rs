@@ -60,7 +60,10 @@ pub enum CliError {
     #[error("{}", lines(.0))]
     CannotChange(Vec<crate::config::ConfigError>),
     /// The operator's session ended under the commands.
-    #[error("the day ended or began meanwhile; apply again, which does what is left")]
+    #[error(
+        "the day ended or began meanwhile, and nobody said what became of the command; look, and give it \
+         again if it is still wanted"
+    )]
     DayRolled,
     /// The session id has four digits for the sessions of a day.
     #[error("{0} has had its {max} sessions; start the next day (UTC)", max = Date::GENERATION_MAX)]

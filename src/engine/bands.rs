@@ -3,13 +3,14 @@
 //! Nothing is changed: an order that would leave the band is told so before it trades.
 
 use super::Engine;
-use crate::matching::{BookSide, Incoming};
+use crate::matching::{BookSide, Incoming, Wanted};
 use crate::order_manager::{Admission, FILLS_MAX};
 use crate::types::command::NewOrder;
 use crate::types::{InstrumentId, Price};
 
 impl Engine {
-    /// Whether the book gives an order at once the least that it asks for, within the price band.
+    /// Whether the book gives an order at once the least that it asks for, within the price band, and
+    /// without the orders that it may not meet.
     pub(super) fn offers_enough(&self, order: &NewOrder, admission: &Admission) -> bool {
         let &Admission { instrument, side, mut limit, .. } = admission;
         let (side, least) = (BookSide::from(side), order.min_quantity);
@@ -25,7 +26,9 @@ impl Engine {
                 BookSide::Asks => limit.max(lowest),
             };
         }
-        self.books.offers(instrument, side, limit, least, FILLS_MAX)
+        let wanted = Wanted { side, limit, quantity: order.quantity, least, fills_max: FILLS_MAX };
+        let prevented = |resting| self.prevention(resting, order, admission);
+        self.books.offers(instrument, &wanted, prevented)
     }
 
     /// Whether the next fill of an order, if it meets another, would be at a price outside the band.

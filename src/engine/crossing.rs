@@ -1,22 +1,25 @@
 //! Crossing: an auction's fills, all at one price, and what it would come to before it takes place.
 //!
-//! Orders trade in the order of price and time, those without a limit before all others, hidden ones behind
-//! all others of their price, reserve orders with all they have; each fill settles like one in continuous
-//! trading. The feed hears of shares that it showed; of the others the Cross Trade tells. An auction is one step: each fill ends an order or the auction, so that
-//! there are at most as many as the instrument has orders resting, which the firms' limits bound.
+//! Orders trade in the order of price and time, those without a limit before all others, hidden ones
+//! behind all others of their price, reserve orders with all they have; each fill settles like one in
+//! continuous trading. The feed hears of shares that it showed; of the others the Cross Trade tells. An
+//! auction is one step: each fill ends an order or the auction, so that there are at most as many as the
+//! instrument has orders resting, which the firms' limits bound.
+//!
+//! Both sides waited, so both pay the maker's rate, or are paid it: it is what a resting order holds for.
+//! Orders of one owner do trade with each other: the price is everyone's, not one order's of the two.
 //!
 //! Orders without a limit trade only within the collars; if the price would be beyond, they are canceled
 //! first, and the others have the auction to themselves.
 
 use super::display::Cut;
 use super::events::{Outlet, Route};
+use super::trading::value;
 use super::{Engine, header_of};
 use crate::matching::{BookSide, Clearing, Section};
 use crate::order_manager::{OpenOrder, Settlement};
 use crate::types::event::{CrossTraded, Executed, Indication};
-use crate::types::{
-    CancelReason, Cross, InstrumentId, MatchNumber, OrderHandle, Price, Quantity, notional,
-};
+use crate::types::{CancelReason, Cross, InstrumentId, MatchNumber, OrderHandle, Price, Quantity};
 
 impl Engine {
     /// Holds the auction, and cancels what waited for it in vain.
@@ -108,20 +111,32 @@ impl Engine {
 
         let row = self.manager.instruments.get(id.0.into()).expect("it exists");
         let (currency, scale) = (row.currency, row.scale);
-        let worth = |price| notional(price, quantity, scale).expect("a part of what was checked");
-        let (paid, held) = (worth(price), worth(row.trading.worth(bid.price)));
+        let fee_cash = self.manager.fee_cash(currency);
+        let worth = |limit| row.trading.worth(limit);
+        let (bid_worth, ask_worth) = (worth(bid.price), worth(ask.price));
+        let (paid, buyer_hold) = (value(price, quantity, scale), value(bid_worth, quantity, scale));
         let (of_buyer, of_seller) =
             (*self.manager.orders.get(buyer), *self.manager.orders.get(seller));
-        self.manager.wallet.settle(&Settlement {
+        let (mut buyer_meter, mut seller_meter) = (of_buyer.fee, of_seller.fee);
+        let (buyer_fee, seller_fee) = (buyer_meter.charge(paid), seller_meter.charge(paid));
+        let left = value(bid_worth, Quantity(bid.open.0 - quantity.0), scale);
+        self.manager.settle(&Settlement {
             buyer_cash: of_buyer.cash,
             buyer_shares: of_buyer.shares,
             seller_cash: of_seller.cash,
             seller_shares: of_seller.shares,
             notional: paid,
-            buyer_hold: held,
+            buyer_hold,
+            seller_value: value(ask_worth, quantity, scale),
             quantity,
+            buyer_fee,
+            buyer_fee_hold: of_buyer.fee.hold(buyer_hold + left) - buyer_meter.hold(left),
+            seller_fee,
+            fee_cash,
         });
         let (bid_cut, ask_cut) = (Cut::of(&bid, quantity), Cut::of(&ask, quantity));
+        self.manager.orders.get_mut(buyer).fee = buyer_meter;
+        self.manager.orders.get_mut(seller).fee = seller_meter;
         let bought = Executed {
             header: header_of::<Executed>(id),
             order: of_buyer.order,
@@ -129,7 +144,7 @@ impl Engine {
             match_number: MatchNumber(self.events.next_sequence()),
             price,
             notional: paid,
-            fee: 0,
+            fee: buyer_fee,
             shown_as: bid_cut.shown_as,
             user_ref_num: of_buyer.user_ref_num,
             quantity,
@@ -146,6 +161,7 @@ impl Engine {
         let sold = Executed {
             order: of_seller.order,
             contra: of_buyer.order,
+            fee: seller_fee,
             shown_as: ask_cut.shown_as,
             shown: ask_cut.shown,
             user_ref_num: of_seller.user_ref_num,

@@ -181,6 +181,9 @@ impl Engine {
         for account in manager.accounts.rows() {
             self.events.emit(Route::NONE, &account_defined(manager, account, 0), out);
         }
+        self.say_fees(out);
+        self.say_limits(out);
+        let manager = &self.manager;
         for balance in manager.wallet.balances().iter().filter(|balance| balance.total != 0) {
             self.events.emit(Route::NONE, &balance_of(manager, balance), out);
         }
@@ -234,7 +237,7 @@ fn firm_defined(firm: &Firm, request: u64) -> FirmDefined {
         code: firm.code,
         open_orders_max: firm.open_orders_max,
         firm: firm.id,
-        self_match_key: firm.self_match_key,
+        self_match_key: firm.self_match_key.byte(),
         reserved: [0; 5],
     }
 }

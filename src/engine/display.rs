@@ -6,13 +6,14 @@
 //! fill too, so that an order keeps its place until its auction is over. What waits for an auction is
 //! hidden.
 
+use super::canceling::canceled;
 use super::events::{Outlet, Route};
 use super::{Engine, header_of};
 use crate::matching::{Fill, OrderView};
 use crate::order_manager::{OpenOrder, cross_of};
 use crate::types::command::NewOrder;
 use crate::types::event::{Reduced, Restated};
-use crate::types::{CancelReason, OrderRef, Quantity, RestateReason};
+use crate::types::{CancelReason, Liquidity, OrderRef, Quantity, RestateReason};
 
 /// Shares taken from a resting order, and what of them was shown.
 #[derive(Clone, Copy)]
@@ -37,6 +38,13 @@ impl Cut {
         let shown = Quantity(order.shown.0 - shown_leaves.0);
         Self { quantity, leaves, shown_as: order.shown_as, shown, shown_leaves }
     }
+
+    /// Whether what the order's owner is told is what the feed has seen: not of a reserve order that is
+    /// shown under another reference or in part, nor of a hidden one.
+    pub(super) fn is_same_to_all(&self, order: &OpenOrder) -> bool {
+        let is_all_shown = self.leaves.is_zero() || self.shown == self.quantity;
+        self.shown_as == order.order && is_all_shown
+    }
 }
 
 /// The most of an order that is shown at a time when it rests. What waits for an auction is not shown.
@@ -54,6 +62,11 @@ pub(super) fn display_of(order: &NewOrder) -> Quantity {
 /// Shares that the feed shows of an order that rests with so many open.
 pub(super) fn shown_of(order: &NewOrder, open: Quantity) -> Quantity {
     display_of(order).min(open)
+}
+
+/// How a resting order trades that is shown under this reference, none if it is hidden.
+pub(super) const fn liquidity_of(shown_as: OrderRef) -> Liquidity {
+    if shown_as.is_none() { Liquidity::AddedHidden } else { Liquidity::Added }
 }
 
 impl Engine {
@@ -75,8 +88,7 @@ impl Engine {
         self.books.refresh(fill.handle, shown_as);
     }
 
-    /// Says that shares of an order that rested are gone. One message says it to the feed as well, but
-    /// for a reserve order that is shown under another reference or in part.
+    /// Says that shares of an order that rested are gone, in one message to the feed as well if it can.
     pub(super) fn tell_canceled(
         &mut self,
         order: &OpenOrder,
@@ -84,10 +96,10 @@ impl Engine {
         reason: CancelReason,
         out: &mut dyn Outlet,
     ) {
-        let &Cut { quantity, leaves, shown_as, shown, .. } = cut;
-        let same_to_all = shown_as == order.order && (leaves.is_zero() || shown == quantity);
+        let &Cut { quantity, leaves, .. } = cut;
+        let same_to_all = cut.is_same_to_all(order);
         let route = Route::order_entry(order.port, order.firm).and_feed(same_to_all);
-        self.events.emit(route, &super::trading::canceled(order, (quantity, leaves), reason), out);
+        self.events.emit(route, &canceled(order, (quantity, leaves), reason), out);
         if !same_to_all {
             self.tell_reduced(order, cut, out);
         }

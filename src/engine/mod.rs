@@ -7,6 +7,7 @@ mod administration;
 mod agent;
 mod bands;
 mod calendar;
+mod canceling;
 mod crossing;
 mod day;
 mod definitions;
@@ -14,12 +15,14 @@ mod display;
 mod due;
 mod error;
 mod events;
-mod market_orders;
+mod executing;
 mod memory;
 mod modifying;
 mod phases;
 mod replacing;
 mod requests;
+mod risk;
+mod self_match;
 mod sessions;
 mod timers;
 mod trading;
@@ -392,6 +395,8 @@ impl Engine {
             Command::AccountUpdate(c) => self.administer(c, Self::update_account, out),
             Command::Transfer(c) => self.administer(c, Self::transfer, out),
             Command::InstrumentDefine(c) => self.administer(c, Self::define_instrument, out),
+            Command::Fee(c) => self.administer(c, Self::set_fee, out),
+            Command::RiskLimit(c) => self.administer(c, Self::set_limit, out),
             Command::Calendar(c) => self.administer(c, Self::set_calendar, out),
             Command::PriceBand(c) => self.administer(c, Self::set_price_band, out),
             Command::Halt(c) => self.administer(c, Self::halt, out),

@@ -7,13 +7,13 @@
 //! |---|---|---|
 //! | the session over | silence | stays unused |
 //! | the original not open, or the new number not above the channel's last | silence | stays unused |
-//! | its port above its message rate | `J` 0x29, the original as it was | is used up |
+//! | its port above a message rate | `J` 0x29 or 0x28, the original as it was | is used up |
 //! | the original final: it waits for an auction that is near | `J` 0x15, the original as it was | is used up |
 //! | an order that would be refused (its form, price, quantity, funds, ...) | `C` of all that is left of the original, reason `U` | stays unused |
 //! | as many shares executed as it asks for, or more | the same `C` | stays unused |
 //! | none of these | `U`, then what an Accepted is followed by | is used up |
 //!
-//! The message rate leaves the original alone as the specification's rule for final ones does.
+//! The message rates leave the original alone as the specification's rule for final ones does.
 //!
 //! The quantity counts the shares executed of the whole chain of replaced orders. Instrument, side and
 //! account are the original's; a Replace that names another side is refused.
@@ -40,31 +40,29 @@ impl Engine {
             self.counters.idle_replaces += 1;
             return;
         };
-        let port = self.manager.ports.get_mut(port.0).expect("it has a session");
-        if !port.user_refs.is_new(channel, replace.user_ref_num) {
+        let row = self.manager.ports.get_mut(port.0).expect("it has a session");
+        if !row.user_refs.is_new(channel, replace.user_ref_num) {
             self.counters.duplicate_orders += 1;
             return;
         }
-        if !port.takes_message(now) {
-            port.user_refs.consume(channel, replace.user_ref_num);
-            let route = Route::order_entry(port.id, port.firm);
-            let reason = RejectReason::PortMessageRate;
+        let original = *self.manager.orders.get(handle);
+        let instrument = self.manager.instruments.get(original.instrument.0.into());
+        let symbol = instrument.expect("it trades").symbol;
+        let taken = self.manager.take_message(port, symbol, now);
+        let refused = taken
+            .err()
+            .or_else(|| self.is_final(handle).then_some(RejectReason::ReplaceNotAllowed));
+        if let Some(reason) = refused {
+            let row = self.manager.ports.get_mut(port.0).expect("as above");
+            row.user_refs.consume(channel, replace.user_ref_num);
+            let route = Route::order_entry(port, row.firm);
             self.events.emit(route, &rejected(replace, reason), out);
             return;
         }
-        let (id, firm) = (port.id, port.firm);
-        if self.is_final(handle) {
-            let port = self.manager.ports.get_mut(id.0).expect("it has a session");
-            port.user_refs.consume(channel, replace.user_ref_num);
-            let reason = RejectReason::ReplaceNotAllowed;
-            self.events.emit(Route::order_entry(id, firm), &rejected(replace, reason), out);
-            return;
-        }
 
-        let original = *self.manager.orders.get(handle);
         let open = self.books.order(handle).open;
         let cut = self.withdraw(handle, open);
-        match self.admit_successor(replace, &original) {
+        match self.manager.admit_successor(replace, &original) {
             Some((order, admission)) => {
                 self.enter_successor(replace, (&original, &cut), &order, &admission, out);
             }
@@ -72,18 +70,6 @@ impl Engine {
                 self.tell_canceled(&original, &cut, CancelReason::User, out);
             }
         }
-    }
-
-    /// The order that `replace` asks for, if it may take the place of `original`, which is closed.
-    fn admit_successor(
-        &mut self,
-        replace: &Replace,
-        original: &OpenOrder,
-    ) -> Option<(NewOrder, Admission)> {
-        let order = self.manager.successor(replace, original)?;
-        let limit = self.limit_of(&order);
-        let admission = self.manager.admit(&order, limit).ok()?;
-        Some((order, Admission { executed: original.executed, ..admission }))
     }
 
     fn enter_successor(

@@ -100,6 +100,8 @@ fn is_sound(command: &Command<'_>) -> bool {
         Command::AccountUpdate(c) => zero(&c.reserved),
         Command::Transfer(c) => zero(&c.reserved),
         Command::InstrumentDefine(c) => zero(&c.reserved),
+        Command::Fee(c) => zero(&c.reserved),
+        Command::RiskLimit(c) => zero(&c.reserved),
         Command::Calendar(c) => zero(&c.reserved),
         Command::PriceBand(c) => zero(&c.reserved),
         Command::Halt(c) => zero(&c.reserved),

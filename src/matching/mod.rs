@@ -31,4 +31,5 @@ mod views;
 
 pub use auction::{Auction, Clearing};
 pub use book::{BookSide, Books, Fill, Incoming, Section};
+pub use depth::Wanted;
 pub use views::{LevelView, OrderView};

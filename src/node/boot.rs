@@ -198,7 +198,9 @@ fn open_commands(
         config.logs().command_segment_bytes,
     )?;
     let past = judged(recovered.frames == 0)?;
-    Ok((past, Control { incarnation, durable, ..was }, writer, recovered))
+    let durable_sequence = if start.new_incarnation { 1 } else { was.durable_sequence };
+    let control = Control { incarnation, durable, durable_sequence, ..was };
+    Ok((past, control, writer, recovered))
 }
 
 /// Whether the log holds the start of a day: the market lies before it, and is applied to its end.

@@ -17,8 +17,8 @@ use crate::sys::process::give_way;
 
 /// How long the pages that the sequencer has left wait for the disk.
 const SYNC_INTERVAL: Duration = Duration::from_millis(5);
-/// Of so many syncs one is of everything, and is written down: a page that fills slowly waits no
-/// longer than this, 100 ms.
+/// Of so many syncs one is of everything, and is written down: a page that fills slowly waits for
+/// about 100 ms, and longer where the disk is slow or nobody leaves this thread a core.
 const RECORD_EVERY: u64 = 20;
 
 /// The control file, which the node and this thread both write to.

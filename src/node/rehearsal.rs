@@ -75,6 +75,8 @@ fn name(command: &[Line]) -> String {
         Ok(Command::AccountOpen(c)) => format!("account {}", c.account),
         Ok(Command::PortDefine(c)) => format!("port {}", c.name),
         Ok(Command::Transfer(c)) => format!("{} of account {}", c.asset, c.account),
+        Ok(Command::Fee(c)) => format!("fee {}{}{}", c.firm, c.account, c.symbol),
+        Ok(Command::RiskLimit(c)) => format!("limit {}{}{}", c.firm, c.account, c.symbol),
         Ok(Command::PriceBand(c)) => format!("price band of {}", c.symbol),
         Ok(Command::Calendar(c)) => match c.group {
             0 => "schedule".to_owned(),

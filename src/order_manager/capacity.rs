@@ -13,6 +13,7 @@
 //! | balances | when an order is checked, or a transfer: those it may need are opened then | 0F, or the transfer is refused |
 //! | references of transfers | when one is carried out: as many in a day as there may be balances | the transfer is refused |
 //! | rows of definitions | when one is added | the definition is refused |
+//! | whom limits are set for | when a limit is set: [`SUBJECTS_MAX`](super::limits::SUBJECTS_MAX) | it is refused |
 //! | fills of one order | as it trades: [`FILLS_MAX`] | what is left of it is canceled in the same command, reason `Z` |
 //! | events of one command | never: frames are cut where the next record does not fit | |
 //! | numbers of a stream | after each command, with the worst next one in reserve | the port or firm is closed until the next day |
@@ -104,7 +105,7 @@ impl From<&VenueLimits> for Capacity {
 }
 
 impl Default for Capacity {
-    /// A million resting orders and ten thousand ports: about 260 MB with a hundred instruments.
+    /// A million resting orders and ten thousand ports: about 330 MB with a hundred instruments.
     fn default() -> Self {
         Self {
             orders: 1 << 20,

@@ -6,33 +6,35 @@
 //!    (04), cross type and phase (14, 2D, 07), what is of no use to an order that waits for an auction (03,
 //!    04, 0D, 0F), sweep (08), minimum quantity (0D), peg and discretion (11), route (16), post-only and
 //!    immediate, handling, trade now and an expiry without a time in force that asks for one (0F), self-match
-//!    strategy (40)
-//! 4. the price: the market sentinel only if immediate, or for an auction of an instrument that has a price
+//!    strategy, if the firm has a rule for it (40)
+//! 4. the price: the market sentinel only if immediate, or for an auction, of an instrument that has a price
 //!    (2C), else in range and on a tick (1D)
 //! 5. the quantity: in range and in lots (13)
 //! 6. the account: found, of the port's firm, which has not switched its entry off, approved (0C), and may
 //!    sell short (23)
 //! 7. open orders of the port and of the firm (0F)
-//! 8. the value: can be counted (1F); cash or shares available for it, and room in the wallet to settle
-//!    (20 and 0F)
+//! 8. the value: can be counted (1F)
+//! 9. the limits of `risk`, in the order of its table
+//! 10. cash for it and its fees, or shares, available, and room in the wallet to settle (20 and 0F)
 //!
 //! A Replace asks for an order like any other: its own terms, and the rest its original's. The original
 //! is closed before the checks, so that what it held, and its place among the open orders, are free for
 //! its successor.
 //!
-//! Epoch, user reference number and message rate come before: those are the engine's. Nothing is changed by a check; once all are passed, the balances
-//! that the order needs come to be.
+//! Epoch, user reference number and message rates come before. Nothing is changed by a check; once all
+//! are passed, the balances that the order needs come to be.
 
 use zerocopy::FromZeros;
 
 use super::definitions::group_key;
 use super::phase::{check_cross, check_held, check_phase, cross_of};
 use super::table::name_key;
-use super::{Account, Asset, BalanceId, Instrument, OpenOrder, OrderManager, Port};
+use super::{Account, Asset, BalanceId, FeeMeter, Instrument, OpenOrder, OrderManager, Port};
+use super::{Rates, risk};
 use crate::types::command::{CommandHeader, NewOrder, Replace};
 use crate::types::{
-    AccountId, AccountStatus, CurrencyId, FirmId, InstrumentId, Price, Quantity, RejectReason,
-    Side, Symbol, TimeInForce, notional,
+    AccountId, AccountStatus, CurrencyId, FirmId, InstrumentId, Nanos, Price, Quantity,
+    RejectReason, SelfMatchKey, SelfMatchStrategy, Side, Symbol, TimeInForce, notional,
 };
 
 /// A good-till-time order lives less than a day.
@@ -47,8 +49,10 @@ pub(crate) struct Admission {
     pub(crate) currency: CurrencyId,
     /// Cash units in a price unit.
     pub(crate) scale: i64,
-    /// The worst price it may trade at, and what a purchase holds for each share.
+    /// The worst price it may trade at.
     pub(crate) limit: Price,
+    /// What a buy holds for each share, and what one counts for on either side.
+    pub(crate) worth: Price,
     /// The side as entered.
     pub(crate) side: Side,
     /// Immediate or cancel; else it rests until its time or the day is over.
@@ -63,41 +67,66 @@ pub(crate) struct Admission {
     pub(crate) shares: BalanceId,
     /// What it holds while it is open, in cash units; a sale holds its shares.
     pub(crate) notional: i64,
+    /// What a buy holds for fees besides.
+    pub(crate) fee_hold: i64,
+    /// What it pays for what it trades.
+    pub(crate) rates: Rates,
     /// Shares executed of the orders it replaces, one after another.
     pub(crate) executed: Quantity,
+    /// What keeps it from meeting others of its owner.
+    pub(crate) self_match: Option<SelfMatch>,
+}
+
+/// Which orders an order may not meet, and what becomes of the two.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SelfMatch {
+    pub(crate) key: SelfMatchKey,
+    pub(crate) strategy: SelfMatchStrategy,
 }
 
 impl OrderManager {
-    /// Makes all the checks listed above. `limit` is the worst price that the order may trade at: its
-    /// own, but for a market order.
+    /// Makes all the checks listed above, of an order that came at `now`.
     ///
     /// # Errors
     /// The code of the first that failed: a [`RejectReason`], or what the gateway found.
     ///
     /// # Panics
     /// If the port does not exist: its session was checked.
-    pub(crate) fn admit(&mut self, order: &NewOrder, limit: Price) -> Result<Admission, u16> {
+    pub(crate) fn admit(&mut self, order: &NewOrder, now: Nanos) -> Result<Admission, u16> {
         if order.header.form_error != 0 {
             return Err(order.header.form_error);
         }
-        self.admit_formed(order, limit).map_err(RejectReason::code)
+        self.admit_formed(order, Some(now)).map_err(RejectReason::code)
     }
 
-    /// The order that `replace` asks for in place of `original`, to be admitted when that is closed.
-    /// `None` if it would be another side's.
+    /// The order that `replace` asks for, if it may take the place of `original`, which is closed.
     ///
     /// # Panics
-    /// If the instrument does not exist: the original is open.
-    pub(crate) fn successor(&self, replace: &Replace, original: &OpenOrder) -> Option<NewOrder> {
+    /// If the port or the instrument does not exist: the original was open.
+    pub(crate) fn admit_successor(
+        &mut self,
+        replace: &Replace,
+        original: &OpenOrder,
+    ) -> Option<(NewOrder, Admission)> {
         let same_side = replace.side == 0 || replace.side == original.side.byte();
         if !same_side || replace.quantity > Quantity::MAX {
             return None;
         }
         let instrument = self.instruments.get(original.instrument.0.into()).expect("it trades");
-        Some(successor(replace, original, instrument.symbol))
+        let order = successor(replace, original, instrument.symbol);
+        if order.header.form_error != 0 {
+            return None;
+        }
+        let admission = self.admit_formed(&order, None).ok()?;
+        Some((order, Admission { executed: original.executed, ..admission }))
     }
 
-    fn admit_formed(&mut self, order: &NewOrder, limit: Price) -> Result<Admission, RejectReason> {
+    /// `now` is when it came, unless it is the successor of another: then it repeats none.
+    fn admit_formed(
+        &mut self,
+        order: &NewOrder,
+        now: Option<Nanos>,
+    ) -> Result<Admission, RejectReason> {
         let port = self.ports.get(order.header.port.0).expect("the port has a session");
         let instrument = self
             .instruments
@@ -106,28 +135,60 @@ impl OrderManager {
             .ok_or(RejectReason::InvalidSymbol)?;
         check_phase(instrument.trading.phase)?;
         let (side, immediate) = check_terms(order, instrument)?;
+        let self_match = self.check_self_match(order, port)?;
         check_price(order, immediate, instrument)?;
         check_quantity(order.quantity, instrument)?;
         let (account, row) = self.check_account(order, port)?;
         require(!is_short(side) || row.short_allowed, RejectReason::ShortSellRestricted)?;
         self.check_open_orders(port, immediate)?;
+        let owner = (account, row.firm);
+        let currency = instrument.currency.0;
+        let cash = self.wallet.find(account, Asset::Cash(instrument.currency));
+        let shares = self.wallet.find(account, Asset::Shares(instrument.id));
+        let position = self.limits.position(shares, owner, (instrument.id, currency));
+        let exposure = self.limits.exposure(cash, owner, currency);
+        let (limit, worth) = risk::limit_of(order, side, &position, instrument);
+        let notional = notional(worth, order.quantity, instrument.scale)
+            .ok_or(RejectReason::ExceedsMaxNotional)?;
+        let standing = (&position, &exposure);
+        risk::check(order, (side, immediate), (row, instrument), standing, notional)?;
+        let window = position.duplicate_window_ms;
+        if let Some(now) = now
+            && window != 0
+        {
+            let repeats = row.recent.has(order, instrument.id, window, now);
+            require(!repeats, RejectReason::DuplicateOrder)?;
+        }
 
-        let worth = instrument.trading.worth(limit);
+        let firm = self.firms.get(port.firm.0.into()).expect("order entry ports have a firm");
+        let rates = self.rates(firm, instrument);
+        let fee_hold = match side {
+            Side::Buy => FeeMeter::new(rates.maker.max(rates.taker)).hold(notional),
+            Side::Sell | Side::SellShort | Side::SellShortExempt => 0,
+        };
+        let needed = notional.checked_add(fee_hold).ok_or(RejectReason::ExceedsMaxNotional)?;
+
         let &Instrument { id: instrument, currency, scale, .. } = instrument;
         let (firm, account_id) = (port.firm, row.id);
-        let notional =
-            notional(worth, order.quantity, scale).ok_or(RejectReason::ExceedsMaxNotional)?;
         let (cash, shares) = self.check_funds(
             account,
             side,
-            (Asset::Cash(currency), notional),
-            (Asset::Shares(instrument), order.quantity),
+            (Asset::Cash(currency), cash, needed),
+            (Asset::Shares(instrument), shares, order.quantity),
         )?;
+        self.limits.keep((cash, exposure), (shares, position));
+        if let Some(now) = now
+            && window != 0
+        {
+            let row = self.accounts.get_mut(account).expect("found above");
+            row.recent.note(order, instrument, now);
+        }
         Ok(Admission {
             instrument,
             currency,
             scale,
             limit,
+            worth,
             side,
             immediate,
             account: account_id,
@@ -135,7 +196,10 @@ impl OrderManager {
             cash,
             shares,
             notional,
+            fee_hold,
+            rates,
             executed: Quantity::ZERO,
+            self_match,
         })
     }
 
@@ -164,6 +228,27 @@ impl OrderManager {
         Ok((account, row))
     }
 
+    /// What keeps the order from meeting others of its owner, if anything does. Who asks for a strategy
+    /// relies on it, so its firm must have a rule, and the order must not be for an auction, which has
+    /// none.
+    fn check_self_match(
+        &self,
+        order: &NewOrder,
+        port: &Port,
+    ) -> Result<Option<SelfMatch>, RejectReason> {
+        let key = self.firms.get(port.firm.0.into()).expect("it has one").self_match_key;
+        let named = order.self_match != 0;
+        if key == SelfMatchKey::None || order.cross_type != b'N' {
+            return if named { Err(RejectReason::InvalidSelfMatch) } else { Ok(None) };
+        }
+        let strategy = match order.self_match {
+            0 => Some(SelfMatchStrategy::CancelNewest),
+            named => SelfMatchStrategy::from_byte(named),
+        };
+        let strategy = strategy.ok_or(RejectReason::InvalidSelfMatch)?;
+        Ok(Some(SelfMatch { key, strategy }))
+    }
+
     /// An immediate order is never open, so no number of open orders keeps it out.
     fn check_open_orders(&self, port: &Port, immediate: bool) -> Result<(), RejectReason> {
         let firm = self.firms.get(port.firm.0.into()).expect("order entry ports have a firm");
@@ -173,27 +258,27 @@ impl OrderManager {
     }
 
     /// The account's cash and shares, with enough available of what the order holds. The last check:
-    /// it opens them.
+    /// it opens those that are not there yet.
     fn check_funds(
         &mut self,
         account: u32,
         side: Side,
-        (cash, notional): (Asset, i64),
-        (shares, quantity): (Asset, Quantity),
+        (cash, cash_id, needed): (Asset, Option<BalanceId>, i64),
+        (shares, shares_id, quantity): (Asset, Option<BalanceId>, Quantity),
     ) -> Result<(BalanceId, BalanceId), RejectReason> {
+        let available = |id: Option<_>| id.map_or(0, |id| self.wallet.get(id).available());
         let enough = match side {
-            Side::Buy => self.available(account, cash) >= notional,
-            Side::Sell => self.available(account, shares) >= i64::from(quantity.0),
+            Side::Buy => available(cash_id) >= needed,
+            Side::Sell => available(shares_id) >= i64::from(quantity.0),
             Side::SellShort | Side::SellShortExempt => true,
         };
         require(enough, RejectReason::AggregateExposure)?;
+        if let (Some(cash), Some(shares)) = (cash_id, shares_id) {
+            return Ok((cash, shares));
+        }
         require(self.wallet.has_room(account, &[cash, shares]), RejectReason::Other)?;
         let mut open = |asset| self.wallet.open(account, asset).expect("there is room for it");
         Ok((open(cash), open(shares)))
-    }
-
-    fn available(&self, account: u32, asset: Asset) -> i64 {
-        self.wallet.find(account, asset).map_or(0, |id| self.wallet.get(id).available())
     }
 }
 
@@ -275,7 +360,6 @@ fn check_terms(order: &NewOrder, instrument: &Instrument) -> Result<(Side, bool)
     let expires = order.time_in_force == TimeInForce::GoodTillTime.byte();
     require(expires == (order.expire_time_s != 0), RejectReason::Other)?;
     require(order.expire_time_s <= EXPIRE_TIME_S_MAX, RejectReason::Other)?;
-    require(order.self_match == 0, RejectReason::InvalidSelfMatch)?;
     // What waits for an auction rests until then, whatever its time in force.
     Ok((side, immediate && cross_of(order).is_none()))
 }
@@ -289,7 +373,7 @@ fn check_price(
     if price == Price::MARKET {
         let may = match cross_of(order) {
             Some(_) => instrument.trading.collar > Price(0),
-            None => immediate,
+            None => immediate && instrument.reference() > Price(0),
         };
         return require(may, RejectReason::MarketOrderNotAllowed);
     }

@@ -6,14 +6,16 @@
 use super::references::References;
 use super::table::{is_name, name_key};
 use super::{Asset, BalanceId, Capacity, IdMap, IndexSeed};
-use super::{OpenOrders, Port, Table, Trading, UserRefNums, Wallet};
+use super::{
+    Fees, Limits, OpenOrders, Port, Rates, RecentOrders, Table, Trading, UserRefNums, Wallet,
+};
 use crate::types::command::{
     AccountOpen, AccountUpdate, CurrencyDefine, FirmDefine, InstrumentDefine, PortDefine, Transfer,
 };
 use crate::types::{
     AccountId, AccountStatus, AssetKind, CurrencyCode, CurrencyId, DisconnectPolicy, Epoch,
     FirmCode, FirmId, InstrumentId, OrderHandle, PortId, PortKind, Price, Quantity, Refusal,
-    Symbol,
+    SelfMatchKey, Symbol,
 };
 
 /// The most decimals of cash: twice what any currency uses. An order so large that its value does not
@@ -37,6 +39,10 @@ pub struct OrderManager {
     pub wallet: Wallet,
     /// Whose orders are open.
     pub orders: OpenOrders,
+    /// What nobody may do.
+    pub(crate) limits: Limits,
+    /// What trades cost.
+    pub(crate) fees: Fees,
     /// Accounts by firm and group id.
     pub(super) groups: IdMap,
     /// The transfers that were carried out.
@@ -64,17 +70,19 @@ pub struct Firm {
     /// Its code.
     pub code: FirmCode,
     /// Its self-match rule.
-    pub self_match_key: u8,
+    pub self_match_key: SelfMatchKey,
     /// Open orders it may have.
     pub open_orders_max: u32,
     /// Open orders it has.
     pub open_orders: u32,
     /// Whether its new orders are refused, as it asked.
     pub entry_disabled: bool,
+    /// What its trades cost, if that was set.
+    pub rates: Option<Rates>,
 }
 
 /// An account: a wallet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Account {
     /// The number people know it by.
     pub id: AccountId,
@@ -86,6 +94,10 @@ pub struct Account {
     pub short_allowed: bool,
     /// Its group id, 0 = none.
     pub group_id: u16,
+    /// Open orders it has.
+    pub open_orders: u32,
+    /// Its last orders, as far as they are remembered.
+    pub(super) recent: RecentOrders,
 }
 
 /// An instrument.
@@ -117,6 +129,19 @@ pub struct Instrument {
     pub short_allowed: bool,
     /// Its phase and prices.
     pub trading: Trading,
+    /// What its trades cost firms that have no rates of their own, if that was set.
+    pub rates: Option<Rates>,
+    /// New orders a port may send of it in a second, the largest number = no limit.
+    pub(super) symbol_messages_max: u32,
+}
+
+impl Instrument {
+    /// Where its prices are measured from: the last trade, before the first one what its definition
+    /// says. 0 = nowhere.
+    #[must_use]
+    pub const fn reference(&self) -> Price {
+        self.trading.last_price
+    }
 }
 
 impl OrderManager {
@@ -136,6 +161,8 @@ impl OrderManager {
             instruments: Table::new(usize::from(capacity.instruments), seed),
             wallet: Wallet::new(capacity, seed),
             orders: OpenOrders::new(capacity.orders, seed),
+            limits: Limits::new(capacity.balances, seed),
+            fees: Fees::default(),
             groups: IdMap::with_capacity(capacity.accounts as usize, seed),
             references: References::new(capacity.balances, seed),
             orders_max: capacity.orders,
@@ -153,7 +180,11 @@ impl OrderManager {
         let &CurrencyDefine { code, cash_decimals, .. } = define;
         require(is_name(&code.0) && cash_decimals <= CASH_DECIMALS_MAX)?;
         let id = CurrencyId(next(&self.currencies));
+        if self.currency(code).is_none() && !self.has_room_for_fees(id) {
+            return Err(Refusal::Capacity);
+        }
         self.currencies.add(name_key(&code.0), Currency { id, code, cash_decimals })?;
+        self.open_fee_balances();
         Ok(id)
     }
 
@@ -164,6 +195,7 @@ impl OrderManager {
     /// Why not.
     pub(crate) fn define_firm(&mut self, define: &FirmDefine) -> Result<FirmId, Refusal> {
         let &FirmDefine { code, self_match_key, open_orders_max, .. } = define;
+        let self_match_key = SelfMatchKey::from_byte(self_match_key).ok_or(Refusal::Invalid)?;
         require(is_name(&code.0))?;
         let id = FirmId(next(&self.firms));
         let open_orders_max = match open_orders_max {
@@ -180,6 +212,7 @@ impl OrderManager {
             open_orders_max,
             open_orders: 0,
             entry_disabled: false,
+            rates: None,
         };
         self.firms.add(name_key(&code.0), firm)?;
         Ok(id)
@@ -227,10 +260,14 @@ impl OrderManager {
             open_orders: 0,
             oldest: OrderHandle::NONE,
             youngest: OrderHandle::NONE,
+            messages_max: u32::MAX,
+            symbol_messages_max: u32::MAX,
             rate_second: 0,
             messages: 0,
+            symbol_messages: Vec::new(),
         };
         self.ports.add(name_key(&name.0), port)?;
+        self.resolve_rates(id);
         Ok(id)
     }
 
@@ -248,7 +285,8 @@ impl OrderManager {
             return Err(Refusal::Exists);
         }
         let short_allowed = open.short_allowed == 1;
-        let row = Account { id, firm, status, short_allowed, group_id };
+        let (open_orders, recent) = (0, RecentOrders::default());
+        let row = Account { id, firm, status, short_allowed, group_id, open_orders, recent };
         let account = self.accounts.add(u64::from(id.0), row)?;
         if group_id != 0 {
             self.groups.insert(group, account);
@@ -301,6 +339,8 @@ impl OrderManager {
             product: define.product,
             short_allowed: define.short_allowed == 1,
             trading: Trading::new(reference_price, tick_size),
+            rates: None,
+            symbol_messages_max: u32::MAX,
         };
         self.instruments.add(name_key(&symbol.0), row)?;
         Ok(id)
@@ -347,6 +387,8 @@ impl OrderManager {
         }
         self.wallet.drop_empty();
         self.references.start_day();
+        self.limits.start_day();
+        self.open_fee_balances();
     }
 
     /// The currency with this code.

@@ -5,25 +5,35 @@
 
 mod capacity;
 mod checks;
+mod commitments;
 mod definitions;
+mod fees;
 mod id_map;
+mod limits;
 mod orders;
 mod phase;
 mod ports;
 mod references;
+mod risk;
 mod table;
 mod wallet;
 
 pub use capacity::Capacity;
 pub(crate) use capacity::FILLS_MAX;
-pub(crate) use checks::Admission;
+pub(crate) use checks::{Admission, SelfMatch};
+pub(crate) use commitments::Rest;
 pub use definitions::{Account, Currency, Firm, Instrument, OrderManager};
+pub(crate) use fees::{FeeMeter, FeePayer};
+pub use fees::{Fees, Rates};
 use id_map::IdMap;
 pub use id_map::IndexSeed;
+pub use limits::{Limits, Subject};
+pub(crate) use limits::{limit_max, scope_takes};
 pub use orders::{OpenOrder, OpenOrders};
 pub(crate) use phase::cross_of;
 pub use phase::{AUCTION_MS_DEFAULT, Trading};
 pub use ports::{Port, UserRefNums};
+use risk::RecentOrders;
 pub use table::Table;
 pub(crate) use wallet::Settlement;
 pub use wallet::{Asset, Balance, BalanceId, Wallet};

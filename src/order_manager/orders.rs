@@ -4,7 +4,7 @@
 //! The other half of an order, its price and its place in the book, is matching's, under the same
 //! handle.
 
-use super::{BalanceId, IdMap, IndexSeed, OrderManager, Port};
+use super::{Account, BalanceId, FeeMeter, IdMap, IndexSeed, OrderManager, Port};
 use crate::sys::prefault::prefaulted;
 use crate::types::{
     AccountId, FirmId, InstrumentId, OrderHandle, OrderRef, PortId, Quantity, Side, UserRefNum,
@@ -32,6 +32,8 @@ pub struct OpenOrder {
     pub older: OrderHandle,
     /// The port's order entered after it.
     pub younger: OrderHandle,
+    /// What it owes for what it trades.
+    pub(crate) fee: FeeMeter,
     /// The port's firm.
     pub firm: FirmId,
     /// The instrument.
@@ -65,6 +67,7 @@ impl OpenOrder {
             executed: Quantity::ZERO,
             older: OrderHandle::NONE,
             younger: OrderHandle::NONE,
+            fee: FeeMeter::default(),
             firm: FirmId::NONE,
             instrument: InstrumentId::NONE,
             group_id: 0,
@@ -167,15 +170,23 @@ impl OrderManager {
         self.orders.insert(handle, order, port);
         let firm = self.firms.get_mut(order.firm.0.into()).expect("their ports have a firm");
         firm.open_orders += 1;
+        self.account_mut(order.cash).open_orders += 1;
     }
 
     /// Forgets an order that is over.
     pub(crate) fn close_order(&mut self, handle: OrderHandle) {
-        let &OpenOrder { port, firm, .. } = self.orders.get(handle);
+        let &OpenOrder { port, firm, cash, .. } = self.orders.get(handle);
         let port = self.ports.get_mut(port.0).expect("orders come from ports");
         self.orders.remove(handle, port);
         let firm = self.firms.get_mut(firm.0.into()).expect("their ports have a firm");
         firm.open_orders -= 1;
+        self.account_mut(cash).open_orders -= 1;
+    }
+
+    /// The account that a balance is of.
+    fn account_mut(&mut self, balance: BalanceId) -> &mut Account {
+        let account = self.wallet.get(balance).account;
+        self.accounts.get_mut(account).expect("balances belong to accounts")
     }
 }
 

@@ -87,9 +87,10 @@ impl Trading {
         self.band_bps != 0 || self.auction_ms != AUCTION_MS_DEFAULT
     }
 
-    /// What a share of an order with this limit is worth at most.
+    /// What a share of an order with this limit is held and counted at. Without a limit, as entered or
+    /// as the books have it on either side, that is the collar.
     pub(crate) const fn worth(&self, limit: Price) -> Price {
-        if limit.0 == Price::MARKET.0 { self.collar } else { limit }
+        if limit.0 == Price::MARKET.0 || limit.0 == 0 { self.collar } else { limit }
     }
 
     /// Whether orders without a limit may trade at a price.

@@ -4,8 +4,8 @@
 
 use crate::sys::prefault::prefaulted;
 use crate::types::{
-    AccountId, DisconnectPolicy, Epoch, FirmCode, FirmId, Nanos, OrderHandle, PortId, PortKind,
-    PortName, UserRefNum,
+    AccountId, DisconnectPolicy, Epoch, FirmCode, FirmId, InstrumentId, Nanos, OrderHandle, PortId,
+    PortKind, PortName, UserRefNum,
 };
 
 /// A port.
@@ -31,8 +31,12 @@ pub struct Port {
     pub default_account: AccountId,
     /// Whether an order's group id names its account.
     pub account_by_group: bool,
-    /// Orders and replaces in a second of log time, 0 = no limit.
+    /// Orders and replaces in a second of log time, 0 = no limit; as defined.
     pub message_rate_max: u32,
+    /// The same with the limits that were set since, the largest number = none.
+    pub(super) messages_max: u32,
+    /// New orders of one instrument in such a second.
+    pub(super) symbol_messages_max: u32,
     /// Open orders it may have, 0 = only the firm's limit.
     pub open_orders_max: u32,
 
@@ -52,6 +56,8 @@ pub struct Port {
     pub rate_second: u64,
     /// Orders and replaces in that second, retransmissions apart.
     pub messages: u32,
+    /// Second and new orders in it, by instrument; as far as they are counted.
+    pub(super) symbol_messages: Vec<(u64, u32)>,
 }
 
 impl Port {
@@ -74,7 +80,26 @@ impl Port {
             self.messages = 0;
         }
         self.messages = self.messages.saturating_add(1);
-        self.message_rate_max == 0 || self.messages <= self.message_rate_max
+        self.messages <= self.messages_max
+    }
+
+    /// Counts a new order of an instrument of `instruments`; false if there were `most` this second.
+    pub(super) fn takes_symbol_message(
+        &mut self,
+        instrument: InstrumentId,
+        instruments: u32,
+        most: u32,
+        now: Nanos,
+    ) -> bool {
+        if self.symbol_messages.len() < instruments as usize {
+            self.symbol_messages.resize(instruments as usize, (0, 0));
+        }
+        let (second, messages) = &mut self.symbol_messages[usize::from(instrument.0) - 1];
+        if *second != now.second() {
+            (*second, *messages) = (now.second(), 0);
+        }
+        *messages = messages.saturating_add(1);
+        *messages <= most
     }
 
     /// Begins a day: every user reference number may be used again.

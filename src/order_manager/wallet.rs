@@ -1,7 +1,7 @@
 //! The wallet: what every account owns of every currency and instrument, and what its orders hold.
 //!
 //! Money moves here and nowhere else. A balance never falls below what is held of it (short selling
-//! apart), and what one command takes from one account it gives to another, to the unit.
+//! and the fee account apart), and what one command takes from one account it gives to another, to the unit.
 
 use super::{Capacity, IdMap, IndexSeed};
 use crate::sys::prefault::{prefaulted, prefaulted_room};
@@ -20,6 +20,13 @@ pub enum Asset {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BalanceId(u32);
 
+impl BalanceId {
+    /// Its place among all balances.
+    pub(super) const fn index(self) -> usize {
+        self.0 as usize - 1
+    }
+}
+
 /// One account's amount of one asset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Balance {
@@ -27,7 +34,7 @@ pub struct Balance {
     pub account: u32,
     /// Of what.
     pub asset: Asset,
-    /// All of it, what is held included. Negative only by short selling.
+    /// All of it, what is held included. Negative only by short selling, or by rebates.
     pub total: i64,
     /// What open orders may still use, never negative.
     pub held: i64,
@@ -62,8 +69,18 @@ pub(crate) struct Settlement {
     pub(crate) notional: i64,
     /// What the buyer's order held for these shares, at its own limit: never less.
     pub(crate) buyer_hold: i64,
+    /// What these shares counted for: at the seller's own limit, never more; without one what a buy holds.
+    pub(crate) seller_value: i64,
     /// What the seller delivers.
     pub(crate) quantity: Quantity,
+    /// What the buyer pays besides; negative: a rebate.
+    pub(crate) buyer_fee: i64,
+    /// What the buyer's order held for fees and needs no more.
+    pub(crate) buyer_fee_hold: i64,
+    /// What the seller pays of what it gets; negative: a rebate.
+    pub(crate) seller_fee: i64,
+    /// Where the fees go; none if there are none.
+    pub(crate) fee_cash: Option<BalanceId>,
 }
 
 /// All balances.
@@ -238,10 +255,16 @@ impl Wallet {
     pub(crate) fn settle(&mut self, fill: &Settlement) {
         assert!(fill.notional >= 0, "a fill of {}", fill.notional);
         assert!(fill.buyer_hold >= fill.notional, "a fill beyond its hold: {fill:?}");
+        assert!(fill.buyer_fee_hold >= fill.buyer_fee.max(0), "a fee beyond its hold: {fill:?}");
+        assert!(fill.seller_fee <= fill.notional, "a fee beyond the proceeds: {fill:?}");
         let quantity = i64::from(fill.quantity.0);
-        self.release(fill.buyer_cash, fill.buyer_hold);
-        self.change(fill.buyer_cash, -fill.notional);
-        self.change(fill.seller_cash, fill.notional);
+        self.release(fill.buyer_cash, fill.buyer_hold + fill.buyer_fee_hold);
+        self.change(fill.buyer_cash, -fill.notional - fill.buyer_fee);
+        self.change(fill.seller_cash, fill.notional - fill.seller_fee);
+        let fees = fill.buyer_fee + fill.seller_fee;
+        if fees != 0 {
+            self.change(fill.fee_cash.expect("fees go somewhere"), fees);
+        }
         self.release(fill.seller_shares, quantity);
         self.change(fill.seller_shares, -quantity);
         self.change(fill.buyer_shares, quantity);
@@ -321,7 +344,8 @@ mod tests {
         let buyer_shares = funded(&mut wallet, 1, SHARES, 0);
         let seller_cash = funded(&mut wallet, 2, CASH, 0);
         let seller_shares = funded(&mut wallet, 2, SHARES, 10);
-        wallet.hold(buyer_cash, 700);
+        let fees = funded(&mut wallet, 3, CASH, 0);
+        wallet.hold(buyer_cash, 707);
         wallet.hold(seller_shares, 10);
         wallet.settle(&Settlement {
             buyer_cash,
@@ -330,12 +354,17 @@ mod tests {
             seller_shares,
             notional: 600,
             buyer_hold: 700,
+            seller_value: 600,
             quantity: Quantity(10),
+            buyer_fee: 6,
+            buyer_fee_hold: 7,
+            seller_fee: -2,
+            fee_cash: Some(fees),
         });
         wallet.end_command();
-        let amounts = [buyer_cash, buyer_shares, seller_cash, seller_shares]
+        let amounts = [buyer_cash, buyer_shares, seller_cash, seller_shares, fees]
             .map(|id| (wallet.get(id).total, wallet.get(id).held));
-        assert_eq!(amounts, [(400, 0), (10, 0), (600, 0), (0, 0)]);
+        assert_eq!(amounts, [(394, 0), (10, 0), (602, 0), (0, 0), (4, 0)]);
     }
 
     #[test]
@@ -355,7 +384,12 @@ mod tests {
             seller_shares,
             notional: 600,
             buyer_hold: 600,
+            seller_value: 600,
             quantity: Quantity(10),
+            buyer_fee: 0,
+            buyer_fee_hold: 0,
+            seller_fee: 0,
+            fee_cash: None,
         });
     }
 

@@ -73,11 +73,12 @@ impl SharedWords {
     fn word(&self, word: usize) -> &AtomicU64 {
         assert!(word < self.len(), "word {word} of {}", self.len());
         #[expect(clippy::cast_ptr_alignment, reason = "a page, and a multiple of 8 into it")]
-        let word = self.map.as_mut_ptr().wrapping_add(word * size_of::<u64>()).cast::<u64>();
+        let word = self.map.as_mut_ptr().wrapping_add(word * size_of::<u64>()).cast::<AtomicU64>();
         // SAFETY: the word lies in the mapping (asserted), which lives as long as `self` and was no
         // longer than the file; it is aligned, and every process accesses it by atomic operations
-        // only. Stores go to a writable mapping (asserted in `store`, the only one who stores).
-        unsafe { AtomicU64::from_ptr(word) }
+        // only. Stores go to a writable mapping (asserted in `store`, the only one who stores); what a
+        // mapping to read sees are relaxed loads of eight bytes, which may be of read-only memory.
+        unsafe { &*word.cast_const() }
     }
 }
 

@@ -338,6 +338,84 @@ byte_enum! {
     }
 }
 
+byte_enum! {
+    /// Which orders of one owner never meet: a firm's rule.
+    SelfMatchKey {
+        /// All may meet.
+        None = 0,
+        /// Those of the firm.
+        Firm = 1,
+        /// Those of one account.
+        Account = 2,
+        /// Those of one of the firm's groups; those without one are a group too.
+        Group = 3,
+    }
+}
+
+byte_enum! {
+    /// What becomes of two orders that may not meet, as OUCH writes it. The one that comes decides.
+    SelfMatchStrategy {
+        /// The order that rests is canceled.
+        CancelOldest = b'O',
+        /// What is left of the order that comes is canceled.
+        CancelNewest = b'W',
+        /// Both lose the shares that they would have traded.
+        DecrementBoth = b'D',
+    }
+}
+
+byte_enum! {
+    /// Whom a limit is for. It holds for each order of the scope, or for each account in it: a limit of
+    /// a firm is one of each of its accounts, not of all of them together.
+    RiskScope {
+        /// Everyone.
+        Venue = b'V',
+        /// The accounts of a firm, or its ports.
+        Firm = b'F',
+        /// An account.
+        Account = b'A',
+        /// An instrument, whoever trades it.
+        Symbol = b'S',
+        /// An instrument, traded by the accounts of a firm.
+        FirmSymbol = b'G',
+        /// An instrument, traded by an account.
+        AccountSymbol = b'B',
+        /// A port.
+        Port = b'P',
+    }
+}
+
+byte_enum! {
+    /// What a limit limits; the unit of its value. What comes of an order beyond it is said by
+    /// `order_manager::risk`.
+    RiskKey {
+        /// Shares of an order.
+        OrderQuantity = 1,
+        /// Value of an order.
+        OrderNotional = 2,
+        /// How far beyond the reference price a limit may be, in basis points of it.
+        Collar = 3,
+        /// Shares of one instrument that an account may trade in a day, open orders included.
+        SharesPerDay = 4,
+        /// Open orders of an account.
+        OpenOrders = 5,
+        /// What an account buys and sells in a day, added up, open orders included.
+        GrossExposure = 6,
+        /// What an account buys and sells in a day, set against each other, open orders included.
+        NetExposure = 7,
+        /// New orders and replaces of a port in a second of log time.
+        MessageRate = 8,
+        /// The same, of one instrument.
+        SymbolMessageRate = 9,
+        /// Milliseconds in which an account may not enter the same order again.
+        DuplicateWindow = 10,
+        /// 1 = the instrument is not traded.
+        Restricted = 11,
+        /// 1 = no market orders.
+        NoMarketOrders = 12,
+    }
+}
+
 /// Why an order was refused: the numbers of OUCH 5.0. Zero in a record means "not refused".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u16)]
@@ -359,13 +437,20 @@ pub enum RejectReason {
     RoutingNotAllowed = 0x16,
     InvalidSymbol = 0x17,
     InvalidPrice = 0x1D,
+    SharesExceedThreshold = 0x1E,
     ExceedsMaxNotional = 0x1F,
     AggregateExposure = 0x20,
+    RestrictedStock = 0x22,
     ShortSellRestricted = 0x23,
+    FatFinger = 0x26,
+    SymbolMessageRate = 0x28,
     PortMessageRate = 0x29,
+    DuplicateOrder = 0x2A,
     MarketOrderNotAllowed = 0x2C,
     PreMarket = 0x2D,
     PostMarket = 0x2E,
+    OrderNotional = 0x30,
+    OrderQuantity = 0x31,
     InvalidSelfMatch = 0x40,
 }
 

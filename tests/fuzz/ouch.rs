@@ -127,6 +127,7 @@ fn outbound(bytes: &[u8]) {
         | Outbound::Replaced(_, elements)
         | Outbound::Executed(_, elements)
         | Outbound::Canceled(_, elements)
+        | Outbound::AiqCanceled(_, elements)
         | Outbound::CancelRejected(_, elements)
         | Outbound::Restated(_, elements)
         | Outbound::Modified(_, elements)
@@ -142,6 +143,7 @@ fn outbound(bytes: &[u8]) {
         Outbound::Replaced(m, _) => m.emit(&options, &mut out),
         Outbound::Executed(m, _) => m.emit(&options, &mut out),
         Outbound::Canceled(m, _) => m.emit(&options, &mut out),
+        Outbound::AiqCanceled(m, _) => m.emit(&options, &mut out),
         Outbound::CancelRejected(m, _) => m.emit(&options, &mut out),
         Outbound::Restated(m, _) => m.emit(&options, &mut out),
         Outbound::Modified(m, _) => m.emit(&options, &mut out),

@@ -176,6 +176,9 @@ pub(crate) fn said(message: &[u8]) -> String {
         Outbound::Canceled(m, _) => {
             format!("canceled #{} {} {}", m.user_ref_num, m.quantity, char::from(m.reason))
         }
+        Outbound::AiqCanceled(m, _) => {
+            format!("prevented #{} {} {}", m.user_ref_num, m.quantity, char::from(m.strategy))
+        }
         Outbound::Rejected(m, _) => format!("rejected #{} 0x{:02X}", m.user_ref_num, m.reason),
         Outbound::CancelRejected(m, _) => format!("cancel of #{} rejected", m.user_ref_num),
         Outbound::AccountAnswer(m, _) => format!("next #{}", m.next_user_ref_num),

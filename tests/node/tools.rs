@@ -175,7 +175,8 @@ fn market(node: &Node, what: &str, market: &Path) -> Command {
     command
 }
 
-/// The node's market with a firm more, its account and port, an instrument, and an account suspended.
+/// The node's market with a firm more, its account, port and limit, an instrument, fees, and an account
+/// suspended.
 fn wider_market(node: &Node) -> std::path::PathBuf {
     let text = fs::read_to_string(node.site.market()).unwrap();
     let wider = text.replacen("status = \"approved\"", "status = \"suspended\"", 1)
@@ -198,18 +199,27 @@ fn wider_market(node: &Node) -> std::path::PathBuf {
         firm = "GAMA"
         kind = "order_entry"
         default_account = 3001
+        [[limit]]
+        firm = "GAMA"
+        open_orders_max = 100
+        [[fee]]
+        account = 3001
+        maker_bp = "0"
+        taker_bp = "0.50"
         "#;
     let path = node.site.disk.join("wider.toml");
     fs::write(&path, wider).unwrap();
     path
 }
 
-const CHANGES: [&str; 7] = [
+const CHANGES: [&str; 9] = [
     "+ firm GAMA",
     "+ instrument HOOLI in USD, ticks of 0.0500",
     "~ account 1001: approved -> suspended",
     "+ account 3001 of GAMA, approved",
     "+ port GAMA01 of GAMA, order_entry",
+    "~ fees of everyone: none -> maker 0.00 bp, taker 0.50 bp to account 3001",
+    "~ limit of GAMA: open_orders_max: none -> 100",
     "+ opening balance of account 3001: 1000.0000 USD",
     "+ opening balance of account 3001: 70 HOOLI",
 ];
@@ -221,7 +231,7 @@ fn a_market_file_is_planned_and_applied_while_the_exchange_trades() {
     let same = node.site.market();
     assert_eq!(succeeds(&mut market(&node, "plan", &same)), "nothing to change\n");
     let wider = wider_market(&node);
-    let planned = CHANGES.join("\n") + "\n7 changes\n";
+    let planned = CHANGES.join("\n") + "\n9 changes\n";
     assert_eq!(succeeds(&mut market(&node, "plan", &wider)), planned);
 
     let new_secrets = node.site.disk.join("new-secrets");
@@ -230,7 +240,7 @@ fn a_market_file_is_planned_and_applied_while_the_exchange_trades() {
         command.arg("--new-secrets").arg(&new_secrets);
         succeeds(&mut command)
     };
-    assert_eq!(apply(), CHANGES.join(": done\n") + ": done\n7 changes\n");
+    assert_eq!(apply(), CHANGES.join(": done\n") + ": done\n9 changes\n");
     assert_eq!(apply(), "nothing to change\n");
     assert_eq!(succeeds(&mut market(&node, "plan", &wider)), "nothing to change\n");
 
@@ -261,7 +271,7 @@ fn a_market_file_is_planned_and_applied_while_the_exchange_trades() {
     assert_eq!(
         said,
         "~ account 1001: suspended -> approved\n\
-         1 change; 4 definitions that the file does not mention stay\n"
+         1 change; 6 definitions that the file does not mention stay\n"
     );
     node.stop_in_order();
     let (done, said) = run(&mut market(&node, "apply", &same));

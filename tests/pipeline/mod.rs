@@ -74,11 +74,12 @@ impl Drop for Directory {
 }
 
 impl Core {
-    /// With a market whose day is open: two firms, ALFA and BETA, with a port each, and ACME.
-    pub(crate) fn open(segment_bytes: u64) -> Self {
+    /// With a market whose day is open: two firms, ALFA and BETA, with a port each, and ACME; and what
+    /// else its file says.
+    pub(crate) fn open(segment_bytes: u64, rules: &str) -> Self {
         let directory = Directory::make();
         let key = load_or_create_cluster_key(&directory.0.join("cluster.key")).unwrap();
-        let market = Market::parse(Path::new("market"), &market_text()).unwrap();
+        let market = Market::parse(Path::new("market"), &(market_text() + rules)).unwrap();
         let secrets = PortSecrets::generate(market.port_names()).unwrap();
         let definitions = market.commands(&key, &secrets, OPENING).concat();
         let today = Date::of(OPENING);
@@ -146,8 +147,8 @@ impl Core {
 
 impl<T: Transport + std::fmt::Debug> Pipeline<T> {
     /// The whole path over `transport`, ready for logins.
-    pub(crate) fn open(transport: T, segment_bytes: u64) -> Self {
-        Self::open_throttled(transport, segment_bytes, None)
+    pub(crate) fn open(transport: T, segment_bytes: u64, rules: &str) -> Self {
+        Self::over(transport, Core::open(segment_bytes, rules), None)
     }
 
     /// The same, with a limit of messages a second for each session.
@@ -156,7 +157,10 @@ impl<T: Transport + std::fmt::Debug> Pipeline<T> {
         segment_bytes: u64,
         messages_per_second_max: Option<u32>,
     ) -> Self {
-        let mut core = Core::open(segment_bytes);
+        Self::over(transport, Core::open(segment_bytes, ""), messages_per_second_max)
+    }
+
+    fn over(transport: T, mut core: Core, messages_per_second_max: Option<u32>) -> Self {
         let (unused, _) = ring(1, 1);
         let commands = std::mem::replace(&mut core.commands, unused);
         let (datagrams_in, datagrams) = ring(RING_LINES, DATAGRAM_LINES_MAX);

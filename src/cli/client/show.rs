@@ -57,6 +57,17 @@ pub(super) fn text(sequence: u64, message: &Outbound<'_>, decimals: u8) -> Strin
                 cancel_reason(m.reason)
             ),
         ),
+        Outbound::AiqCanceled(m, _) => (
+            m.timestamp,
+            format!(
+                "canceled  ref {} {} ({}, {} prevented @{})",
+                m.user_ref_num,
+                m.quantity,
+                cancel_reason(m.reason),
+                m.prevented,
+                show_price(m.price.get(), decimals)
+            ),
+        ),
         Outbound::Rejected(m, _) => (
             m.timestamp,
             format!("rejected  ref {} ({})", m.user_ref_num, reject_reason(m.reason.get())),
@@ -131,6 +142,13 @@ pub(super) fn json(sequence: u64, message: &Outbound<'_>) -> Value {
             "sequence": sequence, "type": "canceled", "timestamp": m.timestamp.get(),
             "user_ref_num": m.user_ref_num.get(), "quantity": m.quantity.get(),
             "reason": char::from(m.reason).to_string(),
+        }),
+        Outbound::AiqCanceled(m, _) => json!({
+            "sequence": sequence, "type": "aiq_canceled", "timestamp": m.timestamp.get(),
+            "user_ref_num": m.user_ref_num.get(), "quantity": m.quantity.get(),
+            "reason": char::from(m.reason).to_string(), "prevented": m.prevented.get(),
+            "price": m.price.get(), "liquidity": char::from(m.liquidity).to_string(),
+            "strategy": char::from(m.strategy).to_string(),
         }),
         Outbound::Rejected(m, _) => json!({
             "sequence": sequence, "type": "rejected", "timestamp": m.timestamp.get(),
@@ -240,13 +258,20 @@ fn reject_reason(code: u16) -> String {
         RejectReason::RoutingNotAllowed,
         RejectReason::InvalidSymbol,
         RejectReason::InvalidPrice,
+        RejectReason::SharesExceedThreshold,
         RejectReason::ExceedsMaxNotional,
         RejectReason::AggregateExposure,
+        RejectReason::RestrictedStock,
         RejectReason::ShortSellRestricted,
+        RejectReason::FatFinger,
+        RejectReason::SymbolMessageRate,
         RejectReason::PortMessageRate,
+        RejectReason::DuplicateOrder,
         RejectReason::MarketOrderNotAllowed,
         RejectReason::PreMarket,
         RejectReason::PostMarket,
+        RejectReason::OrderNotional,
+        RejectReason::OrderQuantity,
         RejectReason::InvalidSelfMatch,
     ];
     match NAMED.iter().find(|reason| reason.code() == code) {

@@ -293,6 +293,12 @@ impl Desk {
         (order, self.trader.cancel(&order))
     }
 
+    fn canceled(&mut self, order: UserRefNum, quantity: u32) {
+        if self.trader.reduced(order, quantity).is_some() {
+            self.counts.canceled += 1;
+        }
+    }
+
     fn take(&mut self, message: Outbound, elapsed: Duration) {
         match message {
             Outbound::Accepted(accepted, _) => {
@@ -317,10 +323,10 @@ impl Desk {
                 }
             }
             Outbound::Canceled(canceled, _) => {
-                let order = UserRefNum(canceled.user_ref_num.get());
-                if self.trader.reduced(order, canceled.quantity.get()).is_some() {
-                    self.counts.canceled += 1;
-                }
+                self.canceled(UserRefNum(canceled.user_ref_num.get()), canceled.quantity.get());
+            }
+            Outbound::AiqCanceled(canceled, _) => {
+                self.canceled(UserRefNum(canceled.user_ref_num.get()), canceled.quantity.get());
             }
             Outbound::Rejected(rejected, _) => {
                 *self.counts.rejected.entry(rejected.reason.get()).or_default() += 1;

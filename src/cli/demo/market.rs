@@ -107,7 +107,7 @@ mod tests {
                 market.summary(),
                 format!(
                     "1 currencies, {} firms, {symbols} instruments, {brokers} accounts, {} ports, \
-                     {} opening balances",
+                     0 fees, 0 limits, {} opening balances",
                     brokers + 1,
                     brokers + 1,
                     brokers * (symbols + 1)

@@ -76,7 +76,8 @@ fn shorten(debug: &str) -> String {
     let inner = debug.split_once('(').and_then(|(_, inner)| inner.strip_suffix(')'));
     let mut shown = inner.unwrap_or(debug).to_owned();
     while let Some(start) = shown.find(", reserved") {
-        let value = start + shown[start..].find(": ").map_or(0, |colon| colon + 2);
+        let Some(colon) = shown[start..].find(": ") else { break };
+        let value = start + colon + 2;
         let rest = &shown[value..];
         let length = match rest.strip_prefix('[') {
             Some(array) => array.find(']').map(|end| end + 2),

@@ -13,8 +13,10 @@ pub(super) fn end(operator: &Operator) -> Result<(), CliError> {
     let request = operator.request();
     let header = CommandHeader::internal::<DayEnd>(Nanos::ZERO);
     session.send(Line::bytes(DayEnd { header, request, reserved: [0; 32] }.lines()))?;
-    answer(&mut session, request)?;
-    println!("day of session {} ended", session.session());
+    match answer(&mut session, request)? {
+        Answer::Done => println!("day of session {} ended", session.session()),
+        Answer::SessionOver => return Err(CliError::DayRolled),
+    }
     Ok(())
 }
 
@@ -38,7 +40,9 @@ pub(super) fn start(operator: &Operator, date: Option<Date>) -> Result<(), CliEr
         // The operator's own stream begins again with the day; the answer is in the new one.
         Answer::SessionOver => {
             session = operator.login(day.session, 1)?;
-            answer(&mut session, request)?;
+            if answer(&mut session, request)? == Answer::SessionOver {
+                return Err(CliError::DayRolled);
+            }
         }
     }
     println!("day {date} started, session {}", session.session());

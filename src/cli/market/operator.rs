@@ -37,6 +37,7 @@ pub(super) struct Operator {
 }
 
 /// What became of a command that was not refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     Done,
     SessionOver,
@@ -110,6 +111,8 @@ fn answered(event: &Event<'_>) -> Option<u64> {
         Event::AccountDefined(event) => Some(event.request),
         Event::BalanceChanged(event) => Some(event.request),
         Event::InstrumentDefined(event) => Some(event.request),
+        Event::FeeSet(event) => Some(event.request),
+        Event::RiskLimitSet(event) => Some(event.request),
         Event::CalendarSet(event) => Some(event.request),
         Event::PriceBandSet(event) => Some(event.request),
         Event::TradingAction(event) => Some(event.request),

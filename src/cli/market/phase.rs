@@ -2,7 +2,7 @@
 
 use zerocopy::FromZeros as _;
 
-use super::operator::{Operator, answer};
+use super::operator::{Answer, Operator, answer};
 use crate::cli::CliError;
 use crate::types::command::{CommandHeader, Halt, Resume, SetPhase};
 use crate::types::{Line, Nanos, Phase, Record, SessionId, Symbol};
@@ -90,8 +90,10 @@ pub(super) fn set(
 fn give(operator: &Operator, command: &impl Record, request: u64) -> Result<(), CliError> {
     let mut session = operator.login(SessionId::BLANK, 0)?;
     session.send(Line::bytes(command.lines()))?;
-    answer(&mut session, request)?;
-    println!("done");
+    match answer(&mut session, request)? {
+        Answer::Done => println!("done"),
+        Answer::SessionOver => return Err(CliError::DayRolled),
+    }
     Ok(())
 }
 

@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::OPENING_BIT;
+use super::fees::{self, FeeKey, FeeTerms};
+use super::limits::LimitKey;
 use crate::types::event::{
     AccountDefined, CalendarSet, CurrencyDefined, Event, FirmDefined, InstrumentDefined,
     PortDefined, PriceBandSet,
@@ -24,6 +26,9 @@ pub struct Defined {
     pub(super) schedules: BTreeMap<u8, CalendarSet>,
     pub(super) accounts: BTreeMap<AccountId, AccountDefined>,
     pub(super) ports: BTreeMap<PortName, PortDefined>,
+    pub(super) fees: BTreeMap<FeeKey, FeeTerms>,
+    /// The limits that hold, with 0 for one that was lifted.
+    pub(super) limits: BTreeMap<LimitKey, u64>,
     /// Accounts that traded, or got or paid more than opening balances.
     pub(super) used: BTreeSet<AccountId>,
     /// The references of the opening balances that were paid.
@@ -59,6 +64,13 @@ impl Defined {
             }
             Event::PortDefined(defined) => {
                 self.ports.insert(defined.name, *defined);
+            }
+            Event::FeeSet(set) => {
+                let (key, terms) = fees::of_event(set);
+                self.fees.insert(key, terms);
+            }
+            Event::RiskLimitSet(set) => {
+                self.limits.insert(LimitKey::from(set), set.value);
             }
             Event::BalanceChanged(changed) if changed.reference & OPENING_BIT != 0 => {
                 self.opened.insert(changed.reference);

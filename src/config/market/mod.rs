@@ -1,7 +1,9 @@
-//! The market file: currencies, firms, instruments, accounts and ports, and what the accounts begin
-//! with. A [`Plan`] makes commands of what a log has not; replay never reads it, and it holds no secret.
+//! The market file: currencies, firms, instruments, accounts, ports, fees and limits, and what the
+//! accounts begin with. A [`Plan`] makes commands of what a log has not; replay never reads it, and it holds no secret.
 
 mod defined;
+mod fees;
+mod limits;
 mod plan;
 mod schedule;
 mod table;
@@ -16,19 +18,19 @@ use zerocopy::FromZeros as _;
 
 use self::table::{
     AccountTable, CurrencyTable, DisconnectWord, File, FirmTable, InstrumentTable, KindWord,
-    PortTable, StatusWord,
+    PortTable, SelfMatchWord, StatusWord,
 };
 use super::error::{ConfigError, Source};
 use super::secrets::PortSecrets;
 use super::{Capacity, decimal};
 use crate::order_manager;
 use crate::types::command::{
-    AccountOpen, Calendar, CommandHeader, CurrencyDefine, FirmDefine, InstrumentDefine, PortDefine,
-    PriceBand, Transfer,
+    AccountOpen, Calendar, CommandHeader, CurrencyDefine, Fee, FirmDefine, InstrumentDefine,
+    PortDefine, PriceBand, RiskLimit, Transfer,
 };
 use crate::types::{
     AccountId, AccountStatus, AssetKind, ClusterKey, CurrencyCode, DisconnectPolicy, FirmCode,
-    Line, Nanos, PortKind, PortName, Price, Quantity, Symbol,
+    Line, Nanos, PortKind, PortName, Price, Quantity, SelfMatchKey, Symbol,
 };
 
 /// A market, proven by [`Market::load`]: every name it uses it defines, once.
@@ -44,6 +46,8 @@ pub struct Market {
     accounts: Vec<AccountOpen>,
     /// Their verifiers are blank until [`Market::commands`].
     ports: Vec<PortDefine>,
+    fees: Vec<Fee>,
+    limits: Vec<RiskLimit>,
     transfers: Vec<Transfer>,
 }
 
@@ -74,6 +78,8 @@ impl Market {
             schedules: Vec::new(),
             accounts: Vec::new(),
             ports: Vec::new(),
+            fees: Vec::new(),
+            limits: Vec::new(),
             transfers: Vec::new(),
         };
         for (index, table) in file.currency.into_iter().enumerate() {
@@ -103,6 +109,14 @@ impl Market {
         for (index, table) in file.port.into_iter().enumerate() {
             let port = market.port(&Keys::new(&source, "port", index), &table)?;
             market.ports.push(port);
+        }
+        for (index, table) in file.fee.into_iter().enumerate() {
+            let fee = market.fee(&Keys::new(&source, "fee", index), &table)?;
+            market.fees.push(fee);
+        }
+        for (index, table) in file.limit.into_iter().enumerate() {
+            let limits = market.limits_of(&Keys::new(&source, "limit", index), &table)?;
+            market.limits.extend(limits);
         }
         Ok(market)
     }
@@ -161,12 +175,14 @@ impl Market {
     #[must_use]
     pub fn summary(&self) -> String {
         format!(
-            "{} currencies, {} firms, {} instruments, {} accounts, {} ports, {} opening balances",
+            "{} currencies, {} firms, {} instruments, {} accounts, {} ports, {} fees, {} limits, {} opening balances",
             self.currencies.len(),
             self.firms.len(),
             self.instruments.len(),
             self.accounts.len(),
             self.ports.len(),
+            self.fees.len(),
+            self.limits.len(),
             self.transfers.len()
         )
     }
@@ -214,6 +230,13 @@ impl Market {
         Ok(FirmDefine {
             header: CommandHeader::internal::<FirmDefine>(Nanos::ZERO),
             code,
+            self_match_key: match table.self_match {
+                SelfMatchWord::None => SelfMatchKey::None,
+                SelfMatchWord::Firm => SelfMatchKey::Firm,
+                SelfMatchWord::Account => SelfMatchKey::Account,
+                SelfMatchWord::Group => SelfMatchKey::Group,
+            }
+            .byte(),
             open_orders_max: table.open_orders_max,
             ..FirmDefine::new_zeroed()
         })

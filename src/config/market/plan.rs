@@ -8,8 +8,9 @@ use std::fmt::{self, Display};
 
 use zerocopy::FromZeros as _;
 
+use super::limits::{self, LimitKey};
 use super::schedule::{describe_band, describe_schedule};
-use super::{Defined, Market, quoted};
+use super::{Defined, Market, fees, quoted};
 use crate::config::decimal;
 use crate::config::error::{ConfigError, Source};
 use crate::config::secrets::PortSecrets;
@@ -17,7 +18,8 @@ use crate::order_manager::Capacity;
 use crate::types::command::{AccountOpen, AccountUpdate, CommandHeader, PortDefine, Transfer};
 use crate::types::event::AccountDefined;
 use crate::types::{
-    AccountStatus, AssetKind, ClusterKey, DisconnectPolicy, Line, Nanos, PortKind, PortName, Record,
+    AccountStatus, AssetKind, ClusterKey, DisconnectPolicy, Line, Nanos, PortKind, PortName,
+    Record, SelfMatchKey,
 };
 
 /// What is to be done, each thing defined before it is used.
@@ -59,6 +61,8 @@ impl Plan {
         planner.schedules(market, defined);
         planner.accounts(market, defined);
         planner.ports(market, defined);
+        planner.fees(market, defined);
+        planner.limits(market, defined);
         planner.opening_balances(market, defined);
         let Planner { changes, differences, .. } = planner;
         if !differences.is_empty() {
@@ -123,9 +127,13 @@ fn unmentioned(market: &Market, defined: &Defined) -> usize {
     let accounts = defined.accounts.keys().filter(|&&number| !known(number)).count();
     let known = |name| market.ports.iter().any(|other| other.name == name);
     let ports = defined.ports.keys().filter(|&&name| !known(name)).count();
+    let known = |key| market.limits.iter().any(|other| LimitKey::from(other) == key);
+    let limits = defined.limits.iter().filter(|&(&key, &value)| value != 0 && !known(key)).count();
+    let known = |key| market.fees.iter().any(|other| fees::of_command(other).0 == key);
+    let fees = defined.fees.keys().filter(|&&key| !known(key)).count();
     let known = |group| market.schedules.iter().any(|other| other.group == group);
     let schedules = defined.schedules.keys().filter(|&&group| !known(group)).count();
-    currencies + firms + instruments + accounts + ports + schedules
+    currencies + firms + instruments + accounts + ports + schedules + limits + fees
 }
 
 /// A plan in the making.
@@ -158,7 +166,10 @@ impl Planner<'_> {
                 0 => Capacity::open_orders_default(defined.orders),
                 most => most,
             };
-            self.keys("firm", index).same("open_orders_max", &most, &there.open_orders_max);
+            let rules = (wanted.self_match_key, there.self_match_key);
+            let mut keys = self.keys("firm", index);
+            keys.same("open_orders_max", &most, &there.open_orders_max);
+            keys.same("self_match", self_match_word(rules.0), self_match_word(rules.1));
         }
     }
 
@@ -270,6 +281,32 @@ impl Planner<'_> {
         }
     }
 
+    /// All of a fee can be changed.
+    fn fees(&mut self, market: &Market, defined: &Defined) {
+        for wanted in &market.fees {
+            let (key, terms) = fees::of_command(wanted);
+            let there = defined.fees.get(&key);
+            if there != Some(&terms) {
+                let payer = fees::payer(wanted);
+                let (was, will_be) = (fees::shown(there), fees::shown(Some(&terms)));
+                self.add(format!("~ fees of {payer}: {was} -> {will_be}"), wanted);
+            }
+        }
+    }
+
+    /// All of a limit can be changed.
+    fn limits(&mut self, market: &Market, defined: &Defined) {
+        for wanted in &market.limits {
+            let there = defined.limits.get(&LimitKey::from(wanted)).copied().unwrap_or(0);
+            if wanted.value != there {
+                let limit = limits::describe(wanted);
+                let was = limits::shown(market, wanted, there);
+                let will_be = limits::shown(market, wanted, wanted.value);
+                self.add(format!("~ {limit}: {was} -> {will_be}"), wanted);
+            }
+        }
+    }
+
     fn opening_balances(&mut self, market: &Market, defined: &Defined) {
         for wanted in &market.transfers {
             let used = defined.used.contains(&wanted.account);
@@ -339,6 +376,16 @@ fn kind_word(kind: u8) -> &'static str {
         Some(PortKind::OrderEntry) => "order_entry",
         Some(PortKind::Admin) => "admin",
         Some(PortKind::DropCopy) => "drop_copy",
+        None => "?",
+    }
+}
+
+fn self_match_word(key: u8) -> &'static str {
+    match SelfMatchKey::from_byte(key) {
+        Some(SelfMatchKey::None) => "none",
+        Some(SelfMatchKey::Firm) => "firm",
+        Some(SelfMatchKey::Account) => "account",
+        Some(SelfMatchKey::Group) => "group",
         None => "?",
     }
 }

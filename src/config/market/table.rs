@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::fees::FeeTable;
+use super::limits::LimitTable;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
@@ -19,6 +22,10 @@ pub(super) struct File {
     pub(super) account: Vec<AccountTable>,
     #[serde(default)]
     pub(super) port: Vec<PortTable>,
+    #[serde(default)]
+    pub(super) fee: Vec<FeeTable>,
+    #[serde(default)]
+    pub(super) limit: Vec<LimitTable>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -34,6 +41,18 @@ pub(super) struct FirmTable {
     pub(super) code: String,
     #[serde(default)]
     pub(super) open_orders_max: u32,
+    #[serde(default)]
+    pub(super) self_match: SelfMatchWord,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum SelfMatchWord {
+    #[default]
+    None,
+    Firm,
+    Account,
+    Group,
 }
 
 #[derive(Debug, Deserialize)]

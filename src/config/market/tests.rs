@@ -45,12 +45,15 @@ fn the_example_becomes_commands_in_the_order_of_their_use() {
             }
             Command::AccountOpen(account) => {
                 kinds.push('A');
-                assert_eq!(account.status, AccountStatus::Approved.byte());
+                let fees = account.account == AccountId(9001);
+                assert_eq!(account.status == AccountStatus::Approved.byte(), !fees);
             }
             Command::PortDefine(port) => {
                 kinds.push('P');
                 assert!(key.verify(port.name, secrets.get(port.name).unwrap(), &port.verifier));
             }
+            Command::Fee(_) => kinds.push('$'),
+            Command::RiskLimit(_) => kinds.push('L'),
             Command::Transfer(transfer) => {
                 kinds.push('T');
                 assert!(references.insert(transfer.reference), "paid once");
@@ -64,18 +67,18 @@ fn the_example_becomes_commands_in_the_order_of_their_use() {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(kinds.iter().collect::<String>(), "CFFFIIIAAPPPTTTTTTTT");
+    assert_eq!(kinds.iter().collect::<String>(), "CFFFIIIAAAPPP$$LLLLLLLTTTTTTTT");
     assert_eq!(references.len(), 8);
     assert_eq!(
         market.summary(),
-        "1 currencies, 3 firms, 3 instruments, 2 accounts, 3 ports, 8 opening balances"
+        "1 currencies, 3 firms, 3 instruments, 3 accounts, 3 ports, 2 fees, 7 limits, 8 opening balances"
     );
 }
 
 #[test]
 fn a_market_larger_than_the_node_is_refused() {
     let market = parse(EXAMPLE).unwrap();
-    let enough = Capacity { orders: 1024, ports: 3, accounts: 2, instruments: 3 };
+    let enough = Capacity { orders: 1024, ports: 3, accounts: 3, instruments: 3 };
     assert!(market.fits(&enough).is_ok());
     let error = market.fits(&Capacity { instruments: 2, ..enough }).unwrap_err().to_string();
     assert_eq!(
@@ -233,7 +236,7 @@ fn a_group_id_is_one_account_of_its_firm() {
     );
     assert_eq!(
         parse(&text).unwrap_err().to_string(),
-        "market.toml: account[3].group_id = 5: is another account's of the same firm"
+        "market.toml: account[4].group_id = 5: is another account's of the same firm"
     );
 }
 
@@ -245,6 +248,87 @@ fn unknown_keys_and_words_are_named() {
     assert!(error.contains("unknown variant `trader`"), "{error}");
     let error = error_of("name = \"ALFA01\"", "name = \"ALFA01\"\nsecret = \"X\"");
     assert!(error.contains("unknown field `secret`"), "{error}");
+}
+
+#[test]
+fn fees_name_who_pays_them_and_where_they_go() {
+    let error = |table: &str| {
+        let error = parse(&format!("{EXAMPLE}\n[[fee]]\n{table}")).unwrap_err().to_string();
+        error.strip_prefix("market.toml: fee[2].").unwrap().to_owned()
+    };
+    let rates = "maker_bp = \"1\"\ntaker_bp = \"1.5\"\n";
+    for (table, expected) in [
+        ("", "account = (absent): is needed: all fees go to an account"),
+        ("account = 7", "account = 7: no account has this number"),
+        ("account = 1001", "* = (again): fees are set twice"),
+        ("firm = \"NONE\"", "firm = \"NONE\": no such firm"),
+        ("firm = \"BETA\"", "* = (again): fees are set twice"),
+        ("symbol = \"NONE\"", "symbol = \"NONE\": no such instrument"),
+        (
+            "firm = \"ALFA\"\nsymbol = \"ACME\"",
+            "symbol = \"ACME\": a firm's fees are for all symbols",
+        ),
+        (
+            "firm = \"ALFA\"\naccount = 1001",
+            "account = 1001: is named by the fees of everyone, in the first table",
+        ),
+    ] {
+        assert_eq!(error(&format!("{rates}{table}")), expected);
+    }
+    let firm = "firm = \"ALFA\"\nmaker_bp = \"0\"\ntaker_bp = ";
+    for (taker, expected) in [
+        ("-0.01", "must not be negative: who comes pays for who rested"),
+        ("1000.01", "must be at most 1000 basis points"),
+        ("0.001", "must have at most 2 decimals"),
+        ("--1", "must be a decimal number such as \"25.00\", without sign"),
+    ] {
+        assert_eq!(
+            error(&format!("{firm}\"{taker}\"")),
+            format!("taker_bp = \"{taker}\": {expected}")
+        );
+    }
+}
+
+#[test]
+fn a_limit_names_whom_it_is_for_and_what_it_bounds() {
+    let error = |table: &str| {
+        let error = parse(&format!("{EXAMPLE}\n[[limit]]\n{table}")).unwrap_err().to_string();
+        error.strip_prefix("market.toml: limit[3].").unwrap().to_owned()
+    };
+    for (table, expected) in [
+        ("firm = \"NONE\"", "firm = \"NONE\": no such firm"),
+        ("account = 7", "account = 7: no account has this number"),
+        ("port = \"NONE\"", "port = \"NONE\": no such port"),
+        ("symbol = \"NONE\"", "symbol = \"NONE\": no such instrument"),
+        ("currency = \"EUR\"", "currency = \"EUR\": no such currency"),
+        ("firm = \"ALFA\"", "* = (none): must name at least one limit"),
+        (
+            "firm = \"ALFA\"\naccount = 1001\ncollar_bp = 1",
+            "* = (several): must be only one of firm, account and port",
+        ),
+        (
+            "port = \"ALFA01\"\nsymbol = \"ACME\"\ncollar_bp = 1",
+            "symbol = \"ACME\": a port's limits are for all symbols",
+        ),
+        (
+            "symbol = \"ACME\"\ncurrency = \"USD\"\ncollar_bp = 1",
+            "currency = \"USD\": amounts are in the symbol's currency: leave it out",
+        ),
+        (
+            "gross_exposure_max = \"1.00\"",
+            "gross_exposure_max = \"1.00\": needs the key currency: it is an amount",
+        ),
+        (
+            "currency = \"USD\"\nnet_exposure_max = \"-1\"",
+            "net_exposure_max = \"-1\": must be a decimal number such as \"25.00\", without sign",
+        ),
+        ("order_quantity_max = 1000000", "order_quantity_max = 1000000: must be at most 999999"),
+        ("restricted = true", "restricted = 1: is no limit of everyone"),
+        ("symbol = \"ACME\"\nopen_orders_max = 1", "open_orders_max = 1: is no limit of a symbol"),
+        ("firm = \"BETA\"\nopen_orders_max = 1", "open_orders_max = 1: is set twice"),
+    ] {
+        assert_eq!(error(table), expected);
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use zerocopy::FromZeros as _;
 
+use super::render::decimal;
 use super::world::World;
 use super::{feed, invariants, replay, script};
 use crate::matching::{BookSide, Section};
@@ -56,9 +57,15 @@ proptest! {
     #[test]
     fn auctions_trade_as_much_as_they_can_in_order(
         first_trade: bool,
+        (maker, taker) in (-50_i64..50, 0_i64..50),
         steps in prop::collection::vec(step(), 1..200),
     ) {
         let mut world = World::open();
+        script::run(&mut world, "account 9 BETA");
+        let (maker, taker) = (decimal(maker, 2), decimal(taker, 2));
+        let fee = format!("fee venue account=9 maker={maker} taker={taker}");
+        let said = script::run(&mut world, &fee);
+        prop_assert!(said[0].starts_with("fee Venue"), "{said:?}");
         if first_trade {
             script::run(&mut world, "B1 buy 900 10 ACME @10.00");
             script::run(&mut world, "A1 sell 900 10 ACME @10.00");

@@ -36,8 +36,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_feed_alone_leads_to_the_same_books(steps in prop::collection::vec(step(), 1..150)) {
-        let mut world = World::open();
+    fn the_feed_alone_leads_to_the_same_books(
+        steps in prop::collection::vec(step(), 1..150),
+        rule in 0_u8..4,
+    ) {
+        let mut world = World::ruled(rule);
         for (number, step) in (1..).zip(steps) {
             script::run(&mut world, &line(&step, number));
         }

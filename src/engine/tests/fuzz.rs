@@ -29,7 +29,7 @@ proptest! {
 
     #[test]
     fn no_bytes_break_the_engine(mutants in prop::collection::vec(mutant(), 1..80)) {
-        let mut world = World::open();
+        let mut world = owners();
         let corpus = corpus();
         let mut broken = None;
         for (number, mutant) in (1..).zip(mutants) {
@@ -57,9 +57,26 @@ fn is_whole(lines: &[Line]) -> bool {
     size == Some(lines[0].0[1]) && size.map(usize::from) == Some(lines.len())
 }
 
+/// The market, and a firm whose orders do not meet each other.
+fn owners() -> World {
+    let mut world = World::open();
+    for line in [
+        "firm GAMA selfmatch=1",
+        "account 6 GAMA",
+        "port G1 GAMA orders account=6",
+        "deposit 6 10,000.00 USD",
+        "deposit 6 1,000 ACME",
+        "up G1",
+        "fee venue account=2 maker=1.23 taker=4.56",
+    ] {
+        script::run(&mut world, line);
+    }
+    world
+}
+
 /// At least one command of every kind, most of them orders.
 fn corpus() -> Vec<Vec<Line>> {
-    let mut world = World::open();
+    let mut world = owners();
     for line in [
         "A1 sell 1 100 ACME @10.00",
         "A2 buy 1 60 ACME @10.00 ioc",
@@ -68,6 +85,10 @@ fn corpus() -> Vec<Vec<Line>> {
         "B1 buy 2 200 BOLT @10.00",
         "A1 short 3 50 CHIP @10.00 account=5",
         "B1 buy 3 50 CHIP @10.00",
+        "G1 sell 1 60 ACME @10.00",
+        "G1 buy 2 60 ACME @10.00 selfmatch=O",
+        "G1 buy 3 90 ACME @10.01 selfmatch=D",
+        "G1 sell 4 90 ACME @9.99",
         "A1 cancel 1",
         "B1 cancel 2 to 100",
         "B1 replace 2 by 4 300 @9.95",
@@ -79,6 +100,10 @@ fn corpus() -> Vec<Vec<Line>> {
         "A1 buy 7 100 ACME @9.90 tif=6 expires=2",
         "B1 sell 7 100 ACME @9.95 postonly=P",
         "A1 modify 5 sell to 50",
+        "G1 sell 5 90 ACME @9.98 floor=30",
+        "G1 sell 6 90 ACME @9.98 display=N",
+        "G1 buy 7 60 ACME @market ioc min=20 selfmatch=D",
+        "G1 buy 8 40 ACME @9.98 ioc min=40 selfmatch=O",
         "A1 short 8 50 CHIP @10.00 account=5",
         "A1 modify 8 exempt to 40",
         "A1 masscancel 9 symbol=ACME side=sell",
@@ -107,7 +132,16 @@ fn corpus() -> Vec<Vec<Line>> {
         "wait 1s",
         "up A2",
         "as OPS #1 deposit 1 10.00 USD",
-        "as OPS #2 firm GAMA",
+        "as OPS #2 firm OMEG",
+        "fee venue account=2 maker=-5.00 taker=7.01",
+        "fee firm ALFA maker=3.33 taker=0",
+        "as OPS #3 limit firm ALFA ACME OrderQuantity 200",
+        "as OPS #4 limit venue USD GrossExposure 1000.00",
+        "as OPS #5 limit account 1 SharesPerDay 500",
+        "limit symbol ACME Collar 100",
+        "limit venue DuplicateWindow 10",
+        "limit port A1 MessageRate 5",
+        "limit venue SymbolMessageRate 3",
         "term 2",
         "day end",
     ] {

@@ -92,6 +92,26 @@ fn operators_define_the_market_and_are_told_why_not() {
 }
 
 #[test]
+fn limits_hold_for_every_order_from_then_on() {
+    tell("risk");
+}
+
+#[test]
+fn limits_of_value_count_what_is_open_and_what_was_traded() {
+    tell("exposure");
+}
+
+#[test]
+fn orders_of_one_owner_never_trade_with_each_other() {
+    tell("self_match");
+}
+
+#[test]
+fn trades_cost_what_was_said_when_their_orders_entered() {
+    tell("fees");
+}
+
+#[test]
 fn instruments_move_through_phases_that_take_their_own_orders() {
     tell("phases");
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::world::World;
 use crate::matching::{BookSide, Section};
 use crate::order_manager::Asset;
-use crate::types::{InstrumentId, OrderRef, Phase, notional};
+use crate::types::{CurrencyId, InstrumentId, OrderRef, Phase, notional};
 
 /// # Panics
 /// If anything below does not hold.
@@ -15,6 +15,9 @@ pub(super) fn hold(world: &World) {
     let mut held = BTreeMap::new();
     let mut of_port = BTreeMap::new();
     let mut of_firm = BTreeMap::new();
+    let mut of_account = BTreeMap::new();
+    // By account and currency: the value of what is open to buy and to sell.
+    let mut open_value: BTreeMap<(u32, u16), [i64; 2]> = BTreeMap::new();
     let mut orders = 0;
     for instrument in manager.instruments.rows() {
         let best = |side| books.levels(instrument.id, side).next().map(|level| level.price);
@@ -55,10 +58,13 @@ pub(super) fn hold(world: &World) {
                 *of_port.entry(owner.port).or_insert(0) += 1;
                 *of_firm.entry(owner.firm).or_insert(0) += 1;
                 let account = manager.account(owner.account).unwrap();
+                *of_account.entry(account).or_insert(0) += 1;
+                let worth = instrument.trading.worth(order.price);
+                let value = notional(worth, order.open, instrument.scale).unwrap();
+                let open = open_value.entry((account, instrument.currency.0)).or_default();
+                open[usize::from(!owner.side.is_buy())] += value;
                 let (asset, amount) = if owner.side.is_buy() {
-                    let worth = instrument.trading.worth(order.price);
-                    let value = notional(worth, order.open, instrument.scale).unwrap();
-                    (Asset::Cash(instrument.currency), value)
+                    (Asset::Cash(instrument.currency), value + owner.fee.hold(value))
                 } else {
                     (Asset::Shares(instrument.id), i64::from(order.open.0))
                 };
@@ -87,13 +93,23 @@ pub(super) fn hold(world: &World) {
         assert_eq!(firm.open_orders, of_firm.get(&firm.id).copied().unwrap_or(0));
     }
 
+    for (number, account) in (1..).zip(manager.accounts.rows()) {
+        assert_eq!(account.open_orders, of_account.get(&number).copied().unwrap_or(0));
+    }
+    for (&(account, currency), &open) in &open_value {
+        let cash = manager.wallet.find(account, Asset::Cash(CurrencyId(currency))).unwrap();
+        assert_eq!(manager.limits.open_value(cash), open, "of account {account}");
+    }
+
     let mut sums: BTreeMap<String, (Asset, i128)> = BTreeMap::new();
     for balance in manager.wallet.balances() {
         let asset = format!("{:?}", balance.asset);
         let expected = held.remove(&(balance.account, asset.clone())).unwrap_or(0);
         assert_eq!(balance.held, expected, "{balance:?}");
         let short = matches!(balance.asset, Asset::Shares(id) if sells_short(world, id));
-        assert!(short || balance.available() >= 0, "{balance:?}");
+        let id = manager.wallet.find(balance.account, balance.asset);
+        let fees = matches!(balance.asset, Asset::Cash(c) if manager.fee_cash(c) == id);
+        assert!(short || fees || balance.available() >= 0, "{balance:?}");
         sums.entry(asset).or_insert((balance.asset, 0)).1 += i128::from(balance.total);
     }
     assert!(held.is_empty(), "held of no balance: {held:?}");

@@ -17,6 +17,7 @@ mod phases;
 mod render;
 mod render_orders;
 mod replay;
+mod risk;
 mod script;
 mod script_requests;
 mod world;

@@ -3,10 +3,14 @@
 //! One list of orders in the order of entry; nothing is held, what is available is counted from the
 //! list each time. It shares the notation with the engine and nothing else.
 
+mod fills;
+mod limits;
 mod requests;
 
 use std::collections::BTreeMap;
 
+use self::fills::Filled;
+pub(super) use self::limits::Limit;
 use super::render::decimal;
 use crate::types::Nanos;
 
@@ -82,6 +86,8 @@ pub(super) struct Ticket {
     pub(super) immediate: bool,
     /// 0 = the port's own.
     pub(super) account: u32,
+    /// What becomes of it and an order of its owner, if it says.
+    pub(super) strategy: Option<char>,
     pub(super) wishes: Wishes,
 }
 
@@ -137,11 +143,28 @@ struct Order {
     part: u32,
     /// Where it stands among those of its price: they trade in the order of this.
     place: (bool, u64),
+    /// Value of what it traded since it rests, of which its fee is a part.
+    traded: i64,
 }
 
-#[derive(Debug, Default)]
+/// What trades cost, in millionths.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Rates {
+    pub(super) maker: i64,
+    pub(super) taker: i64,
+}
+
+/// The account that gets the fees.
+pub(super) const FEES: u32 = 4;
+
+#[derive(Clone, Debug, Default)]
 pub(super) struct Naive {
     orders: Vec<Order>,
+    /// Which orders of a firm may not meet: 0 = none, 1 all, 2 those of an account, 3 those of a group.
+    self_match_key: u8,
+    /// Of each listing; 0 = none yet.
+    last_price: [u64; LISTINGS.len()],
+    done: limits::Done,
     cash: BTreeMap<u32, i64>,
     shares: BTreeMap<(u32, usize), i64>,
     last_number: [u32; LOGINS.len()],
@@ -151,14 +174,15 @@ pub(super) struct Naive {
     places: u64,
     disabled: BTreeMap<&'static str, bool>,
     now: Nanos,
+    rates: Rates,
 }
 
 impl Naive {
     /// With the balances of `market.txt`.
-    pub(super) fn new(now: Nanos) -> Self {
-        let mut naive = Self { now, ..Self::default() };
+    pub(super) fn new(now: Nanos, rates: Rates, self_match_key: u8) -> Self {
+        let mut naive = Self { self_match_key, now, rates, ..Self::default() };
         naive.cash.extend([(1, 10_000_000_000), (2, 10_000_000_000), (3, 10_000_000)]);
-        naive.cash.insert(5, 100_000_000);
+        naive.cash.extend([(FEES, 0), (5, 100_000_000)]);
         for account in [1, 2] {
             naive.shares.extend([((account, 0), 10_000), ((account, 1), 10_000)]);
         }
@@ -218,7 +242,7 @@ impl Naive {
             return Vec::new();
         }
         self.last_number[login] = ticket.number;
-        if let Some(reason) = self.refuse(ticket) {
+        if let Some(reason) = self.refuse(ticket, true) {
             return vec![format!("rejected {} {reason}", name(ticket))];
         }
         let end = match (self.trades(ticket), ticket.immediate) {
@@ -231,29 +255,12 @@ impl Naive {
         said
     }
 
-    /// Whether it meets anybody, and as many as it asks for.
+    /// Whether it meets anybody, and trades as many as it asks for.
     fn trades(&self, ticket: &Ticket) -> bool {
         let ticket = self.limited(ticket);
-        let there: u32 = self.crossed(&ticket).map(|(_, order)| order.open).sum();
-        there > 0 && there >= ticket.wishes.min
-    }
-
-    /// The same with the worst price it may trade at.
-    fn limited(&self, ticket: &Ticket) -> Ticket {
-        if ticket.price != MARKET {
-            return *ticket;
-        }
-        let any = Ticket { price: if ticket.side == "buy" { u64::MAX } else { 0 }, ..*ticket };
-        let mut prices: Vec<_> = self
-            .crossed(&any)
-            .flat_map(|(_, order)| vec![order.ticket.price; order.open as usize])
-            .collect();
-        prices.sort_unstable();
-        if ticket.side != "buy" {
-            prices.reverse();
-        }
-        prices.truncate(ticket.quantity as usize);
-        Ticket { price: prices.last().copied().unwrap_or(0), ..*ticket }
+        let enough =
+            ticket.wishes.min == 0 || self.clone().fill(&ticket).traded >= ticket.wishes.min;
+        self.opposite(&ticket).is_some() && enough
     }
 
     /// The shares of a ticket are those that are still to trade.
@@ -269,52 +276,8 @@ impl Naive {
         let crosses = self.opposite(ticket).is_some();
         let mut said = Vec::new();
         let account = account_of(ticket);
-        let mut open = ticket.quantity;
-        while open > 0
-            && let Some(at) = self.opposite(ticket)
-        {
-            let resting = &mut self.orders[at];
-            let is_shown = resting.shown > 0;
-            let quantity = open.min(if is_shown { resting.shown } else { resting.open });
-            open -= quantity;
-            resting.open -= quantity;
-            resting.executed += quantity;
-            if is_shown {
-                resting.shown -= quantity;
-            }
-            let next_part = is_shown && resting.shown == 0 && resting.open > 0;
-            if next_part {
-                self.places += 1;
-                resting.shown = shown_of(&resting.ticket, resting.open);
-                resting.part += 1;
-                resting.place = (false, self.places);
-            }
-            let resting = *resting;
-            if resting.open == 0 {
-                self.orders.remove(at);
-            }
-            let price = resting.ticket.price;
-            let paid = worth(price, quantity, ticket.listing);
-            let (buyer, seller) = if ticket.side == "buy" {
-                (account, resting.account)
-            } else {
-                (resting.account, account)
-            };
-            *self.cash.entry(buyer).or_default() -= paid;
-            *self.cash.entry(seller).or_default() += paid;
-            *self.shares.entry((buyer, ticket.listing)).or_default() += i64::from(quantity);
-            *self.shares.entry((seller, ticket.listing)).or_default() -= i64::from(quantity);
-            let price = decimal(price.try_into().unwrap(), listing.decimals);
-            let fill = format!("{quantity} {} @{price}", listing.symbol);
-            let how = if is_shown { "Added" } else { "AddedHidden" };
-            let first =
-                format!("executed {} {fill} {how}, {} left *", name(&resting.ticket), resting.open);
-            said.extend([first, format!("executed {} {fill} Removed, {open} left", name(ticket))]);
-            if next_part {
-                let (name, shown) = (name(&resting.ticket), resting.shown);
-                said.push(format!("restated {name} shows {shown} @{price} *"));
-            }
-        }
+        let Filled { said: fills, open, traded } = self.fill(ticket);
+        said.extend(fills);
         if open == 0 {
             return said;
         }
@@ -327,56 +290,24 @@ impl Naive {
             let price = decimal(ticket.price.try_into().unwrap(), listing.decimals);
             said.push(format!("rested {} {shown} {} @{price} *", name(ticket), listing.symbol));
         }
-        let executed = executed_before + ticket.quantity - open;
+        let executed = executed_before + traded;
         let lifetime = Some(ticket.wishes.expires).filter(|&seconds| seconds != 0);
         let deadline = lifetime.map(|seconds| self.now.after(Nanos::from_secs(seconds)));
         self.places += 1;
-        let (ticket, part, place) = (*ticket, 0, (shown == 0, self.places));
-        self.orders.push(Order { ticket, account, open, executed, deadline, shown, part, place });
-        said
-    }
-
-    pub(super) fn replace(&mut self, change: &Change) -> Vec<String> {
-        let Change { login, original, number, quantity, ticks, immediate, wishes } = *change;
-        let Some(at) = self.find(login, original) else { return Vec::new() };
-        if self.down[login] || number <= self.last_number[login] {
-            return Vec::new();
-        }
-        let order = self.orders[at];
-        let tick = LISTINGS[order.ticket.listing].tick.cast_signed();
-        let price = match ticks {
-            Shift::Ticks(ticks) => order.ticket.price.checked_add_signed(ticks * tick).unwrap(),
-            Shift::Off => order.ticket.price + 1,
-            Shift::Market => MARKET,
+        let (part, place) = (0, (shown == 0, self.places));
+        let order = Order {
+            ticket: *ticket,
+            account,
+            open,
+            executed,
+            traded: 0,
+            deadline,
+            shown,
+            part,
+            place,
         };
-        let quantity = quantity.saturating_sub(order.executed);
-        let account = order.account;
-        let ticket = Ticket { number, quantity, price, immediate, account, wishes, ..order.ticket };
-        let gone = self.take(at, order.open, "User");
-        match self.refuse(&ticket) {
-            Some("PortMessageRate") => {
-                self.orders.insert(at, order);
-                self.last_number[login] = number;
-                vec![format!("rejected {} PortMessageRate", name(&ticket))]
-            }
-            Some(_) => gone,
-            None => {
-                self.last_number[login] = number;
-                let end = match (self.trades(&ticket), immediate) {
-                    (true, _) => " trading",
-                    (false, true) => " dead",
-                    (false, false) => "",
-                };
-                let rests = !immediate && !self.trades(&ticket);
-                let is_seen = order.shown > 0 || (rests && shown_of(&ticket, quantity) > 0);
-                let (old, new) = (name(&order.ticket), name(&ticket));
-                let feed = if is_seen { " *" } else { "" };
-                let mut said =
-                    vec![format!("replaced {old} by {new} {}{end}{feed}", terms(&ticket))];
-                said.extend(self.trade(&ticket, order.executed));
-                said
-            }
-        }
+        self.orders.push(order);
+        said
     }
 
     fn takes_message(&mut self, login: usize) -> bool {
@@ -433,7 +364,8 @@ impl Naive {
         format!("{total} {}, {held} held", LISTINGS[listing].symbol)
     }
 
-    fn refuse(&mut self, ticket: &Ticket) -> Option<&'static str> {
+    /// `is_new`: it replaces no other.
+    fn refuse(&mut self, ticket: &Ticket, is_new: bool) -> Option<&'static str> {
         let (listing, login) = (&LISTINGS[ticket.listing], &LOGINS[ticket.login]);
         if !self.takes_message(ticket.login) {
             return Some("PortMessageRate");
@@ -451,7 +383,12 @@ impl Naive {
         if post_only && ticket.immediate {
             return Some("Other");
         }
-        if ticket.price == MARKET && !ticket.immediate {
+        let known = matches!(ticket.strategy, None | Some('W' | 'O' | 'D'));
+        if !known || (ticket.strategy.is_some() && self.self_match_key == 0) {
+            return Some("InvalidSelfMatch");
+        }
+        let has_price = self.last_price[ticket.listing] > 0;
+        if ticket.price == MARKET && !(ticket.immediate && has_price) {
             return Some("MarketOrderNotAllowed");
         }
         if ticket.price != MARKET
@@ -480,11 +417,14 @@ impl Naive {
         if !ticket.immediate && (of_port >= login.open_max || of_firm >= login.firm_open_max) {
             return Some("Other");
         }
+        let value = worth(self.price_held(ticket), ticket.quantity, ticket.listing);
+        if let Some(reason) = self.refuse_for_limits(ticket, value, is_new) {
+            return Some(reason);
+        }
         let enough = match ticket.side {
             "buy" => {
                 let available = self.cash[&account] - self.cash_held(account);
-                let limit = self.limited(ticket).price;
-                available >= worth(limit, ticket.quantity, ticket.listing)
+                available >= value + due(value, self.rates.maker.max(self.rates.taker)).max(0)
             }
             "sell" => {
                 let total = self.shares.get(&(account, ticket.listing)).copied().unwrap_or(0);
@@ -493,12 +433,24 @@ impl Naive {
             }
             _ => true,
         };
-        (!enough).then_some("AggregateExposure")
+        if !enough {
+            return Some("AggregateExposure");
+        }
+        if is_new {
+            self.remember(ticket);
+        }
+        None
     }
 
     fn cash_held(&self, account: u32) -> i64 {
         let buys = self.orders.iter().filter(|o| o.account == account && o.ticket.side == "buy");
-        buys.map(|order| worth(order.ticket.price, order.open, order.ticket.listing)).sum()
+        let maker = self.rates.maker;
+        let holds = buys.map(|order| {
+            let worth = worth(order.ticket.price, order.open, order.ticket.listing);
+            let fee = due(order.traded + worth, maker) - due(order.traded, maker);
+            worth + fee.max(0)
+        });
+        holds.sum()
     }
 
     fn shares_held(&self, account: u32, listing: usize) -> i64 {
@@ -536,8 +488,16 @@ impl Naive {
         })
     }
 
-    /// Takes shares from an order, hidden ones first.
+    /// Cancels shares of an order.
     fn take(&mut self, at: usize, quantity: u32, reason: &str) -> Vec<String> {
+        let Order { open, ref ticket, .. } = self.orders[at];
+        let leaves = open - quantity;
+        let gone = format!("canceled {} {quantity} {reason}, {leaves} left", name(ticket));
+        self.cut(at, quantity, gone)
+    }
+
+    /// Takes shares from an order, hidden ones first, and says so to its owner and the feed.
+    fn cut(&mut self, at: usize, quantity: u32, gone: String) -> Vec<String> {
         let order = &mut self.orders[at];
         order.open -= quantity;
         let (leaves, name) = (order.open, name(&order.ticket));
@@ -549,7 +509,6 @@ impl Naive {
         if leaves == 0 {
             self.orders.remove(at);
         }
-        let gone = format!("canceled {name} {quantity} {reason}, {leaves} left");
         if was_shown && first_part && (leaves == 0 || shown == quantity) {
             return vec![gone + " *"];
         }
@@ -578,6 +537,11 @@ fn shown_of(ticket: &Ticket, open: u32) -> u32 {
 
 fn account_of(ticket: &Ticket) -> u32 {
     if ticket.account == 0 { LOGINS[ticket.login].account } else { ticket.account }
+}
+
+/// The fee of all that was traded, without what is less than a unit.
+fn due(traded: i64, rate: i64) -> i64 {
+    i64::try_from(i128::from(traded) * i128::from(rate) / 1_000_000).unwrap()
 }
 
 fn worth(price: u64, quantity: u32, listing: usize) -> i64 {

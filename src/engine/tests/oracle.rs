@@ -4,7 +4,9 @@
 use proptest::prelude::*;
 
 use super::invariants;
-use super::naive::{Change, LISTINGS, LOGINS, MARKET, Naive, Shift, Ticket, Wishes};
+use super::naive::{
+    Change, FEES, LISTINGS, LOGINS, Limit, MARKET, Naive, Rates, Shift, Ticket, Wishes,
+};
 use super::render::decimal;
 use super::script;
 use super::world::World;
@@ -35,6 +37,7 @@ pub(super) enum Step {
         enables: bool,
     },
     Query(usize),
+    Limit(Limit),
     LogOut(usize),
     LogIn(usize),
     Wait {
@@ -48,9 +51,17 @@ proptest! {
     #[test]
     fn the_engine_says_what_the_naive_exchange_says(
         steps in prop::collection::vec(step(), 1..150),
+        rates in rates(),
+        rule in 0_u8..4,
     ) {
-        let mut world = World::open();
-        let mut naive = Naive::new(world.now);
+        let mut world = World::ruled(rule);
+        if let Some(Rates { maker, taker }) = rates {
+            let (maker, taker) = (decimal(maker, 2), decimal(taker, 2));
+            let fee = format!("fee venue account={FEES} maker={maker} taker={taker}");
+            let said = script::run(&mut world, &fee);
+            prop_assert!(said[0].starts_with("fee Venue"), "{said:?}");
+        }
+        let mut naive = Naive::new(world.now, rates.unwrap_or_default(), rule);
         for (number, step) in (1..).zip(steps) {
             let line = line(&step, number);
             let said = script::run(&mut world, &line);
@@ -69,6 +80,7 @@ proptest! {
                     naive.switch(login, number_at(number), enables)
                 }
                 Step::Query(login) => naive.query(login),
+                Step::Limit(limit) => naive.limit(limit),
                 Step::LogOut(login) => naive.log_out(login),
                 Step::LogIn(login) => naive.log_in(login),
                 Step::Wait { .. } => Vec::new(),
@@ -82,7 +94,7 @@ proptest! {
             let symbol = row.symbol;
             let book = script::run(&mut world, &format!("show book {symbol}"));
             prop_assert_eq!(book, [naive.book(listing)]);
-            for account in [1, 2, 3, 5] {
+            for account in [1, 2, 3, FEES, 5] {
                 let shares = script::run(&mut world, &format!("show balance {account} {symbol}"));
                 prop_assert_eq!(shares, [naive.shares(account, listing)]);
                 let cash = script::run(&mut world, &format!("show balance {account} USD"));
@@ -90,6 +102,15 @@ proptest! {
             }
         }
     }
+}
+
+/// None, or such that they are worth a unit now and then.
+fn rates() -> impl Strategy<Value = Option<Rates>> {
+    let rates = (-1_000_i64..1_000, 0_i64..1_000).prop_map(|(maker, taker)| Rates { maker, taker });
+    prop::option::of(prop_oneof![
+        rates.clone(),
+        rates.prop_map(|Rates { maker, taker }| Rates { maker: maker * 100, taker: taker * 100 }),
+    ])
 }
 
 pub(super) fn step() -> impl Strategy<Value = Step> {
@@ -106,6 +127,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => (login.clone(), prop::bool::weighted(0.7))
             .prop_map(|(login, enables)| Step::Switch { login, enables }),
         1 => login.clone().prop_map(Step::Query),
+        2 => limit().prop_map(Step::Limit),
         1 => login.clone().prop_map(Step::LogOut),
         1 => login.prop_map(Step::LogIn),
         2 => (1_u64..8).prop_map(|seconds| Step::Wait { seconds }),
@@ -133,13 +155,60 @@ fn ticket() -> impl Strategy<Value = Ticket> {
     });
     let side = prop_oneof![8 => Just("buy"), 7 => Just("sell"), 1 => Just("short")];
     let account = prop_oneof![20 => Just(0), 1 => 1_u32..7];
-    (0..LOGINS.len(), side, terms, prop::bool::weighted(0.2), account, wishes()).prop_map(
-        |(login, side, (listing, price, quantity), immediate, account, wishes)| {
+    let owner = (account, strategy());
+    (0..LOGINS.len(), side, terms, prop::bool::weighted(0.2), owner, wishes()).prop_map(
+        |(login, side, (listing, price, quantity), immediate, (account, strategy), wishes)| {
             let account = if side == "short" { 5 } else { account };
             let immediate = immediate || (price == MARKET && quantity % 70 != 0);
-            Ticket { login, number: 0, side, quantity, listing, price, immediate, account, wishes }
+            Ticket {
+                login,
+                number: 0,
+                side,
+                quantity,
+                listing,
+                price,
+                immediate,
+                account,
+                strategy,
+                wishes,
+            }
         },
     )
+}
+
+/// Most name none, and few one that there is not.
+fn strategy() -> impl Strategy<Value = Option<char>> {
+    prop_oneof![
+        20 => Just(None),
+        6 => prop_oneof![Just('W'), Just('O'), Just('D')].prop_map(Some),
+        1 => Just(Some('X')),
+    ]
+}
+
+/// Near what the orders ask for, and often none any more.
+fn limit() -> impl Strategy<Value = Limit> {
+    const AMOUNT: i64 = 1_000_000_000;
+    let keys = prop_oneof![
+        (Just("OrderQuantity"), any_of(&["venue", "firm ALFA", "account 2 ACME"]), 30_i64..900),
+        (Just("Collar"), any_of(&["venue", "symbol BOLT", "account 1"]), 1_i64..100),
+        (Just("NoMarketOrders"), any_of(&["symbol CHIP", "firm BETA"]), 1_i64..2),
+        (Just("Restricted"), any_of(&["firm BETA BOLT", "account 1 CHIP"]), 1_i64..2),
+        (Just("OrderNotional"), any_of(&["venue USD", "symbol ACME"]), AMOUNT..12 * AMOUNT),
+        (Just("SharesPerDay"), any_of(&["account 1 ACME", "symbol BOLT"]), 100_i64..3_000),
+        (Just("OpenOrders"), any_of(&["account 1", "firm BETA"]), 1_i64..6),
+        (Just("GrossExposure"), any_of(&["account 1 USD", "venue USD"]), 5 * AMOUNT..60 * AMOUNT),
+        (Just("NetExposure"), any_of(&["account 2 USD", "firm ALFA USD"]), 2 * AMOUNT..30 * AMOUNT),
+        (Just("DuplicateWindow"), any_of(&["venue", "account 1"]), 1_i64..10_000),
+    ];
+    (keys, prop::bool::ANY).prop_map(|((key, subject, value), is_set)| Limit {
+        subject,
+        key,
+        value: if is_set { value } else { 0 },
+    })
+}
+
+fn any_of(subjects: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
+    prop::sample::select(subjects)
 }
 
 /// Most orders wish for nothing.
@@ -213,15 +282,16 @@ pub(super) fn line(step: &Step, number: u32) -> String {
         Step::Enter(ticket) => {
             let Ticket { login, number, side, quantity, listing, price, .. } =
                 numbered(*ticket, number);
-            let Ticket { account, immediate, wishes, .. } = *ticket;
+            let Ticket { account, immediate, strategy, wishes, .. } = *ticket;
             let (symbol, decimals) = (LISTINGS[listing].symbol, LISTINGS[listing].decimals);
             let price = match price {
                 MARKET => "market".to_owned(),
                 price => decimal(price.try_into().unwrap(), decimals),
             };
             let (port, wishes) = (LOGINS[login].name, words(immediate, wishes));
+            let strategy = strategy.map_or(String::new(), |byte| format!(" selfmatch={byte}"));
             format!(
-                "{port} {side} {number} {quantity} {symbol} @{price} {wishes} account={account}"
+                "{port} {side} {number} {quantity} {symbol} @{price} {wishes} account={account}{strategy}"
             )
         }
         Step::Replace(change) => {
@@ -251,6 +321,7 @@ pub(super) fn line(step: &Step, number: u32) -> String {
             let verb = if *enables { "enable" } else { "disable" };
             format!("{} {verb} {}", LOGINS[*login].name, number_at(number))
         }
+        Step::Limit(limit) => format!("limit {} {} {}", limit.subject, limit.key, limit.text()),
         Step::Query(login) => format!("{} query", LOGINS[*login].name),
         Step::LogOut(login) => format!("down {}", LOGINS[*login].name),
         Step::LogIn(login) => format!("up {}", LOGINS[*login].name),

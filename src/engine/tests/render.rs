@@ -9,10 +9,10 @@ use super::world::World;
 use crate::matching::{BookSide, Section};
 use crate::order_manager::OrderManager;
 use crate::types::command::CommandKind;
-use crate::types::event::{Event, EventHeader};
+use crate::types::event::{Event, EventHeader, RiskLimitSet};
 use crate::types::{
     AccountStatus, AssetKind, CurrencyId, DownReason, FirmId, InstrumentId, Line, OrderRef, PortId,
-    Price, Refusal, RejectReason, Symbol, SystemCode, UserRefNum,
+    Price, Refusal, RejectReason, RiskKey, RiskScope, Symbol, SystemCode, UserRefNum,
 };
 
 /// One event in a line.
@@ -38,43 +38,24 @@ pub(super) fn render(
             CommandKind::from_number(e.command).unwrap(),
             Refusal::from_byte(e.reason).unwrap()
         ),
-        Event::VenueLimitsSet(e) => format!("limits set, {} orders", e.orders),
-        Event::CurrencyDefined(e) => format!("currency {} is {}", e.code, e.currency),
-        Event::FirmDefined(e) => format!("firm {} is {}", e.code, e.firm),
-        Event::PortDefined(e) => format!("port {} is {}", e.name, e.port),
-        Event::AccountDefined(e) => format!(
-            "account {} of {} {:?}{}",
-            e.account,
-            e.firm,
-            AccountStatus::from_byte(e.status).unwrap(),
-            if e.short_allowed == 1 { " short" } else { "" }
-        ),
-        Event::BalanceChanged(e) => {
-            let (asset, decimals) = match AssetKind::from_byte(e.asset_kind).unwrap() {
-                AssetKind::Cash => words.currency(e.currency),
-                AssetKind::Shares => (words.symbol(), 0),
-            };
-            format!(
-                "balance of {} is {} {asset}, {} held",
-                e.account,
-                decimal(e.balance, decimals),
-                decimal(e.held, decimals)
-            )
-        }
-        Event::InstrumentDefined(e) => {
-            format!("instrument {} is {}", e.symbol, e.header.instrument)
-        }
         Event::PortWentUp(e) => format!("{port} up, next {}", e.next_sequence),
         Event::PortWentDown(e) => {
             format!("{port} down, {:?}", DownReason::from_byte(e.reason).unwrap())
         }
-        event @ (Event::TradingAction(_)
-        | Event::CalendarSet(_)
-        | Event::PriceBandSet(_)
-        | Event::CrossTraded(_)
-        | Event::Indication(_)
-        | Event::CancelRejected(_)) => phases::render(&event, &words),
-        event => order_event(&event, &words, sequence, orders),
+        event @ (Event::Accepted(_)
+        | Event::Replaced(_)
+        | Event::Rested(_)
+        | Event::Executed(_)
+        | Event::Canceled(_)
+        | Event::SelfMatchCanceled(_)
+        | Event::Restated(_)
+        | Event::Reduced(_)
+        | Event::Modified(_)
+        | Event::MassCanceled(_)
+        | Event::EntrySwitched(_)
+        | Event::AccountAnswered(_)
+        | Event::Rejected(_)) => order_event(&event, &words, sequence, orders),
+        definition => words.definition(&definition),
     };
     let stream = words.stream(header, matches!(Event::parse(record), Ok(Event::SystemMessage(_))));
     let feed = if header.feed_sequence > 0 { " *" } else { "" };
@@ -147,10 +128,17 @@ pub(super) fn reject_reason(code: u16) -> String {
         R::RoutingNotAllowed,
         R::InvalidSymbol,
         R::InvalidPrice,
+        R::SharesExceedThreshold,
         R::ExceedsMaxNotional,
         R::AggregateExposure,
+        R::RestrictedStock,
         R::ShortSellRestricted,
+        R::FatFinger,
+        R::SymbolMessageRate,
         R::PortMessageRate,
+        R::DuplicateOrder,
+        R::OrderNotional,
+        R::OrderQuantity,
         R::MarketOrderNotAllowed,
         R::InvalidSelfMatch,
     ];
@@ -164,6 +152,47 @@ pub(super) struct Words<'a> {
 }
 
 impl Words<'_> {
+    /// What exists, how much of it, and in which phase.
+    fn definition(&self, event: &Event<'_>) -> String {
+        match event {
+            Event::VenueLimitsSet(e) => format!("limits set, {} orders", e.orders),
+            Event::CurrencyDefined(e) => format!("currency {} is {}", e.code, e.currency),
+            Event::FirmDefined(e) => format!("firm {} is {}", e.code, e.firm),
+            Event::PortDefined(e) => format!("port {} is {}", e.name, e.port),
+            Event::AccountDefined(e) => format!(
+                "account {} of {} {:?}{}",
+                e.account,
+                e.firm,
+                AccountStatus::from_byte(e.status).unwrap(),
+                if e.short_allowed == 1 { " short" } else { "" }
+            ),
+            Event::BalanceChanged(e) => {
+                let (asset, decimals) = match AssetKind::from_byte(e.asset_kind).unwrap() {
+                    AssetKind::Cash => self.currency(e.currency),
+                    AssetKind::Shares => (self.symbol(), 0),
+                };
+                format!(
+                    "balance of {} is {} {asset}, {} held",
+                    e.account,
+                    decimal(e.balance, decimals),
+                    decimal(e.held, decimals)
+                )
+            }
+            Event::InstrumentDefined(e) => {
+                format!("instrument {} is {}", e.symbol, e.header.instrument)
+            }
+            Event::FeeSet(e) => {
+                let name = format!("{}{}", e.firm.text(), e.symbol.text());
+                let scope = RiskScope::from_byte(e.scope).unwrap();
+                let rates = [e.maker_rate, e.taker_rate].map(|rate| decimal(rate.into(), 2));
+                let to = if e.account.is_none() { "" } else { &format!(" to {}", e.account) };
+                format!("fee {scope:?} {name} maker {} taker {}{to}", rates[0], rates[1])
+            }
+            Event::RiskLimitSet(e) => self.limit(e),
+            other => phases::render(other, self),
+        }
+    }
+
     pub(super) fn port(&self, port: PortId) -> String {
         self.manager.ports.get(port.0).map_or(String::new(), |port| port.name.text())
     }
@@ -199,6 +228,34 @@ impl Words<'_> {
         }
         let instrument = self.manager.instruments.get(self.instrument.0.into()).unwrap();
         decimal(price.0.try_into().unwrap(), instrument.price_decimals)
+    }
+
+    pub(super) fn fee(&self, fee: i64, currency: CurrencyId) -> String {
+        let decimals = self.currency(currency).1;
+        if fee == 0 { String::new() } else { format!(", fee {}", decimal(fee, decimals)) }
+    }
+
+    /// A limit, its amount with the decimals of its currency.
+    fn limit(&self, e: &RiskLimitSet) -> String {
+        let scope = RiskScope::from_byte(e.scope).unwrap();
+        let key = RiskKey::from_byte(e.key).unwrap();
+        let account = if e.account.is_none() { String::new() } else { e.account.to_string() };
+        let mut line = format!("limit {scope:?}");
+        for name in [e.port.text(), e.firm.text(), account, e.symbol.text(), e.currency.text()] {
+            if !name.is_empty() {
+                line = line + " " + &name;
+            }
+        }
+        let traded = self.manager.instruments.get(e.header.instrument.0.into());
+        let traded = traded.map(|instrument| instrument.currency);
+        let value = match key {
+            RiskKey::OrderNotional | RiskKey::GrossExposure | RiskKey::NetExposure => {
+                let currency = self.manager.currency(e.currency).or(traded).unwrap();
+                decimal(e.value.try_into().unwrap(), self.currency(currency).1)
+            }
+            _ => e.value.to_string(),
+        };
+        format!("{line} {key:?} {value}")
     }
 
     fn currency(&self, currency: CurrencyId) -> (String, u8) {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::phases::waits_for;
 use super::render::{Words, reject_reason};
 use crate::types::event::Event;
-use crate::types::{CancelReason, Liquidity, OrderRef, OrderState, RestateReason, Side};
+use crate::types::{
+    CancelReason, Liquidity, OrderRef, OrderState, RestateReason, SelfMatchStrategy, Side,
+};
 
 /// One event of an order in a line.
 pub(super) fn order_event(
@@ -62,12 +64,13 @@ pub(super) fn order_event(
             let name = words.name(e.header.port, e.user_ref_idx, e.user_ref_num);
             assert_eq!(name, orders[&e.order]);
             format!(
-                "executed {name} {} {} @{} {:?}, {} left",
+                "executed {name} {} {} @{} {:?}, {} left{}",
                 e.quantity,
                 words.symbol(),
                 words.price(e.price),
                 Liquidity::from_byte(e.liquidity).unwrap(),
-                e.leaves
+                e.leaves,
+                words.fee(e.fee, e.currency)
             )
         }
         Event::Canceled(e) => {
@@ -75,6 +78,19 @@ pub(super) fn order_event(
             assert_eq!(name, orders[&e.order]);
             let reason = CancelReason::from_byte(e.reason).unwrap();
             format!("canceled {name} {} {reason:?}, {} left", e.decrement, e.leaves)
+        }
+        Event::SelfMatchCanceled(e) => {
+            let name = words.name(e.header.port, e.user_ref_idx, e.user_ref_num);
+            assert_eq!(name, orders[&e.order]);
+            format!(
+                "self-match {name} {} {:?}, {} left, {} @{} with {} prevented",
+                e.decrement,
+                SelfMatchStrategy::from_byte(e.strategy).unwrap(),
+                e.leaves,
+                e.prevented,
+                words.price(e.price),
+                orders[&e.contra]
+            )
         }
         Event::Restated(e) => {
             let name = words.name(e.header.port, e.user_ref_idx, e.user_ref_num);

@@ -6,12 +6,13 @@ use super::super::EngineCounters;
 use super::super::events::Owner;
 use super::phases;
 use super::render::{book, decimal};
+use super::risk;
 use super::world::World;
 use crate::order_manager::Asset;
 use crate::types::command::{
-    AccountOpen, AccountUpdate, Cancel, CommandHeader, CurrencyDefine, DayEnd, DayStart,
-    FirmDefine, Halt, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, Replace, TermStart,
-    Tick, Transfer,
+    AccountOpen, AccountUpdate, Cancel, CommandHeader, CurrencyDefine, DayEnd, DayStart, Fee,
+    FirmDefine, Halt, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, Replace, RiskLimit,
+    TermStart, Tick, Transfer,
 };
 use crate::types::{
     AccountId, AccountStatus, AssetKind, ClOrdId, Connection, CurrencyCode, DisconnectPolicy,
@@ -174,6 +175,7 @@ impl<'a> Speaker<'a> {
                     request: self.request,
                     code: FirmCode::new(code).unwrap(),
                     open_orders_max: option(options, "open").unwrap_or(0),
+                    self_match_key: option(options, "selfmatch").unwrap_or(0),
                     ..FromZeros::new_zeroed()
                 })
             }
@@ -223,6 +225,17 @@ impl<'a> Speaker<'a> {
                     short_allowed: u8::from(options.contains(&"short")),
                     ..FromZeros::new_zeroed()
                 })
+            }
+            ["limit", scope, ref subject @ .., key, value] => {
+                let header = self.header::<RiskLimit>();
+                let manager = self.world.engine.order_manager();
+                let limit = risk::limit(manager, (scope, subject), (key, value));
+                self.world.apply(&RiskLimit { header, request: self.request, ..limit })
+            }
+            ["fee", scope, ref rest @ ..] => {
+                let header = self.header::<Fee>();
+                let fee = risk::fee(scope, rest);
+                self.world.apply(&Fee { header, request: self.request, ..fee })
             }
             ["deposit", account, amount, asset, ref options @ ..] => {
                 self.transfer(account, 1, amount, asset, options)
@@ -541,7 +554,7 @@ pub(super) fn span(text: &str) -> Nanos {
 }
 
 /// "10.5" with two decimals is 1050.
-fn parse_decimal(text: &str, decimals: u8) -> i64 {
+pub(super) fn parse_decimal(text: &str, decimals: u8) -> i64 {
     let text = text.replace(',', "");
     let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
     assert!(part.len() <= usize::from(decimals), "{text} has more than {decimals} decimals");

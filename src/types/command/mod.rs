@@ -6,11 +6,12 @@
 //! what the gateway found wrong with them is `form_error`.
 //!
 //! Kind numbers are never reused. Reserved for what is to come: 5 `ActivateVersion`, 6 `StateHash`,
-//! 17 `Fee`, 18 `RiskLimit`, 53 `BustTrade`, 54 `TradeCorrection`.
+//! 53 `BustTrade`, 54 `TradeCorrection`.
 
 mod order;
 mod phase;
 mod requests;
+mod risk;
 mod session;
 
 use std::mem::offset_of;
@@ -22,6 +23,7 @@ pub use self::phase::{Calendar, Halt, PriceBand, Resume, SetPhase};
 pub use self::requests::{
     AccountQuery, Cancel, DisableEntry, EnableEntry, MassCancel, Modify, Replace,
 };
+pub use self::risk::{Fee, RiskLimit};
 pub use self::session::{PortDown, PortUp};
 use super::record::records;
 use super::{
@@ -46,6 +48,8 @@ records! {
     14 AccountUpdate [1]
     15 Transfer [1]
     16 InstrumentDefine [2]
+    17 Fee [1]
+    18 RiskLimit [2]
     19 Calendar [2]
     24 PriceBand [1]
     32 PortUp [1]
@@ -146,6 +150,8 @@ const _: () = {
     assert!(offset_of!(AccountUpdate, request) == request);
     assert!(offset_of!(Transfer, request) == request);
     assert!(offset_of!(InstrumentDefine, request) == request);
+    assert!(offset_of!(Fee, request) == request);
+    assert!(offset_of!(RiskLimit, request) == request);
     assert!(offset_of!(Calendar, request) == request);
     assert!(offset_of!(PriceBand, request) == request);
     assert!(offset_of!(Halt, request) == request);
@@ -274,7 +280,7 @@ pub struct FirmDefine {
     pub request: u64,
     /// Its code.
     pub code: FirmCode,
-    /// What keeps its orders from meeting: 0 nothing, else a key of the self-match rule.
+    /// What keeps its orders from meeting: a [`SelfMatchKey`](super::SelfMatchKey).
     pub self_match_key: u8,
     /// Zero.
     pub reserved: [u8; 3],
@@ -416,33 +422,4 @@ pub struct InstrumentDefine {
 }
 
 #[cfg(test)]
-mod tests {
-    use zerocopy::FromZeros as _;
-
-    use super::*;
-    use crate::types::UserRefNum;
-
-    #[test]
-    fn a_command_is_parsed_from_the_lines_it_was_made_of() {
-        let cancel = Cancel {
-            header: CommandHeader::new::<Cancel>(PortId(3), Epoch(9), Nanos(5)),
-            user_ref_num: UserRefNum(17),
-            ..Cancel::new_zeroed()
-        };
-        let Ok(Command::Cancel(parsed)) = Command::parse(cancel.lines()) else {
-            panic!("not a cancel")
-        };
-        assert_eq!((parsed.header, parsed.user_ref_num), (cancel.header, UserRefNum(17)));
-    }
-
-    #[test]
-    fn lines_that_are_no_command_are_refused() {
-        assert_eq!(Command::parse(&[]).unwrap_err(), RecordError::Short);
-        let mut line = Line::ZERO;
-        assert_eq!(Command::parse(&[line]).unwrap_err(), RecordError::Lines { kind: 0, lines: 0 });
-        line.0[..2].copy_from_slice(&[250, 1]);
-        assert_eq!(Command::parse(&[line]).unwrap_err(), RecordError::Kind(250));
-        line.0[..2].copy_from_slice(&[CommandKind::NewOrder as u8, 1]);
-        assert_eq!(Command::parse(&[line]).unwrap_err(), RecordError::Lines { kind: 40, lines: 1 });
-    }
-}
+mod tests;

@@ -9,16 +9,18 @@
 mod order;
 mod phase;
 mod request;
+mod risk;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 pub use self::order::{
-    Accepted, Canceled, Executed, Reduced, Rejected, Replaced, Restated, Rested,
+    Accepted, Canceled, Executed, Reduced, Rejected, Replaced, Restated, Rested, SelfMatchCanceled,
 };
 pub use self::phase::{
     CalendarSet, CancelRejected, CrossTraded, Indication, PriceBandSet, TradingAction,
 };
 pub use self::request::{AccountAnswered, EntrySwitched, MassCanceled, Modified};
+pub use self::risk::{FeeSet, RiskLimitSet};
 use super::record::records;
 use super::{
     AccountId, Connection, CurrencyCode, CurrencyId, Epoch, FirmCode, FirmId, InstrumentId,
@@ -45,6 +47,8 @@ records! {
     14 BalanceChanged [2]
     15 InstrumentDefined [2]
     16 TradingAction [1]
+    17 FeeSet [2]
+    18 RiskLimitSet [2]
     19 CalendarSet [2]
     24 PriceBandSet [1]
     32 PortWentUp [1]
@@ -60,6 +64,7 @@ records! {
     45 Replaced [3]
     46 Reduced [1]
     47 Restated [2]
+    48 SelfMatchCanceled [2]
     49 MassCanceled [1]
     50 CrossTraded [1]
     51 Indication [2]

@@ -127,7 +127,7 @@ pub struct Executed {
     pub price: Price,
     /// Cash value of the fill, in the currency's units.
     pub notional: i64,
-    /// Fee of this side, in the currency's units.
+    /// Fee of this side, in the currency's units; negative: a rebate. It goes to the fee account.
     pub fee: i64,
     /// The reference that the resting order was shown under, in an auction this side's; none if it was
     /// hidden.
@@ -219,6 +219,37 @@ pub struct Restated {
     pub reason: u8,
     /// Zero.
     pub reserved: [u8; 61],
+}
+
+/// Shares of an order will not trade any more, because they would have met an order of the same owner.
+/// Each of the two that lose shares has its own.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct SelfMatchCanceled {
+    /// Common fields; a feed number says that the shares rested.
+    pub header: EventHeader,
+    /// The order.
+    pub order: OrderRef,
+    /// The order it would have met.
+    pub contra: OrderRef,
+    /// The price at which they would have traded.
+    pub price: Price,
+    /// The participant's number for it.
+    pub user_ref_num: UserRefNum,
+    /// Shares just removed.
+    pub decrement: Quantity,
+    /// Shares left.
+    pub leaves: Quantity,
+    /// Shares that would have traded.
+    pub prevented: Quantity,
+    /// Channel.
+    pub user_ref_idx: u8,
+    /// A [`Liquidity`](crate::types::Liquidity): whether it rested.
+    pub liquidity: u8,
+    /// A [`SelfMatchStrategy`](crate::types::SelfMatchStrategy), the incoming order's.
+    pub strategy: u8,
+    /// Zero.
+    pub reserved: [u8; 45],
 }
 
 /// An order was refused; its user reference number is consumed.

@@ -102,6 +102,14 @@ pub fn emit(
             let (order_ref, shares) = (e.order.0.into(), e.decrement.0.into());
             put(&OrderCancel { header, order_ref, shares }, out)
         }
+        Event::SelfMatchCanceled(e) if e.leaves.is_zero() => {
+            put(&OrderDelete { header: header(b'D', &e.header)?, order_ref: e.order.0.into() }, out)
+        }
+        Event::SelfMatchCanceled(e) => {
+            let header = header(b'X', &e.header)?;
+            let (order_ref, shares) = (e.order.0.into(), e.decrement.0.into());
+            put(&OrderCancel { header, order_ref, shares }, out)
+        }
         Event::Reduced(e) if e.leaves.is_zero() => {
             let header = header(b'D', &e.header)?;
             put(&OrderDelete { header, order_ref: e.shown_as.0.into() }, out)
@@ -366,6 +374,24 @@ mod tests {
         event.leaves = Quantity::ZERO;
         let expected = b"D\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46";
         assert_eq!(message_of(event.lines()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_self_match_shows_what_is_gone_of_the_order_that_rested() {
+        let mut event = event::SelfMatchCanceled {
+            header: shown::<event::SelfMatchCanceled>(),
+            order: OrderRef(70),
+            decrement: Quantity(40),
+            leaves: Quantity(60),
+            ..event::SelfMatchCanceled::new_zeroed()
+        };
+        let expected = b"X\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46\0\0\0\x28";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+        event.leaves = Quantity::ZERO;
+        let expected = b"D\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+        event.header.feed_sequence = 0;
+        assert_eq!(message_of(event.lines()), None);
     }
 
     #[test]

@@ -20,8 +20,8 @@ pub use inbound::{
 };
 pub use options::{MalformedAppendage, OPTIONS_BYTES_MAX, Options};
 pub use outbound::{
-    Accepted, CancelRejected, Canceled, Executed, OUT_MAX, Outbound, Rejected, Replaced,
-    SystemEvent,
+    Accepted, AiqCanceled, CancelRejected, Canceled, Executed, OUT_MAX, Outbound, Rejected,
+    Replaced, SystemEvent,
 };
 pub use requests::{AccountQuery, EntrySwitch, MassCancel, Modify, REQUEST_BYTES_MAX};
 

@@ -1,5 +1,5 @@
-//! Messages to the participant: System Event, Accepted, Replaced, Executed, Canceled, Rejected,
-//! Cancel Reject.
+//! Messages to the participant: System Event, Accepted, Replaced, Executed, Canceled, AIQ Canceled,
+//! Rejected, Cancel Reject.
 //!
 //! It lays fields over bytes; which event becomes which message is [`convert`](super::emit)'s.
 
@@ -27,6 +27,8 @@ pub enum Outbound<'a> {
     Executed(&'a Executed, &'a [u8]),
     /// Order Canceled.
     Canceled(&'a Canceled, &'a [u8]),
+    /// AIQ Canceled.
+    AiqCanceled(&'a AiqCanceled, &'a [u8]),
     /// Order Rejected.
     Rejected(&'a Rejected, &'a [u8]),
     /// Cancel Reject.
@@ -177,6 +179,33 @@ pub struct Canceled {
     pub reason: u8,
 }
 
+/// AIQ Canceled: shares that would have met an order of the same owner. The edition of 2023 ends before
+/// the strategy.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
+#[repr(C)]
+pub struct AiqCanceled {
+    /// `D`.
+    pub kind: u8,
+    /// Nanoseconds since midnight.
+    pub timestamp: U64,
+    /// The participant's number for the order.
+    pub user_ref_num: U32,
+    /// Shares just removed.
+    pub quantity: U32,
+    /// `Q`.
+    pub reason: u8,
+    /// Shares that would have traded.
+    pub prevented: U32,
+    /// The price at which they would have.
+    pub price: U64,
+    /// A [`Liquidity`](crate::types::Liquidity).
+    pub liquidity: u8,
+    /// A [`SelfMatchStrategy`](crate::types::SelfMatchStrategy).
+    pub strategy: u8,
+}
+
 /// Order Rejected.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
@@ -214,6 +243,7 @@ const _: () = assert!(size_of::<Accepted>() == 62);
 const _: () = assert!(size_of::<Replaced>() == 66);
 const _: () = assert!(size_of::<Executed>() == 34);
 const _: () = assert!(size_of::<Canceled>() == 18);
+const _: () = assert!(size_of::<AiqCanceled>() == 32);
 const _: () = assert!(size_of::<Rejected>() == 29);
 const _: () = assert!(size_of::<CancelRejected>() == 13);
 
@@ -241,6 +271,10 @@ impl<'a> Outbound<'a> {
             Canceled::KIND => {
                 let (fields, elements) = view(message, Appendage::Optional)?;
                 Self::Canceled(fields, elements)
+            }
+            AiqCanceled::KIND => {
+                let (fields, elements) = view(message, Appendage::Optional)?;
+                Self::AiqCanceled(fields, elements)
             }
             Rejected::KIND => {
                 let (fields, elements) = view(message, Appendage::Optional)?;
@@ -270,7 +304,7 @@ impl<'a> Outbound<'a> {
                 let (fields, elements) = view(message, Appendage::Optional)?;
                 Self::CancelRejected(fields, elements)
             }
-            b'D' | b'B' | b'F' | b'P' | b'T' => Self::NotBuilt(kind),
+            b'B' | b'F' | b'P' | b'T' => Self::NotBuilt(kind),
             unknown => return Err(OuchError::UnknownType(unknown)),
         })
     }
@@ -328,6 +362,16 @@ impl Executed {
 impl Canceled {
     /// The type byte.
     pub const KIND: u8 = b'C';
+
+    /// Writes the message to the front of `out` and returns its size.
+    pub fn emit(&self, options: &Options, out: &mut [u8; OUT_MAX]) -> usize {
+        join(self.as_bytes(), options, Appendage::Optional, out)
+    }
+}
+
+impl AiqCanceled {
+    /// The type byte.
+    pub const KIND: u8 = b'D';
 
     /// Writes the message to the front of `out` and returns its size.
     pub fn emit(&self, options: &Options, out: &mut [u8; OUT_MAX]) -> usize {
@@ -493,6 +537,11 @@ mod tests {
             let Ok(Outbound::Canceled(read, tail)) = Outbound::parse(&out[..size]) else { panic!() };
             prop_assert_eq!((*read, Options::parse(tail)), (sent, Ok(options)));
 
+            let sent = AiqCanceled { kind: b'D', ..*AiqCanceled::ref_from_bytes(&bytes[..32]).unwrap() };
+            let size = sent.emit(&options, &mut out);
+            let Ok(Outbound::AiqCanceled(read, tail)) = Outbound::parse(&out[..size]) else { panic!() };
+            prop_assert_eq!((*read, Options::parse(tail)), (sent, Ok(options)));
+
             let sent = Rejected { kind: b'J', ..*Rejected::ref_from_bytes(&bytes[..29]).unwrap() };
             let size = sent.emit(&options, &mut out);
             let Ok(Outbound::Rejected(read, tail)) = Outbound::parse(&out[..size]) else { panic!() };
@@ -505,7 +554,7 @@ mod tests {
         let (accepted, canceled) = (hex(ACCEPTED), hex(CANCELED));
         let replaced = [&b"U"[..], &[b' '; 65], b"\0\x03\x02\x1C\x02"].concat();
         let (accepted, canceled) = (sequenced(&accepted), sequenced(&canceled));
-        let examples = [accepted, canceled, &replaced, &[b'E'; 36], &[b'J'; 29]];
+        let examples = [accepted, canceled, &replaced, &[b'E'; 36], &[b'D'; 32], &[b'J'; 29]];
         crate::wire::tests::each_damaged(&examples, |bytes| {
             let _ = Outbound::parse(bytes);
         });

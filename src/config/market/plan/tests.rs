@@ -198,11 +198,57 @@ fn an_account_changes_its_status_and_its_short_sales() {
 }
 
 #[test]
+fn fees_change_as_the_file_says_and_those_it_leaves_out_stay() {
+    let mut world = World::with(&market(EXAMPLE));
+    let changed = changed(&[
+        ("account = 9001 ", "account = 1001 "),
+        ("taker_bp = \"0.30\"  ", "taker_bp = \"0.35\"  "),
+        ("[[fee]]\nfirm = \"BETA\"", "[[fee]]\nsymbol = \"ACME\""),
+    ]);
+    let plan_of_it = plan(&changed, &world.defined);
+    assert_eq!(
+        shown(&plan_of_it),
+        [
+            "~ fees of everyone: maker -0.20 bp, taker 0.30 bp to account 9001 -> maker -0.20 bp, \
+             taker 0.35 bp to account 1001",
+            "~ fees of everyone in ACME: none -> maker -0.25 bp, taker 0.30 bp",
+        ]
+    );
+    assert_eq!(plan_of_it.unmentioned(), 1);
+    world.apply(&plan_of_it);
+    assert_eq!(shown(&plan(&changed, &world.defined)), [""; 0]);
+}
+
+#[test]
+fn limits_change_as_the_file_says_and_what_it_leaves_out_stays() {
+    let mut world = World::with(&market(EXAMPLE));
+    let changed = changed(&[
+        ("order_quantity_max = 100000", "order_quantity_max = 5000"),
+        ("collar_bp = 1000 ", "# collar_bp = 1000 "),
+        ("gross_exposure_max = \"50000000.00\"", "gross_exposure_max = \"70000000.00\""),
+        ("restricted = true", "restricted = false"),
+    ]);
+    let plan_of_it = plan(&changed, &world.defined);
+    assert_eq!(
+        shown(&plan_of_it),
+        [
+            "~ limit of everyone: order_quantity_max: 100000 -> 5000",
+            "~ limit of everyone: gross_exposure_max: 50000000.0000 USD -> 70000000.0000 USD",
+            "~ limit of BETA in INITECH: restricted: true -> false",
+        ]
+    );
+    assert_eq!(plan_of_it.unmentioned(), 1);
+    world.apply(&plan_of_it);
+    assert_eq!(shown(&plan(&changed, &world.defined)), [""; 0]);
+}
+
+#[test]
 fn what_cannot_be_changed_is_named_all_of_it() {
     let world = World::with(&market(EXAMPLE));
     let other = changed(&[
         ("cash_decimals = 4", "cash_decimals = 5"),
         ("open_orders_max = 0", "open_orders_max = 7"),
+        ("self_match = \"none\"", "self_match = \"account\""),
         ("\"Acme Corp\"", "\"Acme\""),
         ("lot_size = 1", "lot_size = 10"),
         ("tick_size = \"0.01\"", "tick_size = \"0.05\""),
@@ -218,6 +264,7 @@ fn what_cannot_be_changed_is_named_all_of_it() {
     let expected = [
         "currency[0].cash_decimals = 5: is 4",
         "firm[0].open_orders_max = 7: is 512",
+        "firm[0].self_match = account: is none",
         "instrument[0].display_symbol = \"Acme\": is \"Acme Corp\"",
         "instrument[0].lot_size = 10: is 1",
         "instrument[0].tick_size = 0.0500: is 0.0100",

@@ -1,8 +1,63 @@
 //! The naive exchange's answers to requests about orders that rest, and about entry.
 
-use super::{LISTINGS, LOGINS, Login, Naive, Order, name};
+use super::{
+    Change, LISTINGS, LOGINS, Login, MARKET, Naive, Order, Shift, Ticket, name, shown_of, terms,
+};
 
 impl Naive {
+    pub(in super::super) fn replace(&mut self, change: &Change) -> Vec<String> {
+        let Change { login, original, number, quantity, ticks, immediate, wishes } = *change;
+        let Some(at) = self.find(login, original) else { return Vec::new() };
+        if self.down[login] || number <= self.last_number[login] {
+            return Vec::new();
+        }
+        let order = self.orders[at];
+        let tick = LISTINGS[order.ticket.listing].tick.cast_signed();
+        let price = match ticks {
+            Shift::Ticks(ticks) => order.ticket.price.checked_add_signed(ticks * tick).unwrap(),
+            Shift::Off => order.ticket.price + 1,
+            Shift::Market => MARKET,
+        };
+        let quantity = quantity.saturating_sub(order.executed);
+        let account = order.account;
+        let strategy = None;
+        let ticket = Ticket {
+            number,
+            quantity,
+            price,
+            immediate,
+            account,
+            strategy,
+            wishes,
+            ..order.ticket
+        };
+        let gone = self.take(at, order.open, "User");
+        match self.refuse(&ticket, false) {
+            Some("PortMessageRate") => {
+                self.orders.insert(at, order);
+                self.last_number[login] = number;
+                vec![format!("rejected {} PortMessageRate", name(&ticket))]
+            }
+            Some(_) => gone,
+            None => {
+                self.last_number[login] = number;
+                let end = match (self.trades(&ticket), immediate) {
+                    (true, _) => " trading",
+                    (false, true) => " dead",
+                    (false, false) => "",
+                };
+                let rests = !immediate && !self.trades(&ticket);
+                let is_seen = order.shown > 0 || (rests && shown_of(&ticket, quantity) > 0);
+                let (old, new) = (name(&order.ticket), name(&ticket));
+                let feed = if is_seen { " *" } else { "" };
+                let mut said =
+                    vec![format!("replaced {old} by {new} {}{end}{feed}", terms(&ticket))];
+                said.extend(self.trade(&ticket, order.executed));
+                said
+            }
+        }
+    }
+
     pub(in super::super) fn modify(
         &mut self,
         login: usize,

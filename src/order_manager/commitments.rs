@@ -1,0 +1,73 @@
+//! Commitments: what an order takes as it enters, gives back as it is canceled, and settles as it fills.
+//!
+//! The wallet's holds and the day's counts of shares and value change here, together and nowhere else.
+//! Counts stop at the largest number: they are for limits, and no money depends on them.
+
+use super::{Admission, BalanceId, OrderManager, Settlement};
+use crate::types::{Quantity, Side};
+
+/// Part of an order that trades no more. What a buy holds for fees is not part of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rest {
+    /// Its side.
+    pub(crate) side: Side,
+    /// Its account's cash.
+    pub(crate) cash: BalanceId,
+    /// Its account's shares.
+    pub(crate) shares: BalanceId,
+    /// What it is worth at its limit.
+    pub(crate) value: i64,
+    /// How many shares it has.
+    pub(crate) quantity: Quantity,
+}
+
+impl OrderManager {
+    /// Holds what an admitted order needs, and counts it.
+    pub(crate) fn commit(&mut self, admission: &Admission, quantity: Quantity) {
+        let &Admission { side, cash, shares, notional, .. } = admission;
+        match side {
+            Side::Buy => self.wallet.hold(cash, notional + admission.fee_hold),
+            Side::Sell => self.wallet.hold(shares, quantity.0.into()),
+            Side::SellShort | Side::SellShortExempt => self.wallet.hold_short(shares, quantity),
+        }
+        let position = self.limits.position_mut(shares);
+        position.shares = position.shares.saturating_add(quantity.0.into());
+        let exposure = self.limits.exposure_mut(cash);
+        let open = if side.is_buy() { &mut exposure.buys } else { &mut exposure.sells };
+        *open = open.saturating_add(notional);
+    }
+
+    /// Gives back what was held for part of an order, and counts it no more.
+    pub(crate) fn give_back(&mut self, rest: &Rest) {
+        let &Rest { side, cash, shares, value, quantity } = rest;
+        let position = self.limits.position_mut(shares);
+        position.shares = position.shares.saturating_sub(quantity.0.into());
+        let exposure = self.limits.exposure_mut(cash);
+        if side.is_buy() {
+            exposure.buys = exposure.buys.saturating_sub(value);
+            self.wallet.release(cash, value);
+        } else {
+            exposure.sells = exposure.sells.saturating_sub(value);
+            self.wallet.release(shares, quantity.0.into());
+        }
+    }
+
+    /// Gives back what was held for fees.
+    pub(crate) fn give_back_fee(&mut self, cash: BalanceId, amount: i64) {
+        if amount != 0 {
+            self.wallet.release(cash, amount);
+        }
+    }
+
+    /// Settles a fill, and counts it at its price in place of the limits'.
+    pub(crate) fn settle(&mut self, fill: &Settlement) {
+        self.wallet.settle(fill);
+        let &Settlement { notional, buyer_hold, seller_value, .. } = fill;
+        let buyer = self.limits.exposure_mut(fill.buyer_cash);
+        buyer.buys = buyer.buys.saturating_sub(buyer_hold - notional);
+        buyer.bought = buyer.bought.saturating_add(notional);
+        let seller = self.limits.exposure_mut(fill.seller_cash);
+        seller.sells = seller.sells.saturating_add(notional - seller_value);
+        seller.sold = seller.sold.saturating_add(notional);
+    }
+}

@@ -1,0 +1,242 @@
+//! Risk: what an order is refused for although it could be paid. One table of limits and their codes.
+//!
+//! | limit ([`RiskKey`](crate::types::RiskKey)) | an order is refused if | code |
+//! |---|---|---|
+//! | `MessageRate` | its port has sent so many this second of log time | 29 |
+//! | `SymbolMessageRate` | its port has sent so many of the instrument this second | 28 |
+//! | `Restricted` | the instrument is restricted, for all, its firm or its account | 22 |
+//! | `NoMarketOrders` | it is a market order | 2C |
+//! | `OrderQuantity` | it has more shares | 31 |
+//! | `Collar` | it would pay so far above the reference price, or take so far below it | 26 |
+//! | `OrderNotional` | it is worth more | 30 |
+//! | `SharesPerDay` | its account's shares of the instrument today would be more | 1E |
+//! | `OpenOrders` | its account has so many open orders, and it may rest | 0F |
+//! | `GrossExposure` | what its account buys and sells today would be worth more | 20 |
+//! | `NetExposure` | the same, one side less the other, would be worth more | 20 |
+//! | `DuplicateWindow` | its account entered the same one so little time ago | 2A |
+//!
+//! The rates are counted first, whatever becomes of the message, and a Replace beyond them leaves the
+//! original alone. The others are checked in this order behind the account. A limit holds for every
+//! order from then on, and the tightest of those that apply: what is open stays open.
+//!
+//! - The reference price is the last trade's, before the first one the definition's. The collar is
+//!   one-sided: it keeps an order from trading far away, and one that waits far away harms nobody.
+//! - Shares and value count what was traded today and what open orders may still trade, at their limits;
+//!   a cancel gives back, and so does a price improvement. Value is counted by account and currency, in
+//!   cash units. Of an order to sell that is the least it may bring: a better price counts once it is
+//!   traded. An order without a limit is worth on either side what one to buy holds. One that waits for
+//!   an auction is under no collar here: the auction has its own. Others are never refused for theirs:
+//!   it is how far they trade and what they hold, with none set [`MARKET_COLLAR`].
+//! - Net exposure is the worse of two cases: that all orders to buy trade and none to sell, or the
+//!   reverse.
+//! - The same order is one of the same instrument, side, quantity and price; [`RECENT_MAX`] orders of an
+//!   account are remembered. A Replace is never one: what it repeats is gone.
+
+use super::limits::{Exposure, Position};
+use super::{Account, Instrument, OrderManager, cross_of};
+use crate::types::command::NewOrder;
+use crate::types::{InstrumentId, Nanos, PortId, Price, Quantity, RejectReason, Side, Symbol};
+
+/// Orders of an account that are compared with its next one.
+pub(crate) const RECENT_MAX: usize = 16;
+
+const BASIS_POINTS: u128 = 10_000;
+
+/// The collar of market orders where no other is set: a buy pays at most twice the reference price.
+const MARKET_COLLAR: u32 = 10_000;
+
+/// The last price at which an order of this side may trade: `collar` basis points beyond the reference,
+/// on the last tick before that.
+fn collar_price(reference: Price, collar: u32, tick_size: u64, buys: bool) -> Price {
+    let (reference, collar) = (u128::from(reference.0), u128::from(collar));
+    let tick_size = u128::from(tick_size.max(1));
+    let bound = if buys {
+        let bound = reference * (BASIS_POINTS + collar) / BASIS_POINTS;
+        bound - bound % tick_size
+    } else {
+        let bound = (reference * BASIS_POINTS.saturating_sub(collar)).div_ceil(BASIS_POINTS);
+        bound.next_multiple_of(tick_size).max(tick_size)
+    };
+    Price(u64::try_from(bound).unwrap_or(u64::MAX)).min(Price::MAX)
+}
+
+impl OrderManager {
+    /// Counts a message about an order of `symbol`.
+    ///
+    /// # Errors
+    /// The rate that it breaks.
+    ///
+    /// # Panics
+    /// If the port does not exist: its session was checked.
+    pub(crate) fn take_message(
+        &mut self,
+        port: PortId,
+        symbol: Symbol,
+        now: Nanos,
+    ) -> Result<(), RejectReason> {
+        let row = self.ports.get_mut(port.0).expect("it has a session");
+        require(row.takes_message(now), RejectReason::PortMessageRate)?;
+        if !self.limits.counts_symbols {
+            return Ok(());
+        }
+        let Some(instrument) = self.instrument(symbol) else { return Ok(()) };
+        let most = self.instruments.get(instrument.0.into()).expect("found").symbol_messages_max;
+        let row = self.ports.get_mut(port.0).expect("as above");
+        let most = most.min(row.symbol_messages_max);
+        let takes = row.takes_symbol_message(instrument, self.instruments.len(), most, now);
+        require(takes, RejectReason::SymbolMessageRate)
+    }
+}
+
+/// The worst price that an order may trade at, and what a share of it is held and counted at. A limit is
+/// both. A market order trades as far as its collar, and counts on either side as one to buy; one that
+/// waits for an auction has no worst price, and its instrument says what it counts for.
+pub(super) fn limit_of(
+    order: &NewOrder,
+    side: Side,
+    position: &Position,
+    instrument: &Instrument,
+) -> (Price, Price) {
+    if order.price != Price::MARKET || cross_of(order).is_some() {
+        return (order.price, instrument.trading.worth(order.price));
+    }
+    let collar = position.collar.min(MARKET_COLLAR);
+    let bound = |buys| collar_price(instrument.reference(), collar, instrument.tick_size, buys);
+    (bound(side.is_buy()), bound(true))
+}
+
+/// Checks an order against what holds for its account: its shares, and its value.
+pub(super) fn check(
+    order: &NewOrder,
+    (side, immediate): (Side, bool),
+    (account, instrument): (&Account, &Instrument),
+    (position, exposure): (&Position, &Exposure),
+    notional: i64,
+) -> Result<(), RejectReason> {
+    let &NewOrder { price, quantity, .. } = order;
+    require(!position.restricted, RejectReason::RestrictedStock)?;
+    let is_market = price == Price::MARKET;
+    require(!(is_market && position.no_market_orders), RejectReason::MarketOrderNotAllowed)?;
+    require(quantity.0 <= position.quantity_max, RejectReason::OrderQuantity)?;
+    if let Some(bound) = bound(position, instrument, side)
+        && !is_market
+    {
+        let within = if side.is_buy() { price <= bound } else { price >= bound };
+        require(within, RejectReason::FatFinger)?;
+    }
+    let notional = notional.unsigned_abs();
+    require(notional <= position.notional_max, RejectReason::OrderNotional)?;
+    let shares = position.shares.saturating_add(quantity.0.into());
+    require(shares <= position.shares_max, RejectReason::SharesExceedThreshold)?;
+    require(immediate || account.open_orders < position.open_orders_max, RejectReason::Other)?;
+    let (gross, net) = exposure.with(side, notional);
+    let within = gross <= exposure.gross_max.into() && net <= exposure.net_max.into();
+    require(within, RejectReason::AggregateExposure)
+}
+
+/// How far an order may trade, if a collar says so.
+fn bound(position: &Position, instrument: &Instrument, side: Side) -> Option<Price> {
+    let reference = instrument.reference();
+    let is_set = position.collar != u32::MAX && reference.0 != 0;
+    is_set.then(|| collar_price(reference, position.collar, instrument.tick_size, side.is_buy()))
+}
+
+impl Exposure {
+    /// Gross and net exposure with another order.
+    fn with(&self, side: Side, notional: u64) -> (i128, i128) {
+        let wide = i128::from;
+        let (mut buys, mut sells) = (wide(self.buys), wide(self.sells));
+        *if side.is_buy() { &mut buys } else { &mut sells } += i128::from(notional);
+        let long = buys - wide(self.sold);
+        let short = sells - wide(self.bought);
+        (buys + sells, long.max(short))
+    }
+}
+
+/// An account's last orders, the next one's place first when all are used.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RecentOrders {
+    orders: Vec<RecentOrder>,
+    next: usize,
+}
+
+/// What makes an order the same as another, and when it came.
+#[derive(Clone, Copy, Debug, Default)]
+struct RecentOrder {
+    time: Nanos,
+    price: Price,
+    quantity: Quantity,
+    instrument: InstrumentId,
+    side: u8,
+}
+
+impl RecentOrders {
+    /// Whether the same order came within the window before `now`.
+    pub(super) fn has(
+        &self,
+        order: &NewOrder,
+        instrument: InstrumentId,
+        window_ms: u32,
+        now: Nanos,
+    ) -> bool {
+        let window = Nanos::from_millis(window_ms.into());
+        self.orders.iter().any(|recent| {
+            recent.price == order.price
+                && (recent.quantity, recent.side) == (order.quantity, order.side)
+                && recent.instrument == instrument
+                && now.since(recent.time) < window
+        })
+    }
+
+    /// Remembers an order, in place of the oldest.
+    pub(super) fn note(&mut self, order: &NewOrder, instrument: InstrumentId, now: Nanos) {
+        let &NewOrder { price, quantity, side, .. } = order;
+        let recent = RecentOrder { time: now, price, quantity, instrument, side };
+        if self.orders.len() < RECENT_MAX {
+            // All at once: an account's first order under a window is its only one that allocates.
+            self.orders.reserve_exact(RECENT_MAX - self.orders.len());
+            self.orders.push(recent);
+        } else {
+            self.orders[self.next] = recent;
+            self.next = (self.next + 1) % RECENT_MAX;
+        }
+    }
+}
+
+fn require(rule: bool, otherwise: RejectReason) -> Result<(), RejectReason> {
+    if rule { Ok(()) } else { Err(otherwise) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_collar_ends_on_the_last_tick_before_it() {
+        let at =
+            |reference, collar, tick, buys| collar_price(Price(reference), collar, tick, buys).0;
+        assert_eq!(at(1_000_000, 500, 100, true), 1_050_000);
+        assert_eq!(at(1_000_000, 500, 100, false), 950_000);
+        // 33 basis points of 10.01 are 330.33 units: it ends within them.
+        assert_eq!(at(100_100, 33, 100, true), 100_400);
+        assert_eq!(at(100_100, 33, 100, false), 99_800);
+    }
+
+    #[test]
+    fn a_collar_leaves_a_price_to_trade_at_and_none_beyond_the_highest() {
+        assert_eq!(collar_price(Price(5), 10_000, 100, false), Price(100));
+        assert_eq!(collar_price(Price::MAX, 10_000, 1, true), Price::MAX);
+        assert_eq!(collar_price(Price(u64::MAX), u32::MAX, u64::MAX, true), Price::MAX);
+        assert_eq!(collar_price(Price(0), 0, 0, true), Price(0));
+    }
+
+    #[test]
+    fn net_exposure_is_the_worse_of_two_cases() {
+        let mut traded = Exposure::NONE;
+        (traded.buys, traded.bought, traded.sells, traded.sold) = (700, 300, 500, 500);
+        // If the 400 open trade, 200 more were bought than sold; if not, 200 more were sold.
+        assert_eq!(traded.with(Side::Buy, 0), (1_200, 200));
+        assert_eq!(traded.with(Side::Buy, 100), (1_300, 300));
+        assert_eq!(traded.with(Side::SellShort, 100), (1_300, 300));
+    }
+}
