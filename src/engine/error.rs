@@ -42,6 +42,23 @@ pub enum CommandError {
         /// The sequence of the frame's last command.
         sequence: u64,
     },
+    /// This node's state is not that of the node that led: one of them is wrong, and here nobody can
+    /// know which.
+    #[error(
+        "the state behind command {at_sequence} has the hash {ours:016x} here and had \
+         {theirs:016x} where command {sequence} was proposed: keep both logs for inspection, and \
+         start the version that wrote them"
+    )]
+    OtherState {
+        /// The sequence of the command that says so.
+        sequence: u64,
+        /// The last command in the state.
+        at_sequence: u64,
+        /// What this node has.
+        ours: u64,
+        /// What the command says.
+        theirs: u64,
+    },
     /// Nothing can be carried out before the log has said how much of it there may be.
     #[error(
         "command {sequence} stands before the venue's limits, with which a command log begins: this \

@@ -24,6 +24,7 @@ mod requests;
 mod risk;
 mod self_match;
 mod sessions;
+mod state_hash;
 mod timers;
 mod trading;
 
@@ -31,10 +32,12 @@ pub use agent::{EngineAgent, EngineGauges, OnClose, RecoveryError, Replayed};
 pub use day::DAY_LENGTH_MAX;
 pub use error::{ApplyError, CommandError};
 pub use memory::{CommandFrames, FrameList, MEMORY_SEGMENT_BYTES};
+pub use state_hash::{SAMPLE_INTERVAL, StateSample};
 
 use self::due::Deadlines;
 use self::events::{EventWriter, FirstError, Outlet, Route};
 use self::phases::Phases;
+use self::state_hash::Samples;
 use crate::counters::counter_set;
 use crate::matching::Books;
 use crate::order_manager::OrderManager;
@@ -191,6 +194,8 @@ pub struct Engine {
     sequence: u64,
     /// Log time.
     now: Nanos,
+    /// What the state was.
+    samples: Samples,
 }
 
 /// The trading day that is open.
@@ -227,6 +232,8 @@ counter_set! {
         refused_logins,
         /// Commands of a port that may not give them.
         not_allowed,
+        /// State hashes of which this node has no sample.
+        unknown_samples,
     }
 }
 
@@ -251,6 +258,7 @@ impl Engine {
             next_command: 1,
             sequence: 0,
             now: Nanos::ZERO,
+            samples: Samples::default(),
         }
     }
 
@@ -287,7 +295,11 @@ impl Engine {
             self.counters.commands += 1;
             self.events.begin_command(ordinal);
             self.advance_time(header.time, &command, &mut out);
-            self.apply_command(command, &mut out);
+            if let Command::StateHash(theirs) = command {
+                self.compare_state(theirs, &mut out)?;
+            } else {
+                self.apply_command(command, &mut out);
+            }
             self.close_full_streams(&mut out);
             self.manager.wallet.end_command();
             self.events.end_command();
@@ -296,6 +308,7 @@ impl Engine {
             return Err(CommandError::Surplus { sequence: self.sequence }.into());
         }
         self.events.end_frame(&mut out);
+        self.sample_state(header.first_sequence);
         out.result.map_err(ApplyError::Sink)
     }
 
@@ -384,8 +397,8 @@ impl Engine {
             Command::PortUp(c) => self.port_up(c, out),
             Command::PortDown(c) => self.port_down(c, out),
             Command::TermStart(c) => self.term_start(c, out),
-            // It has moved log time, which is all it is for.
-            Command::Tick(_) => {}
+            // A tick has moved log time, which is all it is for; a hash was compared.
+            Command::Tick(_) | Command::StateHash(_) => {}
             Command::DayStart(c) => self.administer(c, Self::start_day, out),
             Command::DayEnd(c) => self.administer(c, Self::end_day, out),
             Command::CurrencyDefine(c) => self.administer(c, Self::define_currency, out),

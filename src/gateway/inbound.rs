@@ -110,6 +110,7 @@ fn is_sound(command: &Command<'_>) -> bool {
         Command::TermStart(_)
         | Command::VenueLimits(_)
         | Command::Tick(_)
+        | Command::StateHash(_)
         | Command::PortUp(_)
         | Command::PortDown(_)
         | Command::NewOrder(_)

@@ -95,6 +95,8 @@ pub struct Wallet {
     /// What this command has changed.
     cash_flow: Flow,
     share_flow: Flow,
+    /// Changes with every balance; see [`Wallet::hash`].
+    hash: u64,
 }
 
 /// What a command has brought into all balances of one asset, less what came into the exchange. A
@@ -131,6 +133,7 @@ impl Wallet {
             share_supply: prefaulted(0, usize::from(capacity.instruments) + 1),
             cash_flow: Flow::default(),
             share_flow: Flow::default(),
+            hash: 0,
         }
     }
 
@@ -282,10 +285,38 @@ impl Wallet {
         self.share_flow.asset = None;
     }
 
+    /// The sum of all balances, each times an odd number that its account and asset give, modulo 2^64.
+    /// Kept with each change, at a multiplication or two; whatever order the changes came in, equal
+    /// balances have equal hashes, and one that is off by anything has another. Not against those who
+    /// choose balances: nodes that differ do so by accident.
+    #[must_use]
+    pub(crate) const fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Whether the balances are what is kept of them all: of each asset as much as came in and has not
+    /// left, and the hash. Looks at every balance, and allocates nothing: an asset's sum is taken times
+    /// an odd number of its own, so it takes two errors and much chance to hide one.
+    #[must_use]
+    pub(crate) fn is_conserved(&self) -> bool {
+        let (mut sum, mut hash) = (0_u64, 0_u64);
+        for &Balance { account, asset, total, .. } in &self.balances {
+            sum = sum.wrapping_add(weighed(0, asset, total));
+            hash = hash.wrapping_add(weighed(account, asset, total));
+        }
+        let cash = (0..).map(|id| Asset::Cash(CurrencyId(id))).zip(&self.cash_supply);
+        let shares = (0..).map(|id| Asset::Shares(InstrumentId(id))).zip(&self.share_supply);
+        for (asset, &supply) in cash.chain(shares) {
+            sum = sum.wrapping_sub(weighed(0, asset, supply));
+        }
+        sum == 0 && hash == self.hash
+    }
+
     fn change(&mut self, id: BalanceId, amount: i64) {
         let balance = self.get_mut(id);
         balance.total = balance.total.checked_add(amount).expect("supplies are limited");
-        let asset = balance.asset;
+        let &mut Balance { account, asset, .. } = balance;
+        self.hash = self.hash.wrapping_add(weighed(account, asset, amount));
         self.flow_mut(asset).add(asset, amount);
     }
 
@@ -308,12 +339,20 @@ impl Wallet {
     }
 }
 
-fn key(account: u32, asset: Asset) -> u64 {
+/// What an amount of a balance adds to the hash of all.
+const fn weighed(account: u32, asset: Asset, amount: i64) -> u64 {
+    // As in `splitmix64`: what is near lies far apart.
+    let mixed = key(account, asset).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    ((mixed ^ (mixed >> 32)) | 1).wrapping_mul(amount.cast_unsigned())
+}
+
+const fn key(account: u32, asset: Asset) -> u64 {
     let asset = match asset {
-        Asset::Cash(currency) => u64::from(currency.0),
-        Asset::Shares(instrument) => 1 << 16 | u64::from(instrument.0),
+        Asset::Cash(currency) => currency.0 as u64,
+        Asset::Shares(instrument) => 1 << 16 | instrument.0 as u64,
     };
-    u64::from(account) << 32 | asset
+    (account as u64) << 32 | asset
 }
 
 #[cfg(test)]
@@ -424,6 +463,36 @@ mod tests {
         assert!(wallet.has_room(3, &[CASH, SHARES]) && !wallet.has_room(3, &[CASH, SHARES, OTHER]));
         assert_eq!((wallet.find(1, CASH), wallet.find(2, SHARES)), (None, None));
         assert_eq!(wallet.get(wallet.find(2, CASH).unwrap()).total, 7);
+    }
+
+    #[test]
+    fn equal_balances_have_equal_hashes_and_a_unit_elsewhere_has_another() {
+        let hash = |transfers: &[(u32, Asset, i64)]| {
+            let mut wallet = wallet(8);
+            for &(account, asset, amount) in transfers {
+                funded(&mut wallet, account, asset, amount);
+            }
+            assert!(wallet.is_conserved());
+            wallet.hash()
+        };
+        let (one, other) = ((1, CASH, 500), (2, SHARES, 70));
+        assert_eq!(hash(&[one, other]), hash(&[other, (1, CASH, 200), (1, CASH, 300)]));
+        assert_eq!(hash(&[one, (1, CASH, -500)]), hash(&[(3, SHARES, 0)]));
+        for different in [(1, CASH, 501), (2, CASH, 500), (1, OTHER, 500), (0, CASH, 500)] {
+            assert_ne!(hash(&[different, other]), hash(&[one, other]));
+        }
+    }
+
+    #[test]
+    fn money_from_nowhere_is_found_when_all_is_added_up() {
+        let mut wallet = wallet(8);
+        let cash = funded(&mut wallet, 1, CASH, 500);
+        funded(&mut wallet, 2, SHARES, 500);
+        wallet.get_mut(cash).total += 1;
+        assert!(!wallet.is_conserved());
+        wallet.get_mut(cash).total -= 1;
+        *wallet.supply_mut(SHARES) -= 1;
+        assert!(!wallet.is_conserved());
     }
 
     #[test]

@@ -112,6 +112,7 @@ pub(super) fn hold(world: &World) {
         assert!(short || fees || balance.available() >= 0, "{balance:?}");
         sums.entry(asset).or_insert((balance.asset, 0)).1 += i128::from(balance.total);
     }
+    assert!(manager.wallet.is_conserved());
     assert!(held.is_empty(), "held of no balance: {held:?}");
     for (asset, sum) in sums.values() {
         assert_eq!(*sum, i128::from(manager.wallet.supply(*asset)), "{asset:?}");

@@ -20,4 +20,5 @@ mod replay;
 mod risk;
 mod script;
 mod script_requests;
+mod state_hash;
 mod world;

@@ -30,6 +30,7 @@ pub(super) fn render(
         Event::DayStarted(e) => format!("day {} started, session {}", e.date, e.session),
         Event::DayEnded(_) => "day ended".to_owned(),
         Event::TimePassed(e) => format!("second {}", e.second),
+        Event::StateConfirmed(e) => format!("state behind {} confirmed", e.at_sequence),
         Event::SystemMessage(e) => {
             format!("system {:?}", SystemCode::from_byte(e.code).unwrap())
         }

@@ -20,6 +20,7 @@ proptest! {
         let replayed = replay(&world.command_log);
         prop_assert_eq!(&replayed.0, &world.events);
         prop_assert_eq!(replayed.1.chain(), world.engine.chain());
+        prop_assert_eq!(replayed.1.state_hash(), world.engine.state_hash());
         prop_assert_eq!(replayed.1.counters(), world.engine.counters());
     }
 

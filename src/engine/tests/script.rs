@@ -476,6 +476,7 @@ impl<'a> Speaker<'a> {
             idle_modifies,
             refused_logins,
             not_allowed,
+            unknown_samples,
         } = self.world.engine.counters();
         [
             (stale_epochs, "of an old session"),
@@ -487,6 +488,7 @@ impl<'a> Speaker<'a> {
             (idle_modifies, "with nothing to modify"),
             (refused_logins, "to log in"),
             (not_allowed, "not allowed"),
+            (unknown_samples, "hashes of an unknown state"),
         ]
         .iter()
         .filter(|(count, _)| **count > 0)

@@ -5,7 +5,7 @@
 //! a field. Fields that are absent are zero; character fields keep the wire's bytes, checked or not:
 //! what the gateway found wrong with them is `form_error`.
 //!
-//! Kind numbers are never reused. Reserved for what is to come: 5 `ActivateVersion`, 6 `StateHash`,
+//! Kind numbers are never reused. Reserved for what is to come: 5 `ActivateVersion`,
 //! 53 `BustTrade`, 54 `TradeCorrection`.
 
 mod order;
@@ -40,6 +40,7 @@ records! {
     2 DayStart [2]
     3 DayEnd [1]
     4 Tick [1]
+    6 StateHash [1]
     7 VenueLimits [2]
     10 CurrencyDefine [1]
     11 FirmDefine [1]
@@ -215,6 +216,21 @@ pub struct Tick {
     pub header: CommandHeader,
     /// Zero.
     pub reserved: [u8; 40],
+}
+
+/// What the state came to on the node that led: every node compares it with its own, and one that has
+/// come to another stops. Asked for by the node itself, behind the frame that the hash is of.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct StateHash {
+    /// Common fields.
+    pub header: CommandHeader,
+    /// The last command that is in the state.
+    pub at_sequence: u64,
+    /// Its hash then.
+    pub hash: u64,
+    /// Zero.
+    pub reserved: [u8; 24],
 }
 
 /// How much of everything the venue is made for. What does not fit is refused, and a refusal is an

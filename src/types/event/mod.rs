@@ -40,6 +40,7 @@ records! {
     5 SystemMessage [1]
     6 Refused [1]
     7 VenueLimitsSet [2]
+    8 StateConfirmed [1]
     10 CurrencyDefined [1]
     11 FirmDefined [1]
     12 PortDefined [2]
@@ -215,6 +216,20 @@ pub struct Refused {
     pub reason: u8,
     /// Zero.
     pub reserved: [u8; 14],
+}
+
+/// The state behind a command had this hash, on the node that led then and wherever this is written.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct StateConfirmed {
+    /// Common fields.
+    pub header: EventHeader,
+    /// The last command that is in the state.
+    pub at_sequence: u64,
+    /// Its hash then.
+    pub hash: u64,
+    /// Zero.
+    pub reserved: [u8; 8],
 }
 
 /// How much of everything the venue is made for; see
