@@ -2,13 +2,16 @@
 //!
 //! State like any other: it is set by commands, holds from the next day on, and reads no clock.
 
+use serde::{Deserialize, Serialize};
+use zerocopy::FromZeros as _;
+
 use crate::types::command;
 use crate::types::{Nanos, Phase, Refusal};
 
 use super::DAY_LENGTH_MAX;
 
 /// The schedules that are set, and those of the day.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Calendar {
     set: Vec<Schedule>,
     /// A copy from the start of the day, and how far each has come.
@@ -19,7 +22,7 @@ pub(super) struct Calendar {
 pub(super) const GROUPS_MAX: usize = 16;
 
 /// The schedule of a group: times since local midnight, 0 = not at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Schedule {
     /// An ITCH market category, 0 = all that have no schedule of their own.
     pub(super) group: u8,
@@ -62,6 +65,20 @@ impl Calendar {
             None => self.set.push(schedule),
         }
         Ok(schedule)
+    }
+
+    /// Whether commands could have made it so.
+    pub(super) fn is_sound(&self) -> bool {
+        let Self { set, today } = self;
+        let can_be_set = |schedules: &[Schedule]| {
+            let mut calendar = Self::default();
+            schedules.iter().all(|schedule| {
+                let news = calendar.set.len() + 1;
+                calendar.set(&schedule.command()).is_ok() && calendar.set.len() == news
+            })
+        };
+        let today: Vec<_> = today.iter().map(|&(schedule, _)| schedule).collect();
+        can_be_set(set) && can_be_set(&today)
     }
 
     /// Every schedule that is set, in the order in which their groups got one.
@@ -107,6 +124,13 @@ impl Calendar {
 }
 
 impl Schedule {
+    /// The command that sets it.
+    fn command(&self) -> command::Calendar {
+        let &Self { group, opening_auction, open, closing_auction, close } = self;
+        let blank = command::Calendar::new_zeroed();
+        command::Calendar { group, opening_auction, open, closing_auction, close, ..blank }
+    }
+
     fn entries(&self) -> impl Iterator<Item = (Nanos, Phase)> + use<> {
         let entries = [
             (self.opening_auction, Phase::OpeningAuction),

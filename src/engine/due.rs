@@ -16,7 +16,7 @@ pub(super) struct Deadlines {
     /// Of disconnect grace, by port.
     pub(super) grace: TimerQueue,
     /// Of good-till-time orders, by handle.
-    expiry: TimerQueue,
+    pub(super) expiry: TimerQueue,
 }
 
 impl Deadlines {

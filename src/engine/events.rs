@@ -3,6 +3,8 @@
 //! It is the only place that counts outbound messages. Cuts follow the commands and the size of what
 //! they cause, never timing, so every node writes the same frames.
 
+use serde::{Deserialize, Serialize};
+
 use crate::order_manager::FILLS_MAX;
 use crate::sys::prefault::{prefaulted, prefaulted_room};
 use crate::types::command::VenueLimits;
@@ -11,6 +13,8 @@ use crate::types::{
     Cause, FRAME_HEADER_BYTES, FRAME_PAYLOAD_BYTES_MAX, FirmId, FrameChain, FrameHeader, FrameKind,
     FrameSink, LINE_BYTES, Line, Nanos, PortId, Position, Record,
 };
+
+mod snapshot;
 
 /// Which streams an event is in.
 #[derive(Clone, Copy, Debug)]
@@ -108,7 +112,7 @@ pub(super) enum Owner {
 }
 
 /// The end of a port's or a firm's stream.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Stream {
     /// The number of its last event, 0 before the day's first.
     sequence: u32,

@@ -24,6 +24,7 @@ mod requests;
 mod risk;
 mod self_match;
 mod sessions;
+mod snapshot;
 mod state_hash;
 mod timers;
 mod trading;
@@ -32,7 +33,10 @@ pub use agent::{EngineAgent, EngineGauges, OnClose, RecoveryError, Replayed};
 pub use day::DAY_LENGTH_MAX;
 pub use error::{ApplyError, CommandError};
 pub use memory::{CommandFrames, FrameList, MEMORY_SEGMENT_BYTES};
+pub use snapshot::{SNAPSHOT_FORMAT, full_state_hash};
 pub use state_hash::{SAMPLE_INTERVAL, StateSample};
+
+use serde::{Deserialize, Serialize};
 
 use self::due::Deadlines;
 use self::events::{EventWriter, FirstError, Outlet, Route};
@@ -199,7 +203,7 @@ pub struct Engine {
 }
 
 /// The trading day that is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Day {
     /// YYYYMMDD.
     pub date: u32,

@@ -13,6 +13,8 @@
 //! instruments have no orders. Timers fire in the order of (deadline, id): those of the calendar's groups
 //! before those of instruments; one that is due is late by as much as commands were apart.
 
+use serde::{Deserialize, Serialize};
+
 use super::administration::Asker;
 use super::calendar::{Calendar, GROUPS_MAX, Schedule};
 use super::definitions::{system_message, trading_action};
@@ -40,7 +42,7 @@ pub(super) struct Phases {
 }
 
 /// How far the day's trading has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Hours {
     Ahead,
     Open,
@@ -55,10 +57,10 @@ const _: () = assert!(FIRST_OF_INSTRUMENTS as usize == GROUPS_MAX);
 pub(super) const INDICATION_INTERVAL: Nanos = Nanos::SECOND;
 
 /// The longest auction: an hour.
-const AUCTION_MS_MAX: u32 = 3_600_000;
+pub(super) const AUCTION_MS_MAX: u32 = 3_600_000;
 
 /// The widest price band: as much again.
-const BAND_BPS_MAX: u16 = 10_000;
+pub(super) const BAND_BPS_MAX: u16 = 10_000;
 
 /// ITCH's reason of a pause by a price band.
 const PAUSED: [u8; 4] = *b"LUDP";
@@ -424,7 +426,7 @@ const fn indication(id: InstrumentId) -> u32 {
 }
 
 /// The instrument of a timer, and whether it ends its auction; `None` for the calendar's.
-fn owner(timer: u32) -> Option<(InstrumentId, bool)> {
+pub(super) fn owner(timer: u32) -> Option<(InstrumentId, bool)> {
     let number = timer.checked_sub(indication(InstrumentId(0)))?;
     Some((InstrumentId(u16::try_from(number / 2).expect("ids are u16")), number % 2 == 1))
 }

@@ -17,6 +17,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::events::{Outlet, Route};
 use super::{CommandError, Engine};
 use crate::types::command::StateHash;
@@ -29,7 +31,7 @@ pub const SAMPLE_INTERVAL: u64 = 65_536;
 const SAMPLES_MAX: usize = 16;
 
 /// What the state came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateSample {
     /// The last command that is in it.
     pub at_sequence: u64,
@@ -38,7 +40,7 @@ pub struct StateSample {
 }
 
 /// The last samples, the oldest first.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Samples(VecDeque<StateSample>);
 
 impl Default for Samples {
@@ -48,6 +50,15 @@ impl Default for Samples {
 }
 
 impl Samples {
+    /// Whether they could have been taken by the end of this sequence.
+    pub(super) fn are_sound(&self, last: u64) -> bool {
+        let Self(samples) = self;
+        let taken = samples.iter().map(|sample| sample.at_sequence);
+        samples.len() <= SAMPLES_MAX
+            && taken.is_sorted_by(|one, next| one < next)
+            && samples.back().is_none_or(|sample| sample.at_sequence <= last)
+    }
+
     fn push(&mut self, sample: StateSample) {
         if self.0.len() == SAMPLES_MAX {
             self.0.pop_front();

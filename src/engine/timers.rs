@@ -4,7 +4,7 @@
 //! is made.
 
 use crate::sys::prefault::{prefaulted, prefaulted_room};
-use crate::types::Nanos;
+use crate::types::{Nanos, SnapshotError, SnapshotReader, SnapshotWriter, consistent};
 
 /// Deadlines of dense ids.
 #[derive(Debug)]
@@ -47,6 +47,16 @@ impl TimerQueue {
         self.places[id as usize] != UNARMED
     }
 
+    /// The deadline of `id`, if it has one.
+    pub(super) fn deadline(&self, id: u32) -> Option<Nanos> {
+        self.is_armed(id).then(|| self.heap[self.places[id as usize] as usize].0)
+    }
+
+    /// The ids up to this may have one.
+    pub(super) fn max(&self) -> u32 {
+        u32::try_from(self.places.len() - 1).expect("ids are u32")
+    }
+
     /// The first deadline, [`Nanos::MAX`] if there is none.
     pub(super) fn next(&self) -> Nanos {
         self.heap.first().map_or(Nanos::MAX, |&(deadline, ..)| deadline)
@@ -60,6 +70,23 @@ impl TimerQueue {
         }
         self.remove(0);
         Some(id)
+    }
+
+    /// Writes the deadlines of ids that are their own rank.
+    pub(super) fn write(&self, out: &mut SnapshotWriter) {
+        let Self { heap, places: _ } = self;
+        let mut deadlines: Vec<_> = heap.iter().map(|&(deadline, _, id)| (id, deadline)).collect();
+        deadlines.sort_unstable();
+        out.put(&deadlines);
+    }
+
+    /// Arms what [`TimerQueue::write`] wrote.
+    pub(super) fn read(&mut self, input: &mut SnapshotReader<'_>) -> Result<(), SnapshotError> {
+        for (id, deadline) in input.take::<Vec<(u32, Nanos)>>()? {
+            consistent(id <= self.max() && !self.is_armed(id), "a timer twice, or of nothing")?;
+            self.arm(id, deadline);
+        }
+        Ok(())
     }
 
     fn remove(&mut self, place: usize) {
@@ -136,6 +163,8 @@ mod tests {
                     _ => {
                         let armed = model.iter().any(|&(.., other)| other == id);
                         prop_assert_eq!(queue.is_armed(id), armed);
+                        let of_id = model.iter().find(|&&(.., other)| other == id);
+                        prop_assert_eq!(queue.deadline(id), of_id.map(|&(at, ..)| at));
                         let first = model.first().map_or(Nanos::MAX, |&(at, ..)| at);
                         prop_assert_eq!(queue.next(), first);
                         let due = model.first().copied().filter(|&(at, ..)| at <= Nanos(time));

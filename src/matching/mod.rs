@@ -25,6 +25,7 @@ mod book;
 mod collecting;
 mod depth;
 mod ladder;
+mod restoring;
 mod slab;
 mod tree;
 mod views;

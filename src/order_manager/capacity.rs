@@ -18,12 +18,14 @@
 //! | events of one command | never: frames are cut where the next record does not fit | |
 //! | numbers of a stream | after each command, with the worst next one in reserve | the port or firm is closed until the next day |
 
+use serde::{Deserialize, Serialize};
+
 use crate::types::Nanos;
 use crate::types::command::{CommandHeader, VenueLimits};
 
 /// How much of everything the engine is made for. All memory is taken and touched at the start, that of a
 /// definition's row when it is made; a definition beyond its number is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capacity {
     /// Resting orders in all books, at most [`Capacity::ORDERS_MAX`]. The firms' limits share them.
     pub orders: u32,

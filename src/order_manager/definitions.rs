@@ -3,6 +3,8 @@
 //!
 //! A definition is checked here once; whatever uses it later trusts it.
 
+use serde::{Deserialize, Serialize};
+
 use super::references::References;
 use super::table::{is_name, name_key};
 use super::{Asset, BalanceId, Capacity, IdMap, IndexSeed};
@@ -20,7 +22,7 @@ use crate::types::{
 
 /// The most decimals of cash: twice what any currency uses. An order so large that its value does not
 /// fit 64 bits with them is rejected.
-const CASH_DECIMALS_MAX: u8 = 9;
+pub(super) const CASH_DECIMALS_MAX: u8 = 9;
 
 /// Everything the exchange knows of its participants, and what they own and ask for.
 #[derive(Debug)]
@@ -46,13 +48,13 @@ pub struct OrderManager {
     /// Accounts by firm and group id.
     pub(super) groups: IdMap,
     /// The transfers that were carried out.
-    references: References,
+    pub(super) references: References,
     /// Resting orders there may be in all.
-    orders_max: u32,
+    pub(super) orders_max: u32,
 }
 
 /// A currency.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Currency {
     /// Its number.
     pub id: CurrencyId,
@@ -63,7 +65,7 @@ pub struct Currency {
 }
 
 /// A firm.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Firm {
     /// Its number.
     pub id: FirmId,
@@ -74,6 +76,7 @@ pub struct Firm {
     /// Open orders it may have.
     pub open_orders_max: u32,
     /// Open orders it has.
+    #[serde(skip)]
     pub open_orders: u32,
     /// Whether its new orders are refused, as it asked.
     pub entry_disabled: bool,
@@ -82,7 +85,7 @@ pub struct Firm {
 }
 
 /// An account: a wallet.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Account {
     /// The number people know it by.
     pub id: AccountId,
@@ -95,13 +98,14 @@ pub struct Account {
     /// Its group id, 0 = none.
     pub group_id: u16,
     /// Open orders it has.
+    #[serde(skip)]
     pub open_orders: u32,
     /// Its last orders, as far as they are remembered.
     pub(super) recent: RecentOrders,
 }
 
 /// An instrument.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Instrument {
     /// Its number.
     pub id: InstrumentId,
@@ -132,6 +136,7 @@ pub struct Instrument {
     /// What its trades cost firms that have no rates of their own, if that was set.
     pub rates: Option<Rates>,
     /// New orders a port may send of it in a second, the largest number = no limit.
+    #[serde(skip)]
     pub(super) symbol_messages_max: u32,
 }
 
@@ -219,7 +224,7 @@ impl OrderManager {
     }
 
     /// Resting orders that no firm was promised.
-    fn orders_left(&self) -> u32 {
+    pub(super) fn orders_left(&self) -> u32 {
         let promised: u32 = self.firms.rows().iter().map(|firm| firm.open_orders_max).sum();
         self.orders_max - promised
     }

@@ -11,6 +11,8 @@
 //! the parts never gives more than rounding down the whole. Only the fee account may be in debt, when
 //! rebates were higher than fees: it is the exchange's own.
 
+use serde::{Deserialize, Serialize};
+
 use super::table::name_key;
 use super::{Asset, BalanceId, Firm, Instrument, OrderManager};
 use crate::types::command::Fee;
@@ -21,7 +23,7 @@ const RATE_MAX: i32 = 100_000;
 const MILLION: i128 = 1_000_000;
 
 /// What a trade costs, in millionths of its value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rates {
     /// Of an order that rested; negative: a rebate.
     pub maker: i32,
@@ -29,27 +31,49 @@ pub struct Rates {
     pub taker: i32,
 }
 
+impl Rates {
+    pub(super) fn are_sound(self) -> bool {
+        (-RATE_MAX..=RATE_MAX).contains(&self.maker) && (0..=RATE_MAX).contains(&self.taker)
+    }
+}
+
 /// Where fees go, and what they are for whoever has none of his own.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Fees {
     /// Dense number of the account, 0 = none: nothing costs anything.
     account: u32,
     /// Its cash, by currency.
+    #[serde(skip)]
     balances: Vec<BalanceId>,
     rates: Rates,
 }
 
 /// What an order owes at one rate.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct FeeMeter {
     rate: i32,
     /// What is not charged yet, in millionths of a unit: less than one.
     remainder: u32,
 }
 
+impl Fees {
+    pub(super) const fn account(&self) -> u32 {
+        self.account
+    }
+
+    pub(super) fn is_sound(&self) -> bool {
+        self.rates.are_sound()
+    }
+}
+
 impl FeeMeter {
     pub(crate) const fn new(rate: i32) -> Self {
         Self { rate, remainder: 0 }
+    }
+
+    /// Whether a fill could have left it so.
+    pub(crate) fn is_sound(self) -> bool {
+        (-RATE_MAX..=RATE_MAX).contains(&self.rate) && i128::from(self.remainder) < MILLION
     }
 
     /// The fee of a fill; negative: a rebate.
@@ -92,8 +116,8 @@ impl OrderManager {
     /// [`Refusal::Capacity`] if there is no room for its balances.
     pub(crate) fn set_fee(&mut self, fee: &Fee) -> Result<FeePayer, Refusal> {
         let &Fee { symbol, account, firm, maker_rate: maker, taker_rate: taker, .. } = fee;
-        require((-RATE_MAX..=RATE_MAX).contains(&maker) && (0..=RATE_MAX).contains(&taker))?;
         let rates = Rates { maker, taker };
+        require(rates.are_sound())?;
         let is_blank = |bytes: &[u8]| {
             bytes.iter().all(|&byte| byte == 0) || bytes.iter().all(|&byte| byte == b' ')
         };

@@ -2,8 +2,8 @@
 //!
 //! Brokers choose half of the bits of some keys, so its hash is keyed with a seed that only this
 //! process knows: nobody can choose keys that lie in each other's way. It allocates only when it holds
-//! more than it was made for, and never iterates, so no outcome depends on where an entry lies, and
-//! nodes with different seeds say the same.
+//! more than it was made for, and lists its keys in their own order only, so no outcome depends on where
+//! an entry lies, and nodes with different seeds say the same.
 
 use std::fmt;
 
@@ -133,6 +133,14 @@ impl IdMap {
     pub(crate) fn clear(&mut self) {
         self.entries.fill(Entry::default());
         self.len = 0;
+    }
+
+    /// Every key, the lowest first, so that it does not matter where each lies. Looks at all entries.
+    pub(crate) fn sorted_keys(&self) -> Vec<u64> {
+        let used = self.entries.iter().filter(|entry| entry.id != 0);
+        let mut keys: Vec<_> = used.map(|entry| entry.key).collect();
+        keys.sort_unstable();
+        keys
     }
 
     /// Where `key` is, or would go.

@@ -4,6 +4,8 @@
 //! of them once for each balance, the first time it is used after a change, and lies in one line by the
 //! balance's number: a check looks nothing up, and a change, whomever it is for, takes no time.
 
+use serde::{Deserialize, Serialize};
+
 use super::table::name_key;
 use super::{BalanceId, IdMap, IndexSeed, OrderManager};
 use crate::sys::prefault::prefaulted_room;
@@ -12,6 +14,8 @@ use crate::types::{
     AccountId, CurrencyCode, FirmCode, FirmId, InstrumentId, PortId, PortName, Quantity, Refusal,
     RiskKey, RiskScope, Symbol,
 };
+
+mod snapshot;
 
 /// The most subjects that limits may be set for.
 pub(crate) const SUBJECTS_MAX: usize = 1 << 16;
@@ -23,7 +27,7 @@ const KEYS: usize = 13;
 const WINDOW_MS_MAX: u64 = 86_400_000;
 
 /// Whom a limit is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
     /// Which of the others mean anything.
     pub scope: RiskScope,
@@ -58,7 +62,7 @@ pub struct Limits {
 }
 
 /// What was set for a subject, by key; 0 = nothing.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct LimitSet {
     subject: Subject,
     values: [u64; KEYS],

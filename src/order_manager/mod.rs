@@ -15,6 +15,7 @@ mod phase;
 mod ports;
 mod references;
 mod risk;
+mod snapshot;
 mod table;
 mod wallet;
 

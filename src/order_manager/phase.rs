@@ -19,12 +19,14 @@
 //! auction, whatever their time in force: hidden (03), reserve (04), post-only and good-till-time ones (0F)
 //! are refused, and so is a minimum quantity (0D), which is of immediate orders.
 
+use serde::{Deserialize, Serialize};
+
 use super::OpenOrder;
 use crate::types::command::NewOrder;
 use crate::types::{Cross, Phase, Price, RejectReason, TimeInForce};
 
 /// An instrument's phase and prices.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Trading {
     /// Its phase.
     pub phase: Phase,
@@ -58,6 +60,11 @@ impl Trading {
         };
         trading.start_day(Phase::Continuous, tick_size);
         trading
+    }
+
+    /// Whether commands could have made it so.
+    pub(super) fn is_sound(&self) -> bool {
+        self.last_price <= Price::MAX && self.collar <= Price::MAX
     }
 
     /// Begins a day in `phase`. A halt outlives the day: only an operator ends it.

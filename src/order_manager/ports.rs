@@ -2,14 +2,18 @@
 //!
 //! Says nothing about streams and timers; those are the engine's.
 
+use serde::{Deserialize, Serialize};
+
 use crate::sys::prefault::prefaulted;
 use crate::types::{
     AccountId, DisconnectPolicy, Epoch, FirmCode, FirmId, InstrumentId, Nanos, OrderHandle, PortId,
     PortKind, PortName, UserRefNum,
 };
 
+mod snapshot;
+
 /// A port.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Port {
     /// Its number.
     pub id: PortId,
@@ -34,8 +38,10 @@ pub struct Port {
     /// Orders and replaces in a second of log time, 0 = no limit; as defined.
     pub message_rate_max: u32,
     /// The same with the limits that were set since, the largest number = none.
+    #[serde(skip)]
     pub(super) messages_max: u32,
     /// New orders of one instrument in such a second.
+    #[serde(skip)]
     pub(super) symbol_messages_max: u32,
     /// Open orders it may have, 0 = only the firm's limit.
     pub open_orders_max: u32,
@@ -47,10 +53,13 @@ pub struct Port {
     /// The user reference numbers of the day.
     pub user_refs: UserRefNums,
     /// Open orders it has.
+    #[serde(skip)]
     pub open_orders: u32,
     /// Its oldest open order; the others follow it in the order of entry.
+    #[serde(skip)]
     pub oldest: OrderHandle,
     /// Its youngest open order.
+    #[serde(skip)]
     pub youngest: OrderHandle,
     /// The second of log time that `messages` counts.
     pub rate_second: u64,

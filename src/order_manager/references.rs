@@ -6,6 +6,8 @@
 
 use super::{IdMap, IndexSeed};
 
+mod snapshot;
+
 /// The references of this day and of the day before.
 #[derive(Debug)]
 pub(super) struct References {

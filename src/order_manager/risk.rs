@@ -32,6 +32,8 @@
 //! - The same order is one of the same instrument, side, quantity and price; [`RECENT_MAX`] orders of an
 //!   account are remembered. A Replace is never one: what it repeats is gone.
 
+use serde::{Deserialize, Serialize};
+
 use super::limits::{Exposure, Position};
 use super::{Account, Instrument, OrderManager, cross_of};
 use crate::types::command::NewOrder;
@@ -155,14 +157,14 @@ impl Exposure {
 }
 
 /// An account's last orders, the next one's place first when all are used.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct RecentOrders {
     orders: Vec<RecentOrder>,
     next: usize,
 }
 
 /// What makes an order the same as another, and when it came.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct RecentOrder {
     time: Nanos,
     price: Price,
@@ -187,6 +189,13 @@ impl RecentOrders {
                 && recent.instrument == instrument
                 && now.since(recent.time) < window
         })
+    }
+
+    /// Whether orders could have been remembered so.
+    pub(super) fn is_sound(&self) -> bool {
+        let Self { orders, next } = self;
+        *next < RECENT_MAX
+            && (orders.len() == RECENT_MAX || (orders.len() < RECENT_MAX && *next == 0))
     }
 
     /// Remembers an order, in place of the oldest.

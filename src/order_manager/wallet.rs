@@ -3,12 +3,16 @@
 //! Money moves here and nowhere else. A balance never falls below what is held of it (short selling
 //! and the fee account apart), and what one command takes from one account it gives to another, to the unit.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Capacity, IdMap, IndexSeed};
 use crate::sys::prefault::{prefaulted, prefaulted_room};
 use crate::types::{CurrencyId, InstrumentId, Quantity, Refusal};
 
+mod snapshot;
+
 /// What a balance is a balance of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Asset {
     /// Cash.
     Cash(CurrencyId),
@@ -17,7 +21,7 @@ pub enum Asset {
 }
 
 /// The dense number of a balance, from 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BalanceId(u32);
 
 impl BalanceId {
@@ -25,10 +29,15 @@ impl BalanceId {
     pub(super) const fn index(self) -> usize {
         self.0 as usize - 1
     }
+
+    /// The same of a number that may be none.
+    pub(super) fn checked_index(self) -> Option<usize> {
+        (self.0 as usize).checked_sub(1)
+    }
 }
 
 /// One account's amount of one asset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balance {
     /// The dense number of the account.
     pub account: u32,

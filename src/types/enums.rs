@@ -26,6 +26,19 @@ macro_rules! byte_enum {
                 self as u8
             }
         }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_u8(self.byte())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let unknown = || serde::de::Error::custom(concat!("no ", stringify!($name)));
+                Self::from_byte(u8::deserialize(deserializer)?).ok_or_else(unknown)
+            }
+        }
     };
 }
 

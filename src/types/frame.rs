@@ -10,6 +10,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -30,6 +31,8 @@ use super::{LINE_BYTES, Line, Nanos};
     IntoBytes,
     KnownLayout,
     Immutable,
+    Serialize,
+    Deserialize,
 )]
 #[repr(transparent)]
 pub struct Position(pub u64);
@@ -190,7 +193,7 @@ pub fn chain_hash(header: &FrameHeader, payload: &[Line]) -> u64 {
 }
 
 /// The end of a log: all that the next frame depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameChain {
     /// Bytes in each segment of this log, a format constant.
     pub segment_bytes: u64,

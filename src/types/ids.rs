@@ -6,13 +6,14 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[derive(FromBytes, IntoBytes, KnownLayout, Immutable)]
+        #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Serialize, Deserialize)]
         #[repr(transparent)]
         pub struct $name(pub $inner);
 

@@ -13,6 +13,7 @@ mod ids;
 mod money;
 mod record;
 mod secret;
+mod snapshot;
 mod text;
 mod time;
 
@@ -24,5 +25,6 @@ pub use ids::*;
 pub use money::*;
 pub use record::*;
 pub use secret::*;
+pub use snapshot::*;
 pub use text::*;
 pub use time::*;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// A price: an integer in units of 10^-`price_decimals` of the instrument's currency, as on the wire.
@@ -22,6 +23,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
     IntoBytes,
     KnownLayout,
     Immutable,
+    Serialize,
+    Deserialize,
 )]
 #[repr(transparent)]
 pub struct Price(pub u64);
@@ -54,6 +57,8 @@ impl fmt::Display for Price {
     IntoBytes,
     KnownLayout,
     Immutable,
+    Serialize,
+    Deserialize,
 )]
 #[repr(transparent)]
 pub struct Quantity(pub u32);

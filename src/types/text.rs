@@ -6,13 +6,14 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident[$size:literal]) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+        #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Serialize, Deserialize)]
         #[repr(transparent)]
         pub struct $name(pub [u8; $size]);
 

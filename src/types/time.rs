@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// A moment, or a span between two, in nanoseconds.
@@ -21,6 +22,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
     IntoBytes,
     KnownLayout,
     Immutable,
+    Serialize,
+    Deserialize,
 )]
 #[repr(transparent)]
 pub struct Nanos(pub u64);

@@ -14,7 +14,7 @@ use crate::types::{Line, Record, UserRefNum};
 
 /// A command of the corpus, and what is done to it.
 #[derive(Clone, Debug)]
-struct Mutant {
+pub(super) struct Mutant {
     command: prop::sample::Index,
     /// Whether it is of the port's current session.
     fenced: bool,
@@ -51,14 +51,14 @@ proptest! {
 }
 
 /// Whether the lines are one command, of a kind there is and of its size.
-fn is_whole(lines: &[Line]) -> bool {
+pub(super) fn is_whole(lines: &[Line]) -> bool {
     let kind = CommandKind::from_number(lines[0].0[0]);
     let size = kind.map(CommandKind::lines);
     size == Some(lines[0].0[1]) && size.map(usize::from) == Some(lines.len())
 }
 
 /// The market, and a firm whose orders do not meet each other.
-fn owners() -> World {
+pub(super) fn owners() -> World {
     let mut world = World::open();
     for line in [
         "firm GAMA selfmatch=1",
@@ -75,7 +75,7 @@ fn owners() -> World {
 }
 
 /// At least one command of every kind, most of them orders.
-fn corpus() -> Vec<Vec<Line>> {
+pub(super) fn corpus() -> Vec<Vec<Line>> {
     let mut world = owners();
     for line in [
         "A1 sell 1 100 ACME @10.00",
@@ -156,7 +156,7 @@ fn corpus() -> Vec<Vec<Line>> {
     others.into_iter().chain(orders.into_iter().cycle().take(50)).collect()
 }
 
-fn mutant() -> impl Strategy<Value = Mutant> {
+pub(super) fn mutant() -> impl Strategy<Value = Mutant> {
     let word = prop_oneof![
         Just(0),
         Just(1),
@@ -177,7 +177,7 @@ fn mutant() -> impl Strategy<Value = Mutant> {
 }
 
 impl Mutant {
-    fn of(&self, corpus: &[Vec<Line>], world: &World, number: u32) -> Vec<Line> {
+    pub(super) fn of(&self, corpus: &[Vec<Line>], world: &World, number: u32) -> Vec<Line> {
         let mut command = self.command.get(corpus).clone();
         let header = CommandHeader::view_mut(&mut command).unwrap();
         if let Some(port) = world.engine.order_manager().ports.get(header.port.0)

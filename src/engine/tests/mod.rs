@@ -20,5 +20,6 @@ mod replay;
 mod risk;
 mod script;
 mod script_requests;
+mod snapshot;
 mod state_hash;
 mod world;

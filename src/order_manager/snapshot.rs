@@ -1,0 +1,228 @@
+//! The order manager in a snapshot: definitions, sessions, balances, limits and what the day remembers.
+//!
+//! Open orders are written with the books, and everything that can be worked out of the rest is: indexes,
+//! counts of open orders, resolved limits. What is read is checked as if a command had brought it, so
+//! that no bytes make an order manager that could not have come to be.
+
+use super::definitions::{CASH_DECIMALS_MAX, group_key};
+use super::table::{is_name, name_key};
+use super::{
+    Account, Asset, BalanceId, Capacity, Currency, Fees, Firm, IndexSeed, Instrument, OpenOrder,
+    OrderManager, Port, Rates, Table,
+};
+use crate::types::{
+    CurrencyId, Epoch, FirmId, OrderHandle, PortKind, Price, Quantity, SnapshotError,
+    SnapshotReader, SnapshotWriter, consistent, notional,
+};
+
+impl OrderManager {
+    /// Writes everything but the open orders.
+    pub(crate) fn write(&self, out: &mut SnapshotWriter) {
+        let Self {
+            currencies,
+            firms,
+            ports,
+            accounts,
+            instruments,
+            wallet,
+            orders: _,
+            limits,
+            fees,
+            groups: _,
+            references,
+            orders_max: _,
+        } = self;
+        out.put(currencies.rows());
+        out.put(firms.rows());
+        out.put(accounts.rows());
+        out.put(instruments.rows());
+        out.put(ports.rows());
+        wallet.write(out);
+        limits.write(wallet, out);
+        out.put(fees);
+        references.write(out);
+    }
+
+    /// What [`OrderManager::write`] wrote, without an open order.
+    ///
+    /// # Errors
+    /// Why no order manager of this capacity can have written it.
+    pub(crate) fn read(
+        capacity: &Capacity,
+        seed: IndexSeed,
+        input: &mut SnapshotReader<'_>,
+    ) -> Result<Self, SnapshotError> {
+        let mut manager = Self::new(capacity, seed);
+        for row in input.take::<Vec<Currency>>()? {
+            manager.check_currency(&row)?;
+            add(&mut manager.currencies, name_key(&row.code.0), row)?;
+        }
+        for row in input.take::<Vec<Firm>>()? {
+            manager.check_firm(&row)?;
+            add(&mut manager.firms, name_key(&row.code.0), row)?;
+        }
+        for row in input.take::<Vec<Account>>()? {
+            manager.add_account(row)?;
+        }
+        for row in input.take::<Vec<Instrument>>()? {
+            manager.check_instrument(&row)?;
+            add(&mut manager.instruments, name_key(&row.symbol.0), row)?;
+        }
+        for row in input.take::<Vec<Port>>()? {
+            manager.check_port(&row)?;
+            add(&mut manager.ports, name_key(&row.name.0), row)?;
+        }
+        let instruments = manager.instruments.len();
+        let owners = [manager.accounts.len(), manager.currencies.len(), instruments];
+        manager.wallet.read(owners, input)?;
+        manager.limits.read(&manager.wallet, input)?;
+        manager.check_subjects()?;
+        manager.resolve_all_rates();
+        manager.read_fees(input)?;
+        manager.references.read(input)?;
+        Ok(manager)
+    }
+
+    /// Puts back an open order, younger than all that its port has. Adds what it holds to `held`, by
+    /// balance.
+    ///
+    /// # Errors
+    /// Why it can be none of this order manager's.
+    pub(crate) fn reopen_order(
+        &mut self,
+        handle: OrderHandle,
+        order: OpenOrder,
+        (price, open): (Price, Quantity),
+        held: &mut [i64],
+    ) -> Result<(), SnapshotError> {
+        let instrument = self.instruments.get(order.instrument.0.into());
+        let instrument = instrument.expect("its book says which");
+        let port = self.ports.get(order.port.0).filter(|port| port.kind == PortKind::OrderEntry);
+        let firm = port.map(|port| port.firm);
+        consistent(firm == Some(order.firm), "an order of no port")?;
+        let known = self.orders.find(order.port, order.user_ref_idx, order.user_ref_num);
+        consistent(known.is_none() && !order.user_ref_num.is_none(), "two orders of one number")?;
+        let value = notional(instrument.trading.worth(price), open, instrument.scale);
+        let sound = order.fee.is_sound() && order.executed.0.checked_add(open.0).is_some();
+        consistent(sound, "an order out of range")?;
+        let (balance, amount) = if order.side.is_buy() {
+            let hold = value.and_then(|value| value.checked_add(order.fee.hold(value)));
+            (order.cash, hold)
+        } else {
+            (order.shares, value.map(|_| open.0.into()))
+        };
+        let held = &mut held[balance.index()];
+        let sum = amount.and_then(|amount| held.checked_add(amount));
+        *held = sum.ok_or(SnapshotError::Contradiction("an order worth too much"))?;
+        self.open_order(handle, order);
+        Ok(())
+    }
+
+    /// The account behind the cash and the shares of an order in an instrument, if they are what they
+    /// should be.
+    pub(crate) fn owner(&self, order: &OpenOrder, instrument: &Instrument) -> Option<&Account> {
+        let balances = self.wallet.balances();
+        let get = |id: BalanceId| balances.get(id.checked_index()?);
+        let (cash, shares) = (get(order.cash)?, get(order.shares)?);
+        let fits = cash.asset == Asset::Cash(instrument.currency)
+            && shares.asset == Asset::Shares(instrument.id)
+            && cash.account == shares.account;
+        fits.then(|| self.accounts.get(cash.account)).flatten()
+    }
+
+    /// Judges the whole once all orders are open again, which hold so much of each balance.
+    pub(crate) fn check_orders(&self, held: &[i64]) -> Result<(), SnapshotError> {
+        consistent(self.wallet.holds(held), "more or less held than orders need")?;
+        let full = self.firms.rows().iter().any(|firm| firm.open_orders > firm.open_orders_max);
+        consistent(!full, "more orders of a firm than it may have")
+    }
+
+    fn check_currency(&self, row: &Currency) -> Result<(), SnapshotError> {
+        let &Currency { id, code, cash_decimals } = row;
+        consistent(is_next(&self.currencies, id.0.into()), "currencies out of order")?;
+        let sound = is_name(&code.0) && cash_decimals <= CASH_DECIMALS_MAX;
+        consistent(sound, "a currency out of range")
+    }
+
+    fn check_firm(&self, row: &Firm) -> Result<(), SnapshotError> {
+        let &Firm { id, code, open_orders_max, rates, .. } = row;
+        consistent(is_next(&self.firms, id.0.into()), "firms out of order")?;
+        let sound = is_name(&code.0) && rates.is_none_or(Rates::are_sound);
+        consistent(sound, "a firm out of range")?;
+        consistent(open_orders_max <= self.orders_left(), "more promised than there is room for")
+    }
+
+    fn add_account(&mut self, row: Account) -> Result<(), SnapshotError> {
+        let &Account { id, firm, group_id, ref recent, .. } = &row;
+        let exists = self.firms.get(firm.0.into()).is_some();
+        consistent(!id.is_none() && exists && recent.is_sound(), "an account out of range")?;
+        let group = group_key(firm, group_id);
+        let is_new = group_id == 0 || self.groups.get(group).is_none();
+        consistent(is_new, "two accounts of one group")?;
+        add(&mut self.accounts, u64::from(id.0), row)?;
+        if group_id != 0 {
+            self.groups.insert(group, self.accounts.len());
+        }
+        Ok(())
+    }
+
+    fn check_instrument(&self, row: &Instrument) -> Result<(), SnapshotError> {
+        let &Instrument { id, symbol, currency, scale, lot_size, tick_size, .. } = row;
+        let &Instrument { reference_price, price_decimals, trading, rates, .. } = row;
+        consistent(is_next(&self.instruments, id.0.into()), "instruments out of order")?;
+        let cash_decimals = self.currencies.get(currency.0.into()).map(|row| row.cash_decimals);
+        let finer = cash_decimals.and_then(|decimals| decimals.checked_sub(price_decimals));
+        let sound = is_name(&symbol.0)
+            && finer.is_some_and(|finer| scale == 10_i64.pow(finer.into()))
+            && (1..=Quantity::MAX.0).contains(&lot_size)
+            && (1..=Price::MAX.0).contains(&tick_size)
+            && reference_price <= Price::MAX
+            && trading.is_sound()
+            && rates.is_none_or(Rates::are_sound);
+        consistent(sound, "an instrument out of range")
+    }
+
+    fn check_port(&self, row: &Port) -> Result<(), SnapshotError> {
+        let &Port { id, name, kind, firm, ref symbol_messages, .. } = row;
+        consistent(is_next(&self.ports, id.0), "ports out of order")?;
+        let has_firm = self.firms.get(firm.0.into()).is_some()
+            || kind == PortKind::Admin && firm == FirmId::NONE;
+        let sound = is_name(&name.0)
+            && name == name.upper()
+            && has_firm
+            && symbol_messages.len() <= self.instruments.len() as usize;
+        consistent(sound, "a port out of range")
+    }
+
+    /// Whether every session began with a command before `next`.
+    pub(crate) fn check_sessions(&self, next: u64, day: bool) -> Result<(), SnapshotError> {
+        let sound = self.ports.rows().iter().all(|port| {
+            !port.is_up() || port.epoch < Epoch(next) && (day || !port.is_of_the_day())
+        });
+        consistent(sound, "a session of nothing")
+    }
+
+    fn read_fees(&mut self, input: &mut SnapshotReader<'_>) -> Result<(), SnapshotError> {
+        let fees: Fees = input.take()?;
+        let account = fees.account();
+        let opened = account == 0
+            || (1..=self.currencies.len()).all(|id| {
+                let cash = Asset::Cash(CurrencyId(u16::try_from(id).expect("capacities are u16")));
+                self.wallet.find(account, cash).is_some()
+            });
+        consistent(opened && fees.is_sound(), "fees to nobody")?;
+        self.fees = fees;
+        self.open_fee_balances();
+        Ok(())
+    }
+}
+
+/// Whether a row has the number of the next.
+fn is_next<T>(table: &Table<T>, id: u32) -> bool {
+    id == table.len() + 1
+}
+
+fn add<T>(table: &mut Table<T>, key: u64, row: T) -> Result<(), SnapshotError> {
+    let added = table.add(key, row);
+    added.map(drop).map_err(|_| SnapshotError::Contradiction("a name twice, or too many of a kind"))
+}
