@@ -75,6 +75,12 @@ impl Logs {
         self.directory.join("events")
     }
 
+    /// The directory of snapshots of the engine.
+    #[must_use]
+    pub fn snapshots(&self) -> PathBuf {
+        self.directory.join("snapshots")
+    }
+
     /// The file of counters.
     #[must_use]
     pub fn counters(&self) -> PathBuf {

@@ -89,8 +89,9 @@ pub struct Replayed {
 }
 
 impl EngineAgent {
-    /// Applies every committed command from the start of the log to a fresh `engine`. Events that
-    /// `existing` holds are compared, those it lacks are appended to `events`. What it counts goes to
+    /// Applies every committed command from where `engine` stands, and `commands` with it, to the end.
+    /// Events that `existing` holds behind the engine's are compared, those it lacks are appended to
+    /// `events`. What it counts goes to
     /// `published`: [`EngineCounters`](super::EngineCounters), then [`EngineGauges`].
     ///
     /// # Errors

@@ -322,6 +322,18 @@ impl Engine {
         self.events.chain()
     }
 
+    /// The sequence of the next command.
+    #[must_use]
+    pub const fn next_command(&self) -> u64 {
+        self.next_command
+    }
+
+    /// Log time: that of the last command frame.
+    #[must_use]
+    pub const fn log_time(&self) -> Nanos {
+        self.now
+    }
+
     /// What was passed over in silence.
     #[must_use]
     pub const fn counters(&self) -> &EngineCounters {

@@ -39,6 +39,7 @@ mod preparer;
 mod reader;
 mod recovery;
 mod segment;
+mod snapshots;
 mod survey;
 mod writer;
 
@@ -48,5 +49,6 @@ pub use error::{Damage, StoreError};
 pub use reader::{Frame, LogRecord, Reader, Records};
 pub use recovery::{Recovered, Torn, is_blank_log};
 pub use segment::{LogKind, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+pub use snapshots::{SNAPSHOTS_KEPT, SnapshotFileError, SnapshotMark, Snapshots};
 pub use survey::{SegmentSurvey, Survey, survey};
 pub use writer::{Durability, Options, Writer, check_space};

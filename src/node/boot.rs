@@ -8,15 +8,16 @@ use zerocopy::FromZeros as _;
 
 use super::past::{Evidence, Past, judge, unsynced};
 use super::rehearsal::rehearse;
+use super::restart::{Resumed, resume};
 use super::{NodeError, Start, books};
 use crate::config::{Config, secrets};
 use crate::counters::{CounterFile, CounterSet as _};
 use crate::engine::{
-    Capacity, DAY_LENGTH_MAX, Day, Engine, EngineAgent, EngineCounters, EngineGauges, IndexSeed,
+    Capacity, DAY_LENGTH_MAX, Day, EngineAgent, EngineCounters, EngineGauges, IndexSeed,
 };
 use crate::event_store::{
-    Control, ControlFile, Durability, LogKind, Options, Reader, Recovered, StoreError, Writer,
-    check_space, is_blank_log,
+    Control, ControlFile, Durability, LogKind, Options, Reader, Recovered, Snapshots, StoreError,
+    Writer, check_space, is_blank_log,
 };
 use crate::sys::file::{BootId, boot_id, is_volatile};
 use crate::sys::log_memory::segment_path;
@@ -115,10 +116,12 @@ pub(super) fn boot(
 
     // What the event log holds is compared before anybody is answered from it.
     events.commit(existing.chain.end);
-    let engine = Engine::new(&limits, seed);
     let reader = events.reader();
+    let snapshots = Snapshots::new(&config.logs().snapshots());
+    let Resumed { engine, commands: to_apply, events: existing } =
+        resume(&snapshots, (&limits, seed), commands.reader(), reader.clone())?;
     let (mut engine, replayed) =
-        EngineAgent::recover(engine, commands.reader(), reader.clone(), events, published)?;
+        EngineAgent::recover(engine, to_apply, existing, events, published)?;
     info!(?replayed, term, "recovered");
     if let (Past::MaybeCut, Some(day)) = (past, engine.engine().day()) {
         let (again, session) = day_again(day, known.session, now);

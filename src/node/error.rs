@@ -7,7 +7,7 @@ use super::past::Gone;
 use crate::agent::AgentError;
 use crate::config::Config;
 use crate::engine::{CommandError, RecoveryError};
-use crate::event_store::{ControlError, StoreError};
+use crate::event_store::{ControlError, SnapshotFileError, StoreError};
 use crate::types::Position;
 
 /// Why a node does not start, or stopped.
@@ -23,6 +23,9 @@ pub enum NodeError {
     /// The engine cannot be brought back to where it was.
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
+    /// The snapshots cannot be listed.
+    #[error(transparent)]
+    Snapshots(#[from] SnapshotFileError),
     /// A command that the node itself makes cannot be applied.
     #[error(transparent)]
     Command(#[from] CommandError),

@@ -9,6 +9,7 @@ mod durable;
 mod error;
 mod past;
 mod rehearsal;
+mod restart;
 mod wiring;
 
 use std::fmt;

@@ -11,6 +11,7 @@ mod frames;
 mod log;
 mod market;
 mod ouch;
+mod snapshot;
 mod soup;
 
 use corpus::replay;
@@ -38,6 +39,11 @@ fn mold_udp_and_itch() {
 #[test]
 fn the_segment_of_a_log() {
     replay("log", log::target, 50);
+}
+
+#[test]
+fn snapshots_of_the_engine() {
+    replay("snapshot", snapshot::target, 3_000);
 }
 
 #[test]

@@ -1,0 +1,87 @@
+//! A restart: the engine as the newest snapshot that is of any use left it, and the logs from there.
+//!
+//! A snapshot saves time and nothing else. One that is damaged, of another log, or of commands that were
+//! cut is named and passed over: then the one before it counts, and at last the whole log.
+
+use std::path::Path;
+
+use tracing::{info, warn};
+
+use super::NodeError;
+use crate::engine::{Engine, IndexSeed};
+use crate::event_store::{Reader, SnapshotFileError, Snapshots, StoreError};
+use crate::types::SnapshotError;
+use crate::types::command::VenueLimits;
+
+/// Where a replay begins.
+pub(super) struct Resumed {
+    pub(super) engine: Engine,
+    /// Before the first command that the engine has not applied.
+    pub(super) commands: Reader,
+    /// Before the first event that it has not made.
+    pub(super) events: Reader,
+}
+
+/// Why a snapshot is passed over.
+#[derive(Debug, thiserror::Error)]
+enum Useless {
+    #[error(transparent)]
+    File(#[from] SnapshotFileError),
+    #[error(transparent)]
+    Content(#[from] SnapshotError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("its header is of another state than its content")]
+    Header,
+}
+
+/// Finds where to begin, with readers before the first frame of either log.
+///
+/// # Errors
+/// If the directory of snapshots cannot be read.
+pub(super) fn resume(
+    snapshots: &Snapshots,
+    venue: (&VenueLimits, IndexSeed),
+    commands: Reader,
+    events: Reader,
+) -> Result<Resumed, NodeError> {
+    let files = snapshots.newest_first()?;
+    for path in &files {
+        match resume_from(path, venue, (commands.clone(), events.clone())) {
+            Ok(resumed) => {
+                let next = resumed.engine.next_command();
+                info!(path = %path.display(), next, "begins with a snapshot");
+                return Ok(resumed);
+            }
+            Err(why) => warn!(path = %path.display(), %why, "passed over a snapshot"),
+        }
+    }
+    if !files.is_empty() {
+        warn!("no snapshot is of any use: the whole command log is applied again");
+    }
+    let (limits, seed) = venue;
+    Ok(Resumed { engine: Engine::new(limits, seed), commands, events })
+}
+
+fn resume_from(
+    path: &Path,
+    (limits, seed): (&VenueLimits, IndexSeed),
+    (mut commands, mut events): (Reader, Reader),
+) -> Result<Resumed, Useless> {
+    let (mark, content) = Snapshots::load(path)?;
+    commands.has_passed(&mark.commands)?;
+    let engine = Engine::from_snapshot(&content, limits, seed)?;
+    let is_marked = engine.next_command() == mark.commands.next_sequence
+        && engine.state_hash() == mark.state_hash;
+    if !is_marked {
+        return Err(Useless::Header);
+    }
+    // Events that are not there would have to be made again, and its engine is beyond them.
+    events.has_passed(engine.chain())?;
+    commands.seek(mark.commands.end)?;
+    events.seek(engine.chain().end)?;
+    Ok(Resumed { engine, commands, events })
+}
+
+#[cfg(test)]
+mod tests;
