@@ -5,11 +5,13 @@ use std::fmt;
 
 use tracing::info;
 
-use super::{ApplyError, CommandError, Engine};
+use super::{ApplyError, CommandError, Engine, StateSample};
 use crate::agent::{Agent, AgentError, WorkResult};
 use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::event_store::{Reader, StoreError, Writer};
-use crate::types::{FrameHeader, FrameSink, Line, Nanos, Position};
+use crate::ring::Producer;
+use crate::types::command::{CommandHeader, StateHash};
+use crate::types::{FrameHeader, FrameSink, Line, Nanos, Position, Record as _};
 
 /// The most command frames a duty cycle applies.
 const FRAMES_PER_CYCLE_MAX: usize = 8;
@@ -23,6 +25,10 @@ pub struct EngineAgent {
     commands: Reader,
     events: Writer,
     on_close: Option<OnClose>,
+    /// Where this node proposes what its state comes to, while it leads.
+    proposals: Option<Producer>,
+    /// The last sample that was proposed, or need not be.
+    proposed: Option<StateSample>,
     published: CounterBlock,
 }
 
@@ -103,7 +109,15 @@ impl EngineAgent {
         events: Writer,
         published: CounterBlock,
     ) -> Result<(Self, Replayed), RecoveryError> {
-        let mut agent = Self { engine, commands, events, on_close: None, published };
+        let mut agent = Self {
+            engine,
+            commands,
+            events,
+            on_close: None,
+            proposals: None,
+            proposed: None,
+            published,
+        };
         let mut replayed = Replayed::default();
         let mut sink = Compare { existing, events: &mut agent.events, replayed: &mut replayed };
         while let Some(frame) = agent.commands.next_frame()? {
@@ -123,6 +137,29 @@ impl EngineAgent {
     pub fn on_close(mut self, on_close: OnClose) -> Self {
         self.on_close = Some(on_close);
         self
+    }
+
+    /// Has the state hash proposed from now on, at each sample: a way to the sequencer.
+    #[must_use]
+    pub fn proposing(mut self, proposals: Producer) -> Self {
+        self.proposed = self.engine.last_sample();
+        self.proposals = Some(proposals);
+        self
+    }
+
+    /// Proposes a new sample of the state. A full ring takes it in a later cycle.
+    fn propose_state(&mut self, now: Nanos) {
+        let last = self.engine.last_sample();
+        if let (Some(proposals), Some(sample)) = (&mut self.proposals, last)
+            && self.proposed != last
+        {
+            let StateSample { at_sequence, hash } = sample;
+            let header = CommandHeader::internal::<StateHash>(now);
+            let proposal = StateHash { header, at_sequence, hash, reserved: [0; 24] };
+            if proposals.push(proposal.lines()).is_ok() {
+                self.proposed = last;
+            }
+        }
     }
 
     fn publish(&mut self, now: Nanos) {
@@ -164,6 +201,7 @@ impl Agent for EngineAgent {
             self.events.commit(self.engine.chain().end);
             work += 1;
         }
+        self.propose_state(now);
         self.publish(now);
         Ok(work)
     }
@@ -200,3 +238,6 @@ impl FrameSink for Compare<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,7 +128,7 @@ impl Schedule {
     fn command(&self) -> command::Calendar {
         let &Self { group, opening_auction, open, closing_auction, close } = self;
         let blank = command::Calendar::new_zeroed();
-        command::Calendar { group, opening_auction, open, closing_auction, close, ..blank }
+        command::Calendar { opening_auction, open, closing_auction, close, group, ..blank }
     }
 
     fn entries(&self) -> impl Iterator<Item = (Nanos, Phase)> + use<> {

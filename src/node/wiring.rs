@@ -23,6 +23,8 @@ use crate::types::{Nanos, PortKind, RECORD_LINES_MAX};
 const COMMAND_RING_LINES: usize = 16 * 1024;
 /// Lines of the ring that takes the feed's datagrams to the device: 1 MiB.
 const DATAGRAM_RING_LINES: usize = 16 * 1024;
+/// Lines of the ring that takes state hashes to the sequencer: one in 65,536 commands.
+const HASH_RING_LINES: usize = 16;
 /// How often operators are looked after: a look is a system call, which orders on the same core would
 /// have to wait for in every duty cycle.
 const OPERATORS_LOOK_INTERVAL: Nanos = Nanos::from_micros(100);
@@ -52,6 +54,7 @@ impl Stages {
 /// ```text
 /// order_entry --ring--> sequencer --command log--> engine --event log--> order_entry, admin,
 /// admin -------ring-------^                                              market_data
+/// engine ------ring (state hashes)--> sequencer
 /// market_data --ring (datagrams)--> order_entry, which owns the device
 /// ```
 pub(super) fn wire(
@@ -61,6 +64,7 @@ pub(super) fn wire(
 ) -> Result<Stages, NodeError> {
     let (orders_in, orders) = ring(COMMAND_RING_LINES, RECORD_LINES_MAX);
     let (operators_in, operators) = ring(COMMAND_RING_LINES, RECORD_LINES_MAX);
+    let (hashes_in, hashes) = ring(HASH_RING_LINES, RECORD_LINES_MAX);
     let (datagrams_in, datagrams) = ring(DATAGRAM_RING_LINES, DATAGRAM_LINES_MAX);
     let Booted {
         engine,
@@ -109,7 +113,7 @@ pub(super) fn wire(
     let operators_transport =
         KernelTransport::new(&loopback, counters.block("admin.kernel", KernelCounters::NAMES))
             .map_err(NodeError::admin)?;
-    let inputs = vec![orders, operators];
+    let inputs = vec![orders, operators, hashes];
     let published = counters.block(Stage::Sequencer.name(), SequencerCounters::NAMES);
     let sequencer = Sequencer::new(commands, durability, &start, &proposals, inputs, published);
     let feed = MarketDataConfig { group: config.feed().group, term, ready: ready[2].clone() };
@@ -118,7 +122,7 @@ pub(super) fn wire(
     let stages: [(Stage, Box<dyn Agent>); 5] = [
         (Stage::OrderEntry, front.over_configured_transport(config, &mut counters, bench)?),
         (Stage::Sequencer, Box::new(sequencer)),
-        (Stage::Engine, Box::new(engine)),
+        (Stage::Engine, Box::new(engine.proposing(hashes_in))),
         (Stage::MarketData, Box::new(market_data)),
         (Stage::Admin, back.over(operators_transport)),
     ];

@@ -54,7 +54,7 @@ impl OrderManager {
     ) -> Result<Self, SnapshotError> {
         let mut manager = Self::new(capacity, seed);
         for row in input.take::<Vec<Currency>>()? {
-            manager.check_currency(&row)?;
+            manager.check_currency(row)?;
             add(&mut manager.currencies, name_key(&row.code.0), row)?;
         }
         for row in input.take::<Vec<Firm>>()? {
@@ -106,8 +106,8 @@ impl OrderManager {
         let sound = order.fee.is_sound() && order.executed.0.checked_add(open.0).is_some();
         consistent(sound, "an order out of range")?;
         let (balance, amount) = if order.side.is_buy() {
-            let hold = value.and_then(|value| value.checked_add(order.fee.hold(value)));
-            (order.cash, hold)
+            let with_fee = value.and_then(|value| value.checked_add(order.fee.hold(value)));
+            (order.cash, with_fee)
         } else {
             (order.shares, value.map(|_| open.0.into()))
         };
@@ -137,8 +137,8 @@ impl OrderManager {
         consistent(!full, "more orders of a firm than it may have")
     }
 
-    fn check_currency(&self, row: &Currency) -> Result<(), SnapshotError> {
-        let &Currency { id, code, cash_decimals } = row;
+    fn check_currency(&self, row: Currency) -> Result<(), SnapshotError> {
+        let Currency { id, code, cash_decimals } = row;
         consistent(is_next(&self.currencies, id.0.into()), "currencies out of order")?;
         let sound = is_name(&code.0) && cash_decimals <= CASH_DECIMALS_MAX;
         consistent(sound, "a currency out of range")

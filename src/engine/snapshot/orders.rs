@@ -181,7 +181,7 @@ fn open_order(
         && display.is_zero() != is_shown
         && BookSide::from(row.side) == side;
     consistent(sound, "an order out of range")?;
-    let mut owned = OpenOrder {
+    let mut order = OpenOrder {
         order: row.order,
         cash: row.cash,
         shares: row.shares,
@@ -202,10 +202,10 @@ fn open_order(
         expires: row.expires.is_some(),
     };
     let traded = engine.manager.instruments.get(instrument.0.into()).expect("it has a book");
-    let owner = engine.manager.owner(&owned, traded);
-    let owner = owner.filter(|account| account.firm == owned.firm);
-    owned.account = owner.ok_or(SnapshotError::Contradiction("an order of nobody"))?.id;
-    Ok(owned)
+    let account = engine.manager.owner(&order, traded);
+    let account = account.filter(|account| account.firm == order.firm);
+    order.account = account.ok_or(SnapshotError::Contradiction("an order of nobody"))?.id;
+    Ok(order)
 }
 
 /// Where orders trade as they come, none is left that could.
