@@ -18,6 +18,7 @@ mod raw;
 mod recovery;
 mod replay;
 mod sessions;
+mod snapshots;
 mod soupbintcp;
 mod start;
 mod tools;
