@@ -3,7 +3,7 @@
 //! Never slow the writer, never see a byte above the commit position, and never compute a payload's
 //! checksum again: recovery did, or the writer of this boot wrote it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::index::FrameIndex;
@@ -122,16 +122,9 @@ impl Reader {
         Ok(())
     }
 
-    /// Makes durable what lies from `from` up to `to`, which is committed, and the pages it shares.
-    pub(super) fn sync(&self, from: Position, to: Position) -> Result<(), StoreError> {
-        let last = self.log.segment_number(Position(to.0 - 1));
-        for number in self.log.segment_number(from)..=last {
-            let mut held = None;
-            let segment = hold(&self.log, &mut held, Position(number * self.segment_bytes()))?;
-            let synced = segment.memory.sync_range(from, to);
-            synced.map_err(StoreError::io("sync", &self.log.segment_path(number)))?;
-        }
-        Ok(())
+    /// Where segment `number` lies.
+    pub(super) fn segment_path(&self, number: u64) -> PathBuf {
+        self.log.segment_path(number)
     }
 
     /// The place behind the last frame that was handed out, or where [`Reader::seek`] went.

@@ -252,17 +252,6 @@ impl Segment {
         self.file.sync_data()
     }
 
-    /// Makes the bytes from `from` up to `to` durable, as far as they lie in this segment, and those
-    /// that share a page with them; the other pages are left alone (`msync`).
-    ///
-    /// # Errors
-    /// The operating system's.
-    pub fn sync_range(&self, from: Position, to: Position) -> io::Result<()> {
-        let within = |at: Position| to_usize(at.0.saturating_sub(self.start)).min(self.map.len());
-        let (first, end) = (within(from), within(to));
-        if first < end { self.map.flush_range(first, end - first) } else { Ok(()) }
-    }
-
     /// Where `bytes` bytes from `at` begin in the mapping, if they lie in it.
     fn offset(&self, at: Position, bytes: usize) -> Option<usize> {
         let offset = usize::try_from(at.0.checked_sub(self.start)?).ok()?;

@@ -19,6 +19,7 @@ use rialto::wire::ouch::Outbound;
 use crate::broker::{Broker, said};
 use crate::harness::{Logs, Node, SOON, Setup, eventually};
 use crate::replay::{Replay, port_stream, read_log, replay, terms};
+use crate::tools::counters;
 use crate::traffic::{Random, Trader, Traffic};
 
 const KILLS: usize = 20;
@@ -323,6 +324,9 @@ fn a_log_in_the_page_cache_is_made_durable_in_the_background_and_how_far_survive
         assert_eq!(alfa.hears(), format!("accepted #{round} B 100 ACME 24.00"));
         let accepted = read_log(&node.site.commands()).0.last().unwrap().0.start;
         eventually("a watermark behind the order", || durable_now(&node) > accepted);
+        eventually("a counter of it", || {
+            counters(&node)["counters"]["durable.position"].as_u64() > Some(accepted.0)
+        });
         node.kill9();
         let control = control_of(&node);
         assert!(!control.clean && control.durable > durable, "{control:?}");

@@ -32,7 +32,7 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-fn counters(node: &Node) -> Value {
+pub(crate) fn counters(node: &Node) -> Value {
     json(&succeeds(rialto().arg("stat").arg(&node.site.logs).arg("--json")))
 }
 
