@@ -92,6 +92,15 @@ pub enum StoreError {
         /// The directory.
         path: PathBuf,
     },
+    /// There is a log, but nothing says how large its segments are.
+    #[error(
+        "{}: no segment here has a whole header, so nothing says what they hold; restore them from a \
+         copy", path.display()
+    )]
+    NoFormat {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The log has lost or changed data that it held. Nothing was cut.
     #[error(
         "{}: the frame at position {position}, behind index {index} and before sequence \

@@ -127,18 +127,20 @@ pub(super) fn segment_numbers(directory: &Path) -> Result<Vec<u64>, StoreError> 
     Ok(numbers)
 }
 
-/// Bytes in each segment of the log in `directory` and what it holds, as its first segment says.
+/// Bytes in each segment of the log in `directory` and what it holds, as its first segment says that
+/// has a whole header: one that lost it is for the walk to name.
 ///
 /// # Errors
-/// [`StoreError::NoLog`], [`StoreError::Unreadable`], else as [`stored_header`].
+/// [`StoreError::NoLog`], [`StoreError::NoFormat`], else as [`stored_header`].
 pub(super) fn format_of(directory: &Path) -> Result<(u64, LogKind), StoreError> {
-    let no_log = || StoreError::NoLog { path: directory.to_owned() };
-    let first = *segment_numbers(directory)?.first().ok_or_else(no_log)?;
-    let Some((header, kind)) = stored_header(directory, first)? else {
-        let (path, position) = (segment_path(directory, first), Position(first));
-        return Err(StoreError::Unreadable { path, position, damage: Damage::SegmentHeader });
-    };
-    Ok((header.segment_bytes, kind))
+    let numbers = segment_numbers(directory)?;
+    for &number in &numbers {
+        if let Some((header, kind)) = stored_header(directory, number)? {
+            return Ok((header.segment_bytes, kind));
+        }
+    }
+    let path = directory.to_owned();
+    Err(if numbers.is_empty() { StoreError::NoLog { path } } else { StoreError::NoFormat { path } })
 }
 
 /// The header of segment `number` in `directory` and the kind of log that it says; `None` if there is

@@ -69,13 +69,15 @@ pub(super) fn judge(evidence: Evidence<'_>) -> Result<Past, Gone> {
 /// Bytes at the end of the command log whose pages may have come to the disk in no order: see
 /// [`Options::unsynced`](crate::event_store::Options::unsynced).
 pub(super) fn unsynced(evidence: Evidence<'_>) -> u64 {
+    if evidence.new_incarnation {
+        // The operator takes what is left: up to the first damage, whatever lies behind it.
+        return u64::MAX;
+    }
     match evidence.control {
-        Some(known) if evidence.rebooted && !known.clean && !evidence.new_incarnation => {
-            match known.durability {
-                Durability::Memory => u64::MAX,
-                Durability::Disk => UNSYNCED_BYTES_MAX,
-            }
-        }
+        Some(known) if evidence.rebooted && !known.clean => match known.durability {
+            Durability::Memory => u64::MAX,
+            Durability::Disk => UNSYNCED_BYTES_MAX,
+        },
         _ => 0,
     }
 }
@@ -125,7 +127,7 @@ mod tests {
         assert_eq!(unsynced(on_disk), UNSYNCED_BYTES_MAX);
         let whole = [stopped, evidence(Some(&DURABLE)), evidence(None)];
         assert_eq!(whole.map(unsynced), [0; 3]);
-        assert_eq!(unsynced(Evidence { new_incarnation: true, ..down }), 0);
+        assert_eq!(unsynced(Evidence { new_incarnation: true, ..evidence(None) }), u64::MAX);
     }
 
     #[test]

@@ -292,7 +292,7 @@ fn a_damaged_segment_header_is_named_where_frames_follow() {
         flip(&scratch.segment(number), 100);
     }
     flip(&scratch.segment(0), 100);
-    assert!(matches!(Reader::open(&scratch.0), Err(StoreError::Unreadable { .. })));
+    assert!(matches!(Reader::open(&scratch.0), Err(StoreError::Damaged { .. })));
 }
 
 #[test]
@@ -345,6 +345,21 @@ fn a_second_writer_is_refused_while_the_first_lives() {
 fn an_empty_directory_is_no_log_to_read() {
     let scratch = Scratch::new();
     assert!(matches!(Reader::open(&scratch.0), Err(StoreError::NoLog { .. })));
+}
+
+#[test]
+fn a_reader_learns_the_format_from_any_segment_and_names_the_header_that_is_damaged() {
+    let (scratch, starts) = log_of_four_segments();
+    flip(&scratch.segment(0), 100);
+    let error = Reader::open(&scratch.0).unwrap_err();
+    let StoreError::Damaged { path, position, damage, .. } = &error else { panic!("{error}") };
+    assert_eq!((path, *position), (&scratch.segment(0), starts[0]));
+    assert_eq!(*damage, Damage::SegmentHeader);
+    for number in 1..5 {
+        flip(&scratch.segment(number), 100);
+    }
+    let error = Reader::open(&scratch.0).unwrap_err();
+    assert!(matches!(&error, StoreError::NoFormat { path } if *path == scratch.0), "{error}");
 }
 
 #[test]
