@@ -32,6 +32,15 @@ pub enum CliError {
     /// A log.
     #[error(transparent)]
     Store(#[from] crate::event_store::StoreError),
+    /// A control file.
+    #[error(transparent)]
+    Control(#[from] crate::event_store::ControlError),
+    /// A control file says nothing of an event log.
+    #[error("{}: not a command log, of which alone --control tells something", directory.display())]
+    NotCommands {
+        /// The log.
+        directory: PathBuf,
+    },
     /// The counters.
     #[error(transparent)]
     Counters(#[from] crate::counters::CountersError),

@@ -104,8 +104,8 @@ pub enum StoreError {
     /// The log has lost or changed data that it held. Nothing was cut.
     #[error(
         "{}: the frame at position {position}, behind index {index} and before sequence \
-         {sequence}, is damaged: {damage}; restore the file from a copy, the log is left as it is",
-        path.display()
+         {sequence}, is damaged: {damage}; the log is left as it is, mend it with `rialto log repair \
+         --from` a copy", path.display()
     )]
     Damaged {
         /// The segment in which the frame lies, or should.

@@ -48,5 +48,5 @@ pub use error::{Damage, StoreError};
 pub use reader::{Frame, LogRecord, Reader, Records};
 pub use recovery::{Recovered, Torn, is_blank_log};
 pub use segment::{LogKind, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
-pub use survey::{SegmentSurvey, Survey, survey};
+pub use survey::{Known, SegmentSurvey, Survey, survey, survey_knowing};
 pub use writer::{Durability, Options, Writer, check_space};

@@ -22,6 +22,7 @@ use tracing::{error, info};
 
 use durable::{Background, DurableCounters, SharedControl};
 pub use error::NodeError;
+pub use past::CommandLogPast;
 use wiring::Stages;
 
 use crate::agent::{Agent as _, AgentThread, Composite, ReadyFlag, Spans, StopFlag};

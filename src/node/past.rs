@@ -1,9 +1,37 @@
 //! What a node may assume of its past: whether anything that it told the world can be missing from
 //! its log. Pure; `boot` acts on the answer.
 
-use crate::event_store::{Control, Durability};
+use crate::event_store::{Control, Durability, Known};
 use crate::sequencer::UNSYNCED_BYTES_MAX;
+use crate::sys::file::BootId;
 use crate::types::Position;
+
+/// What a control file says of the command log of a node that does not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommandLogPast {
+    /// What its next writer knows of it.
+    pub known: Known,
+    /// Whether the machine went down with commits that were in memory only: those behind the durable
+    /// position may be gone, and nothing in the log shows it.
+    pub may_be_cut: bool,
+}
+
+impl CommandLogPast {
+    /// What `control` says in the boot of this number.
+    #[must_use]
+    pub fn new(control: &Control, boot: BootId) -> Self {
+        let evidence = Evidence {
+            control: Some(control),
+            log_is_empty: false,
+            rebooted: control.boot_id != boot,
+            new_incarnation: false,
+        };
+        Self {
+            known: Known { durable: control.durable, unsynced: unsynced(evidence) },
+            may_be_cut: judge(evidence) == Ok(Past::MaybeCut),
+        }
+    }
+}
 
 /// What is known when a node starts.
 #[derive(Clone, Copy, Debug)]

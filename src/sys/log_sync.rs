@@ -62,7 +62,7 @@ mod tests {
     fn what_another_mapping_wrote_is_on_the_disk_behind_a_sync() {
         let path = Path::new("/var/tmp").join(format!("rialto-sync-{}", std::process::id()));
         let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
-        io::Write::write_all(&mut &file, &[7; 1 << 16]).unwrap();
+        io::Write::write_all(&mut &file, &vec![7; 1 << 16]).unwrap();
         let before = dirty_pages(&file, 1 << 16);
         SyncMap::open(&path).unwrap().sync(0..usize::MAX).unwrap();
         let behind = dirty_pages(&file, 1 << 16);

@@ -281,7 +281,7 @@ fn commands_lost_from_memory_are_missed_as_long_as_their_events_are_there() {
 }
 
 /// Leaves of a log of one segment what a reboot may leave that comes before its pages are on disk.
-fn lose_from(position: Position, log: &Path) {
+pub(crate) fn lose_from(position: Position, log: &Path) {
     fs::remove_file(log.join("positions")).unwrap();
     let segment = log.join("00000000.seg");
     let mut bytes = fs::read(&segment).unwrap();
