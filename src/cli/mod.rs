@@ -32,6 +32,9 @@ pub enum CliError {
     /// A log.
     #[error(transparent)]
     Store(#[from] crate::event_store::StoreError),
+    /// The repair of a log.
+    #[error(transparent)]
+    Repair(#[from] crate::event_store::RepairError),
     /// A control file.
     #[error(transparent)]
     Control(#[from] crate::event_store::ControlError),

@@ -13,9 +13,11 @@ use zerocopy::FromBytes;
 use super::index::{FrameIndex, Hints};
 use super::segment::SegmentHeader;
 use super::{Damage, LogKind, StoreError};
+use crate::sys::file::DirectoryLock;
 use crate::sys::log_memory::{LogMemory, Segment, segment_path};
 use crate::types::{
     FRAME_HEADER_BYTES, FrameChain, FrameError, FrameHeader, LINE_BYTES, Line, Position,
+    SEGMENT_HEADER_BYTES,
 };
 
 /// A log, as this process sees it.
@@ -36,6 +38,17 @@ pub(super) struct LogSegment {
 }
 
 impl Log {
+    /// The log in the locked directory, as it lies there.
+    pub(super) fn frozen(lock: DirectoryLock, segment_bytes: u64, kind: LogKind) -> Self {
+        Self::new(LogMemory::frozen(lock, segment_bytes), kind)
+    }
+
+    /// The log of `memory`, of which nothing is known yet.
+    pub(super) fn new(memory: Arc<LogMemory>, kind: LogKind) -> Self {
+        let index = Arc::new(FrameIndex::new(memory.segment_bytes()));
+        Self { memory, kind, frozen_end: Position::FIRST, index }
+    }
+
     /// How far readers may read.
     pub(super) fn committed(&self) -> Position {
         self.memory.committed().unwrap_or(self.frozen_end)
@@ -125,6 +138,20 @@ pub(super) fn segment_numbers(directory: &Path) -> Result<Vec<u64>, StoreError> 
     }
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+/// A position that the frames of a frozen log do not pass: the end of the last segment that holds any.
+pub(super) fn extent(log: &Log) -> Result<Position, StoreError> {
+    let segment_bytes = log.memory.segment_bytes();
+    for number in segment_numbers(log.memory.directory())?.into_iter().rev() {
+        let path = log.segment_path(number);
+        let segment = log.memory.segment(number).map_err(StoreError::io("map", &path))?;
+        let first = Position(number * segment_bytes + SEGMENT_HEADER_BYTES);
+        if segment.lines(first, 1).is_some_and(|line| line != [Line::ZERO]) {
+            return Ok(Position((number + 1) * segment_bytes));
+        }
+    }
+    Ok(Position::FIRST)
 }
 
 /// Bytes in each segment of the log in `directory` and what it holds, as its first segment says that

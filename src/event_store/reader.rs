@@ -6,7 +6,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::index::FrameIndex;
 use super::log::{Log, LogSegment, SegmentError, format_of};
 use super::recovery::recover;
 use super::{LogKind, StoreError};
@@ -62,16 +61,11 @@ impl Reader {
     /// [`StoreError`], each with its remedy.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let (segment_bytes, kind) = format_of(directory)?;
-        let mut log = Log {
-            memory: match LogMemory::live(directory, segment_bytes)
-                .map_err(StoreError::io("read the positions file in", directory))?
-            {
-                Some(live) => live,
-                None => LogMemory::frozen(lock_to_read(directory)?, segment_bytes),
-            },
-            kind,
-            frozen_end: Position::FIRST,
-            index: Arc::new(FrameIndex::new(segment_bytes)),
+        let live = LogMemory::live(directory, segment_bytes)
+            .map_err(StoreError::io("read the positions file in", directory))?;
+        let mut log = match live {
+            Some(live) => Log::new(live, kind),
+            None => Log::frozen(lock_to_read(directory)?, segment_bytes, kind),
         };
         if log.memory.committed().is_none() {
             log.frozen_end = recover(&log, Position::FIRST, 0, &mut |_| ())?.chain.end;

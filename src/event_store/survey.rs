@@ -6,7 +6,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::index::FrameIndex;
 use super::log::{Log, format_of, segment_numbers};
 use super::recovery::{check_committed, recover};
 use super::{LogKind, StoreError, Torn};
@@ -109,8 +108,7 @@ pub fn survey_knowing(
         },
     };
     let in_use = memory.committed().is_some();
-    let index = Arc::new(FrameIndex::new(segment_bytes));
-    let log = Log { memory, kind, frozen_end: Position::FIRST, index };
+    let log = Log::new(memory, kind);
     let mut survey = Survey::new(&log, in_use, committed)?;
     let acknowledged = known.durable.max(committed.unwrap_or(Position::FIRST));
     let mut see = |header: &FrameHeader| {

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::index::FrameIndex;
-use super::log::{Log, LogSegment, segment_numbers, stored_header};
+use super::log::{Log, LogSegment, extent, segment_numbers, stored_header};
 use super::preparer::{Preparer, prepare};
 use super::recovery::{Recovered, Torn, keep_behind, recover};
 use super::segment::is_segment_size;
 use super::{LogKind, Reader, StoreError};
 use crate::sys::file::{self, DirectoryLock};
-use crate::sys::log_memory::{LogMemory, LogWriter, committed_in_this_boot, segment_path};
+use crate::sys::log_memory::{LogWriter, committed_in_this_boot, segment_path};
 use crate::types::{
     FRAME_HEADER_BYTES, FrameChain, FrameHeader, FrameSink, LINE_BYTES, Line, Position,
 };
@@ -82,6 +82,19 @@ impl Writer {
     /// # Errors
     /// [`StoreError`], each with its remedy. On [`StoreError::Damaged`] nothing was changed.
     pub fn open(directory: &Path, options: Options) -> Result<(Self, Recovered), StoreError> {
+        Self::open_watched(directory, options, &mut |_, _| ())
+    }
+
+    /// [`Writer::open`] that shows `progress` the position up to which the log was checked, and one that
+    /// it does not pass, after each frame.
+    ///
+    /// # Errors
+    /// As [`Writer::open`].
+    pub fn open_watched(
+        directory: &Path,
+        options: Options,
+        progress: &mut dyn FnMut(Position, Position),
+    ) -> Result<(Self, Recovered), StoreError> {
         let Options { kind, segment_bytes, durable, unsynced } = options;
         if !is_segment_size(segment_bytes) {
             return Err(StoreError::SegmentSizeRange { bytes: segment_bytes });
@@ -94,14 +107,11 @@ impl Writer {
 
         let committed = committed_in_this_boot(directory)
             .map_err(StoreError::io("read the positions file in", directory))?;
-        let frozen = Log {
-            memory: LogMemory::frozen(lock, segment_bytes),
-            kind,
-            frozen_end: Position::FIRST,
-            index: Arc::new(FrameIndex::new(segment_bytes)),
-        };
+        let frozen = Log::frozen(lock, segment_bytes, kind);
         let acknowledged = durable.max(committed.unwrap_or(Position::FIRST));
-        let mut recovered = recover(&frozen, acknowledged, unsynced, &mut |_| ())?;
+        let extent = extent(&frozen)?;
+        let mut see = |header: &FrameHeader| progress(header.start, extent);
+        let mut recovered = recover(&frozen, acknowledged, unsynced, &mut see)?;
         if let Some(torn) = recovered.torn.as_mut().filter(|torn| torn.frames > 0) {
             torn.kept = Some(keep_behind(&frozen, recovered.chain.end)?);
         }

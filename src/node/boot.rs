@@ -7,6 +7,7 @@ use tracing::{error, info, warn};
 use zerocopy::FromZeros as _;
 
 use super::past::{Evidence, Past, judge, unsynced};
+use super::progress::Progress;
 use super::rehearsal::rehearse;
 use super::{NodeError, Start, books};
 use crate::config::{Config, secrets};
@@ -254,7 +255,10 @@ fn open_log(
         LogKind::Events => logs.events(),
     };
     let options = Options { durable, unsynced, ..Options::new(kind, segment_bytes) };
-    let (writer, recovered) = Writer::open(&directory, options)?;
+    let mut progress = Progress::new(format!("checking {kind}"));
+    let (writer, recovered) =
+        Writer::open_watched(&directory, options, &mut |done, all| progress.at(done, all))?;
+    drop(progress);
     match &recovered.torn {
         Some(torn) if torn.frames > 0 => {
             error!(log = %kind, ?torn, "cut whole frames that a power loss left behind a hole");

@@ -8,6 +8,7 @@ mod boot;
 mod durable;
 mod error;
 mod past;
+mod progress;
 mod rehearsal;
 mod wiring;
 
@@ -23,6 +24,7 @@ use tracing::{error, info};
 use durable::{Background, DurableCounters, SharedControl};
 pub use error::NodeError;
 pub use past::CommandLogPast;
+pub use progress::Progress;
 use wiring::Stages;
 
 use crate::agent::{Agent as _, AgentThread, Composite, ReadyFlag, Spans, StopFlag};

@@ -7,6 +7,7 @@ mod background;
 mod damage;
 mod process;
 mod reading;
+mod repair;
 mod survey;
 
 use std::fs;

@@ -24,7 +24,7 @@ fn run(command: &mut Command) -> (bool, String) {
 }
 
 #[track_caller]
-fn succeeds(command: &mut Command) -> String {
+pub(crate) fn succeeds(command: &mut Command) -> String {
     let (done, said) = run(command);
     assert!(done, "{said}");
     said

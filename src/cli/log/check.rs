@@ -1,17 +1,16 @@
 //! `rialto log info` and `rialto log verify`: what a survey of the event store found, in words.
 //! Parses nothing itself.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::cli::{CliError, units};
 use crate::event_store::{self, Control, Known, LogKind, Survey};
-use crate::node::CommandLogPast;
+use crate::node::{CommandLogPast, Progress};
 use crate::sys::file::boot_id;
-use crate::types::FrameHeader;
+use crate::types::{FrameHeader, Position};
 
 /// Arguments of `rialto log info`.
 #[derive(Debug, clap::Args)]
@@ -98,25 +97,13 @@ fn lost(survey: &Survey, past: Option<CommandLogPast>) -> Option<String> {
     ))
 }
 
-/// The survey, with its progress on a terminal.
+/// The survey, with its progress.
 fn survey(directory: &Path, past: Option<CommandLogPast>) -> Result<Survey, CliError> {
-    const INTERVAL: Duration = Duration::from_millis(200);
-    let shown = io::stderr().is_terminal();
-    let mut next = Instant::now() + INTERVAL;
-    let mut any = false;
+    let mut progress = Progress::new("checking");
     let known = past.map_or(Known::NOTHING, |past| past.known);
     let survey = event_store::survey_knowing(directory, known, |survey| {
-        // A look at the clock for each frame would cost as much as checking a small one.
-        if shown && survey.frames.is_multiple_of(1024) && Instant::now() >= next {
-            next = Instant::now() + INTERVAL;
-            any = true;
-            let (done, all) = (survey.end().0 >> 20, extent(survey) >> 20);
-            eprint!("\r{done} of at most {all} MiB, {} frames", survey.frames);
-        }
+        progress.at(survey.end(), Position(extent(survey)));
     })?;
-    if any {
-        eprintln!();
-    }
     if past.is_some() && survey.kind != LogKind::Commands {
         return Err(CliError::NotCommands { directory: directory.to_owned() });
     }

@@ -1,7 +1,8 @@
-//! `rialto log`: looks into a log, of a running node or of a stopped one. Never writes to it.
+//! `rialto log`: looks into a log, of a running node or of a stopped one. Only `repair` writes to one.
 
 mod check;
 mod dump;
+mod repair;
 
 use super::{CliError, quiet_end};
 
@@ -18,6 +19,8 @@ enum Command {
     Dump(dump::Args),
     /// Say what a log holds: segments, frames, records, terms, times, its end.
     Info(check::InfoArgs),
+    /// Mend a damaged log from a copy of it.
+    Repair(repair::Args),
     /// Check every header, payload and link of a log, and name the first damage.
     Verify(check::VerifyArgs),
 }
@@ -31,6 +34,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     quiet_end(match &args.command {
         Command::Dump(args) => dump::run(args),
         Command::Info(args) => check::info(args),
+        Command::Repair(args) => repair::run(args),
         Command::Verify(args) => check::verify(args),
     })
 }
