@@ -132,6 +132,36 @@ pub enum StoreError {
         /// What is wrong.
         damage: Damage,
     },
+    /// What was asked for, or comes next for a reader that fell behind, is kept no longer.
+    #[error(
+        "position {position} was retired: the log begins at position {first}; go on from sequence \
+         {sequence}, and take what lies before from the archive"
+    )]
+    Retired {
+        /// The position asked for.
+        position: Position,
+        /// The beginning of the first segment that is kept.
+        first: Position,
+        /// The sequence of the first record there.
+        sequence: u64,
+    },
+    /// A sequence that no record has yet.
+    #[error("no record has sequence {sequence}: the next one gets {next}")]
+    NoSequence {
+        /// The sequence asked for.
+        sequence: u64,
+        /// That of the next record.
+        next: u64,
+    },
+    /// Nobody can tell where the log begins.
+    #[error(
+        "{}: damaged; it says which segments were retired, restore it from a copy of this log",
+        path.display()
+    )]
+    Beginning {
+        /// The file.
+        path: PathBuf,
+    },
     /// A position that is not committed.
     #[error("position {position} is not below the commit position {committed}")]
     NotCommitted {

@@ -6,15 +6,15 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use zerocopy::FromBytes;
 
 use super::index::{FrameIndex, Hints};
 use super::segment::SegmentHeader;
-use super::{Damage, LogKind, StoreError};
+use super::{Damage, LogKind, StoreError, beginning};
 use crate::sys::file::DirectoryLock;
-use crate::sys::log_memory::{LogMemory, Segment, segment_path};
+use crate::sys::log_memory::{LogMemory, LogWriter, Segment, segment_path};
 use crate::types::{
     FRAME_HEADER_BYTES, FrameChain, FrameError, FrameHeader, LINE_BYTES, Line, Position,
     SEGMENT_HEADER_BYTES,
@@ -28,6 +28,8 @@ pub(super) struct Log {
     /// How far a frozen log, whose commit position is unknown, may be read.
     pub(super) frozen_end: Position,
     pub(super) index: Arc<FrameIndex>,
+    /// Behind what was retired, as far as this process has heard.
+    beginning: Mutex<FrameChain>,
 }
 
 /// A segment of it, mapped.
@@ -39,14 +41,64 @@ pub(super) struct LogSegment {
 
 impl Log {
     /// The log in the locked directory, as it lies there.
-    pub(super) fn frozen(lock: DirectoryLock, segment_bytes: u64, kind: LogKind) -> Self {
+    ///
+    /// # Errors
+    /// As [`beginning::load`].
+    pub(super) fn frozen(
+        lock: DirectoryLock,
+        segment_bytes: u64,
+        kind: LogKind,
+    ) -> Result<Self, StoreError> {
         Self::new(LogMemory::frozen(lock, segment_bytes), kind)
     }
 
-    /// The log of `memory`, of which nothing is known yet.
-    pub(super) fn new(memory: Arc<LogMemory>, kind: LogKind) -> Self {
+    /// The log of `memory`, of which no frame is known yet.
+    ///
+    /// # Errors
+    /// As [`beginning::load`].
+    pub(super) fn new(memory: Arc<LogMemory>, kind: LogKind) -> Result<Self, StoreError> {
         let index = Arc::new(FrameIndex::new(memory.segment_bytes()));
-        Self { memory, kind, frozen_end: Position::FIRST, index }
+        let beginning = Mutex::new(beginning::load(memory.directory(), memory.segment_bytes())?);
+        Ok(Self { memory, kind, frozen_end: Position::FIRST, index, beginning })
+    }
+
+    /// A frozen log, which ends at `end`, to write to.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub(super) fn thaw(self, end: Position) -> io::Result<(LogWriter, Self)> {
+        let Self { memory, kind, index, beginning, .. } = self;
+        let segment_bytes = memory.segment_bytes();
+        let begin = beginning.lock().unwrap_or_else(PoisonError::into_inner).end;
+        let lock = memory.into_lock().expect("the walk let go of its segments");
+        let writer = LogWriter::start(lock, segment_bytes, begin, end)?;
+        let memory = Arc::clone(writer.log());
+        Ok((writer, Self { memory, kind, frozen_end: end, index, beginning }))
+    }
+
+    /// The chain behind what was retired; empty if nothing was.
+    pub(super) fn beginning(&self) -> FrameChain {
+        *self.beginning.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the log begin behind the frames of `chain`.
+    pub(super) fn begin_behind(&self, chain: FrameChain) {
+        *self.beginning.lock().unwrap_or_else(PoisonError::into_inner) = chain;
+    }
+
+    /// Whether segment `number` was retired, perhaps a moment ago by another process.
+    fn is_retired(&self, number: u64) -> bool {
+        let segment_bytes = self.memory.segment_bytes();
+        if let Ok(beginning) = beginning::load(self.memory.directory(), segment_bytes) {
+            self.begin_behind(beginning);
+        }
+        number < self.segment_number(self.beginning().end)
+    }
+
+    /// What to say of a place before the beginning.
+    pub(super) fn retired(&self, position: Position) -> StoreError {
+        let FrameChain { end, next_sequence, .. } = self.beginning();
+        StoreError::Retired { position, first: end, sequence: next_sequence }
     }
 
     /// How far readers may read.
@@ -69,8 +121,17 @@ impl Log {
     /// # Errors
     /// What is wrong with it.
     pub(super) fn segment(&self, number: u64) -> Result<LogSegment, SegmentError> {
+        // Asked only when something is wrong: a reader need not know where the log begins meanwhile.
+        self.sound_segment(number)
+            .map_err(|error| if self.is_retired(number) { SegmentError::Retired } else { error })
+    }
+
+    fn sound_segment(&self, number: u64) -> Result<LogSegment, SegmentError> {
         let memory = self.memory.segment(number).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => SegmentError::Damage(Damage::SegmentMissing),
+            // Nobody else locks a segment's file for himself than who retired it.
+            io::ErrorKind::NotFound | io::ErrorKind::WouldBlock => {
+                SegmentError::Damage(Damage::SegmentMissing)
+            }
             _ => SegmentError::Io(error),
         })?;
         let expected = SegmentHeader::new(self.kind, self.memory.segment_bytes(), number);
@@ -92,6 +153,8 @@ impl Log {
 pub(super) enum SegmentError {
     Io(io::Error),
     Damage(Damage),
+    /// It is gone, as it should be.
+    Retired,
 }
 
 impl LogSegment {

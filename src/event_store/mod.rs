@@ -31,6 +31,7 @@
 #![doc = include_str!("format.md")]
 
 mod background;
+mod beginning;
 mod control;
 mod error;
 mod index;
@@ -39,6 +40,7 @@ mod preparer;
 mod reader;
 mod recovery;
 mod repair;
+mod retirement;
 mod segment;
 mod survey;
 mod writer;
@@ -49,6 +51,7 @@ pub use error::{Damage, StoreError};
 pub use reader::{Frame, LogRecord, Reader, Records};
 pub use recovery::{Recovered, Torn, is_blank_log};
 pub use repair::{Mended, Repair, RepairError, repair};
+pub use retirement::{Retention, Retirement};
 pub use segment::{LogKind, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 pub use survey::{Known, SegmentSurvey, Survey, survey, survey_knowing};
 pub use writer::{Durability, Options, Writer, check_space};

@@ -12,7 +12,8 @@ use super::{LogKind, StoreError};
 use crate::sys::file::DirectoryLock;
 use crate::sys::log_memory::LogMemory;
 use crate::types::{
-    FRAME_HEADER_BYTES, FrameHeader, LINE_BYTES, Line, Position, RecordError, split_record,
+    FRAME_HEADER_BYTES, FrameChain, FrameHeader, LINE_BYTES, Line, Position, RecordError,
+    SEGMENT_HEADER_BYTES, split_record,
 };
 
 /// A place in a log, and the way to everything below its commit position.
@@ -64,8 +65,8 @@ impl Reader {
         let live = LogMemory::live(directory, segment_bytes)
             .map_err(StoreError::io("read the positions file in", directory))?;
         let mut log = match live {
-            Some(live) => Log::new(live, kind),
-            None => Log::frozen(lock_to_read(directory)?, segment_bytes, kind),
+            Some(live) => Log::new(live, kind)?,
+            None => Log::frozen(lock_to_read(directory)?, segment_bytes, kind)?,
         };
         if log.memory.committed().is_none() {
             log.frozen_end = recover(&log, Position::FIRST, 0, &mut |_| ())?.chain.end;
@@ -73,14 +74,16 @@ impl Reader {
         Ok(Self::new(Arc::new(log)))
     }
 
-    pub(super) const fn new(log: Arc<Log>) -> Self {
-        Self { log, end: Position::FIRST, following: None, looked_up: None }
+    pub(super) fn new(log: Arc<Log>) -> Self {
+        let end = log.beginning().end;
+        Self { log, end, following: None, looked_up: None }
     }
 
     /// The next committed frame, or `None` if there is none yet.
     ///
     /// # Errors
-    /// [`StoreError::Unreadable`] if the frame that should be there is not, and the operating
+    /// [`StoreError::Retired`] if it was retired before it was read, with the sequence from which it can
+    /// go on; [`StoreError::Unreadable`] if the frame that should be there is not, and the operating
     /// system's.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, StoreError> {
         if self.end >= self.log.committed() {
@@ -114,6 +117,74 @@ impl Reader {
             None => Position((segment.memory.number() + 1) * self.log.memory.segment_bytes()),
         };
         Ok(())
+    }
+
+    /// Goes to the record of `sequence`: the next frame is the one that holds it. The sequence behind
+    /// the last is the place of who wants only what is new.
+    ///
+    /// Costs a look at some segments, and a walk over the headers of one.
+    ///
+    /// # Errors
+    /// [`StoreError::Retired`] before the beginning of the log, [`StoreError::NoSequence`] behind its
+    /// end, else as [`Reader::next_frame`].
+    pub fn seek_to_sequence(&mut self, sequence: u64) -> Result<(), StoreError> {
+        let committed = self.committed();
+        let behind = self.first_segment_where(|header| header.first_sequence > sequence)?;
+        let beginning = self.log.beginning();
+        if sequence < beginning.next_sequence {
+            return Err(self.log.retired(Position(0)));
+        }
+        let number = behind.saturating_sub(1).max(self.log.segment_number(beginning.end));
+        let mut next = beginning.next_sequence;
+        let mut start = Position(number * self.segment_bytes()).plus(SEGMENT_HEADER_BYTES);
+        while start < committed {
+            let segment = hold(&self.log, &mut self.following, start)?;
+            let frame = frame_at(&self.log, segment, start)?;
+            next = frame.header.first_sequence + u64::from(frame.header.count);
+            if sequence < next {
+                self.end = start;
+                return Ok(());
+            }
+            start = self.log.next_start(frame.end());
+        }
+        if sequence > next {
+            return Err(StoreError::NoSequence { sequence, next });
+        }
+        self.end = committed;
+        Ok(())
+    }
+
+    /// The chain at which the log begins: behind what was retired, or empty if nothing was. A reader
+    /// that fell behind goes on from its sequence.
+    #[must_use]
+    pub fn beginning(&self) -> FrameChain {
+        self.log.beginning()
+    }
+
+    /// The number of the first segment of which the first frame's header is so, as those of all segments
+    /// behind it are; one more than the last segment's if there is none.
+    pub(super) fn first_segment_where(
+        &mut self,
+        is_so: impl Fn(&FrameHeader) -> bool,
+    ) -> Result<u64, StoreError> {
+        let committed = self.committed();
+        let mut low = self.log.segment_number(self.log.beginning().end);
+        let mut high = self.log.segment_number(self.log.next_start(committed));
+        if self.log.next_start(committed) == committed && committed > Position::FIRST {
+            // The last segment holds a frame.
+            high += 1;
+        }
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let start = Position(middle * self.segment_bytes()).plus(SEGMENT_HEADER_BYTES);
+            let segment = hold(&self.log, &mut self.looked_up, start)?;
+            if is_so(frame_at(&self.log, segment, start)?.header) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        Ok(low)
     }
 
     /// Where segment `number` lies.
@@ -228,7 +299,7 @@ impl<'a> Iterator for Records<'a> {
 }
 
 /// The segment of `at`: the one held, or else that one from now on.
-fn hold<'a>(
+pub(super) fn hold<'a>(
     log: &Log,
     held: &'a mut Option<LogSegment>,
     at: Position,
@@ -240,6 +311,7 @@ fn hold<'a>(
             let path = log.segment_path(number);
             match error {
                 SegmentError::Io(error) => StoreError::io("map", &path)(error),
+                SegmentError::Retired => log.retired(at),
                 SegmentError::Damage(damage) => {
                     StoreError::Unreadable { path, position: at, damage }
                 }
@@ -250,7 +322,7 @@ fn hold<'a>(
 }
 
 /// The frame that starts at `start` in this segment.
-fn frame_at<'a>(
+pub(super) fn frame_at<'a>(
     log: &Log,
     segment: &'a LogSegment,
     start: Position,

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use zerocopy::FromBytes;
 
+use super::beginning::was_retired;
 use super::log::{Log, LogSegment, SegmentError, segment_numbers};
 use super::segment::SegmentHeader;
 use super::{Damage, StoreError};
@@ -71,8 +72,13 @@ pub(super) fn recover(
         }
     };
     let torn = judge_end(&walk, stopped, acknowledged, unsynced)?;
+    if walk.frames == 0 && log.beginning().end > Position::FIRST {
+        // What was retired lay before a frame that was durable.
+        return Err(walk.error(SegmentError::Damage(stopped)));
+    }
     let Walk { frames, chain, .. } = walk;
-    Ok(Recovered { frames, records: chain.next_sequence - 1, torn, chain })
+    let records = chain.next_sequence - log.beginning().next_sequence;
+    Ok(Recovered { frames, records, torn, chain })
 }
 
 /// Whether a frozen log may end where `walk` found what `stopped` it: what is torn there, if anything.
@@ -134,7 +140,7 @@ pub(super) struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// From the beginning of the log.
     pub(super) fn new(log: &'a Log) -> Self {
-        Self::behind(log, FrameChain::empty(log.memory.segment_bytes()))
+        Self::behind(log, log.beginning())
     }
 
     /// From behind the frames of `chain`, which are not looked at.
@@ -171,6 +177,7 @@ impl<'a> Walk<'a> {
         let (path, chain) = (self.path(), &self.chain);
         match error {
             SegmentError::Io(error) => StoreError::io("map", &path)(error),
+            SegmentError::Retired => self.log.retired(chain.next_start()),
             SegmentError::Damage(damage) => StoreError::Damaged {
                 path,
                 position: chain.next_start(),
@@ -300,6 +307,9 @@ fn is_blank(line: &Line) -> bool {
 pub fn is_blank_log(directory: &Path) -> Result<bool, StoreError> {
     if !directory.exists() {
         return Ok(true);
+    }
+    if was_retired(directory) {
+        return Ok(false);
     }
     for number in segment_numbers(directory)? {
         let path = segment_path(directory, number);

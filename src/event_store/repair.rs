@@ -3,7 +3,7 @@
 //! Writes nothing before every frame of the copy is verified and tied to what is sound here, before each
 //! damage and behind it; never replaces a sound frame. A repair that was killed is simply made again.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::recovery::{Walk, begins_with_frame, judge_end, recover};
 use super::segment::SegmentHeader;
 use super::{LogKind, StoreError};
 use crate::sys::file::{self, DirectoryLock};
-use crate::sys::log_memory::{Segment, segment_path};
+use crate::sys::log_memory::Segment;
 use crate::types::{FrameChain, FrameHeader, LINE_BYTES, Line, Position, SEGMENT_HEADER_BYTES};
 
 /// What a repair did, or would do.
@@ -65,6 +65,14 @@ pub enum RepairError {
         /// Where it starts.
         position: Position,
     },
+    /// The copy lacks the beginning of the log.
+    #[error("the copy begins at position {copy}, the log at {log}: an older copy is needed")]
+    CopyBegins {
+        /// Where the copy begins.
+        copy: Position,
+        /// Where the log begins.
+        log: Position,
+    },
     /// The copy was made before what is damaged was written.
     #[error("the copy ends at position {end}, but the log is damaged behind it: {damage}")]
     CopyEnds {
@@ -80,8 +88,8 @@ pub enum RepairError {
 /// which the copy is compared, and one that it does not pass.
 ///
 /// # Errors
-/// [`RepairError`]; nothing was written then, unless the operating system refused in the midst of it:
-/// then do it again.
+/// [`RepairError`]; nothing was written then, unless the operating system refused, or somebody began to
+/// read the log, in the midst of it: then do it again.
 ///
 /// # Panics
 /// If what was written is not what was planned: a defect of this function.
@@ -96,10 +104,10 @@ pub fn repair(
     }
     let (segment_bytes, kind) = format_of(from)?;
     check_same_format(directory, kind, segment_bytes)?;
-    let copy = Log::frozen(locked(from, DirectoryLock::shared)?, segment_bytes, kind);
+    let copy = Log::frozen(locked(from, DirectoryLock::shared)?, segment_bytes, kind)?;
     file::create_directory(directory).map_err(StoreError::io("create", directory))?;
     let lock = locked(directory, DirectoryLock::exclusive)?;
-    let own = Log::frozen(lock, segment_bytes, kind);
+    let own = Log::frozen(lock, segment_bytes, kind)?;
 
     let extent = extent(&copy)?;
     let plan = Plan::make(&own, &copy, &mut |done| progress(done, extent))?;
@@ -107,11 +115,18 @@ pub fn repair(
     if !dry_run && !mended.is_empty() {
         // Nothing of the log is mapped from here on, so its bytes may change.
         let lock = own.memory.into_lock().expect("the plan let go of its segments");
-        for run in &mended {
-            mend(directory, &copy, run)?;
+        let by_segment = || mended.chunk_by(|a, b| a.path == b.path);
+        for runs in by_segment() {
+            open_to_mend(&runs[0].path)?;
+        }
+        for runs in by_segment() {
+            let file = open_to_mend(&runs[0].path)?;
+            for run in runs {
+                mend(&file, &copy, run)?;
+            }
         }
         file::sync_directory(directory).map_err(StoreError::io("sync", directory))?;
-        let own = Log::frozen(lock, segment_bytes, kind);
+        let own = Log::frozen(lock, segment_bytes, kind)?;
         let mended = recover(&own, end, 0, &mut |_| ())?;
         assert_eq!(mended.chain.end, end, "the mended log is not what was planned");
     }
@@ -132,11 +147,17 @@ impl Plan {
         progress: &mut dyn FnMut(Position),
     ) -> Result<Self, RepairError> {
         let mut plan = Self { mended: Vec::new(), frames: 0, end: Position::FIRST };
+        let begins = own.beginning();
+        if begins.end < copy.beginning().end {
+            return Err(RepairError::CopyBegins { copy: copy.beginning().end, log: begins.end });
+        }
         let mut walk = Walk::new(copy);
         let mut beside = Beside { log: own, segment: None };
         let stopped = loop {
             let before = walk.chain;
             match walk.step() {
+                // Retired here, and not yet when the copy was made.
+                Ok(header) if header.start < begins.end => {}
                 Ok(header) => {
                     let frame = walk.last_frame(&header);
                     if !beside.holds(&before, header.start, frame)? {
@@ -235,32 +256,37 @@ impl Beside<'_> {
     }
 }
 
+/// The file of a segment, of which nobody else has anything mapped: who read the log while a node ran
+/// may still be there.
+fn open_to_mend(path: &Path) -> Result<File, StoreError> {
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
+    let file = file.map_err(StoreError::io("open", path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(StoreError::io("lock", path)(error)),
+    }
+}
+
 /// Replaces a run of frames. Of a file without the segment's header nothing is kept: then the run is all
 /// that the copy has of the segment.
-fn mend(directory: &Path, copy: &Log, run: &Mended) -> Result<(), StoreError> {
+fn mend(file: &File, copy: &Log, run: &Mended) -> Result<(), StoreError> {
     let segment_bytes = copy.memory.segment_bytes();
     let number = copy.segment_number(run.from);
-    let path = segment_path(directory, number);
+    let path = &run.path;
     let start = number * segment_bytes;
-    let source = copy.memory.segment(number).map_err(StoreError::io("map", &path))?;
+    let source = copy.memory.segment(number).map_err(StoreError::io("map", path))?;
     let lines = |from: Position, bytes: u64| {
         let count = usize::try_from(bytes).expect("a 64-bit machine") / LINE_BYTES;
         Line::bytes(source.lines(from, count).expect("verified before"))
     };
     let header = lines(Position(start), SEGMENT_HEADER_BYTES);
     let frames = lines(run.from, run.to.0 - run.from.0);
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(StoreError::io("open", &path))?;
     let mut found = Line::ZERO;
     if file.read_exact_at(&mut found.0, 0).is_err() || found.0 != header {
-        file.set_len(0).map_err(StoreError::io("empty", &path))?;
+        file.set_len(0).map_err(StoreError::io("empty", path))?;
     }
-    file::allocate(&file, segment_bytes).map_err(StoreError::allocating(&path, segment_bytes))?;
+    file::allocate(file, segment_bytes).map_err(StoreError::allocating(path, segment_bytes))?;
     // The header last: without it the segment is damaged, whatever else was written.
     let written = || -> io::Result<()> {
         file.write_all_at(frames, run.from.0 - start)?;
@@ -268,7 +294,7 @@ fn mend(directory: &Path, copy: &Log, run: &Mended) -> Result<(), StoreError> {
         file.write_all_at(header, 0)?;
         file.sync_all()
     };
-    written().map_err(StoreError::io("write", &path))
+    written().map_err(StoreError::io("write", path))
 }
 
 /// Refuses a log that is not of the copy's kind. One of which nothing is left has none.

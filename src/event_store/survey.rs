@@ -108,7 +108,7 @@ pub fn survey_knowing(
         },
     };
     let in_use = memory.committed().is_some();
-    let log = Log::new(memory, kind);
+    let log = Log::new(memory, kind)?;
     let mut survey = Survey::new(&log, in_use, committed)?;
     let acknowledged = known.durable.max(committed.unwrap_or(Position::FIRST));
     let mut see = |header: &FrameHeader| {
@@ -131,7 +131,9 @@ pub fn survey_knowing(
 impl Survey {
     fn new(log: &Log, in_use: bool, committed: Option<Position>) -> Result<Self, StoreError> {
         let directory = log.memory.directory();
-        let segments = segment_numbers(directory)?.into_iter().map(|number| {
+        let first = log.segment_number(log.beginning().end);
+        let numbers = segment_numbers(directory)?.into_iter().filter(|&number| number >= first);
+        let segments = numbers.map(|number| {
             let path = log.segment_path(number);
             let metadata = path.metadata().map_err(StoreError::io("examine", &path))?;
             let file_bytes = metadata.len();

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::index::FrameIndex;
 use super::log::{Log, LogSegment, extent, segment_numbers, stored_header};
 use super::preparer::{Preparer, prepare};
-use super::recovery::{Recovered, Torn, keep_behind, recover};
+use super::recovery::{Recovered, keep_behind, recover};
+use super::retirement::{Retirement, discard};
 use super::segment::is_segment_size;
 use super::{LogKind, Reader, StoreError};
 use crate::sys::file::{self, DirectoryLock};
@@ -35,13 +35,22 @@ pub struct Options {
     /// gets in no order. There the log is cut at the damage, and what is cut off is kept in a file.
     /// 0 where only the process can have ended.
     pub unsynced: u64,
+    /// When appends will count. With [`Durability::Disk`] prepared segments are on the disk before they
+    /// are used, so that no sync of the writer takes a whole segment with it.
+    pub durability: Durability,
 }
 
 impl Options {
     /// A log of which nothing is known to be durable, and whose machine did not go down.
     #[must_use]
     pub const fn new(kind: LogKind, segment_bytes: u64) -> Self {
-        Self { kind, segment_bytes, durable: Position::FIRST, unsynced: 0 }
+        Self {
+            kind,
+            segment_bytes,
+            durable: Position::FIRST,
+            unsynced: 0,
+            durability: Durability::Memory,
+        }
     }
 }
 
@@ -95,7 +104,7 @@ impl Writer {
         options: Options,
         progress: &mut dyn FnMut(Position, Position),
     ) -> Result<(Self, Recovered), StoreError> {
-        let Options { kind, segment_bytes, durable, unsynced } = options;
+        let Options { kind, segment_bytes, durable, unsynced, durability } = options;
         if !is_segment_size(segment_bytes) {
             return Err(StoreError::SegmentSizeRange { bytes: segment_bytes });
         }
@@ -107,7 +116,7 @@ impl Writer {
 
         let committed = committed_in_this_boot(directory)
             .map_err(StoreError::io("read the positions file in", directory))?;
-        let frozen = Log::frozen(lock, segment_bytes, kind);
+        let frozen = Log::frozen(lock, segment_bytes, kind)?;
         let acknowledged = durable.max(committed.unwrap_or(Position::FIRST));
         let extent = extent(&frozen)?;
         let mut see = |header: &FrameHeader| progress(header.start, extent);
@@ -115,14 +124,15 @@ impl Writer {
         if let Some(torn) = recovered.torn.as_mut().filter(|torn| torn.frames > 0) {
             torn.kept = Some(keep_behind(&frozen, recovered.chain.end)?);
         }
-        let (lock, index) = unfreeze(frozen);
+        discard(&frozen)?;
         let end = recovered.chain.end;
-        let mut memory = LogWriter::start(lock, segment_bytes, end)
-            .map_err(StoreError::io("write the positions file in", directory))?;
-        let log = Arc::new(Log { memory: Arc::clone(memory.log()), kind, frozen_end: end, index });
-        let segment = resume(&log, &mut memory, end, recovered.torn.as_ref())?;
-        let next = prepare(&log, segment.memory.number() + 1)?;
-        let preparer = Preparer::start(&log, next)?;
+        let (mut memory, log) =
+            frozen.thaw(end).map_err(StoreError::io("write the positions file in", directory))?;
+        let log = Arc::new(log);
+        let clean = durability == Durability::Disk;
+        let segment = resume(&log, &mut memory, &recovered, clean)?;
+        let next = prepare(&log, segment.memory.number() + 1, clean)?;
+        let preparer = Preparer::start(&log, next, clean)?;
         let chain = recovered.chain;
         Ok((Self { chain, segment, log, synced: durable, preparer, memory }, recovered))
     }
@@ -199,6 +209,12 @@ impl Writer {
         Reader::new(Arc::clone(&self.log))
     }
 
+    /// The way to let go of the log's oldest segments.
+    #[must_use]
+    pub fn retirement(&self) -> Retirement {
+        self.preparer.retirement()
+    }
+
     /// How often an append had to wait for its segment to be prepared.
     #[must_use]
     pub const fn segments_late(&self) -> u64 {
@@ -245,12 +261,6 @@ fn check_format(directory: &Path, kind: LogKind, segment_bytes: u64) -> Result<(
     Ok(())
 }
 
-/// What the walk leaves for the writer.
-fn unfreeze(frozen: Log) -> (DirectoryLock, Arc<FrameIndex>) {
-    let lock = frozen.memory.into_lock().expect("the walk let go of its segments");
-    (lock, frozen.index)
-}
-
 /// What is written over a torn tail.
 static BLANK: [Line; 1024] = [Line::ZERO; 1024];
 
@@ -258,9 +268,10 @@ static BLANK: [Line; 1024] = [Line::ZERO; 1024];
 fn resume(
     log: &Log,
     memory: &mut LogWriter,
-    end: Position,
-    torn: Option<&Torn>,
+    recovered: &Recovered,
+    clean: bool,
 ) -> Result<LogSegment, StoreError> {
+    let end = recovered.chain.end;
     // The last byte's, for a segment may be full to its end.
     let last = log.segment_number(Position(end.0 - 1));
     for number in segment_numbers(log.memory.directory())? {
@@ -270,13 +281,13 @@ fn resume(
         }
     }
     if end == Position::FIRST {
-        return prepare(log, 0);
+        return prepare(log, 0, clean);
     }
     let path = log.segment_path(last);
     let segment = memory
-        .open_segment(last)
+        .open_segment(last, clean)
         .map_err(StoreError::allocating(&path, log.memory.segment_bytes()))?;
-    if torn.is_some() {
+    if recovered.torn.is_some() {
         let segment_end = log.memory.segment_bytes() * (last + 1);
         for at in (end.0..segment_end).step_by(size_of_val(&BLANK)) {
             let left = usize::try_from(segment_end - at).expect("a 64-bit machine");

@@ -198,6 +198,11 @@ fn open_commands(
         unsynced,
         config.logs().command_segment_bytes,
     )?;
+    let begins = writer.reader().beginning().next_sequence;
+    if begins > 1 {
+        let directory = config.logs().commands();
+        return Err(NodeError::CommandsRetired { directory, sequence: begins });
+    }
     let past = judged(recovered.frames == 0)?;
     let durable_sequence = if start.new_incarnation { 1 } else { was.durable_sequence };
     let control = Control { incarnation, durable, durable_sequence, ..was };
@@ -215,20 +220,25 @@ fn has_begun(commands: &mut Reader) -> Result<bool, NodeError> {
     Ok(false)
 }
 
-/// Opens the event log. A damaged one is set aside: it is derived, and is derived again.
+/// Opens the event log. A damaged one is set aside, and one without its beginning: it is derived, and
+/// is derived again.
 fn open_events(
     config: &Config,
     segment_bytes: u64,
     now: Nanos,
 ) -> Result<(Writer, Recovered), NodeError> {
-    match open_log(config, LogKind::Events, Position::FIRST, 0, segment_bytes) {
-        Err(NodeError::Store(error @ StoreError::Damaged { .. })) => {
-            warn!(%error, "the event log is derived again from the command log");
-            set_aside(&config.logs().events(), now)?;
-            open_log(config, LogKind::Events, Position::FIRST, 0, segment_bytes)
+    let open = || open_log(config, LogKind::Events, Position::FIRST, 0, segment_bytes);
+    match open() {
+        Err(NodeError::Store(
+            error @ (StoreError::Damaged { .. } | StoreError::Beginning { .. }),
+        )) => warn!(%error, "the event log is derived again from the command log"),
+        Ok((writer, _)) if writer.reader().beginning().next_sequence > 1 => {
+            warn!("the event log begins late, and is derived again from the command log");
         }
-        opened => opened,
+        opened => return opened,
     }
+    set_aside(&config.logs().events(), now)?;
+    open()
 }
 
 /// Renames the directory of a log that holds anything to one that says when: it stays for whoever asks what it said.
@@ -254,7 +264,12 @@ fn open_log(
         LogKind::Commands => logs.commands(),
         LogKind::Events => logs.events(),
     };
-    let options = Options { durable, unsynced, ..Options::new(kind, segment_bytes) };
+    let durability = match kind {
+        LogKind::Commands => logs.durability,
+        // Derived: nobody waits for it to be on the disk.
+        LogKind::Events => Durability::Memory,
+    };
+    let options = Options { durable, unsynced, durability, ..Options::new(kind, segment_bytes) };
     let mut progress = Progress::new(format!("checking {kind}"));
     let (writer, recovered) =
         Writer::open_watched(&directory, options, &mut |done, all| progress.at(done, all))?;

@@ -8,6 +8,7 @@ mod damage;
 mod process;
 mod reading;
 mod repair;
+mod retirement;
 mod survey;
 
 use std::fs;

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
-use rialto::event_store::{Damage, Mended, Repair, RepairError, StoreError, repair};
+use rialto::event_store::{Damage, Mended, Reader, Repair, RepairError, StoreError, repair};
 use rialto::types::{Cause, FrameKind, Nanos, Position};
 
 use super::{SEGMENT, Scratch, append, open, record};
@@ -50,6 +50,10 @@ fn refused(log: &Scratch, copy: &Scratch) -> RepairError {
     let error = mend(log, copy).unwrap_err();
     assert!([log.contents(), copy.contents()] == before, "{error}: files changed");
     error
+}
+
+fn place(start: Position, bytes: u64) -> usize {
+    usize::try_from(start.0 + bytes).unwrap()
 }
 
 /// Runs of frames that were mended, by their places.
@@ -149,18 +153,16 @@ fn an_end_that_was_lost_is_given_back_and_one_that_goes_on_behind_the_copy_stays
 
 #[test]
 fn a_repair_that_was_killed_after_any_byte_is_made_again() {
-    let (log, starts) = log();
+    let (log, starts) = story(3);
     let copy = copy_of(&log);
-    let whole = log.contents();
-    let (from, to) = (starts[3].0, starts[5].0);
-    let place = |at: u64| usize::try_from(at).unwrap();
-    let (_, segment) = &whole[0];
-    for written in from..=to {
-        let mut partly = segment[place(from)..place(to)].to_vec();
-        partly[place(written - from)..].fill(0xEE);
-        write_at(&log, Position(from), &partly);
+    let segment = fs::read(log.segment(0)).unwrap();
+    let (from, to) = (starts[1], starts[3]);
+    for written in from.0..=to.0 {
+        let mut partly = segment[place(from, 0)..place(to, 0)].to_vec();
+        partly[place(Position(written), 0) - place(from, 0)..].fill(0xEE);
+        write_at(&log, from, &partly);
         mend(&log, &copy).unwrap();
-        assert!(fs::read(log.segment(0)).unwrap() == *segment, "{written}");
+        assert!(fs::read(log.segment(0)).unwrap() == segment, "{written}");
     }
 }
 
@@ -223,6 +225,24 @@ fn logs_in_use_and_logs_of_another_kind_are_no_copies() {
     let error = refused(&log, &copy);
     assert!(matches!(error, RepairError::Store(StoreError::Locked { .. })), "{error}");
     drop(writer);
+    // Who read the log while its node ran is still there: what it holds must not change under it.
+    drop(open(&copy.0).unwrap());
+    let (mut writer, _) = open(&copy.0).unwrap();
+    super::commit_all(&mut writer);
+    drop(writer);
+    let mut reader = Reader::open(&copy.0).unwrap();
+    assert!(reader.next_frame().unwrap().is_some());
+    write_at(&copy, starts[2].plus(70), &[0xFF]);
+    let other = copy_of(&log);
+    write_at(
+        &other,
+        starts[1].plus(70),
+        &fs::read(copy.segment(0)).unwrap()[place(starts[1], 70)..][..1],
+    );
+    let error = refused(&copy, &other);
+    assert!(matches!(error, RepairError::Store(StoreError::Locked { .. })), "{error}");
+    drop(reader);
+    mend(&copy, &other).unwrap();
     let empty = Scratch::new();
     assert!(matches!(refused(&log, &empty), RepairError::Store(StoreError::NoLog { .. })));
     let larger = Scratch::new();
