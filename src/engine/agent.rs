@@ -91,7 +91,8 @@ pub struct Replayed {
 impl EngineAgent {
     /// Applies every committed command from the start of the log to a fresh `engine`. Events that
     /// `existing` holds are compared, those it lacks are appended to `events`. What it counts goes to
-    /// `published`: [`EngineCounters`](super::EngineCounters), then [`EngineGauges`].
+    /// `published`: [`EngineCounters`](super::EngineCounters), then [`EngineGauges`]. `progress` is
+    /// shown how far it is in the command log, after each frame.
     ///
     /// # Errors
     /// [`RecoveryError`]; the node must not go on.
@@ -101,6 +102,7 @@ impl EngineAgent {
         existing: Reader,
         events: Writer,
         published: CounterBlock,
+        progress: &mut dyn FnMut(Position),
     ) -> Result<(Self, Replayed), RecoveryError> {
         let mut agent = Self { engine, commands, events, on_close: None, published };
         let mut replayed = Replayed::default();
@@ -109,6 +111,7 @@ impl EngineAgent {
             agent.engine.apply(frame.header, frame.payload, &mut sink)?;
             sink.replayed.frames += 1;
             sink.replayed.commands += u64::from(frame.header.count);
+            progress(frame.end());
         }
         if let Some(frame) = sink.existing.next_frame()? {
             return Err(RecoveryError::CommandsLost(frame.header.start));

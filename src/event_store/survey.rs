@@ -10,7 +10,8 @@ use super::log::{Log, format_of, segment_numbers};
 use super::recovery::{check_committed, recover};
 use super::{LogKind, StoreError, Torn};
 use crate::sys::file::DirectoryLock;
-use crate::sys::log_memory::{LogMemory, committed_in_this_boot};
+use crate::sys::log_memory::LogMemory;
+use crate::sys::log_positions::committed_in_this_boot;
 use crate::types::{FrameHeader, Position};
 
 /// What a log holds.

@@ -15,7 +15,8 @@ use super::retirement::{Retirement, discard};
 use super::segment::is_segment_size;
 use super::{LogKind, Reader, StoreError};
 use crate::sys::file::{self, DirectoryLock};
-use crate::sys::log_memory::{LogWriter, committed_in_this_boot, segment_path};
+use crate::sys::log_memory::{LogWriter, segment_path};
+use crate::sys::log_positions::committed_in_this_boot;
 use crate::types::{
     FRAME_HEADER_BYTES, FrameChain, FrameHeader, FrameSink, LINE_BYTES, Line, Position,
 };

@@ -118,8 +118,17 @@ pub(super) fn boot(
     events.commit(existing.chain.end);
     let engine = Engine::new(&limits, seed);
     let reader = events.reader();
-    let (mut engine, replayed) =
-        EngineAgent::recover(engine, commands.reader(), reader.clone(), events, published)?;
+    let mut progress = Progress::new("applying commands");
+    let all = commands.committed();
+    let (mut engine, replayed) = EngineAgent::recover(
+        engine,
+        commands.reader(),
+        reader.clone(),
+        events,
+        published,
+        &mut |done| progress.at(done, all),
+    )?;
+    drop(progress);
     info!(?replayed, term, "recovered");
     if let (Past::MaybeCut, Some(day)) = (past, engine.engine().day()) {
         let (again, session) = day_again(day, known.session, now);

@@ -305,18 +305,6 @@ fn a_middle_segment_cut_short_is_refused_and_not_filled_up() {
 }
 
 #[test]
-fn what_a_crash_leaves_of_a_segment_being_prepared_is_no_damage() {
-    let (scratch, _) = log_of_four_segments();
-    for remains in [0, 10, 64, 4_096] {
-        fs::write(scratch.segment(4), vec![0; remains]).unwrap();
-        let (_, recovered) = open(&scratch.0).unwrap();
-        assert_eq!(recovered.torn, None, "{remains} bytes");
-        assert_eq!(fs::metadata(scratch.segment(4)).unwrap().len(), SEGMENT);
-        scratch.forget_positions();
-    }
-}
-
-#[test]
 fn a_log_is_opened_with_its_own_size_and_kind_only() {
     let (scratch, _) = old_log();
     let open = |options| Writer::open(&scratch.0, options).map(|_| ()).unwrap_err();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod background;
+mod crash;
 mod damage;
 mod process;
 mod reading;
