@@ -167,6 +167,19 @@ impl Reader {
         &mut self,
         is_so: impl Fn(&FrameHeader) -> bool,
     ) -> Result<u64, StoreError> {
+        let mut searched = self.search_segments(&is_so);
+        for _ in 0..SEARCHES_MAX {
+            // Of a segment that was retired meanwhile nobody asked: the next search knows.
+            let Err(StoreError::Retired { .. }) = searched else { break };
+            searched = self.search_segments(&is_so);
+        }
+        searched
+    }
+
+    fn search_segments(
+        &mut self,
+        is_so: &impl Fn(&FrameHeader) -> bool,
+    ) -> Result<u64, StoreError> {
         let committed = self.committed();
         let mut low = self.log.segment_number(self.log.beginning().end);
         let mut high = self.log.segment_number(self.log.next_start(committed));
@@ -297,6 +310,10 @@ impl<'a> Iterator for Records<'a> {
         Some(Ok(LogRecord { header, sequence, position, lines }))
     }
 }
+
+/// How often a search begins again because the log lost its oldest segments under it. Each took the
+/// writer a segment's time.
+const SEARCHES_MAX: usize = 8;
 
 /// The segment of `at`: the one held, or else that one from now on.
 pub(super) fn hold<'a>(

@@ -97,7 +97,10 @@ fn a_reader_that_comes_too_late_is_told_what_is_gone_and_from_where_it_can_go_on
     let first = early.next_frame().unwrap().unwrap().header.first_sequence;
     assert_eq!(first, 1);
     fill_to(&mut writer, 4 * SEGMENT + 100);
+    let (mut other, last) = (Reader::open(&scratch.0).unwrap(), writer.chain().next_sequence - 1);
     retire(&scratch, &mut writer, 3 * SEGMENT, 0..3);
+    // What is there is found, whatever one last heard of the beginning.
+    other.seek_to_sequence(last).unwrap();
     let mut sequence = 201;
     let error = loop {
         match early.next_frame() {

@@ -18,6 +18,7 @@ mod placement;
 mod raw;
 mod recovery;
 mod replay;
+mod retired;
 mod sessions;
 mod soupbintcp;
 mod start;
