@@ -25,9 +25,9 @@ fn played(before: &[u8], stores: &Stores, mut count: usize) -> Vec<u8> {
     let mut file = before.to_vec();
     for (at, bytes) in stores {
         let at = usize::try_from(at % SEGMENT).unwrap();
-        let stored = bytes.len().min(count);
-        file[at..at + stored].copy_from_slice(&bytes[..stored]);
-        count -= stored;
+        let part = bytes.len().min(count);
+        file[at..at + part].copy_from_slice(&bytes[..part]);
+        count -= part;
     }
     file
 }

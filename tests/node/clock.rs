@@ -1,8 +1,6 @@
 //! A machine whose clock was set back, so that the log is ahead of it: log time never falls, and nothing
 //! that was told is lost.
 
-use std::time::Duration;
-
 use rialto::event_store::{LogKind, Options, Writer};
 use rialto::types::command::{CommandHeader, Tick};
 use rialto::types::{Cause, FrameKind, Nanos, Record as _};
@@ -12,7 +10,7 @@ use crate::harness::{Node, Setup};
 use crate::replay::{Replay, read_log};
 
 /// How far ahead the log is: more than any test takes.
-const AHEAD: Duration = Duration::from_secs(600);
+const AHEAD: Nanos = Nanos::from_secs(600);
 
 #[test]
 fn a_node_whose_clock_was_set_back_goes_on_behind_its_log() {
@@ -48,7 +46,7 @@ fn advance(node: &Node, segment_bytes: u64) -> Nanos {
     let options = Options::new(LogKind::Commands, segment_bytes);
     let (mut writer, recovered) = Writer::open(&node.site.commands(), options).unwrap();
     let mut chain = recovered.chain;
-    let time = chain.time.after(Nanos(AHEAD.as_nanos().try_into().unwrap()));
+    let time = chain.time.after(AHEAD);
     let tick = Tick { header: CommandHeader::internal::<Tick>(time), reserved: [0; 40] };
     let cause = Cause { index: chain.index + 1, term: chain.term, time };
     let header = chain.seal(FrameKind::Normal, cause, 1, tick.lines());
