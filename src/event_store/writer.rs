@@ -16,7 +16,7 @@ use super::segment::is_segment_size;
 use super::{LogKind, Reader, StoreError};
 use crate::sys::file::{self, DirectoryLock};
 use crate::sys::log_memory::{LogWriter, segment_path};
-use crate::sys::log_positions::committed_in_this_boot;
+use crate::sys::log_positions::{POSITIONS_BYTES, POSITIONS_FILE, committed_in_this_boot};
 use crate::types::{
     FRAME_HEADER_BYTES, FrameChain, FrameHeader, FrameSink, LINE_BYTES, Line, Position,
 };
@@ -127,8 +127,9 @@ impl Writer {
         }
         discard(&frozen)?;
         let end = recovered.chain.end;
+        let positions = directory.join(POSITIONS_FILE);
         let (mut memory, log) =
-            frozen.thaw(end).map_err(StoreError::io("write the positions file in", directory))?;
+            frozen.thaw(end).map_err(StoreError::allocating(&positions, POSITIONS_BYTES))?;
         let log = Arc::new(log);
         let clean = durability == Durability::Disk;
         let segment = resume(&log, &mut memory, &recovered, clean)?;

@@ -26,7 +26,8 @@ pub fn committed_in_this_boot(directory: &Path) -> io::Result<Option<Position>> 
 #[derive(Debug)]
 pub(super) struct Positions(SharedWords);
 
-const POSITIONS_BYTES: u64 = 4096;
+/// Its size.
+pub const POSITIONS_BYTES: u64 = 4096;
 const POSITIONS_MAGIC: u64 = u64::from_le_bytes(*b"RLPOSIT1");
 const MAGIC_WORD: usize = 0;
 const BOOT_WORDS: [usize; 2] = [2, 3];

@@ -188,7 +188,8 @@ fn fill_the_disk(directory: &Path) {
     let (header, payload) = next_frame(&writer, 100);
     assert!(matches!(writer.append(&header, &payload), Err(StoreError::NoSpace { .. })));
     assert_eq!(*writer.chain(), end);
-    assert!(matches!(open(&directory.join("other")), Err(StoreError::NoSpace { .. })));
+    let error = open(&directory.join("other")).unwrap_err();
+    assert!(matches!(error, StoreError::NoSpace { .. }), "{error}");
 
     fs::remove_dir_all(directory.join("other")).unwrap();
     fs::remove_file(ballast).unwrap();
