@@ -27,18 +27,12 @@ pub(super) struct Preparer {
 }
 
 impl Preparer {
-    /// Starts the thread, with `first` ready. See [`LogMemory::create_segment`] for `clean`.
-    ///
-    /// [`LogMemory::create_segment`]: crate::sys::log_memory::LogMemory::create_segment
-    pub(super) fn start(
-        log: &Arc<Log>,
-        first: LogSegment,
-        clean: bool,
-    ) -> Result<Self, StoreError> {
+    /// Starts the thread, with `first` ready.
+    pub(super) fn start(log: &Arc<Log>, first: LogSegment) -> Result<Self, StoreError> {
         // Without a buffer, so that the thread is never more than the one segment in its hands ahead.
         let (sender, ready) = sync_channel(0);
         let retirement = Retirement::default();
-        let ahead = Ahead { log: Arc::clone(log), clean, retirement: retirement.clone() };
+        let ahead = Ahead { log: Arc::clone(log), retirement: retirement.clone() };
         let thread = thread::Builder::new()
             .name("segments".to_owned())
             .spawn(move || ahead.run(first, &sender))
@@ -88,11 +82,11 @@ impl Drop for Preparer {
 }
 
 /// Makes segment `number`.
-pub(super) fn prepare(log: &Log, number: u64, clean: bool) -> Result<LogSegment, StoreError> {
+pub(super) fn prepare(log: &Log, number: u64) -> Result<LogSegment, StoreError> {
     let header = SegmentHeader::new(log.kind, log.memory.segment_bytes(), number).line();
     let memory = log
         .memory
-        .create_segment(number, header, clean)
+        .create_segment(number, header)
         .map_err(StoreError::allocating(&log.segment_path(number), log.memory.segment_bytes()))?;
     Ok(LogSegment { memory, hints: log.index.segment(number) })
 }
@@ -100,7 +94,6 @@ pub(super) fn prepare(log: &Log, number: u64, clean: bool) -> Result<LogSegment,
 /// What the thread works with.
 struct Ahead {
     log: Arc<Log>,
-    clean: bool,
     retirement: Retirement,
 }
 
@@ -124,7 +117,7 @@ impl Ahead {
             if let Err(error) = retire(&self.log, self.retirement.position()) {
                 warn!(%error, "cannot retire segments");
             }
-            next = prepare(&self.log, number, self.clean);
+            next = prepare(&self.log, number);
         }
     }
 }

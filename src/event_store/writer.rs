@@ -36,22 +36,13 @@ pub struct Options {
     /// gets in no order. There the log is cut at the damage, and what is cut off is kept in a file.
     /// 0 where only the process can have ended.
     pub unsynced: u64,
-    /// When appends will count. With [`Durability::Disk`] prepared segments are on the disk before they
-    /// are used, so that no sync of the writer takes a whole segment with it.
-    pub durability: Durability,
 }
 
 impl Options {
     /// A log of which nothing is known to be durable, and whose machine did not go down.
     #[must_use]
     pub const fn new(kind: LogKind, segment_bytes: u64) -> Self {
-        Self {
-            kind,
-            segment_bytes,
-            durable: Position::FIRST,
-            unsynced: 0,
-            durability: Durability::Memory,
-        }
+        Self { kind, segment_bytes, durable: Position::FIRST, unsynced: 0 }
     }
 }
 
@@ -105,7 +96,7 @@ impl Writer {
         options: Options,
         progress: &mut dyn FnMut(Position, Position),
     ) -> Result<(Self, Recovered), StoreError> {
-        let Options { kind, segment_bytes, durable, unsynced, durability } = options;
+        let Options { kind, segment_bytes, durable, unsynced } = options;
         if !is_segment_size(segment_bytes) {
             return Err(StoreError::SegmentSizeRange { bytes: segment_bytes });
         }
@@ -131,10 +122,9 @@ impl Writer {
         let (mut memory, log) =
             frozen.thaw(end).map_err(StoreError::allocating(&positions, POSITIONS_BYTES))?;
         let log = Arc::new(log);
-        let clean = durability == Durability::Disk;
-        let segment = resume(&log, &mut memory, &recovered, clean)?;
-        let next = prepare(&log, segment.memory.number() + 1, clean)?;
-        let preparer = Preparer::start(&log, next, clean)?;
+        let segment = resume(&log, &mut memory, &recovered)?;
+        let next = prepare(&log, segment.memory.number() + 1)?;
+        let preparer = Preparer::start(&log, next)?;
         let chain = recovered.chain;
         Ok((Self { chain, segment, log, synced: durable, preparer, memory }, recovered))
     }
@@ -271,7 +261,6 @@ fn resume(
     log: &Log,
     memory: &mut LogWriter,
     recovered: &Recovered,
-    clean: bool,
 ) -> Result<LogSegment, StoreError> {
     let end = recovered.chain.end;
     // The last byte's, for a segment may be full to its end.
@@ -283,11 +272,11 @@ fn resume(
         }
     }
     if end == Position::FIRST {
-        return prepare(log, 0, clean);
+        return prepare(log, 0);
     }
     let path = log.segment_path(last);
     let segment = memory
-        .open_segment(last, clean)
+        .open_segment(last)
         .map_err(StoreError::allocating(&path, log.memory.segment_bytes()))?;
     if recovered.torn.is_some() {
         let segment_end = log.memory.segment_bytes() * (last + 1);

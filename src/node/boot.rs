@@ -273,12 +273,7 @@ fn open_log(
         LogKind::Commands => logs.commands(),
         LogKind::Events => logs.events(),
     };
-    let durability = match kind {
-        LogKind::Commands => logs.durability,
-        // Derived: nobody waits for it to be on the disk.
-        LogKind::Events => Durability::Memory,
-    };
-    let options = Options { durable, unsynced, durability, ..Options::new(kind, segment_bytes) };
+    let options = Options { durable, unsynced, ..Options::new(kind, segment_bytes) };
     let mut progress = Progress::new(format!("checking {kind}"));
     let (writer, recovered) =
         Writer::open_watched(&directory, options, &mut |done, all| progress.at(done, all))?;

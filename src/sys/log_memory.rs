@@ -142,19 +142,10 @@ impl LogMemory {
     /// spare file if there is one that nobody maps. For the thread that prepares segments for the
     /// writer. Nothing is left of one that failed.
     ///
-    /// With `clean` nothing of it waits for the disk: prefaulting makes every page dirty, and the first
-    /// `fdatasync` of the writer would take them all with it (64 MiB: 39 ms instead of 0.2 ms on an
-    /// ext4 disk of a virtual machine, 2026-11).
-    ///
     /// # Errors
     /// The operating system's: [`io::ErrorKind::StorageFull`] when there is no room,
     /// [`io::ErrorKind::AlreadyExists`] if there is such a file.
-    pub fn create_segment(
-        self: &Arc<Self>,
-        number: u64,
-        header: Line,
-        clean: bool,
-    ) -> io::Result<Arc<Segment>> {
+    pub fn create_segment(self: &Arc<Self>, number: u64, header: Line) -> io::Result<Arc<Segment>> {
         let path = segment_path(&self.directory, number);
         let spare = self.directory.join(SPARE_FILE);
         let (made, file) = match open_spare(&spare)? {
@@ -168,7 +159,7 @@ impl LogMemory {
             .and_then(|()| if made == &spare { fs::rename(&spare, &path) } else { Ok(()) })
             .and_then(|()| file::sync_directory(&self.directory))
             .and_then(|()| file.lock_shared())
-            .and_then(|()| self.map_to_write(number, file, clean));
+            .and_then(|()| self.map_to_write(number, file));
         if filled.is_err() {
             // What remains would only be an empty segment, which the next start removes as well.
             let _ = fs::remove_file(made);
@@ -188,12 +179,7 @@ impl LogMemory {
         Ok(())
     }
 
-    fn map_to_write(
-        self: &Arc<Self>,
-        number: u64,
-        file: File,
-        clean: bool,
-    ) -> io::Result<Arc<Segment>> {
+    fn map_to_write(self: &Arc<Self>, number: u64, file: File) -> io::Result<Arc<Segment>> {
         let map = MmapOptions::new().len(to_usize(self.segment_bytes)).map_raw(&file)?;
         // Where the file system has them (tmpfs mounted with `huge=advise`), else it changes nothing.
         let _ = map.advise(Advice::HugePage);
@@ -201,9 +187,6 @@ impl LogMemory {
             // Linux before 5.14 faults the pages in one by one, as they are written.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
             populated => populated?,
-        }
-        if clean {
-            file.sync_data()?;
         }
         Ok(self.register(Segment::new(self, number, file, map, true)))
     }
@@ -358,17 +341,16 @@ impl LogWriter {
         &self.log
     }
 
-    /// Maps a segment that exists to write on in it, `clean` as a new one. A file cut short or with
-    /// holes is filled up.
+    /// Maps a segment that exists to write on in it. A file cut short or with holes is filled up.
     ///
     /// # Errors
     /// The operating system's; [`io::ErrorKind::StorageFull`] when there is no room to fill it up.
-    pub fn open_segment(&mut self, number: u64, clean: bool) -> io::Result<Arc<Segment>> {
+    pub fn open_segment(&mut self, number: u64) -> io::Result<Arc<Segment>> {
         let path = segment_path(&self.log.directory, number);
         let file = File::options().read(true).write(true).open(path)?;
         file.try_lock_shared()?;
         file::allocate(&file, self.log.segment_bytes)?;
-        self.log.map_to_write(number, file, clean)
+        self.log.map_to_write(number, file)
     }
 
     /// Writes `lines` at position `at`. Readers do not see them before [`LogWriter::commit`].
@@ -466,7 +448,7 @@ mod tests {
     fn readers_get_lines_below_the_commit_position_only() {
         let scratch = Scratch::new("commit");
         let mut writer = scratch.writer();
-        let segment = writer.log().create_segment(0, Line::ZERO, false).unwrap();
+        let segment = writer.log().create_segment(0, Line::ZERO).unwrap();
         let other = LogMemory::live(&scratch.0, SEGMENT).unwrap().unwrap();
         let theirs = other.segment(0).unwrap();
         writer.write(&segment, Position(64), &[Line([7; 64]); 2]);
@@ -490,7 +472,7 @@ mod tests {
     fn nothing_is_written_below_the_commit_position() {
         let scratch = Scratch::new("below");
         let mut writer = scratch.writer();
-        let segment = writer.log().create_segment(0, Line::ZERO, false).unwrap();
+        let segment = writer.log().create_segment(0, Line::ZERO).unwrap();
         writer.append(Position(192));
         writer.commit(Position(192));
         writer.write(&segment, Position(128), &[Line::ZERO]);
@@ -501,7 +483,7 @@ mod tests {
     fn nothing_is_written_outside_a_segment() {
         let scratch = Scratch::new("outside");
         let mut writer = scratch.writer();
-        let segment = writer.log().create_segment(0, Line::ZERO, false).unwrap();
+        let segment = writer.log().create_segment(0, Line::ZERO).unwrap();
         writer.write(&segment, Position(SEGMENT - 64), &[Line::ZERO; 2]);
     }
 
