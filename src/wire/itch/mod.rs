@@ -1,13 +1,15 @@
 //! TotalView-ITCH 5.0: the market as everyone may see it, order by order.
 //!
-//! It writes S R H A E C X D U P Q I and reads them; the other types are known by length, to step over.
+//! It writes S R H A E C X D U P Q B I and reads them; the other types are known by length, to step over.
 
+mod broken;
 mod cross;
 mod emit;
 
 use zerocopy::byteorder::big_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+pub use self::broken::BrokenTrade;
 pub use self::cross::{CrossTrade, Imbalance, OrderExecutedWithPrice};
 pub use self::emit::emit;
 use crate::types::{InstrumentId, Symbol};
@@ -40,8 +42,10 @@ pub enum Message<'a> {
     OrderDelete(&'a OrderDelete),
     /// `U`: a resting order is gone, and another rests in its stead, behind all of its price.
     OrderReplace(&'a OrderReplace),
-    /// `P`: a hidden order traded.
+    /// `P`: a hidden order traded, or a trade has another price.
     Trade(&'a Trade),
+    /// `B`: an execution is not to be counted any more.
+    BrokenTrade(&'a BrokenTrade),
     /// A sound message of a type of the specification that this exchange never sends.
     Other(u8),
 }
@@ -210,7 +214,7 @@ pub struct OrderReplace {
     pub price: U32,
 }
 
-/// Trade: a fill of an order that the feed does not show.
+/// Trade: a fill of an order that the feed does not show, or one at its corrected price.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
 )]
@@ -310,6 +314,7 @@ impl<'a> Message<'a> {
             b'D' => Self::OrderDelete(view(message)?),
             b'U' => Self::OrderReplace(view(message)?),
             b'P' => Self::Trade(view(message)?),
+            b'B' => Self::BrokenTrade(view(message)?),
             other => Self::Other(other),
         })
     }
