@@ -43,6 +43,14 @@ impl Busts {
         Self { over: IdMap::with_capacity(max as usize, seed), max: max as usize, day_start: 0 }
     }
 
+    /// Leaves no room for another.
+    #[cfg(test)]
+    pub(crate) fn fill(&mut self) {
+        for print in (0..=u64::MAX).rev().take(self.max - self.over.len()) {
+            self.over.insert(print, 1);
+        }
+    }
+
     /// Begins a day, whose first event has this sequence: yesterday's trades are out of reach.
     pub(crate) fn start_day(&mut self, day_start: u64) {
         self.over.clear();

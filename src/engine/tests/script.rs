@@ -4,13 +4,13 @@ use zerocopy::FromZeros;
 
 use super::super::EngineCounters;
 use super::super::events::Owner;
-use super::phases;
+use super::{busts, phases};
 use super::render::{book, decimal};
 use super::risk;
 use super::world::World;
 use crate::order_manager::Asset;
 use crate::types::command::{
-    AccountOpen, AccountUpdate, Cancel, CommandHeader, CurrencyDefine, DayEnd, DayStart, Fee,
+    AccountOpen, AccountUpdate, BustTrade, Cancel, CommandHeader, CurrencyDefine, DayEnd, DayStart, Fee,
     FirmDefine, Halt, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, Replace, RiskLimit,
     TermStart, Tick, Transfer,
 };
@@ -268,6 +268,11 @@ impl<'a> Speaker<'a> {
                     request: self.request,
                     ..FromZeros::new_zeroed()
                 })
+            }
+            ["bust" | "correct", ..] => {
+                let header = self.header::<BustTrade>();
+                let command = busts::command(self.world, header, self.request, words);
+                command.map_or_else(Vec::new, |command| self.world.apply_lines(&command))
             }
             _ => {
                 let header = self.header::<Halt>();

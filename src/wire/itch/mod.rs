@@ -385,7 +385,7 @@ mod tests {
 
         #[test]
         fn what_is_laid_over_bytes_is_those_bytes(bytes: [u8; 50]) {
-            for kind in *b"SRHAEXDUPCQI" {
+            for kind in *b"SRHAEXDUPCQBI" {
                 let mut message = bytes[..message_length(kind).unwrap()].to_vec();
                 message[0] = kind;
                 let again = match Message::parse(&message).unwrap() {
@@ -401,6 +401,7 @@ mod tests {
                     Message::OrderDelete(m) => m.as_bytes(),
                     Message::OrderReplace(m) => m.as_bytes(),
                     Message::Trade(m) => m.as_bytes(),
+                    Message::BrokenTrade(m) => m.as_bytes(),
                     Message::Other(_) => panic!("a type that is sent"),
                 };
                 prop_assert_eq!(again, message.as_slice());
