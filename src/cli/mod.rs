@@ -56,6 +56,15 @@ pub enum CliError {
     /// The node did not carry out the command.
     #[error("refused: {}", refusal(*.0))]
     Refused(Option<Refusal>),
+    /// There is no such trade to bust or correct.
+    #[error(transparent)]
+    Trade(#[from] crate::types::event::TradeError),
+    /// No price.
+    #[error("--price {0}")]
+    Price(String),
+    /// Nobody said that it should be done.
+    #[error("not done; say --yes to do it without being asked")]
+    Unconfirmed,
     /// The market file asks for what no command does.
     #[error("{}", lines(.0))]
     CannotChange(Vec<crate::config::ConfigError>),
