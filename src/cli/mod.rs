@@ -120,7 +120,9 @@ fn refusal(reason: Option<Refusal>) -> &'static str {
         Some(Refusal::Capacity) => "the node is not made for so many",
         Some(Refusal::RepeatedReference) => "the external reference was used before",
         Some(Refusal::Phase) => "the instrument is not in a phase in which this can be done",
-        Some(Refusal::TradeOver) => "the trade was busted, or corrected meanwhile: look at it again",
+        Some(Refusal::TradeOver) => {
+            "the trade was busted, or corrected meanwhile: look at it again"
+        }
         Some(Refusal::TradeTerms) => {
             "what the command says of the trade contradicts what the node knows: its event log is another's"
         }

@@ -155,11 +155,8 @@ impl Engine {
 
 /// The same trade at another price. The new print tells no side of it.
 fn terms_at(terms: &TradeTerms, price: Price, value: &TradeValue, printed: bool) -> TradeTerms {
-    let side = |side: TradeSide, fee, in_feed: bool| TradeSide {
-        fee,
-        in_feed: u8::from(in_feed),
-        ..side
-    };
+    let side =
+        |side: TradeSide, fee, in_feed: bool| TradeSide { fee, in_feed: u8::from(in_feed), ..side };
     TradeTerms {
         price,
         buyer: side(terms.buyer, value.buyer_fee, printed),

@@ -129,11 +129,8 @@ impl OrderManager {
         require((Quantity(1)..=Quantity::MAX).contains(&quantity), Refusal::Invalid)?;
         require(quantity.0.is_multiple_of(row.lot_size), Refusal::Invalid)?;
         let notional = notional(price, quantity, row.scale).ok_or(Refusal::Invalid)?;
-        let value = TradeValue {
-            notional,
-            buyer_fee: terms.buyer.fee,
-            seller_fee: terms.seller.fee,
-        };
+        let value =
+            TradeValue { notional, buyer_fee: terms.buyer.fee, seller_fee: terms.seller.fee };
 
         require(match_number.0 > self.busts.day_start, Refusal::Day)?;
         require(print.0 < next_event, Refusal::Unknown)?;
@@ -146,7 +143,7 @@ impl OrderManager {
             let costs = side.fee.unsigned_abs() <= notional.unsigned_abs() / FEE_PART as u64 + 1;
             require(costs && (side.fee == 0 || fee_cash.is_some()), Refusal::TradeTerms)?;
         }
-        require(!self.busts.over.get(print.0).is_some(), Refusal::TradeOver)?;
+        require(self.busts.over.get(print.0).is_none(), Refusal::TradeOver)?;
         let is_counted = |party: &Party, sold: bool| {
             let counted = self.limits.traded(party.cash, party.shares);
             counted.is_some_and(|(shares, bought_value, sold_value)| {

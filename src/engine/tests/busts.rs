@@ -13,8 +13,8 @@ use crate::order_manager::OrderManager;
 use crate::types::command::{BustTrade, CommandHeader, TradeCorrection};
 use crate::types::event::{Event, TradeSearch, below_zero};
 use crate::types::{
-    AccountId, BustReason, CurrencyId, Line, MatchNumber, OrderRef, Nanos, Price, Quantity, Record, Symbol,
-    TradeSide, TradeTerms,
+    AccountId, BustReason, CurrencyId, Line, MatchNumber, Nanos, OrderRef, Price, Quantity, Record,
+    Symbol, TradeSide, TradeTerms,
 };
 
 /// `bust B1.1 A1.1 erroneous` undoes their last fill, `bust ~7 ...` the seventh trade there was, counted on
@@ -31,7 +31,7 @@ pub(super) fn command(
         [_, trade, ref rest @ ..] if trade.starts_with('~') => {
             (nth(world, trade[1..].parse().unwrap())?, rest)
         }
-        [_, buyer, seller, ref rest @ ..] => (between(world, buyer, seller)?, rest),
+        [_, buyer, seller, ref rest @ ..] => (between(world, buyer, seller), rest),
         _ => panic!("which trade? {words:?}"),
     };
     let standing = terms(world, trade, rest.contains(&"asmade"));
@@ -46,8 +46,14 @@ pub(super) fn command(
         (_, [price, ..]) => {
             let header = CommandHeader { form_error: 0, ..of::<TradeCorrection>(header) };
             let price = new_price(world, &standing, price.strip_prefix('@').unwrap());
-            let correction =
-                TradeCorrection { header, request, terms, price, reason, ..FromZeros::new_zeroed() };
+            let correction = TradeCorrection {
+                header,
+                request,
+                terms,
+                price,
+                reason,
+                ..FromZeros::new_zeroed()
+            };
             correction.lines().to_vec()
         }
         _ => panic!("which price? {words:?}"),
@@ -74,12 +80,13 @@ fn nth(world: &World, number: usize) -> Option<MatchNumber> {
     Some(trades.get(number % trades.len().max(1))?.0)
 }
 
-fn between(world: &World, buyer: &str, seller: &str) -> Option<MatchNumber> {
+fn between(world: &World, buyer: &str, seller: &str) -> MatchNumber {
     let trades = trades(world);
-    let found = trades.iter().rev().find(|(_, [bought, sold])| {
-        world.orders[bought] == buyer && world.orders[sold] == seller
-    });
-    Some(found.unwrap_or_else(|| panic!("{buyer} and {seller} did not trade")).0)
+    let found = trades
+        .iter()
+        .rev()
+        .find(|(_, [bought, sold])| world.orders[bought] == buyer && world.orders[sold] == seller);
+    found.unwrap_or_else(|| panic!("{buyer} and {seller} did not trade")).0
 }
 
 /// What the event log says of a trade, busted or not.
@@ -246,12 +253,8 @@ fn terms_with_any_byte_changed_never_break_the_books() {
             let (mut world, _) = two_trades();
             for terms in &trades {
                 let header = CommandHeader::internal::<BustTrade>(Nanos::ZERO);
-                let mut bust = BustTrade {
-                    header,
-                    terms: *terms,
-                    reason: b'E',
-                    ..FromZeros::new_zeroed()
-                };
+                let mut bust =
+                    BustTrade { header, terms: *terms, reason: b'E', ..FromZeros::new_zeroed() };
                 let offset = std::mem::offset_of!(BustTrade, terms);
                 zerocopy::IntoBytes::as_mut_bytes(&mut bust)[offset + at] = byte;
                 let said = world.apply(&bust);

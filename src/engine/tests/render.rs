@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{busts, phases};
 use super::render_orders::order_event;
 use super::world::World;
+use super::{busts, phases};
 use crate::matching::{BookSide, Section};
 use crate::order_manager::OrderManager;
 use crate::types::command::CommandKind;
@@ -55,8 +55,7 @@ pub(super) fn render(
         | Event::EntrySwitched(_)
         | Event::AccountAnswered(_)
         | Event::Rejected(_)) => order_event(&event, &words, sequence, orders),
-        event => busts::render(&event, &words, orders)
-            .unwrap_or_else(|| words.definition(&event)),
+        event => busts::render(&event, &words, orders).unwrap_or_else(|| words.definition(&event)),
     };
     let stream = words.stream(header, matches!(Event::parse(record), Ok(Event::SystemMessage(_))));
     let feed = if header.feed_sequence > 0 { " *" } else { "" };

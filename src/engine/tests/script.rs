@@ -4,13 +4,13 @@ use zerocopy::FromZeros;
 
 use super::super::EngineCounters;
 use super::super::events::Owner;
-use super::{busts, phases};
+use super::phases;
 use super::render::{book, decimal};
 use super::risk;
 use super::world::World;
 use crate::order_manager::Asset;
 use crate::types::command::{
-    AccountOpen, AccountUpdate, BustTrade, Cancel, CommandHeader, CurrencyDefine, DayEnd, DayStart, Fee,
+    AccountOpen, AccountUpdate, Cancel, CommandHeader, CurrencyDefine, DayEnd, DayStart, Fee,
     FirmDefine, Halt, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, Replace, RiskLimit,
     TermStart, Tick, Transfer,
 };
@@ -36,7 +36,7 @@ pub(super) fn run(world: &mut World, line: &str) -> Vec<String> {
 pub(super) struct Speaker<'a> {
     pub(super) world: &'a mut World,
     pub(super) port: Option<&'a str>,
-    request: u64,
+    pub(super) request: u64,
     stale: bool,
     form_error: u16,
 }
@@ -268,11 +268,6 @@ impl<'a> Speaker<'a> {
                     request: self.request,
                     ..FromZeros::new_zeroed()
                 })
-            }
-            ["bust" | "correct", ..] => {
-                let header = self.header::<BustTrade>();
-                let command = busts::command(self.world, header, self.request, words);
-                command.map_or_else(Vec::new, |command| self.world.apply_lines(&command))
             }
             _ => {
                 let header = self.header::<Halt>();

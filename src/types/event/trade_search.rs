@@ -37,13 +37,17 @@ pub enum TradeError {
     )]
     Unknown(MatchNumber),
     /// Its day ended.
-    #[error("trade {0} is of {1}, and that day is over: what it settled can only be transferred now")]
+    #[error(
+        "trade {0} is of {1}, and that day is over: what it settled can only be transferred now"
+    )]
     Over(MatchNumber, u32),
     /// It is undone.
     #[error("trade {0} was busted")]
     Busted(MatchNumber),
     /// The two sides do not say the same, or an order that traded was never accepted.
-    #[error("what the event log says of trade {0} does not agree: check it with `rialto log verify`")]
+    #[error(
+        "what the event log says of trade {0} does not agree: check it with `rialto log verify`"
+    )]
     Contradiction(MatchNumber),
 }
 

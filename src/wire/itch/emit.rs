@@ -6,8 +6,9 @@ use zerocopy::byteorder::big_endian::U32;
 use zerocopy::{Immutable, IntoBytes};
 
 use super::{
-    AddOrder, BrokenTrade, CrossTrade, Header, Imbalance, OUT_MAX, OrderCancel, OrderDelete, OrderExecuted,
-    OrderExecutedWithPrice, OrderReplace, StockDirectory, SystemEvent, Trade, TradingAction,
+    AddOrder, BrokenTrade, CrossTrade, Header, Imbalance, OUT_MAX, OrderCancel, OrderDelete,
+    OrderExecuted, OrderExecutedWithPrice, OrderReplace, StockDirectory, SystemEvent, Trade,
+    TradingAction,
 };
 use crate::types::event::{self, Event};
 use crate::types::{Liquidity, MatchNumber, Price, Quantity, Side, Symbol, SystemCode};

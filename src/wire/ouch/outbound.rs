@@ -6,9 +6,9 @@
 use zerocopy::byteorder::big_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::TradeCorrection;
 use super::{APPENDAGE_LENGTH_BYTES, Appendage, OPTIONS_BYTES_MAX, Options, OuchError};
 use super::{AccountAnswer, BrokenTrade, EntryAnswer, MassCanceled, Modified, Restated};
-use super::TradeCorrection;
 use super::{join, split};
 use crate::types::{ClOrdId, Symbol};
 

@@ -29,7 +29,7 @@ impl Naive {
         *self.shares.entry((buyer, trade.listing)).or_default() -= quantity;
         *self.shares.entry((seller, trade.listing)).or_default() += quantity;
         self.done.forget_shares((buyer, seller), trade.listing, quantity);
-        let what = self.what(&trade);
+        let what = what(&trade);
         let mut said = vec![format!("bust of {what} Erroneous{} *", self.debts(&trade))];
         for (name, account, fee) in &trade.sides {
             let (price, has) = (at_price(&trade, *fee), self.has(*account, trade.listing));
@@ -59,7 +59,7 @@ impl Naive {
         self.pay(&is, 1);
         let at = number % self.trades.len();
         self.trades[at] = is.clone();
-        let what = self.what(&is);
+        let what = what(&is);
         let mut said = vec![format!("correction to {what} Erroneous{} *", self.debts(&is))];
         for ((name, account, old), (_, _, new)) in was.sides.iter().zip(&is.sides) {
             let (old, new) = (at_price(&was, *old), at_price(&is, *new));
@@ -86,29 +86,28 @@ impl Naive {
         self.done.count_value((*buyer, *seller), paid);
     }
 
-    fn what(&self, trade: &Trade) -> String {
-        let [(bought, ..), (sold, ..)] = &trade.sides;
-        let symbol = LISTINGS[trade.listing].symbol;
-        format!("{} {symbol} {} of {bought} with {sold}", trade.quantity, at_price(trade, 0))
-    }
-
     fn has(&self, account: u32, listing: usize) -> String {
         let shares = self.shares.get(&(account, listing)).copied().unwrap_or(0);
         format!("{} USD and {shares} {}", decimal(self.cash[&account], 4), LISTINGS[listing].symbol)
     }
 
     fn debts(&self, trade: &Trade) -> String {
-        let mut debts = String::new();
-        for ((_, account, _), who) in trade.sides.iter().zip(["buyer", "seller"]) {
-            if self.cash[account] < 0 {
-                debts += &format!(", {who}'s cash below zero");
-            }
-            if self.shares.get(&(*account, trade.listing)).is_some_and(|shares| *shares < 0) {
-                debts += &format!(", {who}'s shares below zero");
-            }
-        }
-        debts
+        let owes = |account, who: &str| {
+            let cash = self.cash[account] < 0;
+            let shares = self.shares.get(&(*account, trade.listing)).is_some_and(|held| *held < 0);
+            let debts = [(cash, "cash"), (shares, "shares")].map(|(owes, what)| {
+                if owes { format!(", {who}'s {what} below zero") } else { String::new() }
+            });
+            debts.concat()
+        };
+        owes(&trade.sides[0].1, "buyer") + &owes(&trade.sides[1].1, "seller")
     }
+}
+
+fn what(trade: &Trade) -> String {
+    let [(bought, ..), (sold, ..)] = &trade.sides;
+    let symbol = LISTINGS[trade.listing].symbol;
+    format!("{} {symbol} {} of {bought} with {sold}", trade.quantity, at_price(trade, 0))
 }
 
 fn value(trade: &Trade) -> i64 {
