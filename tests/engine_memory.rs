@@ -132,7 +132,8 @@ impl FrameSink for Heard {
             match Event::parse(record) {
                 Ok(Event::Executed(fill)) => self.fills = [self.fills[1], Some(*fill)],
                 Ok(Event::TradeCorrected(e)) => {
-                    self.corrected = Some(TradeTerms { print: MatchNumber(sequence), ..e.terms });
+                    self.corrected =
+                        Some(TradeTerms { print_number: MatchNumber(sequence), ..e.terms });
                 }
                 Ok(Event::TradeBusted(e)) => self.busted = Some(e.terms),
                 _ => {}
@@ -161,7 +162,7 @@ impl Heard {
         };
         TradeTerms {
             match_number: sold.match_number,
-            print: sold.match_number,
+            print_number: sold.match_number,
             price: sold.price,
             symbol: symbol(0),
             quantity: sold.quantity,

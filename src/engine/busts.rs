@@ -83,7 +83,7 @@ impl Engine {
             reserved: [0; 6],
         };
         let route = Route::port(asker.port).and_feed(was_in_feed);
-        let print = MatchNumber(self.events.emit(route, &corrected, out));
+        let print_number = MatchNumber(self.events.emit(route, &corrected, out));
         for (side, party, fee) in [
             (&terms.buyer, &trade.buyer, value.buyer_fee),
             (&terms.seller, &trade.seller, value.seller_fee),
@@ -117,7 +117,7 @@ impl Engine {
         if printed {
             let reprinted = Reprinted {
                 header: header_of::<Reprinted>(trade.instrument),
-                print,
+                print_number,
                 price,
                 quantity: terms.quantity,
                 reserved: [0; 4],

@@ -46,8 +46,8 @@ impl Busts {
     /// Leaves no room for another.
     #[cfg(test)]
     pub(crate) fn fill(&mut self) {
-        for print in (0..=u64::MAX).rev().take(self.max - self.over.len()) {
-            self.over.insert(print, 1);
+        for print_number in (0..=u64::MAX).rev().take(self.max - self.over.len()) {
+            self.over.insert(print_number, 1);
         }
     }
 
@@ -64,7 +64,7 @@ pub(crate) struct StandingTrade {
     pub(crate) instrument: InstrumentId,
     pub(crate) currency: CurrencyId,
     /// Its number among the prints.
-    print: u64,
+    print_number: u64,
     /// Cash units in a price unit.
     scale: i64,
     tick_size: u64,
@@ -120,7 +120,7 @@ impl OrderManager {
         reason: u8,
         (date, next_event): (u32, u64),
     ) -> Result<StandingTrade, Refusal> {
-        let &TradeTerms { match_number, print, price, quantity, .. } = terms;
+        let &TradeTerms { match_number, print_number, price, quantity, .. } = terms;
         require(BustReason::from_byte(reason).is_some(), Refusal::Invalid)?;
         require(terms.date == date, Refusal::Day)?;
         let instrument = self.instrument(terms.symbol).ok_or(Refusal::Unknown)?;
@@ -133,8 +133,8 @@ impl OrderManager {
             TradeValue { notional, buyer_fee: terms.buyer.fee, seller_fee: terms.seller.fee };
 
         require(match_number.0 > self.busts.day_start, Refusal::Day)?;
-        require(print.0 < next_event, Refusal::Unknown)?;
-        require(match_number <= print, Refusal::TradeTerms)?;
+        require(print_number.0 < next_event, Refusal::Unknown)?;
+        require(match_number <= print_number, Refusal::TradeTerms)?;
         let fee_cash = self.fee_cash(row.currency);
         let found = |side: &TradeSide| self.party(side, match_number.0, row.currency, instrument);
         let (buyer, seller) = (found(&terms.buyer)?, found(&terms.seller)?);
@@ -143,7 +143,7 @@ impl OrderManager {
             let costs = side.fee.unsigned_abs() <= notional.unsigned_abs() / FEE_PART as u64 + 1;
             require(costs && (side.fee == 0 || fee_cash.is_some()), Refusal::TradeTerms)?;
         }
-        require(self.busts.over.get(print.0).is_none(), Refusal::TradeOver)?;
+        require(self.busts.over.get(print_number.0).is_none(), Refusal::TradeOver)?;
         let is_counted = |party: &Party, sold: bool| {
             let counted = self.limits.traded(party.cash, party.shares);
             counted.is_some_and(|(shares, bought_value, sold_value)| {
@@ -154,11 +154,11 @@ impl OrderManager {
         require(is_counted(&buyer, false) && is_counted(&seller, true), Refusal::TradeTerms)?;
         require(self.busts.over.len() < self.busts.max, Refusal::Capacity)?;
         let &super::Instrument { currency, scale, tick_size, .. } = row;
-        let print = print.0;
+        let print_number = print_number.0;
         Ok(StandingTrade {
             instrument,
             currency,
-            print,
+            print_number,
             scale,
             tick_size,
             price,
@@ -241,7 +241,7 @@ impl OrderManager {
         for counted in [&mut sold.sells, &mut sold.sold] {
             *counted = counted.saturating_sub(was.notional).saturating_add(value.notional);
         }
-        self.busts.over.insert(trade.print, 1);
+        self.busts.over.insert(trade.print_number, 1);
         Ok(())
     }
 

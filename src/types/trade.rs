@@ -19,7 +19,7 @@ pub struct TradeTerms {
     /// The number of its print: the match number, or once it was corrected the sequence of the last
     /// [`TradeCorrected`](super::event::TradeCorrected). A number of a print that is over is never used
     /// again.
-    pub print: MatchNumber,
+    pub print_number: MatchNumber,
     /// The price of a share.
     pub price: Price,
     /// The instrument.

@@ -272,7 +272,7 @@ prop_compose! {
             header: place.header::<event::TradeBusted>(),
             ..event::TradeBusted::new_zeroed()
         };
-        event.terms.print = MatchNumber(match_number);
+        event.terms.print_number = MatchNumber(match_number);
         if !corrected {
             return place.case(event.lines(), b'B', body);
         }

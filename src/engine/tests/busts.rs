@@ -116,7 +116,7 @@ fn changed(world: &World, terms: TradeTerms, words: &[&str]) -> TradeTerms {
     };
     TradeTerms {
         match_number: option(words, "match").map_or(terms.match_number, MatchNumber),
-        print: option(words, "print").map_or(terms.print, MatchNumber),
+        print_number: option(words, "print").map_or(terms.print_number, MatchNumber),
         price: price.map_or(terms.price, |price| new_price(world, &terms, &price)),
         quantity: option(words, "quantity").map_or(terms.quantity, Quantity),
         symbol: option::<String>(words, "symbol")

@@ -154,7 +154,7 @@ pub struct Reprinted {
     /// Common fields.
     pub header: EventHeader,
     /// The number of the print.
-    pub print: MatchNumber,
+    pub print_number: MatchNumber,
     /// The price of the trade.
     pub price: Price,
     /// Shares.

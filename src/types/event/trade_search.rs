@@ -71,7 +71,8 @@ impl TradeSearch {
             Event::Accepted(e) => self.learn_order(sequence, e.symbol, e.cl_ord_id),
             Event::Replaced(e) => self.learn_order(sequence, e.symbol, e.cl_ord_id),
             Event::TradeCorrected(e) if e.terms.match_number == self.number => {
-                self.corrected = Some(TradeTerms { print: MatchNumber(sequence), ..e.terms });
+                self.corrected =
+                    Some(TradeTerms { print_number: MatchNumber(sequence), ..e.terms });
             }
             Event::TradeBusted(e) if e.terms.match_number == self.number => self.busted = true,
             _ => {}
@@ -117,7 +118,7 @@ impl TradeSearch {
         }
         Ok(corrected.unwrap_or(TradeTerms {
             match_number: number,
-            print: number,
+            print_number: number,
             price: bought.price,
             symbol,
             quantity: bought.quantity,

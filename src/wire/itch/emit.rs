@@ -83,15 +83,15 @@ pub fn emit(
         }
         Event::Reprinted(e) => {
             let header = header(b'P', &e.header)?;
-            put(&trade(header, symbol, (e.quantity, e.price, e.print)), out)
+            put(&trade(header, symbol, (e.quantity, e.price, e.print_number)), out)
         }
         Event::TradeBusted(e) => {
             let header = header(b'B', &e.header)?;
-            put(&BrokenTrade { header, match_number: e.terms.print.0.into() }, out)
+            put(&BrokenTrade { header, match_number: e.terms.print_number.0.into() }, out)
         }
         Event::TradeCorrected(e) => {
             let header = header(b'B', &e.header)?;
-            put(&BrokenTrade { header, match_number: e.terms.print.0.into() }, out)
+            put(&BrokenTrade { header, match_number: e.terms.print_number.0.into() }, out)
         }
         Event::Executed(e) => {
             let header = header(b'E', &e.header)?;
@@ -311,7 +311,7 @@ mod tests {
             header: shown::<event::TradeBusted>(),
             ..event::TradeBusted::new_zeroed()
         };
-        (busted.terms.match_number, busted.terms.print) = (MatchNumber(80), MatchNumber(81));
+        (busted.terms.match_number, busted.terms.print_number) = (MatchNumber(80), MatchNumber(81));
         let broken = b"B\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x51";
         assert_eq!(message_of(busted.lines()).unwrap(), broken);
         let mut corrected = event::TradeCorrected {
@@ -325,14 +325,15 @@ mod tests {
 
         let reprinted = event::Reprinted {
             header: shown::<event::Reprinted>(),
-            print: MatchNumber(80),
+            print_number: MatchNumber(80),
             price: Price(105_000),
             quantity: Quantity(40),
             ..event::Reprinted::new_zeroed()
         };
-        let print = b"P\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\0B\0\0\0\x28ACME    \
+        let print_number =
+            b"P\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\0B\0\0\0\x28ACME    \
                       \0\x01\x9A\x28\0\0\0\0\0\0\0\x50";
-        assert_eq!(message_of(reprinted.lines()).unwrap(), print);
+        assert_eq!(message_of(reprinted.lines()).unwrap(), print_number);
     }
 
     #[test]

@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn types_never_sent_are_stepped_over_by_their_length() {
-        for kind in *b"YLVWKJhFBNO" {
+        for kind in *b"YLVWKJhFNO" {
             let mut message = vec![0; message_length(kind).unwrap()];
             message[0] = kind;
             assert!(matches!(Message::parse(&message), Ok(Message::Other(k)) if k == kind));
