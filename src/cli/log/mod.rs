@@ -15,6 +15,7 @@ mod walk;
 use std::process::ExitCode;
 
 pub use error::LogError;
+pub(in crate::cli) use replay::replay;
 
 use super::{CliError, quiet_end};
 

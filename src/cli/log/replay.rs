@@ -17,6 +17,7 @@ use crate::config::secrets;
 use crate::engine::{ApplyError, Engine, IndexSeed};
 use crate::event_store::{Frame, LogKind};
 use crate::node::venue_limits;
+use crate::sys::cpu_time::thread_cpu_time;
 use crate::types::{FrameHeader, FrameSink, Line, Nanos, split_record};
 
 /// Arguments of `rialto log replay`.
@@ -45,13 +46,15 @@ pub(super) struct Args {
 
 /// What a replay went through, and what came of it.
 pub(in crate::cli) struct Replayed {
-    pub(in crate::cli) engine: Engine,
+    engine: Engine,
     pub(in crate::cli) commands: u64,
     frames: u64,
     /// Log time of the last command.
     time: Nanos,
     /// From the first command to the last; making the engine is not in it.
-    pub(in crate::cli) elapsed: Duration,
+    elapsed: Duration,
+    /// What this thread had a core for of that.
+    pub(in crate::cli) cpu_time: Nanos,
     compared: Option<Compared>,
 }
 
@@ -94,7 +97,7 @@ pub(in crate::cli) fn replay(
     secrets::random(&mut seed)?;
     let mut engine = Engine::new(&limits, IndexSeed::new(seed));
 
-    let start = Instant::now();
+    let (start, cpu_start) = (Instant::now(), thread_cpu_time());
     let mut sink = Compare { originals: events, is_cut: false };
     let (mut count, mut frames, mut time) = (0, 0, Nanos::ZERO);
     while let Some(frame) = commands.next()? {
@@ -103,9 +106,9 @@ pub(in crate::cli) fn replay(
         engine.apply(&header, payload, &mut sink).map_err(apply_error)?;
         (count, frames, time) = (count + u64::from(header.count), frames + 1, header.time);
     }
-    let elapsed = start.elapsed();
+    let (elapsed, cpu_time) = (start.elapsed(), thread_cpu_time().since(cpu_start));
     let compared = sink.originals.map(|originals| originals.finish(to.is_none())).transpose()?;
-    Ok(Replayed { engine, commands: count, frames, time, elapsed, compared })
+    Ok(Replayed { engine, commands: count, frames, time, elapsed, cpu_time, compared })
 }
 
 fn require(path: &Path, walk: &Walk, wanted: LogKind) -> Result<(), LogError> {
@@ -202,7 +205,7 @@ fn is_beginning(made: &Frame<'_>, original: &Frame<'_>) -> bool {
 
 impl Replayed {
     fn text(&self) -> String {
-        let Self { engine, commands, frames, time, elapsed, compared } = self;
+        let Self { engine, commands, frames, time, elapsed, cpu_time, compared } = self;
         let (events, end) = (engine.chain().next_sequence - 1, engine.chain().end);
         let mut lines = vec![
             format!(
@@ -221,18 +224,16 @@ impl Replayed {
                 ),
             });
         }
-        let millis = elapsed.as_millis();
+        let [elapsed_ms, cpu_ms] = [elapsed.as_millis(), u128::from(cpu_time.0 / 1_000_000)];
         lines.push(format!(
-            "rate         {} commands/s ({}.{:03} s)",
+            "rate         {} commands/s ({elapsed_ms} ms, {cpu_ms} of them on a core)",
             per_second(*commands, *elapsed),
-            millis / 1_000,
-            millis % 1_000
         ));
         lines.join("\n") + "\n"
     }
 
     fn json(&self) -> Value {
-        let Self { engine, commands, frames, time, elapsed, compared } = self;
+        let Self { engine, commands, frames, time, elapsed, cpu_time, compared } = self;
         json!({
             "commands": commands,
             "frames": frames,
@@ -243,6 +244,7 @@ impl Replayed {
             "compared_frames": compared.as_ref().map(|compared| compared.equal),
             "new_frames": compared.as_ref().map(|compared| compared.new),
             "elapsed_ns": u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
+            "cpu_ns": cpu_time.0,
             "commands_per_s": per_second(*commands, *elapsed),
         })
     }
