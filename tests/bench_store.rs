@@ -36,7 +36,10 @@ fn every_figure_is_there_and_no_file_stays() {
     for batch in ["1", "8", "64", "256"] {
         let figures = &figures["disk_mode"][batch];
         assert!(positive(&figures["commands_per_s"]) && positive(&figures["bytes"]), "{figures}");
-        assert!(figures["sync_p50_us"].is_u64() && figures["fdatasync_p50_us"].is_u64(), "{figures}");
+        assert!(
+            figures["sync_p50_us"].is_u64() && figures["fdatasync_p50_us"].is_u64(),
+            "{figures}"
+        );
     }
     assert_eq!(figures["host"]["jitter"].as_array().unwrap().len(), 2, "{figures}");
     for parent in ["/dev/shm", disk] {
@@ -53,7 +56,10 @@ fn memory_is_no_disk_and_a_core_that_is_not_there_is_named() {
         text(output.stderr)
     };
     let error = said(&["--disk", "/dev/shm"]);
-    assert!(error.contains("this is memory, not a disk; choose a directory with --disk"), "{error}");
+    assert!(
+        error.contains("this is memory, not a disk; choose a directory with --disk"),
+        "{error}"
+    );
     let error = said(&["--cores", "0,100000"]);
     assert!(error.contains("no core 100000"), "{error}");
 }

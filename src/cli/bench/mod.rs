@@ -60,7 +60,7 @@ pub enum BenchError {
         source: io::Error,
     },
     /// The machine has too few cores.
-    #[error("no core {core}: node and client each need a core of their own (--cores NODE,CLIENT)")]
+    #[error("no core {core} for this process; choose others with --cores")]
     Core {
         /// The core that is missing.
         core: usize,

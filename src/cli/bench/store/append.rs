@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::Timed;
+use super::{Args, FEW, Timed, on_core};
 use crate::cli::bench::BenchError;
-use crate::cli::bench::engine::{Crowd, Frames, Log, Workload};
+use crate::cli::bench::engine::{Frames, Log, Workload};
 use crate::event_store::{LogKind, Options, StoreError, Writer};
 use crate::sys::cpu_time::thread_cpu_time;
 use crate::types::{Cause, FrameChain, FrameHeader, FrameKind, Line, Nanos};
@@ -18,26 +18,24 @@ const SEGMENT_BYTES: u64 = 256 << 20;
 const POOL: usize = 4_096;
 
 /// Appends frames of `batch` commands, round by round, to a log in memory.
-pub(super) fn measure(
-    directory: &Path,
-    batch: usize,
-    rounds: u32,
-    shorten: u32,
-) -> Result<Timed, BenchError> {
-    let frames = COMMANDS / shorten as usize / batch;
+pub(super) fn measure(directory: &Path, batch: usize, args: &Args) -> Result<Timed, BenchError> {
+    let frames = COMMANDS / args.shorten as usize / batch;
     let pool = pool(batch);
     let mut timed = Timed::default();
-    for _ in 0..rounds {
+    for _ in 0..args.rounds {
         let directory = directory.join("append");
         let options = Options::new(LogKind::Commands, SEGMENT_BYTES);
         let (mut writer, _) = Writer::open(&directory, options)?;
         let mut chain = *writer.chain();
-        let start = thread_cpu_time();
-        for (header, payload) in pool.iter().cycle().take(frames) {
-            append(&mut writer, &mut chain, header.count, payload)?;
-            writer.commit(chain.end);
-        }
-        timed.rounds_ns.push(thread_cpu_time().since(start).0);
+        let time = on_core(args.cores.writer, || {
+            let start = thread_cpu_time();
+            for (header, payload) in pool.iter().cycle().take(frames) {
+                append(&mut writer, &mut chain, header.count, payload)?;
+                writer.commit(chain.end);
+            }
+            Ok(thread_cpu_time().since(start).0)
+        });
+        timed.rounds_ns.push(time?);
         (timed.commands, timed.bytes) = (chain.next_sequence - 1, chain.end.0);
         drop(writer);
         std::fs::remove_dir_all(&directory).map_err(BenchError::file(&directory))?;
@@ -47,8 +45,7 @@ pub(super) fn measure(
 
 /// Frames of the workload's mix.
 pub(super) fn pool(batch: usize) -> Frames {
-    let crowd = Crowd { firms: 10, ports: 20, accounts: 100 };
-    Log::new(&Workload::many_books(POOL), crowd, batch).timed
+    Log::new(&Workload::mixed(0xA, 100, 30, POOL), FEW, batch).timed
 }
 
 /// Seals a frame and appends it.

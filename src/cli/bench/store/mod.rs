@@ -9,7 +9,9 @@ mod disk;
 mod report;
 mod tail;
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 pub(super) use tail::{ReaderArgs, run_reader};
 
@@ -66,6 +68,9 @@ fn cores(text: &str) -> Result<Cores, String> {
 /// Commands that are replayed behind the market's.
 const REPLAYED: usize = 9_000_000;
 
+/// Who trades where that is not what is measured.
+const FEW: Crowd = Crowd { firms: 10, ports: 20, accounts: 100 };
+
 /// Runs the bench; the figures go to standard output.
 pub(super) fn run(args: &Args) -> Result<(), BenchError> {
     let Args { rounds, shorten, cores, .. } = *args;
@@ -74,22 +79,18 @@ pub(super) fn run(args: &Args) -> Result<(), BenchError> {
     let mut report = Report::new(Host::look(&[cores.writer, cores.reader])?, rounds);
     eprintln!("bench: disk");
     {
-        let disk = Scratch::make(&args.disk.join(&name))?;
+        let disk = Scratch::make(&args.disk.join(name + "-disk"))?;
         report.disk = disk::measure(disk.path(), shorten)?;
         report.disk_directory.clone_from(&args.disk);
     }
     eprintln!("bench: replay");
     report.replay = replayed(memory.path(), rounds, shorten)?;
-    // From here on this thread and those that it starts stay on the writer's core.
-    if !pin(cores.writer) {
-        return Err(BenchError::Core { core: cores.writer });
-    }
     eprintln!("bench: append");
     for (batch, figures) in [(FRAME_COMMANDS_MAX, &mut report.batch64), (1, &mut report.batch1)] {
-        *figures = append::measure(memory.path(), batch, rounds, shorten)?;
+        *figures = append::measure(memory.path(), batch, args)?;
     }
     eprintln!("bench: reader");
-    report.reader = tail::measure(memory.path(), cores.reader, shorten)?;
+    report.reader = tail::measure(memory.path(), args)?;
     report.print(args.json);
     Ok(())
 }
@@ -105,9 +106,11 @@ struct Timed {
 /// Replays a log of ten million commands, which is in memory, round by round.
 fn replayed(directory: &Path, rounds: u32, shorten: u32) -> Result<Timed, BenchError> {
     let directory = directory.join("replay");
-    let crowd =
-        if shorten == 1 { Crowd::FULL } else { Crowd { firms: 10, ports: 20, accounts: 100 } };
-    let workload = Workload::many_books(REPLAYED / shorten as usize);
+    let (crowd, workload) = if shorten == 1 {
+        (Crowd::FULL, Workload::many_books(REPLAYED))
+    } else {
+        (FEW, Workload::mixed(0xA, 100, 30, REPLAYED / shorten as usize))
+    };
     let log = Log::new(&workload, crowd, FRAME_COMMANDS_MAX);
     drop(workload);
     let options = Options::new(LogKind::Commands, MEMORY_SEGMENT_BYTES);
@@ -127,4 +130,16 @@ fn replayed(directory: &Path, rounds: u32, shorten: u32) -> Result<Timed, BenchE
     drop(writer);
     std::fs::remove_dir_all(&directory).map_err(BenchError::file(&directory))?;
     Ok(timed)
+}
+
+/// Runs `code` on a core of its own. What was started before stays off it, if it will.
+fn on_core<R: Send>(
+    core: usize,
+    code: impl FnOnce() -> Result<R, BenchError> + Send,
+) -> Result<R, BenchError> {
+    thread::scope(|scope| {
+        let pinned =
+            scope.spawn(move || if pin(core) { code() } else { Err(BenchError::Core { core }) });
+        pinned.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::append::{append, pool};
+use super::{Args, on_core};
 use crate::agent::{pin, real_time};
 use crate::cli::bench::BenchError;
 use crate::event_store::{LogKind, Options, Reader, Writer};
@@ -28,31 +29,20 @@ pub(in crate::cli::bench) struct ReaderArgs {
 }
 
 /// The time of each frame until it was seen, sorted.
-pub(super) fn measure(directory: &Path, core: usize, shorten: u32) -> Result<Vec<u64>, BenchError> {
+pub(super) fn measure(directory: &Path, args: &Args) -> Result<Vec<u64>, BenchError> {
     let directory = directory.join("tail");
-    let frames = (FRAMES / shorten).max(10);
+    let frames = (FRAMES / args.shorten).max(10);
     let (mut writer, _) = Writer::open(&directory, Options::new(LogKind::Commands, SEGMENT_BYTES))?;
     let program = std::env::current_exe().map_err(BenchError::file("/proc/self/exe"))?;
     let mut command = Command::new(&program);
     command.args(["bench", "store-reader"]).arg(&directory);
-    command.args(["--core", &core.to_string(), "--frames", &frames.to_string()]);
+    command.args(["--core", &args.cores.reader.to_string(), "--frames", &frames.to_string()]);
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(BenchError::file(&program))?;
     let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
     let mut line = String::new();
     stdout.read_line(&mut line).map_err(BenchError::Connection)?;
 
-    let mut chain = *writer.chain();
-    let mut committed = Vec::with_capacity(frames as usize);
-    let mut next = real_time();
-    for (header, payload) in pool(1).iter().cycle().take(frames as usize) {
-        next = next.after(INTERVAL);
-        while real_time() < next {
-            std::hint::spin_loop();
-        }
-        append(&mut writer, &mut chain, header.count, payload)?;
-        committed.push(real_time());
-        writer.commit(chain.end);
-    }
+    let committed = on_core(args.cores.writer, || commit(&mut writer, frames))?;
     let mut seen = Vec::new();
     stdout.read_to_end(&mut seen).map_err(BenchError::Connection)?;
     let status = child.wait().map_err(BenchError::Connection)?;
@@ -65,6 +55,23 @@ pub(super) fn measure(directory: &Path, core: usize, shorten: u32) -> Result<Vec
         seen.zip(committed).map(|(seen, committed)| seen.since(committed).0).collect();
     times.sort_unstable();
     Ok(times)
+}
+
+/// Commits frames one after another, and says when.
+fn commit(writer: &mut Writer, frames: u32) -> Result<Vec<Nanos>, BenchError> {
+    let mut chain = *writer.chain();
+    let mut committed = Vec::with_capacity(frames as usize);
+    let mut next = real_time();
+    for (header, payload) in pool(1).iter().cycle().take(frames as usize) {
+        next = next.after(INTERVAL);
+        while real_time() < next {
+            std::hint::spin_loop();
+        }
+        append(writer, &mut chain, header.count, payload)?;
+        committed.push(real_time());
+        writer.commit(chain.end);
+    }
+    Ok(committed)
 }
 
 /// Reads, and says on standard output when it saw each frame.
