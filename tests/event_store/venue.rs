@@ -38,8 +38,9 @@ impl Venue {
             for (n, side, symbol, quantity) in
                 [(1, Side::Sell, "ACME", 30), (2, Side::Buy, "ACME", 20), (3, Side::Buy, "ZETA", 5)]
             {
-                let mut order = order(logs.epochs[port(n)], number(n), side, symbol, quantity);
-                order.header.port = PortId(port(n) as u32 + 1);
+                let mut order =
+                    order(logs.epochs[port(n) as usize - 1], number(n), side, symbol, quantity);
+                order.header.port = PortId(port(n));
                 change(&mut order);
                 logs.push(&order);
             }
@@ -69,9 +70,9 @@ impl Venue {
     }
 }
 
-/// The place of the port: the purchases of ACME are the second's.
-fn port(order: u32) -> usize {
-    usize::from(order == 2)
+/// The port of a round's order: the purchases of ACME are the second's.
+fn port(order: u32) -> u32 {
+    if order == 2 { 2 } else { 1 }
 }
 
 fn order(epoch: Epoch, number: UserRefNum, side: Side, symbol: &str, quantity: u32) -> NewOrder {

@@ -31,13 +31,13 @@ pub(super) struct FilterArgs {
     /// Before this log time.
     #[arg(long, value_name = "TIME", value_parser = units::parse_moment)]
     until: Option<Nanos>,
-    /// Of, or for, the port of this number (its PortDefined event says it).
+    /// Of, or for, the port of this number (its `PortDefined` event says it).
     #[arg(long, value_name = "NUMBER")]
     port: Option<u32>,
     /// About this instrument. Of commands: those that name it, and those about orders entered so.
     #[arg(long, value_parser = symbol)]
     symbol: Option<Symbol>,
-    /// Of this kind, as in NewOrder; may be given more than once.
+    /// Of this kind, as in `NewOrder`; may be given more than once.
     #[arg(long, value_name = "KIND")]
     pub(super) kind: Vec<String>,
 }

@@ -132,14 +132,14 @@ fn replayed(directory: &Path, rounds: u32, shorten: u32) -> Result<Timed, BenchE
     Ok(timed)
 }
 
-/// Runs `code` on a core of its own. What was started before stays off it, if it will.
+/// Runs `work` on a core of its own. What was started before stays off it, if it will.
 fn on_core<R: Send>(
     core: usize,
-    code: impl FnOnce() -> Result<R, BenchError> + Send,
+    work: impl FnOnce() -> Result<R, BenchError> + Send,
 ) -> Result<R, BenchError> {
     thread::scope(|scope| {
         let pinned =
-            scope.spawn(move || if pin(core) { code() } else { Err(BenchError::Core { core }) });
+            scope.spawn(move || if pin(core) { work() } else { Err(BenchError::Core { core }) });
         pinned.join().unwrap_or_else(|panic| resume_unwind(panic))
     })
 }

@@ -3,6 +3,7 @@
 use zerocopy::IntoBytes as _;
 
 use super::{Field, Form, form, tables};
+#[allow(clippy::wildcard_imports, reason = "each of them stands in the table")]
 use crate::types::command::*;
 
 tables! {
