@@ -4,10 +4,8 @@
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-use super::LogError;
 use super::fields::{Content, Value, View};
-use super::filter::{Filter, FilterArgs, Place};
-use super::walk::{Walk, broken};
+use super::filter::{FilterArgs, select};
 use crate::cli::CliError;
 use crate::event_store::LogRecord;
 use crate::types::command::Command;
@@ -40,35 +38,6 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         Ok(())
     })?;
     Ok(out.flush()?)
-}
-
-/// Shows every wanted record of a log. That there is none is an error.
-pub(super) fn select(
-    directory: &std::path::Path,
-    args: &FilterArgs,
-    see: &mut dyn FnMut(&LogRecord<'_>, &Content<'_>) -> Result<(), CliError>,
-) -> Result<(), CliError> {
-    let mut walk = Walk::open_filled(directory, "records")?;
-    let kind = walk.kind();
-    let mut filter = Filter::new(args, kind)?;
-    filter.skip(&mut walk)?;
-    let mut seen = false;
-    while let Some(frame) = walk.next()? {
-        match filter.place(frame.header) {
-            Place::Before => continue,
-            Place::Behind => break,
-            Place::Within => {}
-        }
-        for record in frame.records() {
-            let record = record.map_err(|why| broken(directory, &frame, why))?;
-            let content = Content::new(kind, record.lines);
-            if filter.takes(&record, &content) {
-                seen = true;
-                see(&record, &content)?;
-            }
-        }
-    }
-    if seen { Ok(()) } else { Err(LogError::NothingMatches(directory.to_owned()).into()) }
 }
 
 fn passes_time(content: &Content<'_>) -> bool {

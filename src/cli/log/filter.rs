@@ -4,10 +4,11 @@
 //! is new is filtered like the others.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::LogError;
 use super::fields::{Content, Field, View, kind_names};
-use super::walk::Walk;
+use super::walk::{Walk, broken};
 use crate::cli::{CliError, units};
 use crate::event_store::{LogKind, LogRecord};
 use crate::types::command::Command;
@@ -47,9 +48,38 @@ fn symbol(text: &str) -> Result<Symbol, String> {
     symbol.ok_or_else(|| "a symbol has 1 to 8 printable characters".to_owned())
 }
 
+/// Shows every wanted record of a log. That there is none is an error.
+pub(super) fn select(
+    directory: &Path,
+    args: &FilterArgs,
+    see: &mut dyn FnMut(&LogRecord<'_>, &Content<'_>) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    let mut walk = Walk::open_filled(directory, "records")?;
+    let kind = walk.kind();
+    let mut filter = Filter::new(args, kind)?;
+    filter.skip(&mut walk)?;
+    let mut seen = false;
+    while let Some(frame) = walk.next()? {
+        match filter.place(frame.header) {
+            Place::Before => continue,
+            Place::Behind => break,
+            Place::Within => {}
+        }
+        for record in frame.records() {
+            let record = record.map_err(|why| broken(directory, &frame, why))?;
+            let content = Content::new(kind, record.lines);
+            if filter.takes(&record, &content) {
+                seen = true;
+                see(&record, &content)?;
+            }
+        }
+    }
+    if seen { Ok(()) } else { Err(LogError::NothingMatches(directory.to_owned()).into()) }
+}
+
 /// What is known on the way through a log.
 #[derive(Debug)]
-pub(super) struct Filter<'a> {
+struct Filter<'a> {
     args: &'a FilterArgs,
     about: Option<About>,
 }
@@ -67,7 +97,7 @@ struct About {
 
 /// What a frame is for a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+enum Place {
     /// Nothing in it is wanted, nor to be learned from it.
     Before,
     /// It may hold what is wanted.
@@ -78,7 +108,7 @@ pub(super) enum Place {
 
 impl<'a> Filter<'a> {
     /// The filter that these arguments ask for in a log of this kind.
-    pub(super) fn new(args: &'a FilterArgs, kind: LogKind) -> Result<Self, LogError> {
+    fn new(args: &'a FilterArgs, kind: LogKind) -> Result<Self, LogError> {
         let names = kind_names(kind);
         if let Some(name) = args.kind.iter().find(|name| !names.contains(name)) {
             return Err(LogError::Kind { name: name.clone(), kind });
@@ -89,7 +119,7 @@ impl<'a> Filter<'a> {
     }
 
     /// Passes what need not be read, if the log is long.
-    pub(super) fn skip(&self, walk: &mut Walk) -> Result<(), CliError> {
+    fn skip(&self, walk: &mut Walk) -> Result<(), CliError> {
         let &FilterArgs { from, since, .. } = self.args;
         if self.about.is_some() || (from.is_none() && since.is_none()) {
             return Ok(());
@@ -101,7 +131,7 @@ impl<'a> Filter<'a> {
     }
 
     /// Where the frame lies.
-    pub(super) fn place(&self, header: &FrameHeader) -> Place {
+    fn place(&self, header: &FrameHeader) -> Place {
         let &FilterArgs { from, to, since, until, .. } = self.args;
         let end = header.first_sequence + u64::from(header.count);
         if to.is_some_and(|to| header.first_sequence > to)
@@ -119,7 +149,7 @@ impl<'a> Filter<'a> {
     }
 
     /// Whether the record is wanted. Must see every record of the frames that are not passed.
-    pub(super) fn takes(&mut self, record: &LogRecord<'_>, content: &Content<'_>) -> bool {
+    fn takes(&mut self, record: &LogRecord<'_>, content: &Content<'_>) -> bool {
         // Asked first, since it learns.
         let about = self.about.as_mut().is_none_or(|about| about.holds(content));
         let &FilterArgs { from, to, since, port, ref kind, .. } = self.args;

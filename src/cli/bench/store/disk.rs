@@ -1,9 +1,9 @@
-//! A log whose commits wait for a disk, by the number of commands that share a wait; and beside each what
-//! the disk takes for the same bytes in a file, with nothing else about.
+//! A log whose commits wait for a disk, by the number of commands that share a wait; and, in turns with
+//! it, what the disk takes for the same bytes in a file.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::append::{append, pool};
@@ -49,47 +49,61 @@ fn batch(directory: &Path, commands: usize, syncs: u32) -> Result<Batch, BenchEr
     let begin = chain.end;
     let pool = pool(commands.min(FRAME_COMMANDS_MAX));
     let mut frames = pool.iter().cycle();
-    let start = Instant::now();
-    let mut log = Vec::new();
+    let mut raw = RawFile::make(&directory.join("raw"))?;
+    let (start, mut busy) = (Instant::now(), 0);
+    let (mut log, mut others) = (Vec::new(), Vec::new());
     while log.len() < syncs as usize && start.elapsed() < TIME_MAX {
+        let before = (Instant::now(), chain.end);
         for _ in 0..commands.div_ceil(FRAME_COMMANDS_MAX) {
             let (header, payload) = frames.next().expect("the pool is not empty");
             append(&mut writer, &mut chain, header.count, payload)?;
         }
-        let before = Instant::now();
+        let appended = Instant::now();
         writer.sync()?;
-        log.push(nanos(before));
+        log.push(nanos(appended));
         writer.commit(chain.end);
+        busy += nanos(before.0);
+        others.push(raw.write(chain.end.0 - before.1.0)?);
     }
-    let elapsed = nanos(start).max(1);
-    let done = u128::from(chain.next_sequence - 1) * 1_000_000_000 / u128::from(elapsed);
+    let done = u128::from(chain.next_sequence - 1) * 1_000_000_000 / u128::from(busy.max(1));
     let bytes = (chain.end.0 - begin.0) / log.len().max(1) as u64;
     log.sort_unstable();
-    drop(writer);
-    let raw = raw(&directory.join("raw"), bytes, syncs)?;
-    Ok(Batch { commands, bytes, per_s: u64::try_from(done).unwrap_or(u64::MAX), log, raw })
+    others.sort_unstable();
+    Ok(Batch { commands, bytes, per_s: u64::try_from(done).unwrap_or(u64::MAX), log, raw: others })
 }
 
-/// Appends `bytes` at a time to an allocated file and syncs each.
-fn raw(path: &Path, bytes: u64, syncs: u32) -> Result<Vec<u64>, BenchError> {
-    let payload = vec![Line([7; 64]); usize::try_from(bytes / 64).expect("some thousands")];
-    let measured = || {
-        let file = File::options().write(true).create_new(true).open(path)?;
-        allocate(&file, SEGMENT_BYTES)?;
-        file.sync_all()?;
-        let start = Instant::now();
-        let (mut at, mut times) = (0, Vec::new());
-        while times.len() < syncs as usize && start.elapsed() < TIME_MAX {
-            file.write_all_at(Line::bytes(&payload), at)?;
+/// A file, allocated like a segment, that is written from its beginning on.
+struct RawFile {
+    path: PathBuf,
+    file: File,
+    end: u64,
+    payload: Vec<Line>,
+}
+
+impl RawFile {
+    fn make(path: &Path) -> Result<Self, BenchError> {
+        let made = File::options().write(true).create_new(true).open(path).and_then(|file| {
+            allocate(&file, SEGMENT_BYTES)?;
+            file.sync_all()?;
+            Ok(file)
+        });
+        let file = made.map_err(BenchError::file(path))?;
+        Ok(Self { path: path.to_owned(), file, end: 0, payload: Vec::new() })
+    }
+
+    /// Appends so many bytes and makes them durable: how long that took the disk.
+    fn write(&mut self, bytes: u64) -> Result<u64, BenchError> {
+        self.payload.resize(usize::try_from(bytes / 64).expect("some thousands"), Line([7; 64]));
+        let synced = || {
+            self.file.write_all_at(Line::bytes(&self.payload), self.end)?;
             let before = Instant::now();
-            file.sync_data()?;
-            times.push(nanos(before));
-            at += bytes;
-        }
-        times.sort_unstable();
-        Ok(times)
-    };
-    measured().map_err(BenchError::file(path))
+            self.file.sync_data()?;
+            Ok(nanos(before))
+        };
+        let time = synced().map_err(BenchError::file(&self.path))?;
+        self.end += bytes;
+        Ok(time)
+    }
 }
 
 fn nanos(since: Instant) -> u64 {

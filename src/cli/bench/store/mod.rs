@@ -32,7 +32,8 @@ use crate::types::FRAME_COMMANDS_MAX;
     rialto bench store\n  \
     rialto bench store --json --disk /var/lib/rialto --cores 2,3\n\n\
     Logs go to /dev/shm, of which it needs 3 GiB, and to the disk. What a reader sees within depends on \
-    two free cores: its figures stand beside what each core lost to others. Build with --release.")]
+    two free cores: its figures stand beside what each core lost to others, whom `chrt -f 10` before \
+    the command keeps away. Build with --release.")]
 pub(super) struct Args {
     /// Print the result as a JSON object.
     #[arg(long)]

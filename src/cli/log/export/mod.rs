@@ -9,8 +9,7 @@ use std::path::PathBuf;
 
 use self::csv::Tables;
 use super::LogError;
-use super::dump::select;
-use super::filter::FilterArgs;
+use super::filter::{FilterArgs, select};
 use crate::cli::CliError;
 
 /// Arguments of `rialto log export`.
