@@ -57,6 +57,14 @@ tables! {
         discretion_price_type: letter, post_only: letter, trade_now: letter, handling: letter,
         shares_located: letter, reserved,
     }
+    Modify {
+        user_ref_num, quantity, locate_broker: text, user_ref_idx, side: letter,
+        shares_located: letter, reserved,
+    }
+    MassCancel { user_ref_num, firm, symbol, group_id, user_ref_idx, side: letter, reserved }
+    DisableEntry { user_ref_num, firm, user_ref_idx, reserved }
+    EnableEntry { user_ref_num, firm, user_ref_idx, reserved }
+    AccountQuery { user_ref_idx, reserved }
     Halt { request, symbol, reason: text, reserved }
     Resume { request, symbol, reason: text, auction_ms, reserved }
     SetPhase { request, symbol, reason: text, auction_ms, phase, reserved }

@@ -50,8 +50,11 @@ tables! {
     PriceBandSet { request, auction_ms, band_bps, reserved }
     PortWentUp { epoch, connection, next_sequence, reserved }
     PortWentDown { epoch, reason: letter, reserved }
+    EntrySwitched { user_ref_num, firm, user_ref_idx, enabled, reserved }
+    AccountAnswered { next_user_ref_num, user_ref_idx, reserved }
+    Modified { order, user_ref_num, quantity, user_ref_idx, side: letter, reserved }
     Accepted {
-        price, discretion_price, symbol, user_ref_num, quantity, min_quantity, max_floor,
+        price, discretion_price, symbol, user_ref_num, quantity, min_quantity, max_floor, shown,
         expire_time_s, account, peg_offset, discretion_peg_offset, random_reserves, firm: text,
         route: text, locate_broker: text, cl_ord_id, group_id, user_ref_idx, side: letter,
         time_in_force: letter, display: letter, capacity: letter, intermarket_sweep: letter,
@@ -61,13 +64,13 @@ tables! {
     }
     Rested { order, price, quantity, side: letter, reserved }
     Executed {
-        order, contra, match_number, price, notional, fee, user_ref_num, quantity, leaves, account,
+        order, contra, shown_as, shown, match_number, price, notional, fee, user_ref_num, quantity, leaves, account,
         group_id, currency, user_ref_idx, side: letter, liquidity: letter, reserved,
     }
     Canceled { order, user_ref_num, decrement, leaves, user_ref_idx, reason: letter, reserved }
     Rejected { user_ref_num, reason, user_ref_idx, reserved, cl_ord_id, reserved2 }
     Replaced {
-        original, price, discretion_price, symbol, orig_user_ref_num, user_ref_num, quantity,
+        original, original_shown_as, shown, price, discretion_price, symbol, orig_user_ref_num, user_ref_num, quantity,
         executed, min_quantity, max_floor, expire_time_s, peg_offset, discretion_peg_offset,
         random_reserves, locate_broker: text, account, cl_ord_id, group_id, user_ref_idx,
         side: letter, time_in_force: letter, display: letter, capacity: letter,
@@ -79,6 +82,11 @@ tables! {
         order, contra, price, user_ref_num, decrement, leaves, prevented, user_ref_idx,
         liquidity: letter, strategy: letter, reserved,
     }
+    Reduced { shown_as, quantity, leaves, reserved }
+    Restated {
+        order, price, user_ref_num, quantity, user_ref_idx, side: letter, reason: letter, reserved,
+    }
+    MassCanceled { user_ref_num, firm, symbol, group_id, user_ref_idx, side: letter, reserved }
     CrossTraded { shares, price, cross: letter, reserved }
     Indication {
         symbol, paired, imbalance, far, near, reference, direction: letter, cross: letter,
