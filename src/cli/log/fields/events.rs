@@ -54,7 +54,7 @@ tables! {
     AccountAnswered { next_user_ref_num, user_ref_idx, reserved }
     Modified { order, user_ref_num, quantity, user_ref_idx, side: letter, reserved }
     Accepted {
-        price, discretion_price, symbol, user_ref_num, quantity, min_quantity, max_floor, shown,
+        price, discretion_price, symbol, user_ref_num, quantity, shown, min_quantity, max_floor,
         expire_time_s, account, peg_offset, discretion_peg_offset, random_reserves, firm: text,
         route: text, locate_broker: text, cl_ord_id, group_id, user_ref_idx, side: letter,
         time_in_force: letter, display: letter, capacity: letter, intermarket_sweep: letter,
@@ -64,19 +64,20 @@ tables! {
     }
     Rested { order, price, quantity, side: letter, reserved }
     Executed {
-        order, contra, shown_as, shown, match_number, price, notional, fee, user_ref_num, quantity, leaves, account,
-        group_id, currency, user_ref_idx, side: letter, liquidity: letter, reserved,
+        order, contra, match_number, price, notional, fee, shown_as, user_ref_num, quantity, shown,
+        leaves, account, group_id, currency, user_ref_idx, side: letter, liquidity: letter,
+        reserved,
     }
     Canceled { order, user_ref_num, decrement, leaves, user_ref_idx, reason: letter, reserved }
     Rejected { user_ref_num, reason, user_ref_idx, reserved, cl_ord_id, reserved2 }
     Replaced {
-        original, original_shown_as, shown, price, discretion_price, symbol, orig_user_ref_num, user_ref_num, quantity,
-        executed, min_quantity, max_floor, expire_time_s, peg_offset, discretion_peg_offset,
-        random_reserves, locate_broker: text, account, cl_ord_id, group_id, user_ref_idx,
-        side: letter, time_in_force: letter, display: letter, capacity: letter,
+        original, original_shown_as, price, discretion_price, symbol, orig_user_ref_num,
+        user_ref_num, quantity, executed, shown, min_quantity, max_floor, expire_time_s, peg_offset,
+        discretion_peg_offset, random_reserves, locate_broker: text, account, cl_ord_id, group_id,
+        user_ref_idx, side: letter, time_in_force: letter, display: letter, capacity: letter,
         intermarket_sweep: letter, cross_type: letter, order_state: letter, post_only: letter,
-        handling: letter, price_type: letter, shares_located: letter,
-        discretion_price_type: letter, trade_now: letter, rests, reserved,
+        handling: letter, price_type: letter, shares_located: letter, discretion_price_type: letter,
+        trade_now: letter, rests, reserved,
     }
     SelfMatchCanceled {
         order, contra, price, user_ref_num, decrement, leaves, prevented, user_ref_idx,
