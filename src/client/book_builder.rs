@@ -61,10 +61,13 @@ impl BookBuilder {
             Ok(Message::OrderExecutedWithPrice(m)) => {
                 self.reduce(m.header.locate.get(), m.order_ref.get(), m.shares.get())
             }
+            // What was hidden is in no book.
             Ok(
                 Message::SystemEvent(_)
                 | Message::TradingAction(_)
+                | Message::Trade(_)
                 | Message::CrossTrade(_)
+                | Message::BrokenTrade(_)
                 | Message::Imbalance(_),
             ) => true,
             // A type that this exchange does not send may change a book in ways not known here.

@@ -35,6 +35,7 @@ impl Engine {
         self.last_day = name;
         self.day = Some(Day { date, midnight, session });
         self.manager.start_day();
+        self.manager.busts.start_day(self.events.next_sequence());
         self.events.start_day();
         self.start_phases(midnight);
         let started = DayStarted {
@@ -72,7 +73,7 @@ impl Engine {
         for number in 1..=self.manager.ports.len() {
             let port = self.manager.ports.get(number).expect("numbers are dense");
             if port.is_of_the_day() {
-                self.grace.disarm(number);
+                self.deadlines.grace.disarm(number);
                 self.end_session(PortId(number), DownReason::EndOfSession, out);
             }
         }

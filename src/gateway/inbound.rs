@@ -3,12 +3,12 @@
 use super::session::Violation;
 use crate::types::command::{Command, CommandHeader, CommandKind};
 use crate::types::{
-    Epoch, LINE_BYTES, Line, Nanos, PortId, PortKind, RECORD_LINES_MAX, Record, split_record,
+    Epoch, LINE_BYTES, Line, Nanos, PortId, PortKind, RECORD_LINES_MAX, Record, TradeTerms,
+    split_record,
 };
-use crate::wire::ouch::Inbound;
+use crate::wire::ouch::{AccountQuery, Inbound};
 
-/// Makes the command of `message` in `lines` and returns its size in lines. `None` means a message of
-/// a known type that this version does not carry out.
+/// Makes the command of `message` in `lines` and returns its size in lines.
 ///
 /// # Errors
 /// [`Violation::Message`]: the participant does not speak the protocol.
@@ -19,9 +19,9 @@ pub(super) fn command(
     epoch: Epoch,
     now: Nanos,
     lines: &mut [Line; RECORD_LINES_MAX],
-) -> Result<Option<usize>, Violation> {
+) -> Result<usize, Violation> {
     match serves {
-        PortKind::Admin => administration(message, port, epoch, now, lines).map(Some),
+        PortKind::Admin => administration(message, port, epoch, now, lines),
         PortKind::OrderEntry | PortKind::DropCopy => order(message, port, epoch, now, lines),
     }
 }
@@ -32,10 +32,10 @@ fn order(
     epoch: Epoch,
     now: Nanos,
     lines: &mut [Line; RECORD_LINES_MAX],
-) -> Result<Option<usize>, Violation> {
+) -> Result<usize, Violation> {
     let mut put = |record: &[Line]| {
         lines[..record.len()].copy_from_slice(record);
-        Some(record.len())
+        record.len()
     };
     Ok(match Inbound::parse(message).map_err(|_| Violation::Message)? {
         Inbound::Enter(enter, options) => put(enter.to_command(options, port, epoch, now).lines()),
@@ -45,7 +45,21 @@ fn order(
         Inbound::Cancel(cancel, options) => {
             put(cancel.to_command(options, port, epoch, now).lines())
         }
-        Inbound::NotBuilt(_) => None,
+        Inbound::Modify(modify, options) => {
+            put(modify.to_command(options, port, epoch, now).lines())
+        }
+        Inbound::MassCancel(mass, options) => {
+            put(mass.to_command(options, port, epoch, now).lines())
+        }
+        Inbound::DisableEntry(switch, options) => {
+            put(switch.to_disable(options, port, epoch, now).lines())
+        }
+        Inbound::EnableEntry(switch, options) => {
+            put(switch.to_enable(options, port, epoch, now).lines())
+        }
+        Inbound::AccountQuery(options) => {
+            put(AccountQuery::to_command(options, port, epoch, now).lines())
+        }
     })
 }
 
@@ -94,6 +108,8 @@ fn is_sound(command: &Command<'_>) -> bool {
         Command::Halt(c) => zero(&c.reserved),
         Command::Resume(c) => zero(&c.reserved),
         Command::SetPhase(c) => zero(&c.reserved),
+        Command::BustTrade(c) => zero(&c.reserved) && is_sound_trade(&c.terms),
+        Command::TradeCorrection(c) => zero(&c.reserved) && is_sound_trade(&c.terms),
         Command::TermStart(_)
         | Command::VenueLimits(_)
         | Command::Tick(_)
@@ -101,8 +117,18 @@ fn is_sound(command: &Command<'_>) -> bool {
         | Command::PortDown(_)
         | Command::NewOrder(_)
         | Command::Cancel(_)
-        | Command::Replace(_) => false,
+        | Command::Replace(_)
+        | Command::Modify(_)
+        | Command::MassCancel(_)
+        | Command::DisableEntry(_)
+        | Command::EnableEntry(_)
+        | Command::AccountQuery(_) => false,
     }
+}
+
+/// The same of a trade's terms.
+fn is_sound_trade(terms: &TradeTerms) -> bool {
+    terms.buyer.reserved == [0; 2] && terms.seller.reserved == [0; 2]
 }
 
 #[cfg(test)]

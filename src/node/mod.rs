@@ -10,6 +10,7 @@ mod error;
 mod past;
 mod progress;
 mod rehearsal;
+mod venue;
 mod wiring;
 
 use std::fmt;
@@ -25,6 +26,7 @@ use durable::{Background, DurableCounters, SharedControl};
 pub use error::NodeError;
 pub use past::CommandLogPast;
 pub use progress::Progress;
+pub use venue::venue_limits;
 use wiring::Stages;
 
 use crate::agent::{Agent as _, AgentThread, Composite, ReadyFlag, Spans, StopFlag};

@@ -5,7 +5,7 @@
 
 use super::references::References;
 use super::table::{is_name, name_key};
-use super::{Asset, BalanceId, Capacity, IdMap, IndexSeed};
+use super::{Asset, BUSTS_MAX, BalanceId, Busts, Capacity, IdMap, IndexSeed};
 use super::{
     Fees, Limits, OpenOrders, Port, Rates, RecentOrders, Table, Trading, UserRefNums, Wallet,
 };
@@ -47,6 +47,8 @@ pub struct OrderManager {
     pub(super) groups: IdMap,
     /// The transfers that were carried out.
     references: References,
+    /// The trades that were busted or corrected.
+    pub(crate) busts: Busts,
     /// Resting orders there may be in all.
     orders_max: u32,
 }
@@ -75,6 +77,8 @@ pub struct Firm {
     pub open_orders_max: u32,
     /// Open orders it has.
     pub open_orders: u32,
+    /// Whether its new orders are refused, as it asked.
+    pub entry_disabled: bool,
     /// What its trades cost, if that was set.
     pub rates: Option<Rates>,
 }
@@ -163,6 +167,7 @@ impl OrderManager {
             fees: Fees::default(),
             groups: IdMap::with_capacity(capacity.accounts as usize, seed),
             references: References::new(capacity.balances, seed),
+            busts: Busts::new(BUSTS_MAX, seed),
             orders_max: capacity.orders,
         }
     }
@@ -203,8 +208,15 @@ impl OrderManager {
         if self.firm(code).is_none() && open_orders_max > self.orders_left() {
             return Err(Refusal::Capacity);
         }
-        let (open_orders, rates) = (0, None);
-        let firm = Firm { id, code, self_match_key, open_orders_max, open_orders, rates };
+        let firm = Firm {
+            id,
+            code,
+            self_match_key,
+            open_orders_max,
+            open_orders: 0,
+            entry_disabled: false,
+            rates: None,
+        };
         self.firms.add(name_key(&code.0), firm)?;
         Ok(id)
     }
@@ -372,6 +384,9 @@ impl OrderManager {
     pub(crate) fn start_day(&mut self) {
         for port in self.ports.rows_mut() {
             port.start_day();
+        }
+        for firm in self.firms.rows_mut() {
+            firm.entry_disabled = false;
         }
         self.wallet.drop_empty();
         self.references.start_day();

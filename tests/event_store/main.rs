@@ -11,6 +11,8 @@ mod reading;
 mod repair;
 mod retirement;
 mod survey;
+mod tools;
+mod venue;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -13,7 +13,7 @@ use rialto::types::{PortName, SessionId};
 use serde_json::Value;
 
 use crate::broker::Broker;
-use crate::harness::{Logs, Node, SOON, Setup, rialto};
+use crate::harness::{Logs, Node, SOON, Setup, Site, rialto};
 use crate::recovery::{lose_from, lose_power};
 use crate::replay::read_log;
 
@@ -202,6 +202,27 @@ fn a_command_log_that_lost_what_was_durable_is_seen_with_the_control_file_only()
     info.args(["log", "info"]).arg(node.site.events());
     let (done, said) = run(info.arg("--control").arg(node.site.disk.join("control/control")));
     assert!(!done && said.contains("not a command log"), "{said}");
+}
+
+#[test]
+fn a_node_s_commands_give_its_events_again_while_it_runs_and_when_it_has_stopped() {
+    let mut node = Node::start();
+    trade(&node);
+    let replay = |site: &Site| {
+        json(&succeeds(rialto().args(["log", "replay", "--json"]).arg(site.commands())))
+    };
+    let fills = |site: &Site| {
+        let mut export = rialto();
+        export.args(["log", "export", "--kind", "Executed", "--symbol", "ACME"]);
+        succeeds(export.arg(site.events()))
+    };
+    let (running, seen) = (replay(&node.site), fills(&node.site));
+    assert!(running["compared_frames"].as_u64() > Some(5), "{running}");
+    assert_eq!(seen.lines().count(), 2, "{seen}");
+    node.stop_in_order();
+    let stopped = replay(&node.site);
+    assert_eq!((&stopped["new_frames"], &stopped["resting_orders"]), (&0.into(), &1.into()));
+    assert_eq!(fills(&node.site), seen);
 }
 
 /// `rialto market` with the node's files and the given market.

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::cli::units::{show_price, show_time};
-use crate::types::{RejectReason, Side};
-use crate::wire::ouch::Outbound;
+use crate::types::{BustReason, RejectReason, Side};
+use crate::wire::ouch::{EntryAnswer, Options, Outbound};
 
 /// One line for a person.
 pub(super) fn text(sequence: u64, message: &Outbound<'_>, decimals: u8) -> String {
@@ -57,6 +57,26 @@ pub(super) fn text(sequence: u64, message: &Outbound<'_>, decimals: u8) -> Strin
                 cancel_reason(m.reason)
             ),
         ),
+        Outbound::BrokenTrade(m, _) => (
+            m.timestamp,
+            format!(
+                "broken    ref {} match {} ({})",
+                m.user_ref_num,
+                m.match_number,
+                bust_reason(m.reason)
+            ),
+        ),
+        Outbound::TradeCorrection(m, _) => (
+            m.timestamp,
+            format!(
+                "corrected ref {} {} at {} match {} ({})",
+                m.user_ref_num,
+                m.quantity,
+                show_price(m.price.get(), decimals),
+                m.match_number,
+                bust_reason(m.reason)
+            ),
+        ),
         Outbound::AiqCanceled(m, _) => (
             m.timestamp,
             format!(
@@ -74,6 +94,32 @@ pub(super) fn text(sequence: u64, message: &Outbound<'_>, decimals: u8) -> Strin
         ),
         Outbound::CancelRejected(m, _) => {
             (m.timestamp, format!("rejected  cancel of ref {}", m.user_ref_num))
+        }
+        Outbound::Restated(m, options) => {
+            let shown = Options::parse(options).unwrap_or_default();
+            (
+                m.timestamp,
+                format!(
+                    "restated  ref {} shows {} as order {}",
+                    m.user_ref_num, shown.display_quantity, shown.secondary_ref
+                ),
+            )
+        }
+        Outbound::Modified(m, _) => (
+            m.timestamp,
+            format!("modified  ref {} {} {} left", m.user_ref_num, side(m.side), m.quantity),
+        ),
+        Outbound::MassCanceled(m, _) => {
+            let symbol = m.symbol.text();
+            let what = if symbol.is_empty() { "all" } else { &symbol };
+            (m.timestamp, format!("canceling ref {} {what} of firm {}", m.user_ref_num, m.firm))
+        }
+        Outbound::EntryAnswer(m, _) => {
+            let how = if m.kind == EntryAnswer::ENABLED { "enabled" } else { "disabled" };
+            (m.timestamp, format!("entry     ref {} {how} for firm {}", m.user_ref_num, m.firm))
+        }
+        Outbound::AccountAnswer(m, _) => {
+            (m.timestamp, format!("account   next ref {}", m.next_user_ref_num))
         }
         Outbound::NotBuilt(kind) => return format!("{sequence} message of type {kind:#04x}"),
     };
@@ -117,6 +163,18 @@ pub(super) fn json(sequence: u64, message: &Outbound<'_>) -> Value {
             "user_ref_num": m.user_ref_num.get(), "quantity": m.quantity.get(),
             "reason": char::from(m.reason).to_string(),
         }),
+        Outbound::BrokenTrade(m, _) => json!({
+            "sequence": sequence, "type": "broken_trade", "timestamp": m.timestamp.get(),
+            "user_ref_num": m.user_ref_num.get(), "match_number": m.match_number.get(),
+            "reason": char::from(m.reason).to_string(), "cl_ord_id": m.cl_ord_id.text(),
+        }),
+        Outbound::TradeCorrection(m, _) => json!({
+            "sequence": sequence, "type": "trade_correction", "timestamp": m.timestamp.get(),
+            "user_ref_num": m.user_ref_num.get(), "quantity": m.quantity.get(),
+            "price": m.price.get(), "liquidity": char::from(m.liquidity).to_string(),
+            "match_number": m.match_number.get(), "reason": char::from(m.reason).to_string(),
+            "cl_ord_id": m.cl_ord_id.text(),
+        }),
         Outbound::AiqCanceled(m, _) => json!({
             "sequence": sequence, "type": "aiq_canceled", "timestamp": m.timestamp.get(),
             "user_ref_num": m.user_ref_num.get(), "quantity": m.quantity.get(),
@@ -133,9 +191,46 @@ pub(super) fn json(sequence: u64, message: &Outbound<'_>) -> Value {
             "sequence": sequence, "type": "cancel_rejected", "timestamp": m.timestamp.get(),
             "user_ref_num": m.user_ref_num.get(),
         }),
+        Outbound::Restated(m, options) => {
+            let shown = Options::parse(options).unwrap_or_default();
+            json!({
+                "sequence": sequence, "type": "restated", "timestamp": m.timestamp.get(),
+                "user_ref_num": m.user_ref_num.get(), "reason": char::from(m.reason).to_string(),
+                "display_quantity": shown.display_quantity,
+                "secondary_order_ref": shown.secondary_ref,
+            })
+        }
+        Outbound::Modified(m, _) => json!({
+            "sequence": sequence, "type": "modified", "timestamp": m.timestamp.get(),
+            "user_ref_num": m.user_ref_num.get(), "side": char::from(m.side).to_string(),
+            "quantity": m.quantity.get(),
+        }),
+        Outbound::MassCanceled(m, _) => json!({
+            "sequence": sequence, "type": "mass_canceled", "timestamp": m.timestamp.get(),
+            "user_ref_num": m.user_ref_num.get(), "firm": m.firm.text(), "symbol": m.symbol.text(),
+        }),
+        Outbound::EntryAnswer(m, _) => json!({
+            "sequence": sequence, "type": "order_entry", "timestamp": m.timestamp.get(),
+            "user_ref_num": m.user_ref_num.get(), "firm": m.firm.text(),
+            "enabled": m.kind == EntryAnswer::ENABLED,
+        }),
+        Outbound::AccountAnswer(m, _) => json!({
+            "sequence": sequence, "type": "account", "timestamp": m.timestamp.get(),
+            "next_user_ref_num": m.next_user_ref_num.get(),
+        }),
         Outbound::NotBuilt(kind) => {
             json!({ "sequence": sequence, "type": char::from(*kind).to_string() })
         }
+    }
+}
+
+fn bust_reason(reason: u8) -> &'static str {
+    match BustReason::from_byte(reason) {
+        Some(BustReason::Erroneous) => "erroneous",
+        Some(BustReason::Consent) => "both sides agreed",
+        Some(BustReason::Supervisory) => "supervisory",
+        Some(BustReason::External) => "from outside",
+        None => "unknown reason",
     }
 }
 
@@ -160,6 +255,7 @@ fn system_event(code: u8) -> &'static str {
 fn liquidity(flag: u8) -> &'static str {
     match flag {
         b'A' => "added",
+        b'J' => "added hidden",
         b'R' => "removed",
         b'O' => "opening auction",
         b'C' => "closing auction",
@@ -178,6 +274,8 @@ fn cancel_reason(reason: u8) -> &'static str {
         b'Z' => "system",
         b'E' => "market closed",
         b'H' => "halted",
+        b'D' => "may not trade any more",
+        b'G' => "post-only",
         b'C' => "auction over",
         b'K' => "beyond the collars",
         _ => "?",

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::progress::Progress;
+use super::walk::no_log;
 use crate::cli::{CliError, units};
-use crate::event_store::{self, Control, Known, LogKind, Survey};
-use crate::node::{CommandLogPast, Progress};
+use crate::event_store::{self, Control, Known, LogKind, StoreError, Survey};
+use crate::node::CommandLogPast;
 use crate::sys::file::boot_id;
-use crate::types::{FrameHeader, Position};
+use crate::types::FrameHeader;
 
 /// Arguments of `rialto log info`.
 #[derive(Debug, clap::Args)]
@@ -99,11 +101,15 @@ fn lost(survey: &Survey, past: Option<CommandLogPast>) -> Option<String> {
 
 /// The survey, with its progress.
 fn survey(directory: &Path, past: Option<CommandLogPast>) -> Result<Survey, CliError> {
-    let mut progress = Progress::new("checking");
+    let mut progress = Progress::new("records");
     let known = past.map_or(Known::NOTHING, |past| past.known);
     let survey = event_store::survey_knowing(directory, known, |survey| {
-        progress.at(survey.end(), Position(extent(survey)));
-    })?;
+        progress.step(survey.end().0, extent(survey), survey.records);
+    });
+    let survey = match survey {
+        Err(StoreError::NoLog { path }) => return Err(no_log(path)),
+        surveyed => surveyed?,
+    };
     if past.is_some() && survey.kind != LogKind::Commands {
         return Err(CliError::NotCommands { directory: directory.to_owned() });
     }

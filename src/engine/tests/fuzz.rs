@@ -6,9 +6,12 @@ use zerocopy::FromBytes;
 
 use super::super::ApplyError;
 use super::world::World;
-use super::{invariants, script};
-use crate::types::command::{Cancel, CommandHeader, CommandKind, NewOrder, Replace};
-use crate::types::{Line, Record, UserRefNum};
+use super::{busts, invariants, script};
+use crate::types::command::{
+    BustTrade, Cancel, CommandHeader, CommandKind, EnableEntry, MassCancel, Modify, NewOrder,
+    Replace, TradeCorrection,
+};
+use crate::types::{Line, Record, TradeTerms, UserRefNum};
 
 /// A command of the corpus, and what is done to it.
 #[derive(Clone, Debug)]
@@ -55,6 +58,13 @@ fn is_whole(lines: &[Line]) -> bool {
     size == Some(lines[0].0[1]) && size.map(usize::from) == Some(lines.len())
 }
 
+/// A trade of the world as it stands, if there is any.
+fn some_trade(world: &World, number: u32) -> Option<TradeTerms> {
+    let trades = busts::trades(world);
+    let (trade, _) = trades.get(number as usize % trades.len().max(1))?;
+    Some(busts::terms(world, *trade, number.is_multiple_of(5)))
+}
+
 /// The market, and a firm whose orders do not meet each other.
 fn owners() -> World {
     let mut world = World::open();
@@ -87,11 +97,29 @@ fn corpus() -> Vec<Vec<Line>> {
         "G1 buy 2 60 ACME @10.00 selfmatch=O",
         "G1 buy 3 90 ACME @10.01 selfmatch=D",
         "G1 sell 4 90 ACME @9.99",
+        "bust B1.1 A1.1 erroneous",
+        "correct B1.3 A1.3 @9.99 consent",
         "A1 cancel 1",
         "B1 cancel 2 to 100",
         "B1 replace 2 by 4 300 @9.95",
         "A1 replace 3 by 4 60 @10.00",
         "B1 replace 4 by 5 300 @10.00 ioc",
+        "A1 sell 5 100 ACME @10.00 floor=30",
+        "B1 buy 6 30 ACME @market ioc min=30",
+        "A1 sell 6 100 ACME @10.05 display=N",
+        "A1 buy 7 100 ACME @9.90 tif=6 expires=2",
+        "B1 sell 7 100 ACME @9.95 postonly=P",
+        "A1 modify 5 sell to 50",
+        "G1 sell 5 90 ACME @9.98 floor=30",
+        "G1 sell 6 90 ACME @9.98 display=N",
+        "G1 buy 7 60 ACME @market ioc min=20 selfmatch=D",
+        "G1 buy 8 40 ACME @9.98 ioc min=40 selfmatch=O",
+        "A1 short 8 50 CHIP @10.00 account=5",
+        "A1 modify 8 exempt to 40",
+        "A1 masscancel 9 symbol=ACME side=sell",
+        "B1 disable 8",
+        "B1 enable 9",
+        "B1 query",
         "status 3 approved short",
         "withdraw 1 10.00 USD",
         "wait 1s",
@@ -180,6 +208,27 @@ impl Mutant {
             Cancel::KIND => {
                 let cancel = Cancel::mut_from_bytes(Line::bytes_mut(&mut command)).unwrap();
                 cancel.user_ref_num = UserRefNum(number - number % 3);
+            }
+            Modify::KIND => {
+                let modify = Modify::mut_from_bytes(Line::bytes_mut(&mut command)).unwrap();
+                modify.user_ref_num = UserRefNum(number - number % 3);
+            }
+            MassCancel::KIND => {
+                let mass = MassCancel::mut_from_bytes(Line::bytes_mut(&mut command)).unwrap();
+                mass.user_ref_num = UserRefNum(number);
+            }
+            BustTrade::KIND => {
+                let bust = BustTrade::mut_from_bytes(Line::bytes_mut(&mut command)).unwrap();
+                bust.terms = some_trade(world, number).unwrap_or(bust.terms);
+            }
+            TradeCorrection::KIND => {
+                let correction = TradeCorrection::mut_from_bytes(Line::bytes_mut(&mut command));
+                let correction = correction.unwrap();
+                correction.terms = some_trade(world, number).unwrap_or(correction.terms);
+            }
+            EnableEntry::KIND => {
+                let enable = EnableEntry::mut_from_bytes(Line::bytes_mut(&mut command)).unwrap();
+                enable.user_ref_num = UserRefNum(number);
             }
             _ => {}
         }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::busts;
 use super::world::World;
 use crate::matching::{BookSide, Section};
 use crate::order_manager::Asset;
-use crate::types::{CurrencyId, InstrumentId, Phase, notional};
+use crate::types::{CurrencyId, InstrumentId, OrderRef, Phase, notional};
 
 /// # Panics
 /// If anything below does not hold.
@@ -42,10 +43,17 @@ pub(super) fn hold(world: &World) {
                     Some(order.handle)
                 );
                 assert!(order.open.0.is_multiple_of(instrument.lot_size) && order.open.0 > 0);
+                assert_eq!(order.shown.is_zero(), order.shown_as.is_none());
+                assert_eq!(order.shown, order.shown.min(order.open).min(order.display));
+                // What is hidden comes behind what is shown, and each in the order of its coming.
+                let place = match order.shown_as {
+                    OrderRef::NONE => (true, order.order),
+                    shown_as => (false, shown_as),
+                };
                 if let Some((price, older)) = last {
-                    assert!(price != order.price || older < order.order, "time priority");
+                    assert!(price != order.price || older < place, "priority");
                 }
-                last = Some((order.price, order.order));
+                last = Some((order.price, place));
                 let level = at_price.entry(order.price).or_default();
                 *level = (level.0 + u64::from(order.open.0), level.1 + 1);
                 *of_port.entry(owner.port).or_insert(0) += 1;
@@ -102,7 +110,8 @@ pub(super) fn hold(world: &World) {
         let short = matches!(balance.asset, Asset::Shares(id) if sells_short(world, id));
         let id = manager.wallet.find(balance.account, balance.asset);
         let fees = matches!(balance.asset, Asset::Cash(c) if manager.fee_cash(c) == id);
-        assert!(short || fees || balance.available() >= 0, "{balance:?}");
+        let owes = busts::may_owe(world, manager, balance.account);
+        assert!(short || fees || owes || balance.available() >= 0, "{balance:?}");
         sums.entry(asset).or_insert((balance.asset, 0)).1 += i128::from(balance.total);
     }
     assert!(held.is_empty(), "held of no balance: {held:?}");

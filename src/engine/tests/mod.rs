@@ -4,6 +4,7 @@
 //! Nothing here knows how the engine does it; it sees commands, events and views only.
 
 mod auctions;
+mod busts;
 mod capacity;
 mod feed;
 mod fuzz;
@@ -15,7 +16,9 @@ mod naive;
 mod oracle;
 mod phases;
 mod render;
+mod render_orders;
 mod replay;
 mod risk;
 mod script;
+mod script_requests;
 mod world;

@@ -8,17 +8,25 @@
 
 mod order;
 mod phase;
+mod request;
 mod risk;
+mod trade;
+mod trade_search;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 pub use self::order::{
-    Accepted, Canceled, Executed, Rejected, Replaced, Rested, SelfMatchCanceled,
+    Accepted, Canceled, Executed, Reduced, Rejected, Replaced, Restated, Rested, SelfMatchCanceled,
 };
 pub use self::phase::{
     CalendarSet, CancelRejected, CrossTraded, Indication, PriceBandSet, TradingAction,
 };
+pub use self::request::{AccountAnswered, EntrySwitched, MassCanceled, Modified};
 pub use self::risk::{FeeSet, RiskLimitSet};
+pub use self::trade::{
+    FillBusted, FillCorrected, Reprinted, TradeBusted, TradeCorrected, below_zero,
+};
+pub use self::trade_search::{TradeError, TradeSearch};
 use super::record::records;
 use super::{
     AccountId, Connection, CurrencyCode, CurrencyId, Epoch, FirmCode, FirmId, InstrumentId,
@@ -51,16 +59,27 @@ records! {
     24 PriceBandSet [1]
     32 PortWentUp [1]
     33 PortWentDown [1]
+    34 EntrySwitched [1]
+    35 AccountAnswered [1]
+    36 Modified [1]
     40 Accepted [3]
     41 Rested [1]
     42 Executed [2]
     43 Canceled [1]
     44 Rejected [1]
     45 Replaced [3]
+    46 Reduced [1]
+    47 Restated [2]
     48 SelfMatchCanceled [2]
+    49 MassCanceled [1]
     50 CrossTraded [1]
     51 Indication [2]
+    53 TradeBusted [3]
+    54 TradeCorrected [3]
     55 CancelRejected [1]
+    56 FillBusted [2]
+    57 FillCorrected [3]
+    58 Reprinted [1]
 }
 
 /// What every event begins with: where it stands in the streams it belongs to.
