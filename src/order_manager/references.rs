@@ -5,30 +5,41 @@
 //! room for as many transfers as there may be balances.
 
 use super::{IdMap, IndexSeed};
+use crate::sys::prefault::prefaulted_room;
 
 /// The references of this day and of the day before.
 #[derive(Debug)]
 pub(super) struct References {
-    today: IdMap,
-    yesterday: IdMap,
+    today: Day,
+    yesterday: Day,
     max: usize,
+}
+
+#[derive(Debug)]
+struct Day {
+    references: Vec<u64>,
+    by_reference: IdMap,
 }
 
 impl References {
     /// Room for `max` of them in a day.
     pub(super) fn new(max: u32, seed: IndexSeed) -> Self {
-        let day = || IdMap::with_capacity(max as usize, seed);
-        Self { today: day(), yesterday: day(), max: max as usize }
+        let max = max as usize;
+        let day = || Day {
+            references: prefaulted_room(0, max),
+            by_reference: IdMap::with_capacity(max, seed),
+        };
+        Self { today: day(), yesterday: day(), max }
     }
 
     /// Whether a reference was used.
     pub(super) fn contains(&self, reference: u64) -> bool {
-        self.today.get(reference).is_some() || self.yesterday.get(reference).is_some()
+        self.today.contains(reference) || self.yesterday.contains(reference)
     }
 
     /// Whether the day has no room for another.
     pub(super) fn is_full(&self) -> bool {
-        self.today.len() == self.max
+        self.today.references.len() == self.max
     }
 
     /// Notes a reference that was used now.
@@ -37,13 +48,24 @@ impl References {
     /// If it was used today: the caller looked first.
     pub(super) fn insert(&mut self, reference: u64) {
         assert!(!self.is_full(), "the caller looked for room");
-        self.today.insert(reference, 1);
+        let Day { references, by_reference } = &mut self.today;
+        references.push(reference);
+        let id = u32::try_from(references.len()).expect("max was a u32");
+        by_reference.insert(reference, id, |id| references[id as usize - 1] == reference);
     }
 
     /// Begins a day: yesterday's are forgotten.
     pub(super) fn start_day(&mut self) {
         std::mem::swap(&mut self.today, &mut self.yesterday);
-        self.today.clear();
+        self.today.references.clear();
+        self.today.by_reference.clear();
+    }
+}
+
+impl Day {
+    fn contains(&self, reference: u64) -> bool {
+        let is_it = |id: u32| self.references[id as usize - 1] == reference;
+        self.by_reference.get(reference, is_it).is_some()
     }
 }
 
