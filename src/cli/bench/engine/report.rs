@@ -16,6 +16,8 @@ pub(super) struct Report {
     pub(super) sparse: Sparse,
     /// Thousandths of a nanosecond.
     pub(super) null_ns: u64,
+    /// Resting orders, and the bytes that the engine took for them and all else.
+    pub(super) crowded: (u32, u64),
 }
 
 /// The times of a workload, round by round.
@@ -44,7 +46,8 @@ pub(super) struct Sparse {
 }
 
 const PHASES: [&str; 3] = ["fill", "cancel", "sweep"];
-const LOOK_AHEAD: &str = "ours 10 and 4 operations; the others none";
+const LOOK_AHEAD: &str =
+    "our books 10 and 4 operations, the engine 12 commands of a frame; the others none";
 
 /// The machine code that this was compiled to.
 const TARGET_CPU: &str = if cfg!(target_feature = "avx512f") {
@@ -59,7 +62,8 @@ const TARGET_CPU: &str = if cfg!(target_feature = "avx512f") {
 
 impl Report {
     pub(super) fn new(host: Host, rounds: u32) -> Self {
-        Self { host, rounds, mixed: Vec::new(), sparse: Sparse::default(), null_ns: 0 }
+        let (mixed, sparse) = (Vec::new(), Sparse::default());
+        Self { host, rounds, mixed, sparse, null_ns: 0, crowded: (0, 0) }
     }
 
     /// On standard output.
@@ -78,6 +82,8 @@ impl Report {
         }
         object.insert("c".to_owned(), self.sparse.json());
         object.insert("null_ns".to_owned(), json!(self.null()));
+        let (orders, bytes) = self.crowded;
+        object.insert("memory".to_owned(), json!({ "resting_orders": orders, "bytes": bytes }));
         object.insert("target_cpu".to_owned(), json!(TARGET_CPU));
         object.insert("look_ahead".to_owned(), json!(LOOK_AHEAD));
         object.insert("accounts".to_owned(), json!(Crowd::FULL.accounts));
@@ -116,6 +122,11 @@ impl Report {
         for (phase, [matching, slab, naive]) in PHASES.into_iter().zip(self.sparse.each()) {
             lines.push(format!("c {phase:6} {matching:>9.1} {:>9} {slab:>9.1} {naive:>9.1}", ""));
         }
+        let (orders, bytes) = self.crowded;
+        lines.push(format!(
+            "{orders} resting orders: {} MB for the whole engine",
+            bytes / 1_000_000
+        ));
         lines.join("\n") + "\n"
     }
 
