@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::TradeHash;
+use super::bulk::Bulk;
 use super::whole::Crowd;
 use crate::cli::bench::host::Host;
 use crate::types::Nanos;
@@ -18,6 +19,7 @@ pub(super) struct Report {
     pub(super) null_ns: u64,
     /// Resting orders, and the bytes that the engine took for them and all else.
     pub(super) crowded: (u32, u64),
+    pub(super) bulk: Bulk,
 }
 
 /// The times of a workload, round by round.
@@ -62,8 +64,15 @@ const TARGET_CPU: &str = if cfg!(target_feature = "avx512f") {
 
 impl Report {
     pub(super) fn new(host: Host, rounds: u32) -> Self {
-        let (mixed, sparse) = (Vec::new(), Sparse::default());
-        Self { host, rounds, mixed, sparse, null_ns: 0, crowded: (0, 0) }
+        Self {
+            host,
+            rounds,
+            mixed: Vec::new(),
+            sparse: Sparse::default(),
+            null_ns: 0,
+            crowded: (0, 0),
+            bulk: Bulk::default(),
+        }
     }
 
     /// On standard output.
@@ -84,6 +93,7 @@ impl Report {
         object.insert("null_ns".to_owned(), json!(self.null()));
         let (orders, bytes) = self.crowded;
         object.insert("memory".to_owned(), json!({ "resting_orders": orders, "bytes": bytes }));
+        object.insert("bulk_ms".to_owned(), self.bulk.json());
         object.insert("target_cpu".to_owned(), json!(TARGET_CPU));
         object.insert("look_ahead".to_owned(), json!(LOOK_AHEAD));
         object.insert("accounts".to_owned(), json!(Crowd::FULL.accounts));
@@ -127,6 +137,7 @@ impl Report {
             "{orders} resting orders: {} MB for the whole engine",
             bytes / 1_000_000
         ));
+        lines.push(self.bulk.line());
         lines.join("\n") + "\n"
     }
 
@@ -211,6 +222,28 @@ impl Sparse {
         object.insert("trade_hash".to_owned(), json!(self.hash.hex()));
         Value::Object(object)
     }
+}
+
+impl Bulk {
+    fn json(&self) -> Value {
+        let mut object = Map::new();
+        object.insert("orders".to_owned(), json!(self.orders));
+        for &(name, time) in &self.worst {
+            object.insert(name.to_owned(), json!(millis(time)));
+        }
+        Value::Object(object)
+    }
+
+    fn line(&self) -> String {
+        let times = self.worst.iter().map(|&(name, time)| format!("{name} {} ms", millis(time)));
+        let times = times.collect::<Vec<_>>().join(", ");
+        format!("\none command, {} open orders of a firm, at worst: {times}", self.orders)
+    }
+}
+
+/// To a thousandth.
+fn millis(time: Nanos) -> f64 {
+    (float(time.0) / 1_000.0).round() / 1_000.0
 }
 
 impl TradeHash {
