@@ -17,6 +17,7 @@ mod due;
 mod error;
 mod events;
 mod executing;
+mod look_ahead;
 mod memory;
 mod modifying;
 mod phases;
@@ -35,11 +36,12 @@ pub use memory::{CommandFrames, FrameList, MEMORY_SEGMENT_BYTES};
 
 use self::due::Deadlines;
 use self::events::{EventWriter, FirstError, Outlet, Route};
+use self::look_ahead::LookAhead;
 use self::phases::Phases;
 use crate::counters::counter_set;
 use crate::matching::Books;
-use crate::order_manager::OrderManager;
 pub use crate::order_manager::{Capacity, IndexSeed};
+use crate::order_manager::{Guess, OrderManager};
 use crate::types::command::{Command, CommandKind, VenueLimits};
 use crate::types::event::{EventHeader, TimePassed};
 use crate::types::{
@@ -192,6 +194,9 @@ pub struct Engine {
     sequence: u64,
     /// Log time.
     now: Nanos,
+    /// Whether guesses about commands are made at random, to see that nothing comes of it.
+    #[cfg(test)]
+    pub(crate) guesses_wildly: bool,
 }
 
 /// The trading day that is open.
@@ -252,6 +257,8 @@ impl Engine {
             next_command: 1,
             sequence: 0,
             now: Nanos::ZERO,
+            #[cfg(test)]
+            guesses_wildly: false,
         }
     }
 
@@ -281,8 +288,10 @@ impl Engine {
             time: header.time,
         });
         let mut rest = payload;
+        let mut ahead = LookAhead::new(header.count, payload);
         for ordinal in 0..header.count {
             self.sequence = header.first_sequence + u64::from(ordinal);
+            self.manager.guess = self.guess(&mut ahead, ordinal.into());
             let (command, behind) = self.read(rest)?;
             rest = behind;
             self.counters.commands += 1;
@@ -298,6 +307,16 @@ impl Engine {
         }
         self.events.end_frame(&mut out);
         out.result.map_err(ApplyError::Sink)
+    }
+
+    /// Looks ahead, and says what the command `ordinal` may be about.
+    fn guess(&self, ahead: &mut LookAhead<'_>, ordinal: usize) -> Guess {
+        let guess = ahead.look(self, ordinal);
+        #[cfg(test)]
+        if self.guesses_wildly {
+            return Guess::wild(self.sequence);
+        }
+        guess
     }
 
     /// The end of the event log it has derived.

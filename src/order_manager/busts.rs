@@ -13,7 +13,8 @@
 //! - What was spent since is a debt: the balance is below zero, and the account cannot use it for new
 //!   orders until it is above. What was open stays open.
 
-use super::{Asset, BalanceId, IdMap, IndexSeed, OrderManager};
+use super::references::NumberSet;
+use super::{Asset, BalanceId, IndexSeed, OrderManager};
 use crate::types::{
     BustReason, CurrencyId, FirmId, InstrumentId, Liquidity, PortId, PortKind, Price, Quantity,
     Refusal, Side, TradeSide, TradeTerms, notional,
@@ -31,8 +32,7 @@ const TOTAL_MAX: i128 = i64::MAX as i128 / 4;
 /// The prints that are over.
 #[derive(Debug)]
 pub(crate) struct Busts {
-    over: IdMap,
-    max: usize,
+    over: NumberSet,
     /// The first event of the day: what is of the day came behind it.
     day_start: u64,
 }
@@ -40,14 +40,15 @@ pub(crate) struct Busts {
 impl Busts {
     /// Room for `max` of them in a day.
     pub(super) fn new(max: u32, seed: IndexSeed) -> Self {
-        Self { over: IdMap::with_capacity(max as usize, seed), max: max as usize, day_start: 0 }
+        Self { over: NumberSet::new(max, seed), day_start: 0 }
     }
 
     /// Leaves no room for another.
     #[cfg(test)]
     pub(crate) fn fill(&mut self) {
-        for print_number in (0..=u64::MAX).rev().take(self.max - self.over.len()) {
-            self.over.insert(print_number, 1);
+        let mut numbers = (0..=u64::MAX).rev();
+        while !self.over.is_full() {
+            self.over.insert(numbers.next().expect("more than there is room for"));
         }
     }
 
@@ -143,16 +144,14 @@ impl OrderManager {
             let costs = side.fee.unsigned_abs() <= notional.unsigned_abs() / FEE_PART as u64 + 1;
             require(costs && (side.fee == 0 || fee_cash.is_some()), Refusal::TradeTerms)?;
         }
-        require(self.busts.over.get(print_number.0).is_none(), Refusal::TradeOver)?;
+        require(!self.busts.over.contains(print_number.0), Refusal::TradeOver)?;
         let is_counted = |party: &Party, sold: bool| {
-            let counted = self.limits.traded(party.cash, party.shares);
-            counted.is_some_and(|(shares, bought_value, sold_value)| {
-                let value = if sold { sold_value } else { bought_value };
-                shares >= quantity.0.into() && value >= notional
-            })
+            let [cash, shares] = [party.cash, party.shares].map(|id| self.wallet.get(id).today);
+            let value = if sold { cash.sold } else { cash.bought };
+            shares.buys >= quantity.0.into() && value >= notional
         };
         require(is_counted(&buyer, false) && is_counted(&seller, true), Refusal::TradeTerms)?;
-        require(self.busts.over.len() < self.busts.max, Refusal::Capacity)?;
+        require(!self.busts.over.is_full(), Refusal::Capacity)?;
         let &super::Instrument { currency, scale, tick_size, .. } = row;
         let print_number = print_number.0;
         Ok(StandingTrade {
@@ -178,8 +177,8 @@ impl OrderManager {
         let nothing = TradeValue::default();
         self.settle_again(trade, nothing, i64::from(trade.quantity.0))?;
         for party in [&trade.buyer, &trade.seller] {
-            let position = self.limits.position_mut(party.shares);
-            position.shares = position.shares.saturating_sub(trade.quantity.0.into());
+            let traded = &mut self.wallet.get_mut(party.shares).today.buys;
+            *traded = traded.saturating_sub(trade.quantity.0.into());
         }
         Ok(())
     }
@@ -233,15 +232,15 @@ impl OrderManager {
         for (balance, amount) in moves.into_iter().flatten().flatten() {
             self.wallet.change(balance, amount);
         }
-        let bought = self.limits.exposure_mut(buyer.cash);
+        let bought = &mut self.wallet.get_mut(buyer.cash).today;
         for counted in [&mut bought.buys, &mut bought.bought] {
             *counted = counted.saturating_sub(was.notional).saturating_add(value.notional);
         }
-        let sold = self.limits.exposure_mut(seller.cash);
+        let sold = &mut self.wallet.get_mut(seller.cash).today;
         for counted in [&mut sold.sells, &mut sold.sold] {
             *counted = counted.saturating_sub(was.notional).saturating_add(value.notional);
         }
-        self.busts.over.insert(trade.print_number, 1);
+        self.busts.over.insert(trade.print_number);
         Ok(())
     }
 
@@ -306,10 +305,10 @@ mod tests {
     fn prints_that_are_over_are_forgotten_with_their_day() {
         let mut busts = Busts::new(2, IndexSeed::new([7; IndexSeed::BYTES]));
         busts.start_day(5);
-        busts.over.insert(9, 1);
-        assert!(busts.over.get(9).is_some());
+        busts.over.insert(9);
+        assert!(busts.over.contains(9));
         busts.start_day(20);
-        assert!(busts.over.get(9).is_none() && busts.over.len() == 0);
+        assert!(!busts.over.contains(9));
         assert_eq!(busts.day_start, 20);
     }
 }

@@ -99,7 +99,7 @@ pub(super) fn hold(world: &World) {
     }
     for (&(account, currency), &open) in &open_value {
         let cash = manager.wallet.find(account, Asset::Cash(CurrencyId(currency))).unwrap();
-        assert_eq!(manager.limits.open_value(cash), open, "of account {account}");
+        assert_eq!(manager.wallet.get(cash).open_value(), open, "of account {account}");
     }
 
     let mut sums: BTreeMap<String, (Asset, i128)> = BTreeMap::new();

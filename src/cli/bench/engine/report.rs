@@ -17,6 +17,8 @@ pub(super) struct Report {
     pub(super) sparse: Sparse,
     /// Thousandths of a nanosecond.
     pub(super) null_ns: u64,
+    /// Resting orders, and the bytes that the engine took for them and all else.
+    pub(super) crowded: (u32, u64),
     pub(super) bulk: Bulk,
 }
 
@@ -46,7 +48,8 @@ pub(super) struct Sparse {
 }
 
 const PHASES: [&str; 3] = ["fill", "cancel", "sweep"];
-const LOOK_AHEAD: &str = "ours 10 and 4 operations; the others none";
+const LOOK_AHEAD: &str =
+    "our books 10 and 4 operations, the engine 12 commands of a frame; the others none";
 
 /// The machine code that this was compiled to.
 const TARGET_CPU: &str = if cfg!(target_feature = "avx512f") {
@@ -67,6 +70,7 @@ impl Report {
             mixed: Vec::new(),
             sparse: Sparse::default(),
             null_ns: 0,
+            crowded: (0, 0),
             bulk: Bulk::default(),
         }
     }
@@ -87,6 +91,8 @@ impl Report {
         }
         object.insert("c".to_owned(), self.sparse.json());
         object.insert("null_ns".to_owned(), json!(self.null()));
+        let (orders, bytes) = self.crowded;
+        object.insert("memory".to_owned(), json!({ "resting_orders": orders, "bytes": bytes }));
         object.insert("bulk_ms".to_owned(), self.bulk.json());
         object.insert("target_cpu".to_owned(), json!(TARGET_CPU));
         object.insert("look_ahead".to_owned(), json!(LOOK_AHEAD));
@@ -126,6 +132,11 @@ impl Report {
         for (phase, [matching, slab, naive]) in PHASES.into_iter().zip(self.sparse.each()) {
             lines.push(format!("c {phase:6} {matching:>9.1} {:>9} {slab:>9.1} {naive:>9.1}", ""));
         }
+        let (orders, bytes) = self.crowded;
+        lines.push(format!(
+            "{orders} resting orders: {} MB for the whole engine",
+            bytes / 1_000_000
+        ));
         lines.push(self.bulk.line());
         lines.join("\n") + "\n"
     }
