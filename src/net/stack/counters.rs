@@ -36,6 +36,10 @@ counter_set! {
         half_open_expired,
         /// Closed connections whose peer did not part in time, and was reset.
         linger_expired,
+        /// Segments sent again.
+        repeated,
+        /// Times that what was sent last had to be sent again, and was before the engine's timeout.
+        tail_probes,
         /// Resets sent for segments of no connection.
         rst_sent,
         /// Segments of no connection that got no answer, by the limit.

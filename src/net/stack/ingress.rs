@@ -132,8 +132,8 @@ impl<D: Device> Stack<D> {
         let connection = &mut self.connections[slot as usize];
         let mut link = Link::with(&mut self.device, connection.neighbour, packet)
             .noting(&mut connection.progress);
-        let now = engine_time(self.clock.now());
-        self.engine.poll_ingress_single(now, &mut link, &mut connection.sockets);
+        let shown = connection.recovery.engine_time(self.clock.now());
+        self.engine.poll_ingress_single(shown, &mut link, &mut connection.sockets);
         self.look(slot);
     }
 
@@ -184,11 +184,8 @@ impl<D: Device> Stack<D> {
         connection.listen(local, peer, from);
         connection.deadline = now.after(HALF_OPEN);
         let mut link = Link::with(&mut self.device, from, packet);
-        engine.poll_ingress_single(
-            engine_time(self.clock.now()),
-            &mut link,
-            &mut connection.sockets,
-        );
+        let shown = connection.recovery.engine_time(now);
+        engine.poll_ingress_single(shown, &mut link, &mut connection.sockets);
 
         if connection.socket().remote_endpoint().is_none() {
             // Not a segment after all: its checksum is wrong, say.

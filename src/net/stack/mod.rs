@@ -15,6 +15,7 @@ mod datagrams;
 mod fuzz;
 mod ingress;
 mod link;
+mod recovery;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +30,7 @@ pub use self::client_host::{ClientConnection, ClientHost};
 pub use self::config::{CONNECTIONS_MAX, StackConfig, StackError};
 pub use self::counters::Counters;
 
-use self::clock::{engine_time, real_time};
+use self::clock::engine_time;
 use self::config::check;
 use self::connection::{Connection, Phase};
 use self::datagrams::DATAGRAMS_WAITING_MAX;
@@ -54,8 +55,9 @@ const EGRESS_SEGMENTS_PER_TURN_MAX: usize = 32;
 const EGRESS_SEGMENTS_PER_CYCLE_MAX: usize = 256;
 /// Timers run in one duty cycle.
 const TIMERS_MAX: usize = 256;
-/// Time for a peer to finish its handshake.
-const HALF_OPEN: Nanos = Nanos::SECOND;
+/// Time for a peer to finish its handshake: over when it asks again, after a second, if it was not
+/// answered.
+const HALF_OPEN: Nanos = Nanos::from_millis(500);
 /// Time for a peer to part after we closed.
 const LINGER: Nanos = Nanos::from_secs(4);
 /// Handshakes begun per second, and at once.
@@ -181,22 +183,25 @@ impl<D: Device> Stack<D> {
     /// After anything happened to a connection: tells of it, frees it if it is over, and sees to it
     /// that it is polled again when it has something to do.
     fn look(&mut self, slot: u32) {
+        let now = self.clock.now();
         let connection = &mut self.connections[slot as usize];
         let before = connection.phase;
-        let alive = connection.look(slot, &mut self.events);
+        let alive = connection.look(slot, &mut self.events, now);
         self.counters.opened +=
             u64::from(before == Phase::HalfOpen && connection.phase == Phase::Open);
         if !alive {
             self.release(slot);
             return;
         }
-        let now = engine_time(self.clock.now());
-        let due = self.engine.poll_at(now, &connection.sockets);
-        if due.is_some_and(|at| at <= now) {
+        let connection = &self.connections[slot as usize];
+        let recovery = connection.recovery;
+        let due = self.engine.poll_at(recovery.engine_time(now), &connection.sockets);
+        let due = due.filter(|_| connection.may_send());
+        let due = due.map_or(Nanos::MAX, |at| recovery.real_time(at));
+        let timer = due.min(connection.deadline).min(recovery.probe_at);
+        if due <= now {
             self.mark_dirty(slot);
         }
-        let connection = &self.connections[slot as usize];
-        let timer = due.map_or(Nanos::MAX, real_time).min(connection.deadline);
         if timer != Nanos::MAX {
             self.timers.arm(slot, timer);
         }
@@ -225,22 +230,36 @@ impl<D: Device> Stack<D> {
             && let Some(slot) = self.timers.due(self.clock.now())
         {
             work += 1;
+            let now = self.clock.now();
             let connection = &mut self.connections[slot as usize];
-            if connection.deadline <= self.clock.now() {
-                if connection.is_past() {
+            if connection.deadline <= now {
+                // A peer that never finished its handshake may not exist: it is told nothing.
+                let half_open = connection.phase == Phase::HalfOpen;
+                self.counters.half_open_expired += u64::from(half_open);
+                if half_open || connection.is_past() {
                     self.release(slot);
                     continue;
                 }
-                match connection.phase {
-                    Phase::HalfOpen => self.counters.half_open_expired += 1,
-                    _ => self.counters.linger_expired += 1,
-                }
+                self.counters.linger_expired += 1;
                 // Once more, for the reset to leave; it needs no answer.
-                connection.abort(self.clock.now().after(LINGER));
+                connection.abort(now.after(LINGER));
+            }
+            if connection.recovery.probe_at <= now {
+                self.probe(slot);
             }
             self.mark_dirty(slot);
         }
         work
+    }
+
+    /// Lets the engine send again what is not acknowledged.
+    fn probe(&mut self, slot: u32) {
+        let now = self.clock.now();
+        let connection = &mut self.connections[slot as usize];
+        let shown = connection.recovery.engine_time(now);
+        let deadline = self.engine.poll_at(shown, &connection.sockets);
+        let deadline = deadline.filter(|_| connection.awaits_acknowledgment());
+        self.counters.tail_probes += u64::from(connection.recovery.probe(now, deadline));
     }
 
     /// Sends for the connections that have something to send, in turn, while the device has room and
@@ -268,7 +287,7 @@ impl<D: Device> Stack<D> {
 
     /// Sends up to `most` segments of one connection.
     fn turn(&mut self, slot: u32, most: usize) -> usize {
-        let now = engine_time(self.clock.now());
+        let now = self.clock.now();
         // The engine forgets a segment to be repeated when it cannot hand it over, so it never meets a
         // full device.
         for sent in 0..most {
@@ -276,12 +295,19 @@ impl<D: Device> Stack<D> {
                 return sent;
             }
             let connection = &mut self.connections[slot as usize];
+            if !connection.may_send() {
+                return sent;
+            }
+            let shown = connection.recovery.engine_time(now);
+            let before = connection.progress;
             let mut link =
                 Link::to(&mut self.device, connection.neighbour).noting(&mut connection.progress);
-            let result = self.engine.poll_egress(now, &mut link, &mut connection.sockets);
+            let result = self.engine.poll_egress(shown, &mut link, &mut connection.sockets);
             if result == PollResult::None {
                 return sent;
             }
+            connection.note_sent(&before, now);
+            self.counters.repeated += u64::from(connection.progress.repeats_since(&before));
         }
         most
     }

@@ -5,6 +5,7 @@ use smoltcp::wire::{TcpControl, TcpRepr, TcpSeqNumber};
 
 use super::by_hand::{Bench, Player, bench, parsed, peer, syn};
 use super::*;
+use crate::net::stack::recovery::SYN_ACKS_MAX;
 
 /// A connection that must not suffer.
 struct Honest {
@@ -72,11 +73,34 @@ fn handshakes_that_nobody_finishes_take_what_is_free_and_give_it_back() {
         answers += bench.answers(Nanos::from_millis(200)).len();
     }
     assert_eq!(footprint(&bench), before);
-    // The 63 free slots, each with its first SYN|ACK and what is repeated of it in a second.
-    assert!(answers <= 63 * 6, "{answers} answers to 10,000 requests");
+    // The 63 free slots, each half second anew.
+    assert!(answers <= 63 * 2 * usize::from(SYN_ACKS_MAX), "{answers} answers to 10,000 requests");
     bench.answers(Nanos::from_millis(1_100));
     assert_eq!((bench.stack.connection_count(), bench.stack.sources.len()), (1, 1));
     honest.round_trip(&mut bench, 0);
+}
+
+#[test]
+fn an_address_that_a_stranger_writes_into_requests_gets_two_frames_for_each_and_no_more() {
+    const REQUESTS: u16 = 60;
+    let mut bench = bench(config());
+    let mut asked = 0;
+    for port in 1..=REQUESTS {
+        bench.put_segment(peer(66, port), &syn());
+        // And again, and something that could be an answer to an answer.
+        bench.put_segment(peer(66, port), &syn());
+        let ack = TcpRepr { control: TcpControl::None, ack_number: Some(TcpSeqNumber(7)), ..syn() };
+        bench.put_segment(peer(66, port), &ack);
+        asked += 3;
+    }
+    let frames = bench.answers(Nanos::from_secs(30));
+    let opening = frames.iter().filter(|frame| parsed(frame).1.syn()).count();
+    assert_eq!(opening, usize::from(REQUESTS * u16::from(SYN_ACKS_MAX)));
+    let resets = frames.iter().filter(|frame| parsed(frame).1.rst()).count();
+    assert_eq!(resets, usize::from(REQUESTS), "one for each answer to nothing");
+    assert_eq!(frames.len(), opening + resets);
+    assert!(frames.len() <= asked, "{} frames for {asked}", frames.len());
+    assert!(frames.iter().all(|frame| frame.len() <= 66));
 }
 
 #[test]
