@@ -4,6 +4,9 @@
 
 use std::net::Ipv4Addr;
 
+use smoltcp::iface::SocketStorage;
+
+use super::connection::{CONTIGUOUS_BYTES, Connection};
 use crate::net::DATAGRAM_BYTES_MAX;
 use crate::net::ipv4::{Ipv4Header, Ipv4Network};
 use crate::net::udp::UdpHeader;
@@ -57,6 +60,14 @@ impl StackConfig {
             receive_port: None,
         }
     }
+
+    /// The most memory that a connection ever takes, all of it when the stack is made: its two buffers
+    /// and what is kept about it. One that is idle touches only the first pages of its buffers.
+    #[must_use]
+    pub const fn bytes_per_connection(&self) -> usize {
+        let kept = size_of::<Connection>() + size_of::<SocketStorage<'static>>() + CONTIGUOUS_BYTES;
+        self.rx_buffer_bytes + self.tx_buffer_bytes + kept + LISTED_BYTES
+    }
 }
 
 /// Why a stack cannot be made.
@@ -88,6 +99,8 @@ pub enum StackError {
     Mtu(usize),
 }
 
+/// A connection's places in lists: maps by peer and by source, timers, turns, and events that wait.
+const LISTED_BYTES: usize = 512;
 /// The most connections a stack can have.
 pub const CONNECTIONS_MAX: usize = 1 << 20;
 /// Two segments of usual size.

@@ -23,6 +23,9 @@ counter_set! {
         datagrams_lost,
         /// Datagrams dropped because nobody receives on their port.
         datagrams_unwanted,
+        /// Connections looked at: for a frame, for a timer, for their user, or in their turn to send. Idle
+        /// ones are not.
+        visits,
         /// Connections that peers opened.
         opened,
         /// Connection requests dropped: too many at once, no slot free.

@@ -53,8 +53,8 @@ use crate::types::Nanos;
 const EGRESS_SEGMENTS_PER_TURN_MAX: usize = 32;
 /// Segments all of them send before frames are received again.
 const EGRESS_SEGMENTS_PER_CYCLE_MAX: usize = 256;
-/// Timers run in one duty cycle.
-const TIMERS_MAX: usize = 256;
+/// Timers run in one duty cycle: so few that those of many connections at once delay nobody's frames.
+const TIMERS_MAX: usize = 64;
 /// Time for a peer to finish its handshake: over when it asks again, after a second, if it was not
 /// answered.
 const HALF_OPEN: Nanos = Nanos::from_millis(500);
@@ -183,6 +183,7 @@ impl<D: Device> Stack<D> {
     /// After anything happened to a connection: tells of it, frees it if it is over, and sees to it
     /// that it is polled again when it has something to do.
     fn look(&mut self, slot: u32) {
+        self.counters.visits += 1;
         let now = self.clock.now();
         let connection = &mut self.connections[slot as usize];
         let before = connection.phase;
@@ -230,6 +231,7 @@ impl<D: Device> Stack<D> {
             && let Some(slot) = self.timers.due(self.clock.now())
         {
             work += 1;
+            self.counters.visits += 1;
             let now = self.clock.now();
             let connection = &mut self.connections[slot as usize];
             if connection.deadline <= now {
@@ -247,7 +249,8 @@ impl<D: Device> Stack<D> {
             if connection.recovery.probe_at <= now {
                 self.probe(slot);
             }
-            self.mark_dirty(slot);
+            // Mostly what the timer was for has happened, and there is nothing to send.
+            self.look(slot);
         }
         work
     }
@@ -274,6 +277,7 @@ impl<D: Device> Stack<D> {
             let Some(slot) = self.dirty.pop_front() else { break };
             let connection = &mut self.connections[slot as usize];
             connection.dirty = false;
+            self.counters.visits += 1;
             if connection.phase == Phase::Free {
                 continue;
             }

@@ -1,7 +1,7 @@
 //! The stack with smoltcp clients over a wire in memory: what decent peers see of it.
 //!
 //! `by_hand` makes frames, for what no decent peer does: `frames` one at a time, `hostile` in crowds.
-//! `loss` has what a lost frame costs.
+//! `loss` has what a lost frame costs, `scale` what ten thousand connections do.
 
 pub(super) mod by_hand;
 mod datagrams;
@@ -9,6 +9,7 @@ mod frames;
 mod hostile;
 mod loss;
 mod lossy;
+mod scale;
 
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
