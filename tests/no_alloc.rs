@@ -133,7 +133,9 @@ fn a_connection_takes_no_more_memory_than_is_stated_and_all_of_it_at_the_start()
                 }
             }
             if opened.len() == wires.len() {
-                opened.iter().for_each(|&connection| stack.abort(connection));
+                for &connection in &opened {
+                    stack.abort(connection);
+                }
             }
         });
         allocated += count;
