@@ -11,6 +11,7 @@ pub struct Segment {
     pub source_port: u16,
     /// Port of the receiver, never 0.
     pub destination_port: u16,
+    sequence: u32,
     flags: u8,
 }
 
@@ -30,6 +31,7 @@ impl Segment {
         let segment = Self {
             source_port: u16::from_be_bytes([header[0], header[1]]),
             destination_port: u16::from_be_bytes([header[2], header[3]]),
+            sequence: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
             flags: header[13],
         };
         let sound = (Self::HEADER_LEN..=packet.len()).contains(&data_offset)
@@ -100,6 +102,12 @@ impl Progress {
         self.repeats.wrapping_sub(before.repeats)
     }
 
+    /// How far a segment begins behind what the peer was told to send next.
+    #[must_use]
+    pub fn ahead(&self, segment: Segment) -> u32 {
+        segment.sequence.wrapping_sub(self.expected)
+    }
+
     /// A packet of the peer that says nothing new and wants to be acknowledged: a keep-alive
     /// (RFC 9293 3.8.4). The peer is the one that sent `segment` in a packet with header `ip`.
     #[must_use]
@@ -165,6 +173,9 @@ mod tests {
             let before = progress;
             progress.note(&segment);
             assert_eq!(progress, Progress { next, expected, repeats });
+            let mut bytes = [5 << 4; 20];
+            bytes[4..8].copy_from_slice(&(expected + 9).to_be_bytes());
+            assert_eq!(progress.ahead(Segment::parse(&bytes).unwrap()), 9);
             assert_eq!(progress.has_advanced(&before), next != before.next);
             assert_eq!(progress.repeats_since(&before), repeats - before.repeats);
         }

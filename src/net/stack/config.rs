@@ -8,7 +8,7 @@ use smoltcp::iface::SocketStorage;
 
 use super::connection::{CONTIGUOUS_BYTES, Connection};
 use crate::net::DATAGRAM_BYTES_MAX;
-use crate::net::ipv4::{Ipv4Header, Ipv4Network};
+use crate::net::ipv4::{Ipv4Header, Ipv4Network, is_host};
 use crate::net::udp::UdpHeader;
 
 /// Settings of a [`Stack`](super::Stack).
@@ -111,12 +111,8 @@ const MTU_MIN: usize = Ipv4Header::LEN + UdpHeader::LEN + DATAGRAM_BYTES_MAX;
 
 pub(super) fn check(config: &StackConfig, mtu: usize) -> Result<Ipv4Network, StackError> {
     let StackConfig { address, prefix, connections_max, connections_per_source_max, .. } = *config;
-    let host = !(address.is_unspecified()
-        || address.is_broadcast()
-        || address.is_multicast()
-        || address.is_loopback());
     let network = Ipv4Network::new(address, prefix)
-        .filter(|_| host && prefix > 0)
+        .filter(|_| is_host(address) && prefix > 0)
         .ok_or(StackError::Address(address, prefix))?;
     if let Some(gateway) = config.gateway.filter(|&gateway| !network.contains(gateway)) {
         return Err(StackError::Gateway(gateway, network));

@@ -9,8 +9,10 @@ counter_set! {
         rx_frames,
         /// Frames handed to the device.
         tx_frames,
-        /// Frames that are no Ethernet, ARP, IPv4, TCP or UDP, or fail a checksum; fragments too.
+        /// Frames that are no Ethernet, ARP, IPv4, TCP or UDP, fail a checksum, or come from no host.
         malformed,
+        /// Fragments, which are never put together.
+        fragments,
         /// Frames for another host, or of a protocol not spoken here.
         not_ours,
         /// Packets from outside the allowed networks.
@@ -35,8 +37,13 @@ counter_set! {
         /// Connection requests on a connection that we hold open: its peer was asked whether it has
         /// forgotten it.
         challenged,
-        /// Handshakes given up.
+        /// Resets of a connection that are not where its peer stands: it was asked whether it means them,
+        /// if they were near enough.
+        resets_doubted,
+        /// Handshakes given up when their time was over.
         half_open_expired,
+        /// Handshakes given up for others that began later.
+        half_open_gave_way,
         /// Closed connections whose peer did not part in time, and was reset.
         linger_expired,
         /// Segments sent again.

@@ -58,6 +58,9 @@ const TIMERS_MAX: usize = 64;
 /// Time for a peer to finish its handshake: over when it asks again, after a second, if it was not
 /// answered.
 const HALF_OPEN: Nanos = Nanos::from_millis(500);
+/// Handshakes that began since the oldest unfinished one; with one more it gives way. At the greatest
+/// rate that is a fifth of a second.
+const HALF_OPEN_MAX: usize = 4_096;
 /// Time for a peer to part after we closed.
 const LINGER: Nanos = Nanos::from_secs(4);
 /// Handshakes begun per second, and at once.
@@ -91,6 +94,8 @@ pub struct Stack<D> {
     connections: Vec<Connection>,
     by_peer: HashMap<SocketAddrV4, u32>,
     free: Vec<u32>,
+    /// Handshakes in the order in which they began; some are over.
+    half_open: VecDeque<ConnectionId>,
     /// Connections with something to send; each at most once.
     dirty: VecDeque<u32>,
     timers: Wheel,
@@ -136,6 +141,7 @@ impl<D: Device> Stack<D> {
             // Twice the bound, so that removals never make the map grow.
             by_peer: HashMap::with_capacity(2 * slots),
             free: free_slots(slots),
+            half_open: VecDeque::with_capacity(HALF_OPEN_MAX),
             dirty: VecDeque::with_capacity(slots),
             timers: Wheel::new(slots, clock.now()),
             sources: Sources::new(slots, config.connections_per_source_max),

@@ -239,6 +239,11 @@ impl Player {
         bench.put_segment(self.at, &segment);
     }
 
+    /// The number of the stack's byte that it waits for.
+    pub(crate) fn acknowledges(&self) -> u32 {
+        self.expected
+    }
+
     /// Takes what of `frames` is for it, in order, and returns the bytes.
     pub(crate) fn hears(&mut self, frames: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = Vec::new();

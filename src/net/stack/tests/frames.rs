@@ -51,6 +51,22 @@ fn initial_sequence_numbers_do_not_follow_from_each_other() {
     assert_eq!(all.len(), 64, "a number came twice: {one:?} {other:?}");
     let steps: HashSet<_> = one.windows(2).map(|pair| pair[1].wrapping_sub(pair[0])).collect();
     assert_eq!(steps.len(), 31, "numbers at equal steps: {one:?}");
+    // Every bit is drawn. A fair one is out of these bounds once in 10^13 times.
+    for bit in 0..32 {
+        let ones = all.iter().filter(|&&&number| number >> bit & 1 == 1).count();
+        assert!((4..=60).contains(&ones), "bit {bit} is set in {ones} of 64: {one:?} {other:?}");
+    }
+}
+
+#[test]
+fn the_same_peer_that_asks_again_at_the_same_time_is_given_another_number_by_each_stack() {
+    let number = || {
+        let mut bench = bench(config());
+        bench.put_segment(peer(2, 5000), &syn());
+        parsed(&bench.cycle()[0]).1.seq_number().0
+    };
+    let numbers: HashSet<_> = (0..16).map(|_| number()).collect();
+    assert_eq!(numbers.len(), 16, "{numbers:?}");
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! The stack with smoltcp clients over a wire in memory: what decent peers see of it.
 //!
-//! `by_hand` makes frames, for what no decent peer does: `frames` one at a time, `hostile` in crowds.
+//! `by_hand` makes frames, for what no decent peer does: `frames` one at a time, `hostile` in crowds,
+//! `forged` in another's name.
 //! `loss` has what a lost frame costs, `scale` what ten thousand connections do.
 
 pub(super) mod by_hand;
 mod datagrams;
+mod forged;
 mod frames;
 mod hostile;
 mod loss;
