@@ -8,6 +8,7 @@ use smoltcp::iface::SocketStorage;
 
 use super::connection::{CONTIGUOUS_BYTES, Connection};
 use crate::net::DATAGRAM_BYTES_MAX;
+use crate::net::ethernet::MacAddress;
 use crate::net::ipv4::{Ipv4Header, Ipv4Network, is_host};
 use crate::net::udp::UdpHeader;
 
@@ -32,6 +33,9 @@ pub struct StackConfig {
     pub tx_buffer_bytes: usize,
     /// Networks that may talk to us; empty = all. Checked before anything is kept of a packet.
     pub allow: Vec<Ipv4Network>,
+    /// Hosts of our network whose Ethernet address is given: it is never asked for, and frames in their
+    /// name from another address are dropped.
+    pub neighbours: Vec<(Ipv4Addr, MacAddress)>,
     /// Hops of multicast datagrams.
     pub multicast_ttl: u8,
     /// Source port of datagrams, but for unicast where there is a `receive_port`.
@@ -55,6 +59,7 @@ impl StackConfig {
             rx_buffer_bytes: 16 * 1024,
             tx_buffer_bytes: 64 * 1024,
             allow: Vec::new(),
+            neighbours: Vec::new(),
             multicast_ttl: 8,
             datagram_port: listen_port,
             receive_port: None,

@@ -17,6 +17,8 @@ counter_set! {
         not_ours,
         /// Packets from outside the allowed networks.
         denied,
+        /// Frames in the name of a host whose Ethernet address is given, from another.
+        impostors,
         /// ARP packets received.
         arp,
         /// Datagrams received for the user.

@@ -64,6 +64,10 @@ impl<D: Device> Stack<D> {
             return;
         };
         self.counters.arp += 1;
+        if self.neighbours.contradicts(packet.sender, packet.sender_mac) {
+            self.counters.impostors += 1;
+            return;
+        }
         // An answer to a question of ours is never in the way of those who ask us.
         let asks =
             packet.operation == ArpOperation::Request && packet.target == self.config.address;
@@ -89,6 +93,10 @@ impl<D: Device> Stack<D> {
         }
         if ip.destination != self.config.address {
             self.counters.not_ours += 1;
+            return;
+        }
+        if self.neighbours.contradicts(ip.source, from) {
+            self.counters.impostors += 1;
             return;
         }
         if !allows(&self.config.allow, ip.source) {

@@ -134,7 +134,7 @@ impl<D: Device> Stack<D> {
         Ok(Self {
             mac,
             clock,
-            neighbours: Neighbours::new(mac, network),
+            neighbours: Neighbours::new(mac, network).with_fixed(&config.neighbours),
             engine,
             nobody: SocketSet::new(Vec::new()),
             connections: (0..slots).map(connection).collect(),

@@ -6,6 +6,7 @@ use smoltcp::wire::{TcpControl, TcpRepr, TcpSeqNumber};
 use super::by_hand::{Bench, Player, bench, parsed, peer, syn};
 use super::hostile::{Honest, footprint};
 use super::*;
+use crate::net::arp::ArpOperation;
 use crate::net::ethernet::ETHER_TYPE_IPV4;
 use crate::net::ipv4::{Ipv4Header, PROTOCOL_TCP, PROTOCOL_UDP, checksum, sum};
 
@@ -123,6 +124,25 @@ fn nobody_is_answered_in_the_name_of_an_address_that_is_no_other_hosts() {
     }
     assert!(bench.answers(SHORT).is_empty());
     assert_eq!((bench.stack.connection_count(), bench.stack.counters.malformed), (0, 15));
+}
+
+#[test]
+fn nobody_speaks_in_the_name_of_a_host_whose_ethernet_address_is_given() {
+    let elsewhere = MacAddress([2, 0, 0, 0, 0, 99]);
+    let mut config = config();
+    config.neighbours = vec![(*peer(3, 0).ip(), elsewhere)];
+    let mut bench = bench(config);
+    bench.put_segment(peer(3, 5000), &syn());
+    bench.put_ping(*peer(3, 0).ip());
+    bench.put_arp(ArpOperation::Request, *peer(3, 0).ip(), OURS);
+    assert!(bench.answers(SHORT).is_empty());
+    assert_eq!((bench.stack.connection_count(), bench.stack.counters.impostors), (0, 3));
+    Honest::connect(&mut bench).round_trip(&mut bench, 0);
+    // Nor is it asked for.
+    assert!(bench.stack.send_datagram(peer(3, 7_000), b"for it alone"));
+    let frames = bench.answers(SHORT);
+    let (header, _) = EthernetHeader::parse(&frames[0]).unwrap();
+    assert_eq!((frames.len(), header.destination), (1, elsewhere));
 }
 
 /// A packet's part: its place in units of eight bytes, and whether more come.
