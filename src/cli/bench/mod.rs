@@ -28,6 +28,8 @@ enum Bench {
     Engine(engine::Args),
     /// From an order to its acceptance over the wire, against a raw echo on the same port.
     Wire(wire::Args),
+    /// What an order costs and how long it takes among ever more sessions, against an echo.
+    Sessions(wire::SessionsArgs),
     /// The broker of the wire bench.
     #[command(hide = true)]
     WireClient(wire::ClientArgs),
@@ -111,6 +113,7 @@ pub fn run(args: &Args) -> Result<(), BenchError> {
     match &args.bench {
         Bench::Engine(args) => engine::run(args),
         Bench::Wire(args) => wire::run(args),
+        Bench::Sessions(args) => wire::run_sessions(args),
         Bench::WireClient(args) => wire::run_client(args),
     }
 }

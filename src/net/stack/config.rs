@@ -66,8 +66,8 @@ impl StackConfig {
         }
     }
 
-    /// The most memory that a connection ever takes, all of it when the stack is made: its two buffers
-    /// and what is kept about it. One that is idle touches only the first pages of its buffers.
+    /// The most memory that a connection ever takes, asked for when the stack is made: its two buffers,
+    /// whose pages are touched as bytes first come, and some 4 KiB that are kept about it.
     #[must_use]
     pub const fn bytes_per_connection(&self) -> usize {
         let kept = size_of::<Connection>() + size_of::<SocketStorage<'static>>() + CONTIGUOUS_BYTES;
