@@ -89,6 +89,8 @@ impl Percentiles {
 
 /// An answer that takes longer will not come.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// Between two logins while the day is not open.
+const PAUSE_OPENING: Duration = Duration::from_millis(10);
 /// Between two samples: the node has then done all that follows the last one, and waits.
 const PAUSE: Duration = Duration::from_micros(20);
 /// The silence that the node is asked to bear: a session waits long for its turn.
@@ -134,7 +136,7 @@ fn measure<W: Wire>(
     let mut sessions = Vec::new();
     for number in 1..=args.sessions {
         let credentials = credentials(&secrets, number).map_err(BenchError::file(&args.secrets))?;
-        sessions.push(Session::login(connect(None)?, credentials)?);
+        sessions.push(login_when_open(connect, credentials)?);
     }
     let mut echoes = Vec::new();
     for port in args.echo_port.into_iter().flat_map(|first| first..first + args.echoes) {
@@ -163,6 +165,22 @@ fn measure<W: Wire>(
         }
     }
     Ok(Measured { rounds })
+}
+
+/// A node is ready before it has read a long market to its end and opened the day.
+fn login_when_open<W: Wire>(
+    connect: &mut impl FnMut(Option<u16>) -> Result<W, BenchError>,
+    credentials: Credentials,
+) -> Result<Session<W>, BenchError> {
+    let start = Instant::now();
+    loop {
+        match Session::login(connect(None)?, credentials) {
+            Err(BenchError::Client(ClientError::Refused(_))) if start.elapsed() < ANSWER_MAX => {
+                std::thread::sleep(PAUSE_OPENING);
+            }
+            result => return result,
+        }
+    }
 }
 
 fn sample(
