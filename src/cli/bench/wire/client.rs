@@ -93,8 +93,10 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 const PAUSE_OPENING: Duration = Duration::from_millis(10);
 /// Between two samples: the node has then done all that follows the last one, and waits.
 const PAUSE: Duration = Duration::from_micros(20);
-/// The silence that the node is asked to bear: a session waits long for its turn.
-const HEARTBEAT_TIMEOUT_MS: u32 = 600_000;
+/// The silence that the node is asked to bear, the longest there is: a session waits long for its turn.
+const HEARTBEAT_TIMEOUT_MS: u32 = 99_999;
+/// How often all sessions say something nevertheless, between rounds.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
 /// Between one turn's session and the next one's, so that no cache expects it: a prime.
 const STRIDE: usize = 7_919;
 const SYMBOL: &str = "ACME";
@@ -134,9 +136,11 @@ fn measure<W: Wire>(
     }
     let secrets = PortSecrets::read(&args.secrets)?;
     let mut sessions = Vec::new();
+    let mut alive_at = Instant::now();
     for number in 1..=args.sessions {
         let credentials = credentials(&secrets, number).map_err(BenchError::file(&args.secrets))?;
         sessions.push(login_when_open(connect, credentials)?);
+        keep_alive(&mut sessions, &mut alive_at)?;
     }
     let mut echoes = Vec::new();
     for port in args.echo_port.into_iter().flat_map(|first| first..first + args.echoes) {
@@ -163,8 +167,22 @@ fn measure<W: Wire>(
         if round > 0 {
             rounds.push(Round { echo, datagram, order });
         }
+        keep_alive(&mut sessions, &mut alive_at)?;
     }
     Ok(Measured { rounds })
+}
+
+fn keep_alive<W: Wire>(
+    sessions: &mut [Session<W>],
+    alive_at: &mut Instant,
+) -> Result<(), BenchError> {
+    if alive_at.elapsed() >= HEARTBEAT_INTERVAL {
+        *alive_at = Instant::now();
+        for session in sessions {
+            session.wire.send(&soup::CLIENT_HEARTBEAT)?;
+        }
+    }
+    Ok(())
 }
 
 /// A node is ready before it has read a long market to its end and opened the day.

@@ -38,8 +38,8 @@ pub(in crate::cli::bench) struct Args {
     /// Echoes, and orders, in a round.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
     samples: u32,
-    /// What carries the bytes; not memif, whose client has no kernel to keep so many connections.
-    #[arg(long, value_enum, default_value_t = BackendArg::ALL[0])]
+    /// What carries the bytes over the veth pair: dpdk or kernel.
+    #[arg(long, value_parser = over_veth, default_value = BackendArg::ALL[0].name())]
     backend: BackendArg,
     /// The device of the DPDK port.
     #[arg(long, default_value = "net_af_packet0,iface=rialto0")]
@@ -50,6 +50,12 @@ pub(in crate::cli::bench) struct Args {
     /// Set inside the lab: where files may be written.
     #[arg(long, hide = true)]
     inside: Option<PathBuf>,
+}
+
+/// Not memif: its client has no kernel to keep so many connections.
+fn over_veth(text: &str) -> Result<BackendArg, String> {
+    let found = BackendArg::ALL.into_iter().find(|backend| backend.name() == text);
+    found.filter(|_| text != "memif").ok_or_else(|| "dpdk or kernel".to_owned())
 }
 
 /// The figures with so many sessions.
@@ -185,6 +191,12 @@ fn table_of(host: &Host, args: &Args, all: &[Figures]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_has_a_kernel_at_the_clients_end_carries_many_sessions() {
+        assert_eq!(over_veth("kernel"), Ok(BackendArg::Kernel));
+        assert!(over_veth("memif").is_err() && over_veth("pigeons").is_err());
+    }
 
     #[test]
     fn a_cost_is_compared_with_that_among_the_first_number_of_sessions() {
