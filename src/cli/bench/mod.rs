@@ -37,6 +37,8 @@ enum Bench {
     StoreReader(store::ReaderArgs),
     /// From an order to its acceptance over the wire, against a raw echo on the same port.
     Wire(wire::Args),
+    /// What an order costs and how long it takes among ever more sessions, against an echo.
+    Sessions(wire::SessionsArgs),
     /// The broker of the wire bench.
     #[command(hide = true)]
     WireClient(wire::ClientArgs),
@@ -134,6 +136,7 @@ pub fn run(args: &Args) -> Result<(), BenchError> {
         Bench::Store(args) => store::run(args),
         Bench::StoreReader(args) => store::run_reader(args),
         Bench::Wire(args) => wire::run(args),
+        Bench::Sessions(args) => wire::run_sessions(args),
         Bench::WireClient(args) => wire::run_client(args),
     }
 }

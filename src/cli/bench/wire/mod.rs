@@ -3,15 +3,18 @@
 //! and over UDP.
 //!
 //! Stack, port, client and moment are the same for both, so their ratio is what the exchange itself
-//! adds. The command runs twice: outside, where it makes the lab, and inside (`inside`).
+//! adds. The command runs twice: outside, where it makes the lab, and inside (`inside`). `sessions` asks
+//! what many sessions make of the same.
 
 mod client;
 mod inside;
 mod report;
+mod sessions;
 
 use std::path::{Path, PathBuf};
 
 pub(super) use client::{Args as ClientArgs, run as run_client};
+pub(super) use sessions::{Args as SessionsArgs, run as run_sessions};
 
 use super::BenchError;
 use super::scratch::Scratch;
@@ -105,12 +108,17 @@ pub(super) fn run(args: &Args) -> Result<(), BenchError> {
     if let Some(scratch) = &args.inside {
         return inside::run(args, scratch);
     }
+    in_lab(|scratch| arguments(args, scratch))
+}
+
+/// Runs this program inside a lab, with the arguments made for a scratch directory.
+fn in_lab(arguments: impl FnOnce(&Path) -> Vec<String>) -> Result<(), BenchError> {
     lab::check()?;
     let name = format!("rialto-bench-{}", std::process::id());
     // Logs in memory, and on disk what a node wants there.
     let [logs, scratch] = [Path::new("/dev/shm"), &std::env::temp_dir()].map(|at| at.join(&name));
     let _made = [Scratch::make(&logs)?, Scratch::make(&scratch)?];
-    let status = lab::run(arguments(args, &scratch))?;
+    let status = lab::run(arguments(&scratch))?;
     if status.success() { Ok(()) } else { Err(BenchError::Inside) }
 }
 
