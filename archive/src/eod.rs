@@ -54,9 +54,8 @@ pub fn archive(
     }
     let walk = |path: &Path, log: &Reader, start: &Start| {
         let walk = Walk::new(path, log, start.clone()).and_then(|walk| {
-            let mut first = Walk::new(path, log, start.clone())?;
-            first.next_frame()?;
-            if first.is_of_the_same_log() { Ok(walk) } else { Err(other_log(path, directory)) }
+            let continues = Walk::new(path, log, start.clone())?.begins_where_another_ended()?;
+            if continues { Ok(walk) } else { Err(other_log(path, directory)) }
         });
         walk.map_err(|error| match error {
             ArchiveError::Store(StoreError::NotCommitted { .. }) => other_log(path, directory),

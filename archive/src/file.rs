@@ -17,6 +17,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
+use rialto::sys::file::drop_cached;
 use sha2::{Digest, Sha256};
 
 use crate::ArchiveError;
@@ -33,8 +34,8 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// Some 60 MiB of orders in memory, and files of 64 Mi rows.
-    pub const USUAL: Self = Self { group_rows: 128 << 10, file_groups: 512 };
+    /// Some 70 MB of orders in memory, and files of 64 Mi rows.
+    pub const USUAL: Self = Self { group_rows: 64 << 10, file_groups: 1 << 10 };
 }
 
 /// Writes the files of a table.
@@ -289,10 +290,12 @@ impl HashingFile {
         Self { file: BufWriter::with_capacity(1 << 20, file), hash: Sha256::new(), bytes: 0 }
     }
 
-    /// Makes it durable: its size and hash.
+    /// Makes it durable, and lets the page cache go, so that whoever reads it next reads the disk: its size
+    /// and hash.
     fn sync(self) -> io::Result<(u64, String)> {
         let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()?;
+        drop_cached(&file)?;
         Ok((self.bytes, hexadecimal(&self.hash.finalize())))
     }
 }

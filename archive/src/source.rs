@@ -90,10 +90,14 @@ impl Walk {
         Ok(Some(frame))
     }
 
-    /// Whether the first frame is the one that an earlier archive ends with, as far as that is known.
-    pub(crate) fn is_of_the_same_log(&self) -> bool {
-        let is_first = self.first.is_some_and(|(start, _)| start == self.last.0);
-        !is_first || self.start.hash.as_ref().is_none_or(|hash| *hash == hash_text(self.last.1))
+    /// Goes over the first frame: whether it is the one that an earlier archive ends with.
+    ///
+    /// # Errors
+    /// As [`Walk::next_frame`].
+    pub(crate) fn begins_where_another_ended(mut self) -> Result<bool, ArchiveError> {
+        let Some(expected) = self.start.hash.clone() else { return Ok(true) };
+        let is_there = self.next_frame()?.is_some();
+        Ok(is_there && hash_text(self.last.1) == expected)
     }
 
     /// What was walked over, up to `last_sequence` in the last frame.
