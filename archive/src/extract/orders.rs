@@ -204,7 +204,28 @@ impl Extractor {
                 trade_now: character(replace.trade_now),
                 ..row
             },
-            other => {
+            other @ (Command::TermStart(_)
+            | Command::DayStart(_)
+            | Command::DayEnd(_)
+            | Command::Tick(_)
+            | Command::VenueLimits(_)
+            | Command::CurrencyDefine(_)
+            | Command::FirmDefine(_)
+            | Command::PortDefine(_)
+            | Command::AccountOpen(_)
+            | Command::AccountUpdate(_)
+            | Command::Transfer(_)
+            | Command::InstrumentDefine(_)
+            | Command::Fee(_)
+            | Command::RiskLimit(_)
+            | Command::Calendar(_)
+            | Command::PriceBand(_)
+            | Command::PortUp(_)
+            | Command::PortDown(_)
+            | Command::Cancel(_)
+            | Command::Halt(_)
+            | Command::Resume(_)
+            | Command::SetPhase(_)) => {
                 return Err(Refused::Event(format!("a rejected order is no order: {other:?}")));
             }
         };
