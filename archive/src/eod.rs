@@ -27,12 +27,12 @@ pub enum Outcome {
     WasArchived(Verified),
 }
 
-/// Archives in `directory` every day that has ended of the logs below `logs`, and says what became of each. If
-/// all are archived, verifies the last.
+/// Archives in `directory` every day that has ended of the logs below `logs`, and says what became of
+/// each. If all are archived, verifies the last.
 ///
 /// # Errors
-/// [`ArchiveError::DayOpen`] if the next day has not ended, whatever was archived before; else what the log, the
-/// archives there are, or the disk do not allow. What was being written is removed.
+/// [`ArchiveError::DayOpen`] if the next day has not ended, whatever was archived before; else what the
+/// log, the archives there are, or the disk do not allow. What was being written is removed.
 pub fn archive(
     logs: &Path,
     directory: &Path,

@@ -14,7 +14,7 @@ table! {
         command: i64,
         /// When the gateway took that command from the wire; 0 = it came from no wire.
         receive_time: Time = "ns",
-        /// What became of the order: see below.
+        /// What became of the order: see above.
         action: Text,
         /// The exchange's number of the order; 0 = it was rejected.
         order: i64,

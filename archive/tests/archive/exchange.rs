@@ -1,5 +1,5 @@
-//! An exchange: a real engine with both logs in the event store, and a market of two currencies with prices of
-//! three scales. Time is what the test says.
+//! An exchange: a real engine with both logs in the event store, and a market of two currencies with
+//! prices of three scales. Time is what the test says.
 
 use std::collections::BTreeMap;
 use std::path::Path;
