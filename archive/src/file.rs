@@ -164,13 +164,17 @@ fn properties<R: Row>() -> WriterPropertiesPtr {
         .set_offset_index_disabled(true)
         .set_key_value_metadata(Some(units.collect()));
     for column in R::COLUMNS {
-        if column.kind != ColumnKind::Text {
+        let path = ColumnPath::new(vec![column.name.to_owned()]);
+        builder = match column.kind {
             // Sequences and times rise by little; and what is the same in all rows takes next to nothing.
-            let path = ColumnPath::new(vec![column.name.to_owned()]);
-            builder = builder
+            ColumnKind::Integer | ColumnKind::Time => builder
                 .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
-        }
+                .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
+            // Its least and greatest would help nobody find a row, and cost two comparisons a value.
+            ColumnKind::Text => {
+                builder.set_column_statistics_enabled(path, EnabledStatistics::None)
+            }
+        };
     }
     Arc::new(builder.build())
 }
