@@ -247,6 +247,11 @@ fn show(message: &[u8], decimals: u8) -> String {
             let (original, order, shares) = (m.original, m.order_ref, m.shares);
             (m.header, format!("replace   order {original} by {order} {shares} at {at}"))
         }
+        Ok(Message::Trade(m)) => {
+            let (shares, symbol, number) = (m.shares, m.symbol, m.match_number);
+            let at = price(m.price.get());
+            (m.header, format!("trade     {shares} {symbol} at {at} match {number}"))
+        }
         Ok(Message::OrderExecutedWithPrice(m)) => {
             let at = price(m.price.get());
             let (order, shares, number) = (m.order_ref, m.shares, m.match_number);

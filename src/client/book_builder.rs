@@ -61,9 +61,11 @@ impl BookBuilder {
             Ok(Message::OrderExecutedWithPrice(m)) => {
                 self.reduce(m.header.locate.get(), m.order_ref.get(), m.shares.get())
             }
+            // What was hidden is in no book.
             Ok(
                 Message::SystemEvent(_)
                 | Message::TradingAction(_)
+                | Message::Trade(_)
                 | Message::CrossTrade(_)
                 | Message::Imbalance(_),
             ) => true,

@@ -1,8 +1,10 @@
 //! Crossing: an auction's fills, all at one price, and what it would come to before it takes place.
 //!
-//! Orders trade in the order of price and time, those without a limit before all others; each fill settles
-//! like one in continuous trading. An auction is one step: each fill ends an order or the auction, so that
-//! there are at most as many as the instrument has orders resting, which the firms' limits bound.
+//! Orders trade in the order of price and time, those without a limit before all others, hidden ones
+//! behind all others of their price, reserve orders with all they have; each fill settles like one in
+//! continuous trading. The feed hears of shares that it showed; of the others the Cross Trade tells. An
+//! auction is one step: each fill ends an order or the auction, so that there are at most as many as the
+//! instrument has orders resting, which the firms' limits bound.
 //!
 //! Both sides waited, so both pay the maker's rate, or are paid it: it is what a resting order holds for.
 //! Orders of one owner do trade with each other: the price is everyone's, not one order's of the two.
@@ -10,6 +12,7 @@
 //! Orders without a limit trade only within the collars; if the price would be beyond, they are canceled
 //! first, and the others have the auction to themselves.
 
+use super::display::Cut;
 use super::events::{Outlet, Route};
 use super::trading::value;
 use super::{Engine, header_of};
@@ -131,6 +134,7 @@ impl Engine {
             seller_fee,
             fee_cash,
         });
+        let (bid_cut, ask_cut) = (Cut::of(&bid, quantity), Cut::of(&ask, quantity));
         self.manager.orders.get_mut(buyer).fee = buyer_meter;
         self.manager.orders.get_mut(seller).fee = seller_meter;
         let bought = Executed {
@@ -141,8 +145,10 @@ impl Engine {
             price,
             notional: paid,
             fee: buyer_fee,
+            shown_as: bid_cut.shown_as,
             user_ref_num: of_buyer.user_ref_num,
             quantity,
+            shown: bid_cut.shown,
             leaves: self.execute(buyer, quantity),
             account: of_buyer.account,
             group_id: of_buyer.group_id,
@@ -150,12 +156,14 @@ impl Engine {
             user_ref_idx: of_buyer.user_ref_idx,
             side: of_buyer.side.byte(),
             liquidity: cross.liquidity().byte(),
-            reserved: [0; 17],
+            reserved: [0; 5],
         };
         let sold = Executed {
             order: of_seller.order,
             contra: of_buyer.order,
             fee: seller_fee,
+            shown_as: ask_cut.shown_as,
+            shown: ask_cut.shown,
             user_ref_num: of_seller.user_ref_num,
             leaves: self.execute(seller, quantity),
             account: of_seller.account,
@@ -164,8 +172,8 @@ impl Engine {
             side: of_seller.side.byte(),
             ..bought
         };
-        self.events.emit(route_of(&of_buyer), &bought, out);
-        self.events.emit(route_of(&of_seller), &sold, out);
+        self.events.emit(route_of(&of_buyer, &bid_cut), &bought, out);
+        self.events.emit(route_of(&of_seller, &ask_cut), &sold, out);
         quantity
     }
 
@@ -174,7 +182,7 @@ impl Engine {
         self.manager.orders.get_mut(handle).executed.0 += quantity.0;
         let leaves = self.books.reduce(handle, quantity);
         if leaves.is_zero() {
-            self.manager.close_order(handle);
+            self.close_order(handle);
         }
         leaves
     }
@@ -189,8 +197,8 @@ pub(super) const fn section_of(cross: Cross) -> Section {
     }
 }
 
-fn route_of(order: &OpenOrder) -> Route {
-    Route::order_entry(order.port, order.firm).and_feed(order.is_shown())
+fn route_of(order: &OpenOrder, cut: &Cut) -> Route {
+    Route::order_entry(order.port, order.firm).and_feed(!cut.shown.is_zero())
 }
 
 const fn direction(imbalance: i64) -> u8 {

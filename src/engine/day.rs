@@ -72,7 +72,7 @@ impl Engine {
         for number in 1..=self.manager.ports.len() {
             let port = self.manager.ports.get(number).expect("numbers are dense");
             if port.is_of_the_day() {
-                self.grace.disarm(number);
+                self.deadlines.grace.disarm(number);
                 self.end_session(PortId(number), DownReason::EndOfSession, out);
             }
         }

@@ -3,6 +3,7 @@
 //! It is the only place that counts outbound messages. Cuts follow the commands and the size of what
 //! they cause, never timing, so every node writes the same frames.
 
+use crate::order_manager::FILLS_MAX;
 use crate::sys::prefault::{prefaulted, prefaulted_room};
 use crate::types::command::VenueLimits;
 use crate::types::event::EventHeader;
@@ -121,11 +122,13 @@ impl EventWriter {
     /// At the start of an empty event log, for a venue of these limits.
     ///
     /// A stream is full when its numbers suffice for the worst that can still come: a command that
-    /// fills every resting order, on both sides, or moves every instrument, and the cancels that close
-    /// the port or the firm.
+    /// fills every resting order in an auction, on both sides, or moves every instrument, an order that
+    /// meets as many others as one may, told on both sides with what each shows next, and the cancels
+    /// that close the port or the firm.
     pub(super) fn new(limits: &VenueLimits) -> Self {
         let moves = u64::from(limits.ports) + u64::from(limits.instruments);
-        let reserve = 4 * u64::from(limits.orders) + moves + 1_024;
+        let fills = 3 * FILLS_MAX as u64;
+        let reserve = 4 * u64::from(limits.orders) + moves + fills + 1_024;
         let reserve = u32::try_from(reserve).expect("OrderManager::new bounds orders and ports");
         // Their numbers begin with 1.
         let (ports, firms) = (limits.ports as usize + 1, usize::from(limits.firms) + 1);

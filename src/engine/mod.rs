@@ -5,15 +5,22 @@
 
 mod administration;
 mod agent;
+mod bands;
 mod calendar;
+mod canceling;
 mod crossing;
 mod day;
 mod definitions;
+mod display;
+mod due;
 mod error;
 mod events;
+mod executing;
 mod memory;
+mod modifying;
 mod phases;
 mod replacing;
+mod requests;
 mod risk;
 mod self_match;
 mod sessions;
@@ -25,9 +32,9 @@ pub use day::DAY_LENGTH_MAX;
 pub use error::{ApplyError, CommandError};
 pub use memory::{CommandFrames, FrameList, MEMORY_SEGMENT_BYTES};
 
+use self::due::Deadlines;
 use self::events::{EventWriter, FirstError, Outlet, Route};
 use self::phases::Phases;
-use self::timers::TimerQueue;
 use crate::counters::counter_set;
 use crate::matching::Books;
 use crate::order_manager::OrderManager;
@@ -35,8 +42,8 @@ pub use crate::order_manager::{Capacity, IndexSeed};
 use crate::types::command::{Command, CommandKind, VenueLimits};
 use crate::types::event::{EventHeader, TimePassed};
 use crate::types::{
-    Cause, FrameChain, FrameHeader, FrameSink, InstrumentId, Line, Nanos, PortId, Record,
-    RecordError, SessionId, split_record,
+    Cause, FrameChain, FrameHeader, FrameSink, InstrumentId, Line, Nanos, Record, RecordError,
+    SessionId, split_record,
 };
 
 /// The deterministic core of the exchange: commands in, events out.
@@ -167,8 +174,7 @@ pub struct Engine {
     manager: OrderManager,
     books: Books,
     events: EventWriter,
-    /// Disconnect grace, by port.
-    grace: TimerQueue,
+    deadlines: Deadlines,
     /// The calendar, and auctions.
     phases: Phases,
     /// What it was made for.
@@ -205,16 +211,18 @@ counter_set! {
         commands,
         /// Commands of a session that is over.
         stale_epochs,
-        /// Orders and replaces whose user reference number was used before: retransmissions.
+        /// Orders, replaces and requests whose user reference number was used before: retransmissions.
         duplicate_orders,
         /// Cancels of what is not open, or that would take nothing.
         idle_cancels,
-        /// Cancels whose form is wrong.
+        /// Cancels, modifies and queries whose form is wrong.
         malformed_cancels,
         /// Cancels of orders that are final.
         late_cancels,
         /// Replaces of what is not open.
         idle_replaces,
+        /// Modifies of what is not open, or that may or would change nothing.
+        idle_modifies,
         /// Logins to ports that do not exist, that need an open day, or whose stream is full.
         refused_logins,
         /// Commands of a port that may not give them.
@@ -235,7 +243,7 @@ impl Engine {
             manager: OrderManager::new(&capacity, seed),
             books: Books::new(orders, instruments),
             events: EventWriter::new(limits),
-            grace: TimerQueue::new(ports),
+            deadlines: Deadlines::new(ports, orders),
             phases: Phases::new(instruments),
             day: None,
             last_day: (0, 0),
@@ -359,23 +367,7 @@ impl Engine {
         {
             self.postpone_graces(start);
         }
-        self.fire_timers(out);
-    }
-
-    /// Fires what is due, in the order of the deadlines; of equal ones, the phases' first.
-    fn fire_timers(&mut self, out: &mut dyn Outlet) {
-        loop {
-            let (phase, grace) = (self.phases.timers.next(), self.grace.next());
-            if phase <= grace
-                && let Some(timer) = self.phases.timers.pop_due(self.now)
-            {
-                self.fire_phase_timer(timer, out);
-            } else if let Some(port) = self.grace.pop_due(self.now) {
-                self.end_grace(PortId(port), out);
-            } else {
-                return;
-            }
-        }
+        self.fire_due(out);
     }
 
     fn apply_command(&mut self, command: Command<'_>, out: &mut dyn Outlet) {
@@ -384,6 +376,11 @@ impl Engine {
             Command::NewOrder(c) => self.new_order(c, out),
             Command::Cancel(c) => self.cancel(c, out),
             Command::Replace(c) => self.replace(c, out),
+            Command::Modify(c) => self.modify(c, out),
+            Command::MassCancel(c) => self.mass_cancel(c, out),
+            Command::DisableEntry(c) => self.disable_entry(c, out),
+            Command::EnableEntry(c) => self.enable_entry(c, out),
+            Command::AccountQuery(c) => self.answer_query(c, out),
             Command::PortUp(c) => self.port_up(c, out),
             Command::PortDown(c) => self.port_down(c, out),
             Command::TermStart(c) => self.term_start(c, out),

@@ -18,13 +18,14 @@
 //! The quantity counts the shares executed of the whole chain of replaced orders. Instrument, side and
 //! account are the original's; a Replace that names another side is refused.
 
+use super::display::Cut;
 use super::events::{Outlet, Route};
 use super::trading::Arrival;
 use super::{Engine, header_of};
 use crate::order_manager::{Admission, OpenOrder};
 use crate::types::command::{NewOrder, Replace};
 use crate::types::event::{EventHeader, Rejected, Replaced};
-use crate::types::{CancelReason, OrderRef, Quantity, RejectReason};
+use crate::types::{CancelReason, OrderRef, RejectReason};
 
 impl Engine {
     /// Replaces an order, by the rules above.
@@ -60,13 +61,13 @@ impl Engine {
         }
 
         let open = self.books.order(handle).open;
-        self.withdraw(handle, open);
+        let cut = self.withdraw(handle, open);
         match self.manager.admit_successor(replace, &original) {
             Some((order, admission)) => {
-                self.enter_successor(replace, &original, &order, &admission, out);
+                self.enter_successor(replace, (&original, &cut), &order, &admission, out);
             }
             None => {
-                self.tell_canceled(&original, (open, Quantity::ZERO), CancelReason::User, out);
+                self.tell_canceled(&original, &cut, CancelReason::User, out);
             }
         }
     }
@@ -74,7 +75,7 @@ impl Engine {
     fn enter_successor(
         &mut self,
         replace: &Replace,
-        original: &OpenOrder,
+        (original, cut): (&OpenOrder, &Cut),
         order: &NewOrder,
         admission: &Admission,
         out: &mut dyn Outlet,
@@ -84,9 +85,9 @@ impl Engine {
         assert!(is_new, "number {} was used before", replace.user_ref_num);
 
         let arrival = self.arrival(order, admission);
-        // If the original was in the feed, then whatever becomes of its successor, the feed is told.
-        let route = Route::order_entry(original.port, original.firm).and_feed(original.is_shown());
-        let replaced = replaced(replace, original, order, admission, arrival);
+        let replaced = replaced(replace, (original, cut), order, admission, arrival);
+        let is_seen = !replaced.original_shown_as.is_none() || !replaced.shown.is_zero();
+        let route = Route::order_entry(original.port, original.firm).and_feed(is_seen);
         let reference = OrderRef(self.events.emit(route, &replaced, out));
         self.trade(order, admission, arrival, reference, out);
     }
@@ -106,7 +107,7 @@ fn rejected(replace: &Replace, reason: RejectReason) -> Rejected {
 
 fn replaced(
     replace: &Replace,
-    original: &OpenOrder,
+    (original, cut): (&OpenOrder, &Cut),
     order: &NewOrder,
     admission: &Admission,
     arrival: Arrival,
@@ -114,6 +115,7 @@ fn replaced(
     Replaced {
         header: header_of::<Replaced>(admission.instrument),
         original: original.order,
+        original_shown_as: cut.shown_as,
         price: order.price,
         discretion_price: order.discretion_price,
         symbol: order.symbol,
@@ -121,6 +123,7 @@ fn replaced(
         user_ref_num: order.user_ref_num,
         quantity: order.quantity,
         executed: admission.executed,
+        shown: arrival.shown_of(order),
         min_quantity: order.min_quantity,
         max_floor: order.max_floor,
         expire_time_s: order.expire_time_s,
@@ -146,6 +149,6 @@ fn replaced(
         discretion_price_type: order.discretion_price_type,
         trade_now: order.trade_now,
         rests: u8::from(arrival == Arrival::Rests),
-        reserved: [0; 41],
+        reserved: [0; 29],
     }
 }

@@ -5,11 +5,12 @@
 
 use super::Engine;
 use super::events::{Outlet, Owner, Route};
-use crate::order_manager::{Account, Port};
+use crate::order_manager::{Account, OpenOrder, Port};
 use crate::types::command::{PortDown, PortUp, TermStart};
 use crate::types::event::{EventHeader, PortWentDown, PortWentUp, TermStarted};
 use crate::types::{
-    CancelReason, DisconnectPolicy, DownReason, Epoch, Nanos, OrderHandle, PortId, PortKind,
+    CancelReason, DisconnectPolicy, DownReason, Epoch, FirmId, Nanos, OrderHandle, Phase, PortId,
+    PortKind,
 };
 
 impl Engine {
@@ -36,9 +37,9 @@ impl Engine {
     /// is as long as that of a session which the term's start ends.
     pub(super) fn postpone_graces(&mut self, start: &TermStart) {
         for port in self.manager.ports.rows() {
-            if self.grace.is_armed(port.id.0) {
+            if self.deadlines.grace.is_armed(port.id.0) {
                 let deadline = self.now.after(grace(port, start.term_grace_ms));
-                self.grace.arm(port.id.0, deadline);
+                self.deadlines.grace.arm(port.id.0, deadline);
             }
         }
     }
@@ -57,7 +58,7 @@ impl Engine {
             return;
         }
         self.end_session(id, DownReason::Replaced, out);
-        self.grace.disarm(id.0);
+        self.deadlines.grace.disarm(id.0);
         let port = self.manager.ports.get_mut(id.0).expect("found above");
         port.epoch = Epoch(self.sequence);
         let last = match port.kind {
@@ -99,7 +100,7 @@ impl Engine {
         }
         let port = self.manager.ports.get(id.0).expect("it had a session");
         if port.kind == PortKind::OrderEntry && port.disconnect == DisconnectPolicy::Cancel {
-            self.grace.arm(id.0, self.now.after(grace(port, least_ms)));
+            self.deadlines.grace.arm(id.0, self.now.after(grace(port, least_ms)));
         }
     }
 
@@ -117,7 +118,7 @@ impl Engine {
                 let (id, firm) = (port.id, port.firm);
                 if owner == Owner::Port(id) || owner == Owner::Firm(firm) {
                     self.cancel_orders(id, CancelReason::System, out);
-                    self.grace.disarm(number);
+                    self.deadlines.grace.disarm(number);
                     self.end_session(id, DownReason::EndOfSession, out);
                 }
             }
@@ -137,6 +138,23 @@ impl Engine {
     /// looks at are its firm's open orders, and the firm's limit bounds those.
     pub(super) fn cancel_orders_of_account(&mut self, account: u32, out: &mut dyn Outlet) {
         let &Account { id, firm, .. } = self.manager.accounts.get(account).expect("it exists");
+        self.cancel_orders_of_firm(
+            firm,
+            CancelReason::Regulatory,
+            |order, _| order.account == id,
+            out,
+        );
+    }
+
+    /// Cancels those of a firm's orders that match in the phase of their instrument, port by port, the
+    /// oldest of each first.
+    pub(super) fn cancel_orders_of_firm(
+        &mut self,
+        firm: FirmId,
+        reason: CancelReason,
+        matches: impl Fn(&OpenOrder, Phase) -> bool,
+        out: &mut dyn Outlet,
+    ) {
         for number in 1..=self.manager.ports.len() {
             let port = self.manager.ports.get(number).expect("numbers are dense");
             let mut next = if port.firm == firm { port.oldest } else { OrderHandle::NONE };
@@ -144,8 +162,8 @@ impl Engine {
                 let handle = next;
                 let order = self.manager.orders.get(handle);
                 next = order.younger;
-                if order.account == id {
-                    self.cancel_rest(handle, CancelReason::Regulatory, out);
+                if matches(order, self.trading_of(order.instrument).phase) {
+                    self.cancel_rest(handle, reason, out);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Timers: a heap of deadlines by (deadline, id), where each id has at most one.
+//! Timers: a heap of deadlines by (deadline, rank, id), where each id has at most one.
 //!
 //! Reads no clock: the engine asks what is due at the log time it has reached. Never allocates after it
 //! is made.
@@ -9,7 +9,7 @@ use crate::types::Nanos;
 /// Deadlines of dense ids.
 #[derive(Debug)]
 pub(super) struct TimerQueue {
-    heap: Vec<(Nanos, u32)>,
+    heap: Vec<(Nanos, u64, u32)>,
     /// By id: its place in the heap, or [`UNARMED`].
     places: Vec<u32>,
 }
@@ -20,13 +20,18 @@ impl TimerQueue {
     /// Room for the ids up to `max`.
     pub(super) fn new(max: u32) -> Self {
         let ids = max as usize + 1;
-        Self { heap: prefaulted_room((Nanos::ZERO, 0), ids), places: prefaulted(UNARMED, ids) }
+        Self { heap: prefaulted_room((Nanos::ZERO, 0, 0), ids), places: prefaulted(UNARMED, ids) }
     }
 
     /// Sets the deadline of `id`, in place of the one it had.
     pub(super) fn arm(&mut self, id: u32, deadline: Nanos) {
+        self.arm_ranked(id, id.into(), deadline);
+    }
+
+    /// The same for an id whose number means nothing: of one deadline, the lowest rank is first.
+    pub(super) fn arm_ranked(&mut self, id: u32, rank: u64, deadline: Nanos) {
         self.disarm(id);
-        self.heap.push((deadline, id));
+        self.heap.push((deadline, rank, id));
         self.rise(self.heap.len() - 1);
     }
 
@@ -44,12 +49,12 @@ impl TimerQueue {
 
     /// The first deadline, [`Nanos::MAX`] if there is none.
     pub(super) fn next(&self) -> Nanos {
-        self.heap.first().map_or(Nanos::MAX, |&(deadline, _)| deadline)
+        self.heap.first().map_or(Nanos::MAX, |&(deadline, ..)| deadline)
     }
 
     /// Takes the id whose deadline is first, if it is due at `now`.
     pub(super) fn pop_due(&mut self, now: Nanos) -> Option<u32> {
-        let &(deadline, id) = self.heap.first()?;
+        let &(deadline, _, id) = self.heap.first()?;
         if deadline > now {
             return None;
         }
@@ -58,7 +63,7 @@ impl TimerQueue {
     }
 
     fn remove(&mut self, place: usize) {
-        let (_, id) = self.heap.swap_remove(place);
+        let (.., id) = self.heap.swap_remove(place);
         self.places[id as usize] = UNARMED;
         if place < self.heap.len() {
             // What came from the end may belong above or below.
@@ -96,7 +101,7 @@ impl TimerQueue {
     }
 
     fn note(&mut self, place: usize) {
-        let (_, id) = self.heap[place];
+        let (.., id) = self.heap[place];
         self.places[id as usize] = u32::try_from(place).expect("fewer than the ids");
     }
 }
@@ -111,30 +116,33 @@ mod tests {
 
     proptest! {
         #[test]
-        fn timers_fire_in_the_order_of_deadline_and_id(
+        fn timers_fire_in_the_order_of_deadline_rank_and_id(
             operations in prop::collection::vec((0_u32..12, 0_u64..20, 0_u8..3), 1..200),
         ) {
             let mut queue = TimerQueue::new(12);
-            let mut model = BTreeSet::new();
+            let mut model: BTreeSet<(Nanos, u64, u32)> = BTreeSet::new();
             for (id, time, operation) in operations {
                 match operation {
                     0 => {
-                        model.retain(|&(_, other)| other != id);
-                        model.insert((Nanos(time), id));
-                        queue.arm(id, Nanos(time));
+                        let rank = u64::from(id % 5);
+                        model.retain(|&(.., other)| other != id);
+                        model.insert((Nanos(time), rank, id));
+                        queue.arm_ranked(id, rank, Nanos(time));
                     }
                     1 => {
-                        model.retain(|&(_, other)| other != id);
+                        model.retain(|&(.., other)| other != id);
                         queue.disarm(id);
                     }
                     _ => {
-                        let armed = model.iter().any(|&(_, other)| other == id);
+                        let armed = model.iter().any(|&(.., other)| other == id);
                         prop_assert_eq!(queue.is_armed(id), armed);
-                        let due = model.first().copied().filter(|&(at, _)| at <= Nanos(time));
+                        let first = model.first().map_or(Nanos::MAX, |&(at, ..)| at);
+                        prop_assert_eq!(queue.next(), first);
+                        let due = model.first().copied().filter(|&(at, ..)| at <= Nanos(time));
                         if let Some(first) = due {
                             model.remove(&first);
                         }
-                        prop_assert_eq!(queue.pop_due(Nanos(time)), due.map(|(_, id)| id));
+                        prop_assert_eq!(queue.pop_due(Nanos(time)), due.map(|(.., id)| id));
                     }
                 }
             }

@@ -1,21 +1,20 @@
-//! Trading: a new order through checks, hold, matching and settlement; and cancels.
+//! Trading: a new order through checks and hold to the orders it meets, and to its place in a book.
 //!
-//! Orders of one price trade in the order of their commands, at the resting order's price. An order that
-//! has met [`FILLS_MAX`] others and would meet more is canceled there and then: it may not rest, and it
-//! may not keep everyone waiting.
+//! An order that has met [`FILLS_MAX`](crate::order_manager::FILLS_MAX) others and would meet more is
+//! canceled there and then: it may not rest, and it may not keep everyone waiting.
 
 use super::crossing::section_of;
+use super::display::{display_of, shown_of};
 use super::events::{Outlet, Route};
+use super::executing::{Course, Filling};
 use super::{Engine, header_of};
-use crate::matching::{BookSide, Fill, Incoming, OrderView, Section};
-use crate::order_manager::{Admission, FILLS_MAX, FeeMeter, OpenOrder, Rest, Settlement, cross_of};
-use crate::types::command::{Cancel, CommandHeader, NewOrder};
-use crate::types::event::{
-    Accepted, CancelRejected, Canceled, EventHeader, Executed, Rejected, Rested,
-};
+use crate::matching::{Incoming, Section};
+use crate::order_manager::{Admission, FeeMeter, OpenOrder, Rest, cross_of};
+use crate::types::command::{CommandHeader, NewOrder};
+use crate::types::event::{Accepted, Canceled, EventHeader, Rejected, Rested};
 use crate::types::{
-    CancelReason, InstrumentId, Liquidity, MatchNumber, OrderHandle, OrderRef, OrderState, Phase,
-    PortKind, Price, Quantity, notional,
+    CancelReason, InstrumentId, OrderHandle, OrderRef, OrderState, Phase, PortKind, Price,
+    Quantity, notional,
 };
 
 /// What becomes of an order as it arrives.
@@ -25,30 +24,10 @@ pub(super) enum Arrival {
     Rests,
     /// It meets an order of the other side.
     Trades,
-    /// It meets nothing and may not rest.
+    /// It meets nothing, or less than it asks for, and may not rest.
     Dies,
-}
-
-/// What an order has come to while it comes.
-#[derive(Debug)]
-struct Course {
-    /// Shares executed, those of the orders it replaced included.
-    executed: Quantity,
-    /// What it owes.
-    fee: FeeMeter,
-    /// What it holds for that.
-    fee_hold: i64,
-}
-
-/// How an order's fills ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Filling {
-    /// It is filled, or meets nothing more.
-    Done,
-    /// It has met as many as it may.
-    TooMany,
-    /// The next price is too far from the last before it came.
-    OutOfBand,
+    /// It meets an order of the other side and may not take.
+    WouldTake,
 }
 
 impl Engine {
@@ -74,41 +53,6 @@ impl Engine {
         }
     }
 
-    /// Cancels an order or takes shares from it. Superfluous cancels are met with silence, and so is
-    /// one that would leave part of a lot, or whose form is wrong: what it asks for is not known.
-    pub(super) fn cancel(&mut self, cancel: &Cancel, out: &mut dyn Outlet) {
-        if !self.may_trade(&cancel.header) {
-            return;
-        }
-        if cancel.header.form_error != 0 {
-            self.counters.malformed_cancels += 1;
-            return;
-        }
-        let found =
-            self.manager.orders.find(cancel.header.port, cancel.user_ref_idx, cancel.user_ref_num);
-        let decrement = found.and_then(|handle| self.decrement(handle, cancel.quantity));
-        let (Some(handle), Some(decrement)) = (found, decrement) else {
-            self.counters.idle_cancels += 1;
-            return;
-        };
-        if self.is_final(handle) {
-            self.reject_cancel(handle, out);
-            return;
-        }
-        self.take_shares(handle, decrement, CancelReason::User, out);
-    }
-
-    /// Cancels what is left of a resting order.
-    pub(super) fn cancel_rest(
-        &mut self,
-        handle: OrderHandle,
-        reason: CancelReason,
-        out: &mut dyn Outlet,
-    ) {
-        let open = self.books.order(handle).open;
-        self.take_shares(handle, open, reason, out);
-    }
-
     /// Whether the command comes from the session of an order entry port.
     pub(super) fn may_trade(&mut self, header: &CommandHeader) -> bool {
         let Some(port) = self.manager.session(header.port, header.epoch) else {
@@ -122,34 +66,26 @@ impl Engine {
         true
     }
 
-    /// The shares to take so that `intended` is the order's total size, executed shares included; all
-    /// that is left if that is less than what was executed. `None` if it would take nothing.
-    fn decrement(&self, handle: OrderHandle, intended: Quantity) -> Option<Quantity> {
-        let open = self.books.order(handle).open;
-        let &OpenOrder { executed, instrument, .. } = self.manager.orders.get(handle);
-        let leaves = intended.0.saturating_sub(executed.0);
-        let instrument = self.manager.instruments.get(instrument.0.into()).expect("it trades");
-        (leaves < open.0 && leaves.is_multiple_of(instrument.lot_size))
-            .then(|| Quantity(open.0 - leaves))
-    }
-
     fn enter(&mut self, order: &NewOrder, admission: &Admission, out: &mut dyn Outlet) {
         let arrival = self.arrival(order, admission);
         let route = Route::order_entry(order.header.port, admission.firm);
-        let route = route.and_feed(arrival == Arrival::Rests && cross_of(order).is_none());
-        let accepted = accepted(order, admission, arrival.order_state());
+        let shown = arrival.shown_of(order);
+        let route = route.and_feed(!shown.is_zero());
+        let accepted = accepted(order, admission, arrival.order_state(), shown);
         let reference = OrderRef(self.events.emit(route, &accepted, out));
         self.trade(order, admission, arrival, reference, out);
     }
 
     /// What becomes of an order that was admitted.
     pub(super) fn arrival(&self, order: &NewOrder, admission: &Admission) -> Arrival {
-        let &Admission { instrument, side, immediate, .. } = admission;
+        let &Admission { instrument, side, limit, immediate, .. } = admission;
         let trades = self.trading_of(instrument).phase == Phase::Continuous;
         if !trades || cross_of(order).is_some() {
             return Arrival::Rests;
         }
-        match (self.books.crosses(instrument, side.into(), order.price), immediate) {
+        match (self.books.crosses(instrument, side.into(), limit), immediate) {
+            (true, _) if order.post_only == b'P' => Arrival::WouldTake,
+            (true, true) if !self.offers_enough(order, admission) => Arrival::Dies,
             (true, _) => Arrival::Trades,
             (false, false) => Arrival::Rests,
             (false, true) => Arrival::Dies,
@@ -165,16 +101,22 @@ impl Engine {
         reference: OrderRef,
         out: &mut dyn Outlet,
     ) {
-        if arrival == Arrival::Dies {
-            return;
+        match arrival {
+            Arrival::Dies => return,
+            Arrival::WouldTake => {
+                let rest = (reference, order.quantity);
+                return self.tell_dropped(order, admission, rest, CancelReason::PostOnly, out);
+            }
+            Arrival::Rests | Arrival::Trades => {}
         }
         let &Admission { instrument, side, immediate, .. } = admission;
         self.manager.commit(admission, order.quantity);
         let mut incoming = Incoming {
             order: reference,
             side: side.into(),
-            price: order.price,
+            price: admission.limit,
             open: order.quantity,
+            display: display_of(order),
         };
         let mut course = Course {
             executed: admission.executed,
@@ -183,12 +125,11 @@ impl Engine {
         };
         let ended = match arrival {
             Arrival::Trades => self.fill(order, admission, &mut incoming, &mut course, out),
-            Arrival::Rests | Arrival::Dies => Filling::Done,
+            Arrival::Rests | Arrival::Dies | Arrival::WouldTake => Filling::Done,
         };
         let rests = !(incoming.open.is_zero() || ended == Filling::TooMany || immediate);
         let kept = if rests && side.is_buy() {
-            let worth = self.trading_of(instrument).worth(incoming.price);
-            let left = value(worth, incoming.open, admission.scale);
+            let left = value(admission.worth, incoming.open, admission.scale);
             FeeMeter::new(admission.rates.maker).hold(left)
         } else {
             0
@@ -212,65 +153,19 @@ impl Engine {
         let handle = self.rest(order, instrument, &incoming);
         let open = open_order(order, admission, incoming.order, course.executed);
         self.manager.open_order(handle, open);
-        if arrival == Arrival::Trades {
+        self.arm_expiry(handle, incoming.order, order.expire_time_s);
+        let shown = shown_of(order, incoming.open);
+        if arrival == Arrival::Trades && !shown.is_zero() {
             let rested = Rested {
                 header: header_of::<Rested>(instrument),
                 order: incoming.order,
                 price: incoming.price,
-                quantity: incoming.open,
+                quantity: shown,
                 side: order.side,
                 reserved: [0; 3],
             };
             self.events.emit(Route::FEED, &rested, out);
         }
-    }
-
-    /// Trades an order with those it meets.
-    fn fill(
-        &mut self,
-        order: &NewOrder,
-        admission: &Admission,
-        incoming: &mut Incoming,
-        course: &mut Course,
-        out: &mut dyn Outlet,
-    ) -> Filling {
-        let instrument = admission.instrument;
-        // The prices of this order's own fills move the band for the next order, not for itself.
-        let band = self.trading_of(instrument).band();
-        for _ in 0..FILLS_MAX {
-            if let Some(rule) = admission.self_match
-                && self.prevent_self_match(rule, order, admission, incoming, out)
-            {
-                continue;
-            }
-            if band.is_some_and(|band| self.leaves_band(instrument, incoming, band)) {
-                return Filling::OutOfBand;
-            }
-            let Some(fill) = self.books.next_fill(instrument, incoming) else {
-                return Filling::Done;
-            };
-            self.settle(order, admission, incoming, &fill, course, out);
-            self.trade_at(instrument, fill.price);
-        }
-        if self.books.crosses(instrument, incoming.side, incoming.price) {
-            Filling::TooMany
-        } else {
-            Filling::Done
-        }
-    }
-
-    /// Whether the next fill of an order, if it meets another, would be at a price outside the band.
-    fn leaves_band(
-        &self,
-        instrument: InstrumentId,
-        incoming: &Incoming,
-        (lowest, highest): (Price, Price),
-    ) -> bool {
-        let &Incoming { side, price, open, .. } = incoming;
-        let crosses = !open.is_zero() && self.books.crosses(instrument, side, price);
-        let best = self.books.first(instrument, side.opposite());
-        let price = best.map(|handle| self.books.order(handle).price);
-        crosses && price.is_some_and(|price| !(lowest..=highest).contains(&price))
     }
 
     /// Puts what is left of an order into the book of its kind.
@@ -292,103 +187,6 @@ impl Engine {
         self.books.collect(instrument, Section::Continuous, incoming)
     }
 
-    /// Settles a fill and says so on both sides, the resting one first.
-    fn settle(
-        &mut self,
-        order: &NewOrder,
-        admission: &Admission,
-        incoming: &Incoming,
-        fill: &Fill,
-        course: &mut Course,
-        out: &mut dyn Outlet,
-    ) {
-        let resting = *self.manager.orders.get(fill.handle);
-        let paid = value(fill.price, fill.quantity, admission.scale);
-        let left = value(fill.price, fill.leaves, admission.scale);
-        let mut maker = resting.fee;
-        let (maker_fee, taker_fee) = (maker.charge(paid), course.fee.charge(paid));
-        let maker_fee_hold = resting.fee.hold(paid + left) - maker.hold(left);
-        let fee_cash = self.manager.fee_cash(admission.currency);
-        let own_value = value(incoming.price, fill.quantity, admission.scale);
-        self.manager.settle(&match incoming.side {
-            BookSide::Bids => Settlement {
-                buyer_cash: admission.cash,
-                buyer_shares: admission.shares,
-                seller_cash: resting.cash,
-                seller_shares: resting.shares,
-                notional: paid,
-                buyer_hold: own_value,
-                seller_value: paid,
-                quantity: fill.quantity,
-                buyer_fee: taker_fee,
-                buyer_fee_hold: taker_fee,
-                seller_fee: maker_fee,
-                fee_cash,
-            },
-            BookSide::Asks => Settlement {
-                buyer_cash: resting.cash,
-                buyer_shares: resting.shares,
-                seller_cash: admission.cash,
-                seller_shares: admission.shares,
-                notional: paid,
-                buyer_hold: paid,
-                seller_value: own_value,
-                quantity: fill.quantity,
-                buyer_fee: maker_fee,
-                buyer_fee_hold: maker_fee_hold,
-                seller_fee: taker_fee,
-                fee_cash,
-            },
-        });
-        course.executed.0 += fill.quantity.0;
-        if admission.side.is_buy() {
-            course.fee_hold -= taker_fee;
-        }
-        let passive = self.manager.orders.get_mut(fill.handle);
-        passive.executed.0 += fill.quantity.0;
-        passive.fee = maker;
-        if fill.leaves.is_zero() {
-            self.manager.close_order(fill.handle);
-        }
-
-        let passive = Executed {
-            header: header_of::<Executed>(admission.instrument),
-            order: fill.order,
-            contra: incoming.order,
-            match_number: MatchNumber(self.events.next_sequence()),
-            price: fill.price,
-            notional: paid,
-            fee: maker_fee,
-            user_ref_num: resting.user_ref_num,
-            quantity: fill.quantity,
-            leaves: fill.leaves,
-            account: resting.account,
-            group_id: resting.group_id,
-            currency: admission.currency,
-            user_ref_idx: resting.user_ref_idx,
-            side: resting.side.byte(),
-            liquidity: Liquidity::Added.byte(),
-            reserved: [0; 17],
-        };
-        let aggressive = Executed {
-            order: incoming.order,
-            contra: fill.order,
-            fee: taker_fee,
-            user_ref_num: order.user_ref_num,
-            leaves: incoming.open,
-            account: admission.account,
-            group_id: order.group_id,
-            user_ref_idx: order.user_ref_idx,
-            side: order.side,
-            liquidity: Liquidity::Removed.byte(),
-            ..passive
-        };
-        let route = Route::order_entry(resting.port, resting.firm).and_feed(true);
-        self.events.emit(route, &passive, out);
-        let route = Route::order_entry(order.header.port, admission.firm);
-        self.events.emit(route, &aggressive, out);
-    }
-
     /// Cancels what an order could not trade and may not rest; it never did, so the feed knows nothing.
     fn drop_rest(
         &mut self,
@@ -398,93 +196,33 @@ impl Engine {
         reason: CancelReason,
         out: &mut dyn Outlet,
     ) {
-        let &Admission { instrument, side, cash, shares, scale, firm, .. } = admission;
-        let (quantity, value) = (incoming.open, value(incoming.price, incoming.open, scale));
+        let &Admission { side, cash, shares, worth, scale, .. } = admission;
+        let (quantity, value) = (incoming.open, value(worth, incoming.open, scale));
         self.manager.give_back(&Rest { side, cash, shares, value, quantity });
+        self.tell_dropped(order, admission, (incoming.order, incoming.open), reason, out);
+    }
+
+    /// Says that shares of an order that never rested are gone.
+    fn tell_dropped(
+        &mut self,
+        order: &NewOrder,
+        admission: &Admission,
+        (reference, decrement): (OrderRef, Quantity),
+        reason: CancelReason,
+        out: &mut dyn Outlet,
+    ) {
+        let &Admission { instrument, firm, .. } = admission;
         let canceled = Canceled {
             header: header_of::<Canceled>(instrument),
-            order: incoming.order,
+            order: reference,
             user_ref_num: order.user_ref_num,
-            decrement: incoming.open,
+            decrement,
             leaves: Quantity::ZERO,
             user_ref_idx: order.user_ref_idx,
             reason: reason.byte(),
             reserved: [0; 2],
         };
         self.events.emit(Route::order_entry(order.header.port, firm), &canceled, out);
-    }
-
-    /// Takes shares from a resting order and says so.
-    fn take_shares(
-        &mut self,
-        handle: OrderHandle,
-        quantity: Quantity,
-        reason: CancelReason,
-        out: &mut dyn Outlet,
-    ) {
-        let order = *self.manager.orders.get(handle);
-        let leaves = self.withdraw(handle, quantity);
-        self.tell_canceled(&order, (quantity, leaves), reason, out);
-    }
-
-    /// Takes shares from a resting order, gives back what was held for them, and returns what is left.
-    pub(super) fn withdraw(&mut self, handle: OrderHandle, quantity: Quantity) -> Quantity {
-        let OrderView { price, open, .. } = self.books.order(handle);
-        let &OpenOrder { side, cash, shares, instrument, fee, .. } =
-            self.manager.orders.get(handle);
-        let instrument = self.manager.instruments.get(instrument.0.into());
-        let instrument = instrument.expect("it trades");
-        let (worth, scale) = (instrument.trading.worth(price), instrument.scale);
-        let (all, gone) = (value(worth, open, scale), value(worth, quantity, scale));
-        self.manager.give_back(&Rest { side, cash, shares, value: gone, quantity });
-        if side.is_buy() {
-            self.manager.give_back_fee(cash, fee.hold(all) - fee.hold(all - gone));
-        }
-        let leaves = self.books.reduce(handle, quantity);
-        if leaves.is_zero() {
-            self.manager.close_order(handle);
-        }
-        leaves
-    }
-
-    /// Says that shares of an order that rested are gone: how many, and how many are left.
-    pub(super) fn tell_canceled(
-        &mut self,
-        order: &OpenOrder,
-        (decrement, leaves): (Quantity, Quantity),
-        reason: CancelReason,
-        out: &mut dyn Outlet,
-    ) {
-        let canceled = Canceled {
-            header: header_of::<Canceled>(order.instrument),
-            order: order.order,
-            user_ref_num: order.user_ref_num,
-            decrement,
-            leaves,
-            user_ref_idx: order.user_ref_idx,
-            reason: reason.byte(),
-            reserved: [0; 2],
-        };
-        let route = Route::order_entry(order.port, order.firm).and_feed(order.is_shown());
-        self.events.emit(route, &canceled, out);
-    }
-
-    /// Whether an order can be neither canceled nor replaced any more.
-    pub(super) fn is_final(&self, handle: OrderHandle) -> bool {
-        let order = self.manager.orders.get(handle);
-        order.is_final(self.trading_of(order.instrument).phase)
-    }
-
-    fn reject_cancel(&mut self, handle: OrderHandle, out: &mut dyn Outlet) {
-        self.counters.late_cancels += 1;
-        let order = self.manager.orders.get(handle);
-        let rejected = CancelRejected {
-            header: header_of::<CancelRejected>(order.instrument),
-            user_ref_num: order.user_ref_num,
-            user_ref_idx: order.user_ref_idx,
-            reserved: [0; 19],
-        };
-        self.events.emit(Route::order_entry(order.port, order.firm), &rejected, out);
     }
 
     fn reject(&mut self, order: &NewOrder, reason: u16, out: &mut dyn Outlet) {
@@ -503,9 +241,17 @@ impl Engine {
 }
 
 impl Arrival {
+    /// Shares that the feed shows of an order as it arrives.
+    pub(super) fn shown_of(self, order: &NewOrder) -> Quantity {
+        match self {
+            Self::Rests => shown_of(order, order.quantity),
+            Self::Trades | Self::Dies | Self::WouldTake => Quantity::ZERO,
+        }
+    }
+
     pub(super) const fn order_state(self) -> OrderState {
         match self {
-            Self::Rests | Self::Trades => OrderState::Live,
+            Self::Rests | Self::Trades | Self::WouldTake => OrderState::Live,
             Self::Dies => OrderState::Dead,
         }
     }
@@ -517,7 +263,12 @@ pub(super) fn value(price: Price, quantity: Quantity, scale: i64) -> i64 {
     notional(price, quantity, scale).expect("the checks found that the whole order's fits")
 }
 
-fn accepted(order: &NewOrder, admission: &Admission, state: OrderState) -> Accepted {
+fn accepted(
+    order: &NewOrder,
+    admission: &Admission,
+    state: OrderState,
+    shown: Quantity,
+) -> Accepted {
     Accepted {
         header: header_of::<Accepted>(admission.instrument),
         price: order.price,
@@ -525,6 +276,7 @@ fn accepted(order: &NewOrder, admission: &Admission, state: OrderState) -> Accep
         symbol: order.symbol,
         user_ref_num: order.user_ref_num,
         quantity: order.quantity,
+        shown,
         min_quantity: order.min_quantity,
         max_floor: order.max_floor,
         expire_time_s: order.expire_time_s,
@@ -554,7 +306,7 @@ fn accepted(order: &NewOrder, admission: &Admission, state: OrderState) -> Accep
         bbo_weight: order.bbo_weight,
         discretion_price_type: order.discretion_price_type,
         trade_now: order.trade_now,
-        reserved: [0; 47],
+        reserved: [0; 43],
     }
 }
 
@@ -582,5 +334,6 @@ fn open_order(
         side: admission.side,
         capacity: order.capacity,
         cross_type: order.cross_type,
+        expires: order.expire_time_s != 0,
     }
 }

@@ -5,10 +5,9 @@ use crate::types::command::{Command, CommandHeader, CommandKind};
 use crate::types::{
     Epoch, LINE_BYTES, Line, Nanos, PortId, PortKind, RECORD_LINES_MAX, Record, split_record,
 };
-use crate::wire::ouch::Inbound;
+use crate::wire::ouch::{AccountQuery, Inbound};
 
-/// Makes the command of `message` in `lines` and returns its size in lines. `None` means a message of
-/// a known type that this version does not carry out.
+/// Makes the command of `message` in `lines` and returns its size in lines.
 ///
 /// # Errors
 /// [`Violation::Message`]: the participant does not speak the protocol.
@@ -19,9 +18,9 @@ pub(super) fn command(
     epoch: Epoch,
     now: Nanos,
     lines: &mut [Line; RECORD_LINES_MAX],
-) -> Result<Option<usize>, Violation> {
+) -> Result<usize, Violation> {
     match serves {
-        PortKind::Admin => administration(message, port, epoch, now, lines).map(Some),
+        PortKind::Admin => administration(message, port, epoch, now, lines),
         PortKind::OrderEntry | PortKind::DropCopy => order(message, port, epoch, now, lines),
     }
 }
@@ -32,10 +31,10 @@ fn order(
     epoch: Epoch,
     now: Nanos,
     lines: &mut [Line; RECORD_LINES_MAX],
-) -> Result<Option<usize>, Violation> {
+) -> Result<usize, Violation> {
     let mut put = |record: &[Line]| {
         lines[..record.len()].copy_from_slice(record);
-        Some(record.len())
+        record.len()
     };
     Ok(match Inbound::parse(message).map_err(|_| Violation::Message)? {
         Inbound::Enter(enter, options) => put(enter.to_command(options, port, epoch, now).lines()),
@@ -45,7 +44,21 @@ fn order(
         Inbound::Cancel(cancel, options) => {
             put(cancel.to_command(options, port, epoch, now).lines())
         }
-        Inbound::NotBuilt(_) => None,
+        Inbound::Modify(modify, options) => {
+            put(modify.to_command(options, port, epoch, now).lines())
+        }
+        Inbound::MassCancel(mass, options) => {
+            put(mass.to_command(options, port, epoch, now).lines())
+        }
+        Inbound::DisableEntry(switch, options) => {
+            put(switch.to_disable(options, port, epoch, now).lines())
+        }
+        Inbound::EnableEntry(switch, options) => {
+            put(switch.to_enable(options, port, epoch, now).lines())
+        }
+        Inbound::AccountQuery(options) => {
+            put(AccountQuery::to_command(options, port, epoch, now).lines())
+        }
     })
 }
 
@@ -101,7 +114,12 @@ fn is_sound(command: &Command<'_>) -> bool {
         | Command::PortDown(_)
         | Command::NewOrder(_)
         | Command::Cancel(_)
-        | Command::Replace(_) => false,
+        | Command::Replace(_)
+        | Command::Modify(_)
+        | Command::MassCancel(_)
+        | Command::DisableEntry(_)
+        | Command::EnableEntry(_)
+        | Command::AccountQuery(_) => false,
     }
 }
 

@@ -158,12 +158,11 @@ impl Core {
                     let LoginState::Up { port, epoch } = connection.login else { return taken };
                     let (serves, lines) = (self.config.serves, &mut self.command);
                     match inbound::command(serves, message, port, epoch, now, lines) {
-                        Ok(Some(count)) => {
+                        Ok(count) => {
                             let pushed = self.commands.push(&self.command[..count]);
                             pushed.expect("room was checked above");
                             self.counters.messages_in += 1;
                         }
-                        Ok(None) => self.counters.messages_ignored += 1,
                         Err(violation) => {
                             self.violated(slot, violation, transport);
                             return taken;

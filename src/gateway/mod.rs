@@ -51,8 +51,6 @@ counter_set! {
         sequence_alarms,
         /// Messages that became commands.
         messages_in,
-        /// Messages of a known type that this version does not carry out.
-        messages_ignored,
         /// Messages sent as they happened.
         messages_out,
         /// Messages sent from the log.

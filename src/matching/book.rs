@@ -1,4 +1,7 @@
-//! The books: resting orders by instrument, side, price and time.
+//! The books: resting orders by instrument, side, price, display and time.
+//!
+//! At one price, what is shown trades before what is hidden. A reserve order shows a part at a time: when
+//! that has traded, the next one is shown in its stead, behind all that are shown.
 //!
 //! An order is found by its handle, the best price and the first order at it at once; a new price takes
 //! a number of steps that grows with the logarithm of the prices there are. Nothing here allocates
@@ -24,6 +27,14 @@ impl BookSide {
         match self {
             Self::Bids => Self::Asks,
             Self::Asks => Self::Bids,
+        }
+    }
+
+    /// Whether an order of this side with the limit `limit` trades at `price`.
+    pub(super) const fn reaches(self, limit: Price, price: Price) -> bool {
+        match self {
+            Self::Bids => price.0 <= limit.0,
+            Self::Asks => price.0 >= limit.0,
         }
     }
 
@@ -66,10 +77,10 @@ const LADDERS: u32 = 6;
 #[derive(Debug)]
 pub struct Books {
     pub(super) orders: Slab<RestingOrder>,
-    rungs: Rungs,
+    pub(super) rungs: Rungs,
     /// By [`place_of`]: of instrument 1 its sections in their order, bids and asks of each; then those
     /// of 2.
-    ladders: Vec<Ladder>,
+    pub(super) ladders: Vec<Ladder>,
 }
 
 /// An order on its way through a book.
@@ -83,6 +94,8 @@ pub struct Incoming {
     pub price: Price,
     /// Shares not traded yet.
     pub open: Quantity,
+    /// The most of it that is shown at a time when it rests: none hides it.
+    pub display: Quantity,
 }
 
 /// What a resting order gave to an incoming one.
@@ -98,36 +111,11 @@ pub struct Fill {
     pub quantity: Quantity,
     /// Shares left of the resting order.
     pub leaves: Quantity,
-}
-
-/// A price level, for views and tools.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LevelView {
-    /// The price.
-    pub price: Price,
-    /// Shares at it.
-    pub quantity: u64,
-    /// Orders at it.
-    pub orders: u32,
-}
-
-/// A resting order, for views and tools.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OrderView {
-    /// Its place in memory.
-    pub handle: OrderHandle,
-    /// Its reference.
-    pub order: OrderRef,
-    /// The instrument.
-    pub instrument: InstrumentId,
-    /// Its side.
-    pub side: BookSide,
-    /// Its section.
-    pub section: Section,
-    /// Its price.
-    pub price: Price,
-    /// Shares left.
-    pub open: Quantity,
+    /// The reference that the shares were shown under, none if they were hidden.
+    pub shown_as: OrderRef,
+    /// What the resting order is to show next, by [`Books::refresh`] before the next fill. Zero if it
+    /// need not.
+    pub refresh: Quantity,
 }
 
 /// What matching touches of a resting order: one cache line.
@@ -136,29 +124,35 @@ pub struct OrderView {
 pub(super) struct RestingOrder {
     pub(super) order: OrderRef,
     pub(super) price: Price,
-    open: Quantity,
-    level: u32,
+    /// The reference that it is shown under, none if it is hidden.
+    pub(super) shown_as: OrderRef,
+    pub(super) open: Quantity,
+    /// Shares of `open` that are shown.
+    pub(super) shown: Quantity,
+    /// The most that is shown at a time.
+    pub(super) display: Quantity,
+    pub(super) level: u32,
     /// The next older order of the level, 0 = it is the oldest.
-    older: u32,
+    pub(super) older: u32,
     /// The next younger order of the level, 0 = it is the youngest.
-    younger: u32,
+    pub(super) younger: u32,
     /// Its place among the ladders.
-    ladder: u32,
+    pub(super) ladder: u32,
 }
 
 const _: () = assert!(size_of::<RestingOrder>() == 64);
 
 impl RestingOrder {
-    const fn side(&self) -> BookSide {
+    pub(super) const fn side(&self) -> BookSide {
         if self.ladder % 2 == BookSide::Bids as u32 { BookSide::Bids } else { BookSide::Asks }
     }
 
-    fn instrument(&self) -> InstrumentId {
+    pub(super) fn instrument(&self) -> InstrumentId {
         let book = self.ladder / LADDERS;
         InstrumentId(u16::try_from(book + 1).expect("it had that number"))
     }
 
-    const fn section(&self) -> Section {
+    pub(super) const fn section(&self) -> Section {
         Section::ALL[(self.ladder % LADDERS / 2) as usize]
     }
 }
@@ -191,10 +185,13 @@ impl Books {
         self.ladder(instrument, Section::Continuous, side.opposite()).crossed_by(price).is_some()
     }
 
-    /// Trades `incoming` against the oldest order at the best price of the other side, once. `None`
-    /// when it is filled or its limit is not reached.
+    /// Trades `incoming` against the order that is first at the best price of the other side, once.
+    /// `None` when it is filled or its limit is not reached.
     ///
     /// Fills print at the resting order's price: the incoming order gets the improvement.
+    ///
+    /// # Panics
+    /// If the order that is first was to be refreshed.
     pub fn next_fill(&mut self, instrument: InstrumentId, incoming: &mut Incoming) -> Option<Fill> {
         if incoming.open.is_zero() {
             return None;
@@ -203,11 +200,26 @@ impl Books {
         let price = ladder.crossed_by(incoming.price)?;
         let handle = OrderHandle(self.level(ladder.best()).oldest);
         let resting = self.orders.get(handle.0);
-        let order = resting.order;
-        let quantity = resting.open.min(incoming.open);
+        let &RestingOrder { order, shown_as, open, shown, display, .. } = resting;
+        let at_once = if shown_as.is_none() { open } else { shown };
+        let quantity = at_once.min(incoming.open);
+        assert!(!quantity.is_zero(), "order {order} was to be refreshed");
         incoming.open.0 -= quantity.0;
-        let leaves = self.reduce(handle, quantity);
-        Some(Fill { handle, order, price, quantity, leaves })
+        let shown = Quantity(shown.0.saturating_sub(quantity.0));
+        let leaves = self.cut(handle, quantity, shown);
+        let is_used_up = shown.is_zero() && !shown_as.is_none();
+        let refresh = if is_used_up { display.min(leaves) } else { Quantity::ZERO };
+        Some(Fill { handle, order, price, quantity, leaves, shown_as, refresh })
+    }
+
+    /// Shows the next part of a reserve order whose shown one has traded, under a reference of its own,
+    /// behind all that are shown at its price.
+    pub fn refresh(&mut self, handle: OrderHandle, shown_as: OrderRef) {
+        self.unlink(handle);
+        let resting = self.orders.get_mut(handle.0);
+        resting.shown = resting.display.min(resting.open);
+        resting.shown_as = shown_as;
+        self.link(handle);
     }
 
     /// Rests what is left of an order that does not cross any more.
@@ -238,44 +250,50 @@ impl Books {
         assert!(!order.open.is_zero(), "order {} has nothing to rest", order.order);
         let ladder = place_of(instrument, section, order.side);
         let level = self.ladders[ladder].level_at(&mut self.rungs, order.price);
-        let row = self.rungs.levels.get_mut(level);
-        let before = row.youngest;
+        let shown = order.display.min(order.open);
         let slot = self
             .orders
             .insert(RestingOrder {
                 order: order.order,
                 price: order.price,
+                shown_as: if shown.is_zero() { OrderRef::NONE } else { order.order },
                 open: order.open,
+                shown,
+                display: order.display,
                 level,
-                older: before,
+                older: 0,
                 younger: 0,
                 ladder: u32::try_from(ladder).expect("six for each of some thousand instruments"),
             })
             .expect("the orders promised to firms fit");
+        let row = self.rungs.levels.get_mut(level);
         row.quantity += u64::from(order.open.0);
         row.orders += 1;
-        row.youngest = slot;
-        if before == 0 {
-            row.oldest = slot;
-        } else {
-            self.orders.get_mut(before).younger = slot;
-        }
+        self.link(OrderHandle(slot));
         OrderHandle(slot)
     }
 
-    /// Takes `quantity` shares from a resting order, keeping its priority, and returns what is left of
-    /// it. With nothing left it leaves the book and its handle is free.
+    /// Takes `quantity` shares from a resting order, those that are not shown first, keeping its
+    /// priority, and returns what is left of it. With nothing left it leaves the book and its handle is
+    /// free.
     ///
     /// # Panics
     /// If the order has fewer.
     pub fn reduce(&mut self, handle: OrderHandle, quantity: Quantity) -> Quantity {
+        let &RestingOrder { open, shown, .. } = self.orders.get(handle.0);
+        assert!(quantity <= open, "{quantity} of {open} shares");
+        self.cut(handle, quantity, shown.min(Quantity(open.0 - quantity.0)))
+    }
+
+    /// Takes shares from an order, which shows so many of what is left then.
+    fn cut(&mut self, handle: OrderHandle, quantity: Quantity, shown: Quantity) -> Quantity {
         let resting = self.orders.get_mut(handle.0);
-        assert!(quantity <= resting.open, "{quantity} of {} shares", resting.open);
         resting.open.0 -= quantity.0;
+        resting.shown = shown;
         let (level, leaves) = (resting.level, resting.open);
         self.rungs.levels.get_mut(level).quantity -= u64::from(quantity.0);
         if leaves.is_zero() {
-            self.unlink(handle);
+            self.remove(handle);
         }
         leaves
     }
@@ -293,101 +311,36 @@ impl Books {
         self.orders.prefetch(younger);
     }
 
-    /// The order that trades first on a side.
-    #[must_use]
-    pub fn first(&self, instrument: InstrumentId, side: BookSide) -> Option<OrderHandle> {
-        self.first_in(instrument, Section::Continuous, side)
-    }
-
-    /// The order that trades first on a side of a section.
-    #[must_use]
-    pub fn first_in(
-        &self,
-        instrument: InstrumentId,
-        section: Section,
-        side: BookSide,
-    ) -> Option<OrderHandle> {
-        let best = self.ladder(instrument, section, side).best();
-        (best != 0).then(|| OrderHandle(self.level(best).oldest))
-    }
-
-    /// A resting order.
-    #[must_use]
-    pub fn order(&self, handle: OrderHandle) -> OrderView {
-        let order = self.orders.get(handle.0);
-        OrderView {
-            handle,
-            order: order.order,
-            instrument: order.instrument(),
-            side: order.side(),
-            section: order.section(),
-            price: order.price,
-            open: order.open,
-        }
-    }
-
-    /// Resting orders in all books.
-    #[must_use]
-    pub fn order_count(&self) -> usize {
-        self.orders.len()
-    }
-
-    /// The levels of a side, best price first. Empty for an instrument without a book.
-    pub fn levels(
-        &self,
-        instrument: InstrumentId,
-        side: BookSide,
-    ) -> impl Iterator<Item = LevelView> {
-        self.level_slots(instrument, Section::Continuous, side).map(|(price, level)| {
-            let &Level { quantity, orders, .. } = self.level(level);
-            LevelView { price, quantity, orders }
-        })
-    }
-
-    /// The orders of a side in the order they would trade. Empty for an instrument without a book.
-    pub fn orders(
-        &self,
-        instrument: InstrumentId,
-        side: BookSide,
-    ) -> impl Iterator<Item = OrderView> {
-        self.orders_in(instrument, Section::Continuous, side)
-    }
-
-    /// The orders of a side of a section, in the order they would trade.
-    pub fn orders_in(
-        &self,
-        instrument: InstrumentId,
-        section: Section,
-        side: BookSide,
-    ) -> impl Iterator<Item = OrderView> {
-        self.level_slots(instrument, section, side).flat_map(move |(_, level)| {
-            let mut slot = self.level(level).oldest;
-            std::iter::from_fn(move || {
-                if slot == 0 {
-                    return None;
-                }
-                let view = self.order(OrderHandle(slot));
-                slot = self.orders.get(slot).younger;
-                Some(view)
-            })
-        })
-    }
-
-    pub(super) fn level_slots(
-        &self,
-        instrument: InstrumentId,
-        section: Section,
-        side: BookSide,
-    ) -> impl Iterator<Item = (Price, u32)> {
-        let ladder = self.ladders.get(place_of(instrument, section, side));
-        ladder.into_iter().flat_map(|ladder| ladder.iter(&self.rungs))
-    }
-
-    /// Takes an order without shares out of its level, and the level out of its ladder if it was the
-    /// last there.
-    fn unlink(&mut self, handle: OrderHandle) {
-        let RestingOrder { level, older, younger, ladder, .. } = *self.orders.get(handle.0);
+    /// Puts an order behind those of its kind, shown or hidden, in its level's queue.
+    fn link(&mut self, handle: OrderHandle) {
+        let OrderHandle(slot) = handle;
+        let &RestingOrder { level, shown_as, .. } = self.orders.get(slot);
         let row = self.rungs.levels.get_mut(level);
+        let is_shown = !shown_as.is_none();
+        let older = if is_shown { row.youngest_shown } else { row.youngest };
+        if is_shown {
+            row.youngest_shown = slot;
+        }
+        let younger = match older {
+            0 => std::mem::replace(&mut row.oldest, slot),
+            older => std::mem::replace(&mut self.orders.get_mut(older).younger, slot),
+        };
+        match younger {
+            0 => row.youngest = slot,
+            younger => self.orders.get_mut(younger).older = slot,
+        }
+        let linked = self.orders.get_mut(slot);
+        (linked.older, linked.younger) = (older, younger);
+    }
+
+    /// Takes an order out of its level's queue.
+    fn unlink(&mut self, handle: OrderHandle) {
+        let RestingOrder { level, older, younger, .. } = *self.orders.get(handle.0);
+        let row = self.rungs.levels.get_mut(level);
+        if row.youngest_shown == handle.0 {
+            // Those before a shown order are shown.
+            row.youngest_shown = older;
+        }
         if older == 0 {
             row.oldest = younger;
         } else {
@@ -398,7 +351,15 @@ impl Books {
         } else {
             self.orders.get_mut(younger).older = older;
         }
+    }
+
+    /// Takes an order without shares out of its level, and the level out of its ladder if it was the
+    /// last there.
+    fn remove(&mut self, handle: OrderHandle) {
+        self.unlink(handle);
+        let RestingOrder { level, ladder, .. } = *self.orders.get(handle.0);
         self.orders.remove(handle.0);
+        let row = self.rungs.levels.get_mut(level);
         row.orders -= 1;
         if row.orders == 0 {
             assert_eq!(row.quantity, 0, "shares without orders");
@@ -410,38 +371,61 @@ impl Books {
         self.rungs.levels.get(level)
     }
 
-    fn ladder(&self, instrument: InstrumentId, section: Section, side: BookSide) -> &Ladder {
+    pub(super) fn ladder(
+        &self,
+        instrument: InstrumentId,
+        section: Section,
+        side: BookSide,
+    ) -> &Ladder {
         &self.ladders[place_of(instrument, section, side)]
     }
 }
 
 /// Where the ladder of a side is; nowhere for no instrument.
-const fn place_of(instrument: InstrumentId, section: Section, side: BookSide) -> usize {
+pub(super) const fn place_of(instrument: InstrumentId, section: Section, side: BookSide) -> usize {
     let book = (instrument.0 as usize).wrapping_sub(1).wrapping_mul(LADDERS as usize);
     book.wrapping_add(2 * section as usize + side as usize)
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::matching::LevelView;
 
-    const ACME: InstrumentId = InstrumentId(1);
+    pub(in crate::matching) const ACME: InstrumentId = InstrumentId(1);
 
-    fn books() -> Books {
+    pub(in crate::matching) fn books() -> Books {
         let mut books = Books::new(8, 1);
         books.open(1);
         books
     }
 
-    fn order(number: u64, side: BookSide, quantity: u32, price: u64) -> Incoming {
-        Incoming { order: OrderRef(number), side, price: Price(price), open: Quantity(quantity) }
+    pub(in crate::matching) fn order(
+        number: u64,
+        side: BookSide,
+        quantity: u32,
+        price: u64,
+    ) -> Incoming {
+        Incoming {
+            order: OrderRef(number),
+            side,
+            price: Price(price),
+            open: Quantity(quantity),
+            display: Quantity::MAX,
+        }
     }
 
     /// Matches, rests what is left, and returns (resting order, quantity, price) of each fill.
-    fn enter(books: &mut Books, mut incoming: Incoming) -> Vec<(u64, u32, u64)> {
+    pub(in crate::matching) fn enter(
+        books: &mut Books,
+        mut incoming: Incoming,
+    ) -> Vec<(u64, u32, u64)> {
         let mut fills = Vec::new();
         while let Some(fill) = books.next_fill(ACME, &mut incoming) {
             fills.push((fill.order.0, fill.quantity.0, fill.price.0));
+            if !fill.refresh.is_zero() {
+                books.refresh(fill.handle, OrderRef(fill.order.0 + 100));
+            }
         }
         if !incoming.open.is_zero() {
             books.rest(ACME, &incoming);
@@ -477,6 +461,32 @@ mod tests {
         assert_eq!(books.order(second).order, OrderRef(2));
         books.reduce(second, Quantity(10));
         assert_eq!((books.order_count(), books.levels(ACME, BookSide::Bids).count()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_shown_trades_first_and_a_refreshed_part_behind_all_that_is_shown() {
+        let mut books = books();
+        let shows = |number, display| Incoming {
+            display: Quantity(display),
+            ..order(number, BookSide::Asks, 30, 100)
+        };
+        enter(&mut books, shows(1, 0));
+        enter(&mut books, shows(2, 10));
+        enter(&mut books, shows(3, 30));
+        enter(&mut books, shows(4, 0));
+        let fills = enter(&mut books, order(5, BookSide::Bids, 75, 100));
+        assert_eq!(fills, [(2, 10, 100), (3, 30, 100), (2, 10, 100), (2, 10, 100), (1, 15, 100)]);
+        let left: Vec<_> = books
+            .orders(ACME, BookSide::Asks)
+            .map(|o| (o.order.0, o.open.0, o.shown.0, o.shown_as.0))
+            .collect();
+        assert_eq!(left, [(1, 15, 0, 0), (4, 30, 0, 0)]);
+        enter(&mut books, shows(6, 10));
+        enter(&mut books, order(7, BookSide::Bids, 15, 100));
+        let first = books.first(ACME, BookSide::Asks).map(|first| books.order(first)).unwrap();
+        assert_eq!((first.open.0, first.shown.0, first.shown_as), (15, 5, OrderRef(106)));
+        assert_eq!(books.reduce(first.handle, Quantity(12)), Quantity(3));
+        assert_eq!(books.order(first.handle).shown, Quantity(3));
     }
 
     #[test]

@@ -9,7 +9,8 @@ use crate::types::{InstrumentId, OrderHandle, Price};
 
 impl Books {
     /// The order that trades first on a side in an auction for which `section` waits: by price, those
-    /// without a limit before all others, and then by time.
+    /// without a limit before all others; at one price hidden ones last; and then by time, that of a
+    /// reserve order when it showed its part.
     #[must_use]
     pub fn first_of_auction(
         &self,
@@ -25,7 +26,9 @@ impl Books {
                 BookSide::Bids => u64::MAX - order.price.0,
                 BookSide::Asks => order.price.0,
             };
-            (rank, order.order)
+            let waits = order.section != Section::Continuous;
+            let is_hidden = order.shown_as.is_none() && !waits;
+            (rank, is_hidden, if order.shown_as.is_none() { order.order } else { order.shown_as })
         })
     }
 
@@ -78,19 +81,13 @@ fn merged(
 #[cfg(test)]
 mod tests {
     use super::super::Incoming;
+    use super::super::book::tests::{ACME, books, order};
     use super::*;
     use crate::types::{OrderRef, Quantity};
 
-    const ACME: InstrumentId = InstrumentId(1);
-
-    fn books() -> Books {
-        let mut books = Books::new(8, 1);
-        books.open(1);
-        books
-    }
-
-    fn order(number: u64, side: BookSide, quantity: u32, price: u64) -> Incoming {
-        Incoming { order: OrderRef(number), side, price: Price(price), open: Quantity(quantity) }
+    /// One that waits for an auction is shown to nobody.
+    fn waiting(number: u64, side: BookSide, quantity: u32, price: u64) -> Incoming {
+        Incoming { display: Quantity::ZERO, ..order(number, side, quantity, price) }
     }
 
     #[test]
@@ -99,9 +96,9 @@ mod tests {
         books.rest(ACME, &order(1, BookSide::Bids, 10, 100));
         let market = BookSide::Bids.no_limit().0;
         for incoming in [
-            order(2, BookSide::Bids, 10, 100),
-            order(3, BookSide::Bids, 10, 101),
-            order(4, BookSide::Bids, 10, market),
+            waiting(2, BookSide::Bids, 10, 100),
+            waiting(3, BookSide::Bids, 10, 101),
+            waiting(4, BookSide::Bids, 10, market),
         ] {
             books.collect(ACME, Section::Closing, &incoming);
         }
@@ -118,12 +115,34 @@ mod tests {
     }
 
     #[test]
+    fn in_an_auction_hidden_orders_are_last_at_their_price_and_reserves_as_old_as_what_they_show() {
+        let mut books = books();
+        let shows = |number, display| Incoming {
+            display: Quantity(display),
+            ..order(number, BookSide::Asks, 30, 100)
+        };
+        books.rest(ACME, &shows(1, 0));
+        books.rest(ACME, &shows(2, 10));
+        books.collect(ACME, Section::Opening, &waiting(3, BookSide::Asks, 30, 100));
+        let mut incoming = order(4, BookSide::Bids, 10, 100);
+        let fill = books.next_fill(ACME, &mut incoming).unwrap();
+        books.refresh(fill.handle, OrderRef(5));
+        books.collect(ACME, Section::Opening, &waiting(6, BookSide::Asks, 30, 100));
+        let mut turns = Vec::new();
+        while let Some(first) = books.first_of_auction(ACME, Section::Opening, BookSide::Asks) {
+            turns.push((books.order(first).order.0, books.order(first).open.0));
+            books.reduce(first, books.order(first).open);
+        }
+        assert_eq!(turns, [(3, 30), (2, 20), (6, 30), (1, 30)]);
+    }
+
+    #[test]
     fn an_auction_collects_its_own_section_and_the_continuous_one() {
         let mut books = books();
         books.rest(ACME, &order(1, BookSide::Bids, 10, 100));
-        books.collect(ACME, Section::Opening, &order(2, BookSide::Bids, 10, 100));
-        books.collect(ACME, Section::Opening, &order(3, BookSide::Bids, 10, 101));
-        books.collect(ACME, Section::Opening, &order(4, BookSide::Asks, 40, 0));
+        books.collect(ACME, Section::Opening, &waiting(2, BookSide::Bids, 10, 100));
+        books.collect(ACME, Section::Opening, &waiting(3, BookSide::Bids, 10, 101));
+        books.collect(ACME, Section::Opening, &waiting(4, BookSide::Asks, 40, 0));
         let mut auction = Auction::default();
         let mut clear = |with_continuous| {
             books.collect_auction(ACME, Section::Opening, with_continuous, &mut auction);

@@ -38,9 +38,11 @@ pub(super) struct Level {
     pub(super) oldest: u32,
     /// The order that trades last.
     pub(super) youngest: u32,
+    /// The shown order that trades last of those; hidden ones come behind it. 0 = all are hidden.
+    pub(super) youngest_shown: u32,
 }
 
-const _: () = assert!(size_of::<Level>() == 24);
+const _: () = assert!(size_of::<Level>() == 32);
 
 /// What all ladders lie in.
 #[derive(Debug)]

@@ -21,10 +21,15 @@
 
 mod auction;
 mod book;
+
 mod collecting;
+mod depth;
 mod ladder;
 mod slab;
 mod tree;
+mod views;
 
 pub use auction::{Auction, Clearing};
-pub use book::{BookSide, Books, Fill, Incoming, LevelView, OrderView, Section};
+pub use book::{BookSide, Books, Fill, Incoming, Section};
+pub use depth::Wanted;
+pub use views::{LevelView, OrderView};

@@ -3,12 +3,15 @@
 //! 1. what the gateway found wrong with its form
 //! 2. the instrument: known (17), taking orders in its phase (07, 2E)
 //! 3. the terms: side (09), short selling allowed here (23), time in force (0F), display (03), reserve
-//!    (04), cross type and phase (14, 2D, 07), sweep (08), minimum quantity (0D), peg and discretion (11), route (16), post-only,
-//!    handling, trade now and an expiry without a time in force that asks for one (0F), self-match
+//!    (04), cross type and phase (14, 2D, 07), what is of no use to an order that waits for an auction (03,
+//!    04, 0D, 0F), sweep (08), minimum quantity (0D), peg and discretion (11), route (16), post-only and
+//!    immediate, handling, trade now and an expiry without a time in force that asks for one (0F), self-match
 //!    strategy, if the firm has a rule for it (40)
-//! 4. the price: the market sentinel only for an auction of an instrument that has a price (2C), in range and on a tick (1D)
+//! 4. the price: the market sentinel only if immediate, or for an auction, of an instrument that has a price
+//!    (2C), else in range and on a tick (1D)
 //! 5. the quantity: in range and in lots (13)
-//! 6. the account: found, of the port's firm, approved (0C), and may sell short (23)
+//! 6. the account: found, of the port's firm, which has not switched its entry off, approved (0C), and may
+//!    sell short (23)
 //! 7. open orders of the port and of the firm (0F)
 //! 8. the value: can be counted (1F)
 //! 9. the limits of `risk`, in the order of its table
@@ -24,7 +27,7 @@
 use zerocopy::FromZeros;
 
 use super::definitions::group_key;
-use super::phase::{check_cross, check_phase, cross_of};
+use super::phase::{check_cross, check_held, check_phase, cross_of};
 use super::table::name_key;
 use super::{Account, Asset, BalanceId, FeeMeter, Instrument, OpenOrder, OrderManager, Port};
 use super::{Rates, risk};
@@ -33,6 +36,9 @@ use crate::types::{
     AccountId, AccountStatus, CurrencyId, FirmId, InstrumentId, Nanos, Price, Quantity,
     RejectReason, SelfMatchKey, SelfMatchStrategy, Side, Symbol, TimeInForce, notional,
 };
+
+/// A good-till-time order lives less than a day.
+const EXPIRE_TIME_S_MAX: u32 = 86_399;
 
 /// An order that may trade, with what the checks found out about it.
 #[derive(Clone, Copy, Debug)]
@@ -43,9 +49,13 @@ pub(crate) struct Admission {
     pub(crate) currency: CurrencyId,
     /// Cash units in a price unit.
     pub(crate) scale: i64,
+    /// The worst price it may trade at.
+    pub(crate) limit: Price,
+    /// What a buy holds for each share, and what one counts for on either side.
+    pub(crate) worth: Price,
     /// The side as entered.
     pub(crate) side: Side,
-    /// Immediate or cancel; else it rests until the end of the day.
+    /// Immediate or cancel; else it rests until its time or the day is over.
     pub(crate) immediate: bool,
     /// The account that answers for it.
     pub(crate) account: AccountId,
@@ -75,7 +85,7 @@ pub(crate) struct SelfMatch {
 }
 
 impl OrderManager {
-    /// Makes all the checks listed above.
+    /// Makes all the checks listed above, of an order that came at `now`.
     ///
     /// # Errors
     /// The code of the first that failed: a [`RejectReason`], or what the gateway found.
@@ -89,9 +99,7 @@ impl OrderManager {
         self.admit_formed(order, Some(now)).map_err(RejectReason::code)
     }
 
-    /// The order that `replace` asks for in place of `original`, which is closed already, with what the
-    /// checks found. `None` if one of them failed, if it would be another side's, or if no share is left
-    /// to trade.
+    /// The order that `replace` asks for, if it may take the place of `original`, which is closed.
     ///
     /// # Panics
     /// If the port or the instrument does not exist: the original was open.
@@ -128,20 +136,20 @@ impl OrderManager {
         check_phase(instrument.trading.phase)?;
         let (side, immediate) = check_terms(order, instrument)?;
         let self_match = self.check_self_match(order, port)?;
-        check_price(order, instrument)?;
+        check_price(order, immediate, instrument)?;
         check_quantity(order.quantity, instrument)?;
         let (account, row) = self.check_account(order, port)?;
         require(!is_short(side) || row.short_allowed, RejectReason::ShortSellRestricted)?;
         self.check_open_orders(port, immediate)?;
-        let price = instrument.worth_of(order);
-        let notional = notional(price, order.quantity, instrument.scale)
-            .ok_or(RejectReason::ExceedsMaxNotional)?;
         let owner = (account, row.firm);
         let currency = instrument.currency.0;
         let cash = self.wallet.find(account, Asset::Cash(instrument.currency));
         let shares = self.wallet.find(account, Asset::Shares(instrument.id));
         let position = self.limits.position(shares, owner, (instrument.id, currency));
         let exposure = self.limits.exposure(cash, owner, currency);
+        let (limit, worth) = risk::limit_of(order, side, &position, instrument);
+        let notional = notional(worth, order.quantity, instrument.scale)
+            .ok_or(RejectReason::ExceedsMaxNotional)?;
         let standing = (&position, &exposure);
         risk::check(order, (side, immediate), (row, instrument), standing, notional)?;
         let window = position.duplicate_window_ms;
@@ -179,6 +187,8 @@ impl OrderManager {
             instrument,
             currency,
             scale,
+            limit,
+            worth,
             side,
             immediate,
             account: account_id,
@@ -210,6 +220,8 @@ impl OrderManager {
             self.account(port.default_account)
         };
         let account = account.ok_or(RejectReason::FirmNotAuthorized)?;
+        let firm = self.firms.get(port.firm.0.into()).expect("order entry ports have a firm");
+        require(!firm.entry_disabled, RejectReason::FirmNotAuthorized)?;
         let row = self.accounts.get(account).expect("the maps hold rows");
         require(row.firm == port.firm, RejectReason::FirmNotAuthorized)?;
         require(row.status == AccountStatus::Approved, RejectReason::FirmNotAuthorized)?;
@@ -314,18 +326,21 @@ fn check_terms(order: &NewOrder, instrument: &Instrument) -> Result<(Side, bool)
     let side = Side::from_byte(order.side).ok_or(RejectReason::InvalidSide)?;
     require(!is_short(side) || instrument.short_allowed, RejectReason::ShortSellRestricted)?;
     let immediate = match TimeInForce::from_byte(order.time_in_force) {
-        Some(TimeInForce::Day) => false,
+        Some(TimeInForce::Day | TimeInForce::GoodTillTime) => false,
         Some(TimeInForce::ImmediateOrCancel) => true,
         _ => return Err(RejectReason::Other),
     };
-    require(matches!(order.display, b'Y' | b'A' | b'Z'), RejectReason::InvalidDisplay)?;
-    require(
-        order.max_floor.is_zero() && order.random_reserves == 0,
-        RejectReason::InvalidMaxFloor,
-    )?;
+    require(matches!(order.display, b'Y' | b'N' | b'A' | b'Z'), RejectReason::InvalidDisplay)?;
+    let is_reserve = !order.max_floor.is_zero();
+    let floor_fits = order.max_floor.0.is_multiple_of(instrument.lot_size);
+    require(!is_reserve || (floor_fits && order.display != b'N'), RejectReason::InvalidMaxFloor)?;
+    require(order.random_reserves == 0, RejectReason::InvalidMaxFloor)?;
     check_cross(order, instrument.trading.phase)?;
+    check_held(order)?;
     require(order.intermarket_sweep != b'Y', RejectReason::IsoNotAllowed)?;
-    require(order.min_quantity.is_zero(), RejectReason::InvalidMinQuantity)?;
+    // One that rests would have to be passed over by whoever brings less.
+    let possible = order.min_quantity.is_zero() || immediate;
+    require(possible && order.min_quantity <= order.quantity, RejectReason::InvalidMinQuantity)?;
     require(
         matches!(order.price_type, 0 | b' ' | b'L') && order.peg_offset == 0,
         RejectReason::PeggingNotAllowed,
@@ -335,19 +350,31 @@ fn check_terms(order: &NewOrder, instrument: &Instrument) -> Result<(Side, bool)
         || order.discretion_peg_offset != 0;
     require(!discretion, RejectReason::PeggingNotAllowed)?;
     require(matches!(&order.route, [0, 0, 0, 0] | b"    "), RejectReason::RoutingNotAllowed)?;
-    require(matches!(order.post_only, 0 | b' ' | b'N'), RejectReason::Other)?;
+    require(
+        matches!(order.post_only, 0 | b' ' | b'N') || order.post_only == b'P' && !immediate,
+        RejectReason::Other,
+    )?;
     require(matches!(order.handling, 0 | b' '), RejectReason::Other)?;
     require(matches!(order.trade_now, 0 | b' ' | b'N'), RejectReason::Other)?;
-    // Whoever gives an expiry relies on it, and both times in force outlive it.
-    require(order.expire_time_s == 0, RejectReason::Other)?;
+    // Whoever gives an expiry relies on it, and the other times in force outlive it.
+    let expires = order.time_in_force == TimeInForce::GoodTillTime.byte();
+    require(expires == (order.expire_time_s != 0), RejectReason::Other)?;
+    require(order.expire_time_s <= EXPIRE_TIME_S_MAX, RejectReason::Other)?;
     // What waits for an auction rests until then, whatever its time in force.
     Ok((side, immediate && cross_of(order).is_none()))
 }
 
-fn check_price(order: &NewOrder, instrument: &Instrument) -> Result<(), RejectReason> {
+fn check_price(
+    order: &NewOrder,
+    immediate: bool,
+    instrument: &Instrument,
+) -> Result<(), RejectReason> {
     let price = order.price;
     if price == Price::MARKET {
-        let may = cross_of(order).is_some() && instrument.trading.collar > Price(0);
+        let may = match cross_of(order) {
+            Some(_) => instrument.trading.collar > Price(0),
+            None => immediate && instrument.reference() > Price(0),
+        };
         return require(may, RejectReason::MarketOrderNotAllowed);
     }
     require((Price(1)..=Price::MAX).contains(&price), RejectReason::InvalidPrice)?;

@@ -75,6 +75,8 @@ pub struct Firm {
     pub open_orders_max: u32,
     /// Open orders it has.
     pub open_orders: u32,
+    /// Whether its new orders are refused, as it asked.
+    pub entry_disabled: bool,
     /// What its trades cost, if that was set.
     pub rates: Option<Rates>,
 }
@@ -203,8 +205,15 @@ impl OrderManager {
         if self.firm(code).is_none() && open_orders_max > self.orders_left() {
             return Err(Refusal::Capacity);
         }
-        let (open_orders, rates) = (0, None);
-        let firm = Firm { id, code, self_match_key, open_orders_max, open_orders, rates };
+        let firm = Firm {
+            id,
+            code,
+            self_match_key,
+            open_orders_max,
+            open_orders: 0,
+            entry_disabled: false,
+            rates: None,
+        };
         self.firms.add(name_key(&code.0), firm)?;
         Ok(id)
     }
@@ -372,6 +381,9 @@ impl OrderManager {
     pub(crate) fn start_day(&mut self) {
         for port in self.ports.rows_mut() {
             port.start_day();
+        }
+        for firm in self.firms.rows_mut() {
+            firm.entry_disabled = false;
         }
         self.wallet.drop_empty();
         self.references.start_day();

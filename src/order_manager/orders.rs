@@ -48,6 +48,8 @@ pub struct OpenOrder {
     pub capacity: u8,
     /// OUCH cross type, as entered.
     pub cross_type: u8,
+    /// Whether it has a time to live.
+    pub expires: bool,
 }
 
 const _: () = assert!(size_of::<OpenOrder>() == 64);
@@ -73,6 +75,7 @@ impl OpenOrder {
             side: Side::Buy,
             capacity: 0,
             cross_type: 0,
+            expires: false,
         }
     }
 }

@@ -13,8 +13,13 @@
 //! Collected and held orders take part in the auction that ends the phase; held ones are shown by no feed,
 //! may do without a limit, and are canceled when their auction is over. Every order can be canceled in
 //! every phase, but those that are final.
+//!
+//! Nobody takes in an auction, so post-only orders are collected like others; hidden and reserve orders are
+//! too, with all that is open. They may expire meanwhile. Held orders are shown to nobody and end with their
+//! auction, whatever their time in force: hidden (03), reserve (04), post-only and good-till-time ones (0F)
+//! are refused, and so is a minimum quantity (0D), which is of immediate orders.
 
-use super::{Instrument, OpenOrder};
+use super::OpenOrder;
 use crate::types::command::NewOrder;
 use crate::types::{Cross, Phase, Price, RejectReason, TimeInForce};
 
@@ -138,13 +143,30 @@ pub(super) fn check_cross(order: &NewOrder, phase: Phase) -> Result<(), RejectRe
     }
 }
 
-impl OpenOrder {
-    /// Whether the feed shows it.
-    #[must_use]
-    pub const fn is_shown(&self) -> bool {
-        self.cross_type == b'N'
+/// Whether an order that waits for an auction asks for nothing that means something only while orders
+/// trade as they come.
+///
+/// # Errors
+/// The code of a display, a reserve, a minimum quantity, or else of a post-only order or an expiry.
+pub(super) fn check_held(order: &NewOrder) -> Result<(), RejectReason> {
+    if cross_of(order).is_none() {
+        return Ok(());
     }
+    let expires = order.time_in_force == TimeInForce::GoodTillTime.byte();
+    if order.display == b'N' {
+        Err(RejectReason::InvalidDisplay)
+    } else if !order.max_floor.is_zero() {
+        Err(RejectReason::InvalidMaxFloor)
+    } else if !order.min_quantity.is_zero() {
+        Err(RejectReason::InvalidMinQuantity)
+    } else if order.post_only == b'P' || expires {
+        Err(RejectReason::Other)
+    } else {
+        Ok(())
+    }
+}
 
+impl OpenOrder {
     /// Whether it can be neither canceled nor replaced while its instrument is in `phase`.
     #[must_use]
     pub const fn is_final(&self, phase: Phase) -> bool {
@@ -152,12 +174,5 @@ impl OpenOrder {
             (phase, self.cross_type),
             (Phase::OpeningAuction, b'O') | (Phase::ClosingAuction, b'C')
         )
-    }
-}
-
-impl Instrument {
-    /// The limit of an order, or what it is worth without one.
-    pub(super) fn worth_of(&self, order: &NewOrder) -> Price {
-        self.trading.worth(order.price)
     }
 }

@@ -135,6 +135,11 @@ impl UserRefNums {
         is_new
     }
 
+    /// The lowest number that may be used next, none if the highest was.
+    pub(crate) fn next(&self, channel: u8) -> UserRefNum {
+        UserRefNum(self.0[usize::from(channel)].0.wrapping_add(1))
+    }
+
     fn reset(&mut self) {
         self.0.fill(UserRefNum::NONE);
     }
@@ -153,6 +158,10 @@ mod tests {
         assert!(numbers.is_new(0, UserRefNum(6)) && numbers.is_new(255, UserRefNum(1)));
         assert!(!numbers.consume(0, UserRefNum(4)));
         assert!(numbers.consume(255, UserRefNum(4)));
+        assert_eq!(
+            (numbers.next(0), numbers.next(255), numbers.next(9)),
+            (UserRefNum(6), UserRefNum(5), UserRefNum(1))
+        );
         assert!(!numbers.consume(255, UserRefNum(4)) && !numbers.is_new(255, UserRefNum(4)));
         numbers.reset();
         assert!(numbers.consume(0, UserRefNum(1)) && numbers.consume(255, UserRefNum(1)));

@@ -24,15 +24,16 @@
 //! - Shares and value count what was traded today and what open orders may still trade, at their limits;
 //!   a cancel gives back, and so does a price improvement. Value is counted by account and currency, in
 //!   cash units. Of an order to sell that is the least it may bring: a better price counts once it is
-//!   traded. An order without a limit, which waits for an auction, is worth on either side what one to
-//!   buy holds, and no collar is for it: the auction has its own.
+//!   traded. An order without a limit is worth on either side what one to buy holds. One that waits for
+//!   an auction is under no collar here: the auction has its own. Others are never refused for theirs:
+//!   it is how far they trade and what they hold, with none set [`MARKET_COLLAR`].
 //! - Net exposure is the worse of two cases: that all orders to buy trade and none to sell, or the
 //!   reverse.
 //! - The same order is one of the same instrument, side, quantity and price; [`RECENT_MAX`] orders of an
 //!   account are remembered. A Replace is never one: what it repeats is gone.
 
 use super::limits::{Exposure, Position};
-use super::{Account, Instrument, OrderManager};
+use super::{Account, Instrument, OrderManager, cross_of};
 use crate::types::command::NewOrder;
 use crate::types::{InstrumentId, Nanos, PortId, Price, Quantity, RejectReason, Side, Symbol};
 
@@ -40,6 +41,9 @@ use crate::types::{InstrumentId, Nanos, PortId, Price, Quantity, RejectReason, S
 pub(crate) const RECENT_MAX: usize = 16;
 
 const BASIS_POINTS: u128 = 10_000;
+
+/// The collar of market orders where no other is set: a buy pays at most twice the reference price.
+const MARKET_COLLAR: u32 = 10_000;
 
 /// The last price at which an order of this side may trade: `collar` basis points beyond the reference,
 /// on the last tick before that.
@@ -83,6 +87,23 @@ impl OrderManager {
         let takes = row.takes_symbol_message(instrument, self.instruments.len(), most, now);
         require(takes, RejectReason::SymbolMessageRate)
     }
+}
+
+/// The worst price that an order may trade at, and what a share of it is held and counted at. A limit is
+/// both. A market order trades as far as its collar, and counts on either side as one to buy; one that
+/// waits for an auction has no worst price, and its instrument says what it counts for.
+pub(super) fn limit_of(
+    order: &NewOrder,
+    side: Side,
+    position: &Position,
+    instrument: &Instrument,
+) -> (Price, Price) {
+    if order.price != Price::MARKET || cross_of(order).is_some() {
+        return (order.price, instrument.trading.worth(order.price));
+    }
+    let collar = position.collar.min(MARKET_COLLAR);
+    let bound = |buys| collar_price(instrument.reference(), collar, instrument.tick_size, buys);
+    (bound(side.is_buy()), bound(true))
 }
 
 /// Checks an order against what holds for its account: its shares, and its value.

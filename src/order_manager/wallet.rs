@@ -69,7 +69,7 @@ pub(crate) struct Settlement {
     pub(crate) notional: i64,
     /// What the buyer's order held for these shares, at its own limit: never less.
     pub(crate) buyer_hold: i64,
-    /// What these shares are worth at the seller's own limit: never more.
+    /// What these shares counted for: at the seller's own limit, never more; without one what a buy holds.
     pub(crate) seller_value: i64,
     /// What the seller delivers.
     pub(crate) quantity: Quantity,

@@ -88,6 +88,8 @@ byte_enum! {
         Closed = b'E',
         /// The market halted.
         Halted = b'H',
+        /// It may not take, and would have.
+        PostOnly = b'G',
         /// Its auction is over.
         Cross = b'C',
         /// It has no limit, and the auction's price is too far from the reference.
@@ -96,10 +98,20 @@ byte_enum! {
 }
 
 byte_enum! {
+    /// Why an order was restated, as OUCH writes it.
+    RestateReason {
+        /// The next part of a reserve is shown.
+        Refresh = b'R',
+    }
+}
+
+byte_enum! {
     /// Which side of the book a fill came from, as OUCH writes it.
     Liquidity {
         /// The order rested.
         Added = b'A',
+        /// The order rested hidden.
+        AddedHidden = b'J',
         /// The order took.
         Removed = b'R',
         /// Either side of the opening auction.
@@ -143,7 +155,7 @@ impl Liquidity {
             Self::OpeningCross => Some(Cross::Opening),
             Self::ClosingCross => Some(Cross::Closing),
             Self::HaltCross => Some(Cross::Halt),
-            Self::Added | Self::Removed => None,
+            Self::Added | Self::AddedHidden | Self::Removed => None,
         }
     }
 }

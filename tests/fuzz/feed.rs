@@ -45,6 +45,7 @@ fn itch(bytes: &[u8]) {
         Message::AddOrder(m) => m.as_bytes(),
         Message::OrderExecuted(m) => m.as_bytes(),
         Message::OrderExecutedWithPrice(m) => m.as_bytes(),
+        Message::Trade(m) => m.as_bytes(),
         Message::CrossTrade(m) => m.as_bytes(),
         Message::Imbalance(m) => m.as_bytes(),
         Message::OrderCancel(m) => m.as_bytes(),

@@ -2,7 +2,8 @@
 
 use rialto::types::{Epoch, Nanos, PortId};
 use rialto::wire::ouch::{
-    CANCEL_BYTES_MAX, ENTER_BYTES_MAX, Inbound, OUT_MAX, Options, Outbound, REPLACE_BYTES_MAX,
+    AccountQuery, CANCEL_BYTES_MAX, ENTER_BYTES_MAX, Inbound, OUT_MAX, Options, Outbound,
+    REPLACE_BYTES_MAX, REQUEST_BYTES_MAX,
 };
 
 /// What is read, and written again, is read as the same; as the same bytes, if its options were written
@@ -60,9 +61,61 @@ fn inbound(bytes: &[u8]) {
             assert_eq!((again, Options::parse(elements)), (cancel, Ok(options)));
             same_if_as_we_write(bytes, &out[..size]);
         }
-        Ok(Inbound::NotBuilt(kind)) => assert!(b"MCDEQ".contains(&kind)),
+        Ok(Inbound::Modify(modify, elements)) => {
+            let command = modify.to_command(elements, port, epoch, now);
+            assert_eq!(command.user_ref_num.0, modify.user_ref_num.get());
+            let form_error = command.header.form_error;
+            request(bytes, elements, form_error, |options, out| modify.emit(options, out));
+        }
+        Ok(Inbound::MassCancel(mass, elements)) => {
+            let command = mass.to_command(elements, port, epoch, now);
+            assert_eq!(command.user_ref_num.0, mass.user_ref_num.get());
+            let form_error = command.header.form_error;
+            request(bytes, elements, form_error, |options, out| mass.emit(options, out));
+        }
+        Ok(Inbound::DisableEntry(switch, elements)) => {
+            let command = switch.to_disable(elements, port, epoch, now);
+            assert_eq!(command.user_ref_num.0, switch.user_ref_num.get());
+            let form_error = command.header.form_error;
+            request(bytes, elements, form_error, |options, out| switch.emit(options, out));
+        }
+        Ok(Inbound::EnableEntry(switch, elements)) => {
+            let command = switch.to_enable(elements, port, epoch, now);
+            assert_eq!(command.user_ref_num.0, switch.user_ref_num.get());
+            let form_error = command.header.form_error;
+            request(bytes, elements, form_error, |options, out| switch.emit(options, out));
+        }
+        Ok(Inbound::AccountQuery(elements)) => {
+            let command = AccountQuery::to_command(elements, port, epoch, now);
+            request(bytes, elements, command.header.form_error, AccountQuery::emit);
+        }
         Err(_) => {}
     }
+}
+
+/// What is true of a request, which `emit` writes again with other options.
+fn request(
+    bytes: &[u8],
+    elements: &[u8],
+    form_error: u16,
+    emit: impl Fn(&Options, &mut [u8; REQUEST_BYTES_MAX]) -> usize,
+) {
+    let Ok(options) = Options::parse(elements) else {
+        assert_ne!(form_error, 0, "a malformed appendage goes unsaid");
+        return;
+    };
+    let mut out = [0; REQUEST_BYTES_MAX];
+    let size = emit(&options, &mut out);
+    let (Inbound::Modify(_, again)
+    | Inbound::MassCancel(_, again)
+    | Inbound::DisableEntry(_, again)
+    | Inbound::EnableEntry(_, again)
+    | Inbound::AccountQuery(again)) = Inbound::parse(&out[..size]).unwrap()
+    else {
+        panic!()
+    };
+    assert_eq!(Options::parse(again), Ok(options));
+    same_if_as_we_write(bytes, &out[..size]);
 }
 
 fn outbound(bytes: &[u8]) {
@@ -76,6 +129,11 @@ fn outbound(bytes: &[u8]) {
         | Outbound::Canceled(_, elements)
         | Outbound::AiqCanceled(_, elements)
         | Outbound::CancelRejected(_, elements)
+        | Outbound::Restated(_, elements)
+        | Outbound::Modified(_, elements)
+        | Outbound::MassCanceled(_, elements)
+        | Outbound::EntryAnswer(_, elements)
+        | Outbound::AccountAnswer(_, elements)
         | Outbound::Rejected(_, elements) => elements,
     };
     let Ok(options) = Options::parse(elements) else { return };
@@ -87,6 +145,11 @@ fn outbound(bytes: &[u8]) {
         Outbound::Canceled(m, _) => m.emit(&options, &mut out),
         Outbound::AiqCanceled(m, _) => m.emit(&options, &mut out),
         Outbound::CancelRejected(m, _) => m.emit(&options, &mut out),
+        Outbound::Restated(m, _) => m.emit(&options, &mut out),
+        Outbound::Modified(m, _) => m.emit(&options, &mut out),
+        Outbound::MassCanceled(m, _) => m.emit(&options, &mut out),
+        Outbound::EntryAnswer(m, _) => m.emit(&options, &mut out),
+        Outbound::AccountAnswer(m, _) => m.emit(&options, &mut out),
         Outbound::Rejected(m, _) => m.emit(&options, &mut out),
         Outbound::NotBuilt(_) => return,
     };
@@ -97,7 +160,9 @@ fn outbound(bytes: &[u8]) {
 /// A message of the same size whose options are in the order of their tags was written as we write it.
 /// One with an empty appendage, an unknown tag, a tag twice or a zero has another size.
 fn same_if_as_we_write(bytes: &[u8], again: &[u8]) {
-    let common = bytes.len().min(again.len()).min(9);
+    // A query has nothing but its type and its options.
+    let fixed = if bytes[0] == AccountQuery::KIND { 1 } else { 9 };
+    let common = bytes.len().min(again.len()).min(fixed);
     assert_eq!(bytes[..common], again[..common]);
     if bytes.len() == again.len() {
         let sorted = |bytes: &[u8]| {

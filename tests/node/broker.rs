@@ -181,7 +181,8 @@ pub(crate) fn said(message: &[u8]) -> String {
         }
         Outbound::Rejected(m, _) => format!("rejected #{} 0x{:02X}", m.user_ref_num, m.reason),
         Outbound::CancelRejected(m, _) => format!("cancel of #{} rejected", m.user_ref_num),
-        Outbound::NotBuilt(kind) => format!("unexpected {}", char::from(kind)),
+        Outbound::AccountAnswer(m, _) => format!("next #{}", m.next_user_ref_num),
+        other => format!("unexpected {other:?}"),
     }
 }
 

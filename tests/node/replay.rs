@@ -69,14 +69,14 @@ impl Replay {
         let mut orders = Vec::new();
         for instrument in engine.order_manager().instruments.rows() {
             for (side, buy) in [(BookSide::Bids, true), (BookSide::Asks, false)] {
-                orders.extend(engine.books().orders(instrument.id, side).map(|order| {
-                    BookDumpOrder {
-                        symbol: instrument.symbol,
-                        buy,
-                        price: order.price,
-                        order: order.order,
-                        quantity: order.open,
-                    }
+                let orders_of_side = engine.books().orders(instrument.id, side);
+                let shown = orders_of_side.filter(|order| order.shown.0 > 0);
+                orders.extend(shown.map(|order| BookDumpOrder {
+                    symbol: instrument.symbol,
+                    buy,
+                    price: order.price,
+                    order: order.shown_as,
+                    quantity: order.shown,
                 }));
             }
         }

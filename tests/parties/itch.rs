@@ -211,7 +211,7 @@ prop_compose! {
         let event = event::Accepted {
             header: place.header::<event::Accepted>(),
             price: Price(price),
-            quantity: Quantity(shares),
+            shown: Quantity(shares),
             side: side.byte(),
             ..event::Accepted::new_zeroed()
         };
@@ -222,17 +222,45 @@ prop_compose! {
 prop_compose! {
     fn executions()(
         place in places(),
-        (reference, executed, match_number) in any::<(u64, u32, u64)>(),
+        reference in 1_u64..,
+        (executed, match_number) in any::<(u32, u64)>(),
     ) -> Case {
         let event = event::Executed {
             header: place.header::<event::Executed>(),
-            order: OrderRef(reference),
+            shown_as: OrderRef(reference),
             quantity: Quantity(executed),
             match_number: MatchNumber(match_number),
             ..event::Executed::new_zeroed()
         };
         let body = Body::OrderExecuted { reference, executed, match_number };
         place.case(event.lines(), b'E', body)
+    }
+}
+
+prop_compose! {
+    /// With an order that was hidden.
+    fn trades()(
+        place in places(),
+        (order, shares, match_number) in any::<(u64, u32, u64)>(),
+        price in 0..=Price::MAX.0,
+    ) -> Case {
+        let event = event::Executed {
+            header: place.header::<event::Executed>(),
+            order: OrderRef(order),
+            price: Price(price),
+            quantity: Quantity(shares),
+            match_number: MatchNumber(match_number),
+            ..event::Executed::new_zeroed()
+        };
+        let trade = itchy::NonCrossTrade {
+            reference: 0,
+            side: itchy::Side::Buy,
+            shares,
+            stock: padded(place.symbol),
+            price: u32::try_from(price).unwrap().into(),
+            match_number,
+        };
+        place.case(event.lines(), b'P', Body::NonCrossTrade(trade))
     }
 }
 
@@ -262,19 +290,19 @@ prop_compose! {
     /// By an order that rests, or by one that trades first.
     fn replaces()(
         place in places(),
-        (reference, shares) in any::<(u64, u32)>(),
+        (reference, shares) in (1_u64.., 1_u32..),
         price in 0..=Price::MAX.0,
-        rests in 0_u8..=1,
+        rests: bool,
     ) -> Case {
         let event = event::Replaced {
             header: place.header::<event::Replaced>(),
-            original: OrderRef(reference),
+            original_shown_as: OrderRef(reference),
             price: Price(price),
-            quantity: Quantity(shares),
-            rests,
+            shown: Quantity(if rests { shares } else { 0 }),
+            rests: rests.into(),
             ..event::Replaced::new_zeroed()
         };
-        if rests == 0 {
+        if !rests {
             return place.case(event.lines(), b'D', Body::DeleteOrder { reference });
         }
         let replace = itchy::ReplaceOrder {
@@ -299,6 +327,7 @@ fn cases() -> impl Strategy<Value = Case> {
         trading_actions(),
         adds(),
         executions(),
+        trades(),
         cancels(),
         replaces(),
     ]

@@ -8,7 +8,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use rialto::types::{
-    CancelReason, ClOrdId, Liquidity, OrderState, RejectReason, Side, Symbol, TimeInForce,
+    CancelReason, ClOrdId, FirmCode, Liquidity, OrderState, RejectReason, Side, Symbol, TimeInForce,
 };
 use rialto::wire::ouch::{
     Accepted, Canceled, Executed, Inbound, OUT_MAX, Options, Rejected, Replaced, SystemEvent,
@@ -433,32 +433,53 @@ proptest! {
     }
 
     #[test]
-    fn we_know_slouchs_requests_that_are_not_on_offer(
-        order in orders(),
-        channel in 1_u8..,
-        has_option: bool,
-    ) {
+    fn we_read_slouchs_requests(order in orders(), channel: u8, has_option: bool) {
         let number = their_number(order.numbers[0]);
+        let firm = FirmCode(*b"ALFA");
         let requests = [
             OuchRequest::ModifyOrder(
                 ModifyOrder::new(number, order.side.1, order.quantity).unwrap(),
             ),
             OuchRequest::MassCancel(
-                MassCancel::new(number, mpid(*b"ALFA"), their_symbol(order.symbol)),
+                MassCancel::new(number, mpid(firm.0), their_symbol(order.symbol)),
             ),
-            OuchRequest::DisableOrderEntry(DisableOrderEntry::new(number, mpid(*b"ALFA"))),
-            OuchRequest::EnableOrderEntry(EnableOrderEntry::new(number, mpid(*b"ALFA"))),
+            OuchRequest::DisableOrderEntry(DisableOrderEntry::new(number, mpid(firm.0))),
+            OuchRequest::EnableOrderEntry(EnableOrderEntry::new(number, mpid(firm.0))),
             OuchRequest::AccountQuery(AccountQuery::new()),
         ];
+        let has_option = has_option && channel != 0;
         for mut request in requests {
             if has_option {
                 request.add_option(TagValue::UserRefIndex(channel)).unwrap();
             }
             let bytes = request.encode();
-            let Ok(Inbound::NotBuilt(kind)) = Inbound::parse(&bytes) else {
-                panic!("not known: {bytes:02x?}")
+            let message = Inbound::parse(&bytes).unwrap();
+            match message {
+                Inbound::Modify(m, _) => {
+                    let read = (m.user_ref_num.get(), m.side, m.quantity.get());
+                    prop_assert_eq!(read, (order.numbers[0], order.side.0, order.quantity));
+                }
+                Inbound::MassCancel(m, _) => {
+                    let read = (m.user_ref_num.get(), m.firm, m.symbol);
+                    prop_assert_eq!(read, (order.numbers[0], firm, order.symbol));
+                }
+                Inbound::DisableEntry(m, _) | Inbound::EnableEntry(m, _) => {
+                    prop_assert_eq!((m.user_ref_num.get(), m.firm), (order.numbers[0], firm));
+                }
+                Inbound::AccountQuery(_) => {}
+                other => panic!("not a request: {other:?}"),
+            }
+            prop_assert_eq!(request.to_string(), char::from(bytes[0]).to_string());
+            let (Inbound::Modify(_, elements)
+            | Inbound::MassCancel(_, elements)
+            | Inbound::DisableEntry(_, elements)
+            | Inbound::EnableEntry(_, elements)
+            | Inbound::AccountQuery(elements)) = message
+            else {
+                unreachable!()
             };
-            prop_assert_eq!(request.to_string(), char::from(kind).to_string());
+            let expected = of_channel(if has_option { channel } else { 0 });
+            prop_assert_eq!(Options::parse(elements), Ok(expected));
         }
     }
 }

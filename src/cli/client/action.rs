@@ -3,15 +3,20 @@
 
 use crate::config::decimal;
 use crate::types::{Price, Quantity, Side, Symbol, TimeInForce, UserRefNum};
+use crate::wire::ouch::Options;
 
 /// The words a line may be made of.
 pub(super) const GRAMMAR: &str = "\
-    buy QUANTITY SYMBOL PRICE [ioc|fok]     PRICE may be `market`\n  \
-    sell QUANTITY SYMBOL PRICE [ioc|fok]\n  \
-    short QUANTITY SYMBOL PRICE [ioc|fok]\n  \
+    buy QUANTITY SYMBOL PRICE [HOW..]       PRICE may be `market`\n  \
+    sell QUANTITY SYMBOL PRICE [HOW..]      HOW is ioc, fok, post, hidden, show=SHARES,\n  \
+    short QUANTITY SYMBOL PRICE [HOW..]     for=SECONDS or min=SHARES\n  \
     replace REF QUANTITY [PRICE]            without PRICE, the order's own; QUANTITY is\n                                          \
                                             what it may come to in all\n  \
     cancel REF [QUANTITY]                   QUANTITY is what the order may come to in all\n  \
+    modify REF SIDE QUANTITY                the same, or another kind of sale, in its place\n  \
+    cancel-all [SYMBOL]                     all orders of the firm\n  \
+    disable | enable                        the firm's order entry\n  \
+    query                                   the next reference\n  \
     quit";
 
 /// What a line asks for.
@@ -20,6 +25,10 @@ pub(super) enum Action {
     Enter(Order),
     Replace { order: UserRefNum, quantity: Quantity, price: Option<Price> },
     Cancel { order: UserRefNum, quantity: Quantity },
+    Modify { order: UserRefNum, side: Side, quantity: Quantity },
+    CancelAll { symbol: Symbol },
+    SwitchEntry { enables: bool },
+    Query,
     Quit,
 }
 
@@ -31,8 +40,10 @@ pub(super) struct Order {
     pub(super) symbol: Symbol,
     pub(super) price: Price,
     pub(super) time_in_force: TimeInForce,
-    /// All at once or not at all.
-    pub(super) fill_or_kill: bool,
+    /// Not shown.
+    pub(super) hidden: bool,
+    /// What else it asks for.
+    pub(super) options: Options,
 }
 
 /// Why a line asks for nothing.
@@ -56,35 +67,77 @@ pub(super) fn parse(line: &str, decimals: u8) -> Result<Action, ActionError> {
     let unknown = || ActionError::Words(line.to_owned());
     let side = match words.as_slice() {
         ["quit"] => return Ok(Action::Quit),
+        ["query"] => return Ok(Action::Query),
+        ["disable"] => return Ok(Action::SwitchEntry { enables: false }),
+        ["enable"] => return Ok(Action::SwitchEntry { enables: true }),
+        ["cancel-all"] => return Ok(Action::CancelAll { symbol: Symbol::BLANK }),
+        ["cancel-all", symbol] => return Ok(Action::CancelAll { symbol: instrument(symbol)? }),
+        ["modify", order, side, quantity] => {
+            let side = side_of(side).ok_or_else(unknown)?;
+            let (order, quantity) = (reference(order)?, shares(quantity)?);
+            return Ok(Action::Modify { order, side, quantity });
+        }
         ["replace", order, quantity] => return replace(order, quantity, None),
         ["replace", order, quantity, price] => {
             return replace(order, quantity, Some(limit(price, decimals)?));
         }
         ["cancel", order] => return cancel(order, "0"),
         ["cancel", order, quantity] => return cancel(order, quantity),
-        ["buy", ..] => Side::Buy,
-        ["sell", ..] => Side::Sell,
-        ["short", ..] => Side::SellShort,
-        _ => return Err(unknown()),
+        [side, ..] => side_of(side).ok_or_else(unknown)?,
+        [] => return Err(unknown()),
     };
-    let (quantity, symbol, price, how) = match words[1..] {
-        [quantity, symbol, price] => (quantity, symbol, price, ""),
-        [quantity, symbol, price, how] => (quantity, symbol, price, how),
-        _ => return Err(unknown()),
-    };
-    let at_once = price == "market" || matches!(how, "ioc" | "fok");
-    if !matches!(how, "" | "day" | "ioc" | "fok") {
-        return Err(unknown());
-    }
-    let upper = symbol.to_ascii_uppercase();
-    Ok(Action::Enter(Order {
+    let &[quantity, symbol, price, ref hows @ ..] = &words[1..] else { return Err(unknown()) };
+    let is_market = price == "market";
+    let mut order = Order {
         side,
         quantity: shares(quantity)?,
-        symbol: Symbol::new(&upper).ok_or_else(|| ActionError::Symbol(symbol.to_owned()))?,
-        price: if price == "market" { Price::MARKET } else { limit(price, decimals)? },
-        time_in_force: if at_once { TimeInForce::ImmediateOrCancel } else { TimeInForce::Day },
-        fill_or_kill: how == "fok",
-    }))
+        symbol: instrument(symbol)?,
+        price: if is_market { Price::MARKET } else { limit(price, decimals)? },
+        time_in_force: if is_market { TimeInForce::ImmediateOrCancel } else { TimeInForce::Day },
+        hidden: false,
+        options: Options::default(),
+    };
+    for how in hows {
+        wish(&mut order, how)?.ok_or_else(unknown)?;
+    }
+    Ok(Action::Enter(order))
+}
+
+/// Adds what a word asks for to an order. `None` if it is no such word.
+fn wish(order: &mut Order, how: &str) -> Result<Option<()>, ActionError> {
+    let options = &mut order.options;
+    match how.split_once('=').unwrap_or((how, "")) {
+        ("day", "") => {}
+        ("ioc", "") => order.time_in_force = TimeInForce::ImmediateOrCancel,
+        ("fok", "") => {
+            order.time_in_force = TimeInForce::ImmediateOrCancel;
+            options.min_quantity = order.quantity.0;
+        }
+        ("post", "") => options.post_only = b'P',
+        ("hidden", "") => order.hidden = true,
+        ("show", number) => options.max_floor = shares(number)?.0,
+        ("min", number) => options.min_quantity = shares(number)?.0,
+        ("for", seconds) => {
+            order.time_in_force = TimeInForce::GoodTillTime;
+            options.expire_time_s = shares(seconds)?.0;
+        }
+        _ => return Ok(None),
+    }
+    Ok(Some(()))
+}
+
+fn side_of(word: &str) -> Option<Side> {
+    Some(match word {
+        "buy" => Side::Buy,
+        "sell" => Side::Sell,
+        "short" => Side::SellShort,
+        "exempt" => Side::SellShortExempt,
+        _ => return None,
+    })
+}
+
+fn instrument(text: &str) -> Result<Symbol, ActionError> {
+    Symbol::new(&text.to_ascii_uppercase()).ok_or_else(|| ActionError::Symbol(text.to_owned()))
 }
 
 fn replace(order: &str, quantity: &str, price: Option<Price>) -> Result<Action, ActionError> {
@@ -119,7 +172,8 @@ mod tests {
             symbol: Symbol::new("ACME").unwrap(),
             price: Price(105_000),
             time_in_force: TimeInForce::Day,
-            fill_or_kill: false,
+            hidden: false,
+            options: Options::default(),
         }
     }
 
@@ -131,8 +185,15 @@ mod tests {
         assert_eq!(parse("short 100 ACME 10.5", 4), Ok(Action::Enter(short)));
         let ioc = Order { time_in_force: TimeInForce::ImmediateOrCancel, ..order() };
         assert_eq!(parse("buy 100 ACME 10.5 ioc", 4), Ok(Action::Enter(ioc)));
-        let kill = Order { fill_or_kill: true, ..ioc };
+        let options = Options { min_quantity: 100, ..Options::default() };
+        let kill = Order { options, ..ioc };
         assert_eq!(parse("buy 100 ACME 10.5 fok", 4), Ok(Action::Enter(kill)));
+        let options = Options { post_only: b'P', max_floor: 30, expire_time_s: 60, ..options };
+        let options = Options { min_quantity: 0, ..options };
+        let wishes = Order { time_in_force: TimeInForce::GoodTillTime, options, ..order() };
+        assert_eq!(parse("buy 100 ACME 10.5 post show=30 for=60", 4), Ok(Action::Enter(wishes)));
+        let hidden = Order { hidden: true, ..order() };
+        assert_eq!(parse("buy 100 ACME 10.5 hidden", 4), Ok(Action::Enter(hidden)));
         let market = Order { price: Price::MARKET, ..ioc };
         assert_eq!(parse("buy 100 ACME market", 4), Ok(Action::Enter(market)));
     }
@@ -156,6 +217,19 @@ mod tests {
         let part = Action::Cancel { order: UserRefNum(7), quantity: Quantity(50) };
         assert_eq!(parse("cancel 7 50", 4), Ok(part));
         assert_eq!(parse("quit", 4), Ok(Action::Quit));
+    }
+
+    #[test]
+    fn requests_are_read() {
+        let (order, quantity) = (UserRefNum(7), Quantity(50));
+        let modify = Action::Modify { order, side: Side::SellShort, quantity };
+        assert_eq!(parse("modify 7 short 50", 4), Ok(modify));
+        assert!(matches!(parse("modify 7 wave 50", 4), Err(ActionError::Words(_))));
+        let acme = Symbol::new("ACME").unwrap();
+        assert_eq!(parse("cancel-all acme", 4), Ok(Action::CancelAll { symbol: acme }));
+        assert_eq!(parse("cancel-all", 4), Ok(Action::CancelAll { symbol: Symbol::BLANK }));
+        assert_eq!(parse("disable", 4), Ok(Action::SwitchEntry { enables: false }));
+        assert_eq!(parse("query", 4), Ok(Action::Query));
     }
 
     #[test]

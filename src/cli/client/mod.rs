@@ -15,7 +15,10 @@ use crate::agent::StopFlag;
 use crate::cli::{CliError, units};
 use crate::client::{Credentials, Incoming, SessionClient};
 use crate::types::{Price, SessionId, UserRefNum};
-use crate::wire::ouch::{Cancel, Enter, Options, Outbound, Replace};
+use crate::wire::ouch::{
+    AccountQuery, Cancel, Enter, EntrySwitch, MassCancel, Modify, Options, Outbound,
+    REQUEST_BYTES_MAX, Replace,
+};
 
 /// How long to wait for a connection and for the answer to the login.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -229,17 +232,43 @@ impl<W: Write> Terminal<'_, W> {
                 self.client.cancel(&Cancel::new(order, quantity), &Options::default())?;
             }
             Action::Enter(order) => {
-                let Order { side, quantity, symbol, price, time_in_force, fill_or_kill } = order;
+                let Order { side, quantity, symbol, price, time_in_force, .. } = order;
                 let reference = self.take_ref();
                 self.prices.insert(reference, price);
-                let min_quantity = if fill_or_kill { quantity.0 } else { 0 };
-                let options = Options { min_quantity, ..Options::default() };
                 self.note(&format!("enter ref {reference}"))?;
-                let order = Enter::new(reference, side, quantity, symbol, price, time_in_force);
-                self.client.enter(&order, &options)?;
+                let mut enter = Enter::new(reference, side, quantity, symbol, price, time_in_force);
+                enter.display = if order.hidden { b'N' } else { b'Y' };
+                self.client.enter(&enter, &order.options)?;
             }
+            Action::Modify { order, side, quantity } => {
+                self.note(&format!("modify ref {order}"))?;
+                let modify = Modify::new(order, side, quantity);
+                self.request(|out| modify.emit(&Options::default(), out))?;
+            }
+            Action::CancelAll { symbol } => {
+                let reference = self.take_ref();
+                self.note(&format!("cancel all, ref {reference}"))?;
+                let mass = MassCancel::new(reference, symbol);
+                self.request(|out| mass.emit(&Options::default(), out))?;
+            }
+            Action::SwitchEntry { enables } => {
+                let reference = self.take_ref();
+                self.note(&format!("switch order entry, ref {reference}"))?;
+                let switch = EntrySwitch::new(reference, enables);
+                self.request(|out| switch.emit(&Options::default(), out))?;
+            }
+            Action::Query => self.request(|out| AccountQuery::emit(&Options::default(), out))?,
         }
         Ok(self.client.flush()?)
+    }
+
+    fn request(
+        &mut self,
+        emit: impl FnOnce(&mut [u8; REQUEST_BYTES_MAX]) -> usize,
+    ) -> Result<(), CliError> {
+        let mut message = [0; REQUEST_BYTES_MAX];
+        let size = emit(&mut message);
+        Ok(self.client.send(&message[..size])?)
     }
 
     fn take_ref(&mut self) -> UserRefNum {
@@ -267,6 +296,8 @@ fn told(message: &[u8]) -> Option<(UserRefNum, Option<Price>)> {
         Outbound::Accepted(m, _) => (m.user_ref_num, Some(m.price)),
         Outbound::Replaced(m, _) => (m.user_ref_num, Some(m.price)),
         Outbound::Rejected(m, _) => (m.user_ref_num, None),
+        Outbound::MassCanceled(m, _) => (m.user_ref_num, None),
+        Outbound::EntryAnswer(m, _) => (m.user_ref_num, None),
         _ => return None,
     };
     Some((UserRefNum(used.get()), price.map(|price| Price(price.get()))))

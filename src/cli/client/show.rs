@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cli::units::{show_price, show_time};
 use crate::types::{RejectReason, Side};
-use crate::wire::ouch::Outbound;
+use crate::wire::ouch::{EntryAnswer, Options, Outbound};
 
 /// One line for a person.
 pub(super) fn text(sequence: u64, message: &Outbound<'_>, decimals: u8) -> String {
@@ -75,6 +75,32 @@ pub(super) fn text(sequence: u64, message: &Outbound<'_>, decimals: u8) -> Strin
         Outbound::CancelRejected(m, _) => {
             (m.timestamp, format!("rejected  cancel of ref {}", m.user_ref_num))
         }
+        Outbound::Restated(m, options) => {
+            let shown = Options::parse(options).unwrap_or_default();
+            (
+                m.timestamp,
+                format!(
+                    "restated  ref {} shows {} as order {}",
+                    m.user_ref_num, shown.display_quantity, shown.secondary_ref
+                ),
+            )
+        }
+        Outbound::Modified(m, _) => (
+            m.timestamp,
+            format!("modified  ref {} {} {} left", m.user_ref_num, side(m.side), m.quantity),
+        ),
+        Outbound::MassCanceled(m, _) => {
+            let symbol = m.symbol.text();
+            let what = if symbol.is_empty() { "all" } else { &symbol };
+            (m.timestamp, format!("canceling ref {} {what} of firm {}", m.user_ref_num, m.firm))
+        }
+        Outbound::EntryAnswer(m, _) => {
+            let how = if m.kind == EntryAnswer::ENABLED { "enabled" } else { "disabled" };
+            (m.timestamp, format!("entry     ref {} {how} for firm {}", m.user_ref_num, m.firm))
+        }
+        Outbound::AccountAnswer(m, _) => {
+            (m.timestamp, format!("account   next ref {}", m.next_user_ref_num))
+        }
         Outbound::NotBuilt(kind) => return format!("{sequence} message of type {kind:#04x}"),
     };
     format!("{sequence} {} {what}", show_time(timestamp.get()))
@@ -133,6 +159,33 @@ pub(super) fn json(sequence: u64, message: &Outbound<'_>) -> Value {
             "sequence": sequence, "type": "cancel_rejected", "timestamp": m.timestamp.get(),
             "user_ref_num": m.user_ref_num.get(),
         }),
+        Outbound::Restated(m, options) => {
+            let shown = Options::parse(options).unwrap_or_default();
+            json!({
+                "sequence": sequence, "type": "restated", "timestamp": m.timestamp.get(),
+                "user_ref_num": m.user_ref_num.get(), "reason": char::from(m.reason).to_string(),
+                "display_quantity": shown.display_quantity,
+                "secondary_order_ref": shown.secondary_ref,
+            })
+        }
+        Outbound::Modified(m, _) => json!({
+            "sequence": sequence, "type": "modified", "timestamp": m.timestamp.get(),
+            "user_ref_num": m.user_ref_num.get(), "side": char::from(m.side).to_string(),
+            "quantity": m.quantity.get(),
+        }),
+        Outbound::MassCanceled(m, _) => json!({
+            "sequence": sequence, "type": "mass_canceled", "timestamp": m.timestamp.get(),
+            "user_ref_num": m.user_ref_num.get(), "firm": m.firm.text(), "symbol": m.symbol.text(),
+        }),
+        Outbound::EntryAnswer(m, _) => json!({
+            "sequence": sequence, "type": "order_entry", "timestamp": m.timestamp.get(),
+            "user_ref_num": m.user_ref_num.get(), "firm": m.firm.text(),
+            "enabled": m.kind == EntryAnswer::ENABLED,
+        }),
+        Outbound::AccountAnswer(m, _) => json!({
+            "sequence": sequence, "type": "account", "timestamp": m.timestamp.get(),
+            "next_user_ref_num": m.next_user_ref_num.get(),
+        }),
         Outbound::NotBuilt(kind) => {
             json!({ "sequence": sequence, "type": char::from(*kind).to_string() })
         }
@@ -160,6 +213,7 @@ fn system_event(code: u8) -> &'static str {
 fn liquidity(flag: u8) -> &'static str {
     match flag {
         b'A' => "added",
+        b'J' => "added hidden",
         b'R' => "removed",
         b'O' => "opening auction",
         b'C' => "closing auction",
@@ -178,6 +232,8 @@ fn cancel_reason(reason: u8) -> &'static str {
         b'Z' => "system",
         b'E' => "market closed",
         b'H' => "halted",
+        b'D' => "may not trade any more",
+        b'G' => "post-only",
         b'C' => "auction over",
         b'K' => "beyond the collars",
         _ => "?",

@@ -335,6 +335,11 @@ impl Desk {
             }
             // These brokers replace nothing.
             Outbound::Replaced(..)
+            | Outbound::Restated(..)
+            | Outbound::Modified(..)
+            | Outbound::MassCanceled(..)
+            | Outbound::EntryAnswer(..)
+            | Outbound::AccountAnswer(..)
             | Outbound::SystemEvent(_)
             | Outbound::CancelRejected(..)
             | Outbound::NotBuilt(_) => {}

@@ -1,5 +1,5 @@
-//! Auctions against a naive one: whatever was collected, as much trades as can, in the order of price and
-//! time, and what is left is as it should be. And what no command about phases can do.
+//! Auctions against a naive one: whatever was collected, as much trades as can, in the order of price,
+//! display and time, and what is left is as it should be. And what no command about phases can do.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::world::World;
 use super::{feed, invariants, replay, script};
 use crate::matching::{BookSide, Section};
 use crate::types::command::{Calendar, CommandHeader, Halt, PriceBand, Resume, SetPhase};
-use crate::types::{InstrumentId, Line, Nanos, Price, Record, Symbol};
+use crate::types::{InstrumentId, Line, Nanos, OrderRef, Price, Record, Symbol};
 
 const ACME: InstrumentId = InstrumentId(1);
 
@@ -24,13 +24,30 @@ struct Waiting {
     /// `None` = without a limit.
     limit: Option<u64>,
     shares: u64,
+    /// In the book, but not on the feed.
+    hidden: bool,
+    /// What says how old it is: of a reserve, the part it shows.
+    since: OrderRef,
 }
 
 #[derive(Clone, Debug)]
 enum Step {
-    Enter { port: &'static str, buys: bool, shares: u32, price: Option<u32>, kind: &'static str },
-    Cancel { back: u32 },
-    Replace { back: u32, shares: u32, ticks: i32 },
+    Enter {
+        port: &'static str,
+        buys: bool,
+        shares: u32,
+        price: Option<u32>,
+        kind: &'static str,
+        option: &'static str,
+    },
+    Cancel {
+        back: u32,
+    },
+    Replace {
+        back: u32,
+        shares: u32,
+        ticks: i32,
+    },
     Other(&'static str),
 }
 
@@ -69,6 +86,17 @@ fn step() -> impl Strategy<Value = Step> {
     let price = prop_oneof![9 => (990_u32..1_010).prop_map(Some), 1 => Just(None)];
     let kind = prop::sample::select(vec!["N", "N", "N", "O", "C", "H"]);
     let port = prop::sample::select(vec!["A1", "A1", "B1"]);
+    let option = prop::sample::select(vec![
+        "",
+        "",
+        "",
+        "",
+        "display=N",
+        "floor=5",
+        "tif=6 expires=2",
+        "postonly=P",
+        "ioc min=5",
+    ]);
     let others = vec![
         "phase ACME preopen",
         "phase ACME preopen",
@@ -94,8 +122,10 @@ fn step() -> impl Strategy<Value = Step> {
         "up B1",
     ];
     prop_oneof![
-        10 => (port, any::<bool>(), 1_u32..30, price, kind)
-            .prop_map(|(port, buys, shares, price, kind)| Step::Enter { port, buys, shares, price, kind }),
+        10 => (port, any::<bool>(), 1_u32..30, price, kind, option)
+            .prop_map(|(port, buys, shares, price, kind, option)| {
+                Step::Enter { port, buys, shares, price, kind, option }
+            }),
         1 => (1_u32..20).prop_map(|back| Step::Cancel { back }),
         1 => (1_u32..20, 1_u32..40, -5_i32..6)
             .prop_map(|(back, shares, ticks)| Step::Replace { back, shares, ticks }),
@@ -105,11 +135,11 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn line(step: &Step, number: u32) -> String {
     match *step {
-        Step::Enter { port, buys, shares, price, kind } => {
+        Step::Enter { port, buys, shares, price, kind, option } => {
             let side = if buys { "buy" } else { "sell" };
             let price = price
                 .map_or("market".to_owned(), |cents| format!("{}.{:02}", cents / 100, cents % 100));
-            format!("{port} {side} {number} {shares} ACME @{price} cross={kind}")
+            format!("{port} {side} {number} {shares} ACME @{price} {option} cross={kind}")
         }
         Step::Cancel { back } => format!("A1 cancel {}", number - back),
         Step::Replace { back, shares, ticks } => {
@@ -119,7 +149,7 @@ fn line(step: &Step, number: u32) -> String {
     }
 }
 
-/// What rests in ACME, in the order of entry.
+/// What rests in ACME, the oldest first.
 fn waiting(world: &World) -> Vec<Waiting> {
     let mut orders = Vec::new();
     for section in [Section::Continuous, Section::Opening, Section::Closing] {
@@ -127,15 +157,18 @@ fn waiting(world: &World) -> Vec<Waiting> {
             orders.extend(world.engine.books().orders_in(ACME, section, side));
         }
     }
-    orders.sort_by_key(|order| order.order);
     let waiting = orders.iter().map(|order| Waiting {
         name: world.orders[&order.order].clone(),
         section: order.section,
         buys: order.side == BookSide::Bids,
         limit: (order.price != order.side.no_limit()).then_some(order.price.0),
         shares: order.open.0.into(),
+        hidden: order.section == Section::Continuous && order.shown_as.is_none(),
+        since: if order.shown_as.is_none() { order.order } else { order.shown_as },
     });
-    waiting.collect()
+    let mut waiting: Vec<_> = waiting.collect();
+    waiting.sort_by_key(|order| order.since);
+    waiting
 }
 
 /// Compares an auction that was held, if one was, with what was waiting for it.
@@ -152,10 +185,12 @@ fn check(waiting: &[Waiting], said: &[String], line: &str) {
     let price = words.nth(1).unwrap().strip_prefix('@').unwrap().replace('.', "");
     let price = price.parse::<u64>().unwrap() * 100;
 
-    // Those beyond the collars, and a port's whose grace was over, were gone before.
+    // Those beyond the collars, a port's whose grace was over, and expired ones were gone before.
     let before = said.iter().take_while(|event| !event.starts_with("executed"));
     let gone: Vec<&str> = before
-        .filter(|event| event.contains(" Collars,") || event.contains(" Supervisory,"))
+        .filter(|event| {
+            [" Collars,", " Supervisory,", " Timeout,"].iter().any(|why| event.contains(why))
+        })
         .map(|event| event.split(' ').nth(1).unwrap())
         .collect();
     let mut orders: Vec<&Waiting> = waiting
@@ -178,11 +213,14 @@ fn check(waiting: &[Waiting], said: &[String], line: &str) {
     assert!(shares == most || (priceless && shares == 0), "{shares} of {most} after {line}");
     assert!(shares == 0 || volume(price) == shares, "{price} after {line}");
 
-    // Each side traded in the order of price and time.
-    orders.sort_by_key(|order| match (order.buys, order.limit) {
-        (_, None) => 0,
-        (true, Some(limit)) => u64::MAX - limit,
-        (false, Some(limit)) => limit,
+    // Each side traded in the order of price, display and time.
+    orders.sort_by_key(|order| {
+        let rank = match (order.buys, order.limit) {
+            (_, None) => 0,
+            (true, Some(limit)) => u64::MAX - limit,
+            (false, Some(limit)) => limit,
+        };
+        (rank, order.hidden)
     });
     let mut expected = BTreeMap::new();
     for buys in [true, false] {

@@ -36,8 +36,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_feed_alone_leads_to_the_same_books(steps in prop::collection::vec(step(), 1..150)) {
-        let mut world = World::open();
+    fn the_feed_alone_leads_to_the_same_books(
+        steps in prop::collection::vec(step(), 1..150),
+        rule in 0_u8..4,
+    ) {
+        let mut world = World::ruled(rule);
         for (number, step) in (1..).zip(steps) {
             script::run(&mut world, &line(&step, number));
         }
@@ -54,12 +57,13 @@ pub(super) fn leads_to_the_same_books(world: &World) {
         for side in [BookSide::Bids, BookSide::Asks] {
             let books = world.engine.books().orders(instrument.id, side);
             let orders: Vec<_> = books
+                .filter(|order| order.shown.0 > 0)
                 .map(|order| Shown {
-                    order: order.order.0,
+                    order: order.shown_as.0,
                     locate: instrument.id.0,
                     buys: side == BookSide::Bids,
                     price: order.price.0.try_into().unwrap(),
-                    shares: order.open.0,
+                    shares: order.shown.0,
                 })
                 .collect();
             assert_eq!(subscriber.side(instrument.id, side), orders);

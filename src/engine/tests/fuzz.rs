@@ -7,7 +7,9 @@ use zerocopy::FromBytes;
 use super::super::ApplyError;
 use super::world::World;
 use super::{invariants, script};
-use crate::types::command::{Cancel, CommandHeader, CommandKind, NewOrder, Replace};
+use crate::types::command::{
+    Cancel, CommandHeader, CommandKind, EnableEntry, MassCancel, Modify, NewOrder, Replace,
+};
 use crate::types::{Line, Record, UserRefNum};
 
 /// A command of the corpus, and what is done to it.
@@ -92,6 +94,22 @@ fn corpus() -> Vec<Vec<Line>> {
         "B1 replace 2 by 4 300 @9.95",
         "A1 replace 3 by 4 60 @10.00",
         "B1 replace 4 by 5 300 @10.00 ioc",
+        "A1 sell 5 100 ACME @10.00 floor=30",
+        "B1 buy 6 30 ACME @market ioc min=30",
+        "A1 sell 6 100 ACME @10.05 display=N",
+        "A1 buy 7 100 ACME @9.90 tif=6 expires=2",
+        "B1 sell 7 100 ACME @9.95 postonly=P",
+        "A1 modify 5 sell to 50",
+        "G1 sell 5 90 ACME @9.98 floor=30",
+        "G1 sell 6 90 ACME @9.98 display=N",
+        "G1 buy 7 60 ACME @market ioc min=20 selfmatch=D",
+        "G1 buy 8 40 ACME @9.98 ioc min=40 selfmatch=O",
+        "A1 short 8 50 CHIP @10.00 account=5",
+        "A1 modify 8 exempt to 40",
+        "A1 masscancel 9 symbol=ACME side=sell",
+        "B1 disable 8",
+        "B1 enable 9",
+        "B1 query",
         "status 3 approved short",
         "withdraw 1 10.00 USD",
         "wait 1s",
@@ -180,6 +198,18 @@ impl Mutant {
             Cancel::KIND => {
                 let cancel = Cancel::mut_from_bytes(Line::bytes_mut(&mut command)).unwrap();
                 cancel.user_ref_num = UserRefNum(number - number % 3);
+            }
+            Modify::KIND => {
+                let modify = Modify::mut_from_bytes(Line::bytes_mut(&mut command)).unwrap();
+                modify.user_ref_num = UserRefNum(number - number % 3);
+            }
+            MassCancel::KIND => {
+                let mass = MassCancel::mut_from_bytes(Line::bytes_mut(&mut command)).unwrap();
+                mass.user_ref_num = UserRefNum(number);
+            }
+            EnableEntry::KIND => {
+                let enable = EnableEntry::mut_from_bytes(Line::bytes_mut(&mut command)).unwrap();
+                enable.user_ref_num = UserRefNum(number);
             }
             _ => {}
         }

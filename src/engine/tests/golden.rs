@@ -27,6 +27,46 @@ fn a_replace_takes_the_old_order_out_and_enters_the_new_one() {
 }
 
 #[test]
+fn market_orders_take_what_there_is() {
+    tell("market_orders");
+}
+
+#[test]
+fn fill_or_kill_and_minimum_quantities_trade_enough_or_nothing() {
+    tell("fill_or_kill");
+}
+
+#[test]
+fn post_only_orders_never_take() {
+    tell("post_only");
+}
+
+#[test]
+fn good_till_time_orders_expire() {
+    tell("good_till_time");
+}
+
+#[test]
+fn hidden_and_reserve_orders_wait_behind_what_is_shown() {
+    tell("hidden_and_reserve");
+}
+
+#[test]
+fn hidden_reserve_and_post_only_orders_have_a_part_in_auctions() {
+    tell("collected");
+}
+
+#[test]
+fn a_modify_reduces_or_changes_the_kind_of_sale() {
+    tell("modify");
+}
+
+#[test]
+fn a_firm_cancels_many_orders_and_switches_its_entry() {
+    tell("mass_cancel");
+}
+
+#[test]
 fn orders_that_break_a_rule_are_rejected_with_its_reason() {
     tell("rejects");
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::world::World;
 use crate::matching::{BookSide, Section};
 use crate::order_manager::Asset;
-use crate::types::{CurrencyId, InstrumentId, Phase, notional};
+use crate::types::{CurrencyId, InstrumentId, OrderRef, Phase, notional};
 
 /// # Panics
 /// If anything below does not hold.
@@ -42,10 +42,17 @@ pub(super) fn hold(world: &World) {
                     Some(order.handle)
                 );
                 assert!(order.open.0.is_multiple_of(instrument.lot_size) && order.open.0 > 0);
+                assert_eq!(order.shown.is_zero(), order.shown_as.is_none());
+                assert_eq!(order.shown, order.shown.min(order.open).min(order.display));
+                // What is hidden comes behind what is shown, and each in the order of its coming.
+                let place = match order.shown_as {
+                    OrderRef::NONE => (true, order.order),
+                    shown_as => (false, shown_as),
+                };
                 if let Some((price, older)) = last {
-                    assert!(price != order.price || older < order.order, "time priority");
+                    assert!(price != order.price || older < place, "priority");
                 }
-                last = Some((order.price, order.order));
+                last = Some((order.price, place));
                 let level = at_price.entry(order.price).or_default();
                 *level = (level.0 + u64::from(order.open.0), level.1 + 1);
                 *of_port.entry(owner.port).or_insert(0) += 1;

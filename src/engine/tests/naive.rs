@@ -3,8 +3,14 @@
 //! One list of orders in the order of entry; nothing is held, what is available is counted from the
 //! list each time. It shares the notation with the engine and nothing else.
 
+mod fills;
+mod limits;
+mod requests;
+
 use std::collections::BTreeMap;
 
+use self::fills::Filled;
+pub(super) use self::limits::Limit;
 use super::render::decimal;
 use crate::types::Nanos;
 
@@ -80,7 +86,26 @@ pub(super) struct Ticket {
     pub(super) immediate: bool,
     /// 0 = the port's own.
     pub(super) account: u32,
+    /// What becomes of it and an order of its owner, if it says.
+    pub(super) strategy: Option<char>,
+    pub(super) wishes: Wishes,
 }
+
+/// What an order may ask for beyond its price.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wishes {
+    /// The least it must trade at once.
+    pub(super) min: u32,
+    /// It may not take.
+    pub(super) post_only: bool,
+    /// Seconds to live, 0 = the day.
+    pub(super) expires: u64,
+    /// How much of it is shown at a time, if not all: 0 hides it.
+    pub(super) display: Option<u32>,
+}
+
+/// The price of an order without one.
+pub(super) const MARKET: u64 = 0x7FFF_FFFF;
 
 /// A replace in the participant's words.
 #[derive(Clone, Copy, Debug)]
@@ -90,9 +115,20 @@ pub(super) struct Change {
     pub(super) number: u32,
     /// In all, what was executed included.
     pub(super) quantity: u32,
-    /// How many ticks above or below the original's price; `None` is one price unit above it.
-    pub(super) ticks: Option<i64>,
+    pub(super) ticks: Shift,
     pub(super) immediate: bool,
+    pub(super) wishes: Wishes,
+}
+
+/// Where a replace moves the price to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shift {
+    /// So many above or below the original's.
+    Ticks(i64),
+    /// One price unit above it.
+    Off,
+    /// To none.
+    Market,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +137,12 @@ struct Order {
     account: u32,
     open: u32,
     executed: u32,
+    deadline: Option<Nanos>,
+    shown: u32,
+    /// Which part of it is shown, from 0.
+    part: u32,
+    /// Where it stands among those of its price: they trade in the order of this.
+    place: (bool, u64),
     /// Value of what it traded since it rests, of which its fee is a part.
     traded: i64,
 }
@@ -115,23 +157,30 @@ pub(super) struct Rates {
 /// The account that gets the fees.
 pub(super) const FEES: u32 = 4;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Naive {
     orders: Vec<Order>,
+    /// Which orders of a firm may not meet: 0 = none, 1 all, 2 those of an account, 3 those of a group.
+    self_match_key: u8,
+    /// Of each listing; 0 = none yet.
+    last_price: [u64; LISTINGS.len()],
+    done: limits::Done,
     cash: BTreeMap<u32, i64>,
     shares: BTreeMap<(u32, usize), i64>,
     last_number: [u32; LOGINS.len()],
     down_until: [Option<Nanos>; LOGINS.len()],
     down: [bool; LOGINS.len()],
     messages: BTreeMap<(usize, u64), usize>,
+    places: u64,
+    disabled: BTreeMap<&'static str, bool>,
     now: Nanos,
     rates: Rates,
 }
 
 impl Naive {
     /// With the balances of `market.txt`.
-    pub(super) fn new(now: Nanos, rates: Rates) -> Self {
-        let mut naive = Self { now, rates, ..Self::default() };
+    pub(super) fn new(now: Nanos, rates: Rates, self_match_key: u8) -> Self {
+        let mut naive = Self { self_match_key, now, rates, ..Self::default() };
         naive.cash.extend([(1, 10_000_000_000), (2, 10_000_000_000), (3, 10_000_000)]);
         naive.cash.extend([(FEES, 0), (5, 100_000_000)]);
         for account in [1, 2] {
@@ -147,17 +196,26 @@ impl Naive {
             said.push(format!("second {}", now.second()));
         }
         self.now = now;
-        let mut due: Vec<_> = (0..LOGINS.len())
-            .filter_map(|login| Some((self.down_until[login].filter(|&at| at <= now)?, login)))
-            .collect();
-        due.sort_unstable();
-        for (_, login) in due {
-            self.down_until[login] = None;
-            while let Some(at) = self.orders.iter().position(|order| order.ticket.login == login) {
-                said.push(self.take(at, self.orders[at].open, "Supervisory"));
+        while let Some((_, is_order, at)) = self.first_due() {
+            if is_order {
+                said.extend(self.take(at, self.orders[at].open, "Timeout"));
+                continue;
+            }
+            self.down_until[at] = None;
+            while let Some(order) = self.orders.iter().position(|order| order.ticket.login == at) {
+                said.extend(self.take(order, self.orders[order].open, "Supervisory"));
             }
         }
         said
+    }
+
+    /// The deadline that is due first: when, whether it is an order's or a login's, and whose.
+    fn first_due(&self) -> Option<(Nanos, bool, usize)> {
+        let logins = self.down_until.iter().enumerate();
+        let orders = self.orders.iter().map(|order| order.deadline).enumerate();
+        let logins = logins.filter_map(|(login, at)| Some(((*at)?, false, login)));
+        let orders = orders.filter_map(|(order, at)| Some((at?, true, order)));
+        logins.chain(orders).min().filter(|&(at, ..)| at <= self.now)
     }
 
     pub(super) fn log_out(&mut self, login: usize) -> Vec<String> {
@@ -184,122 +242,78 @@ impl Naive {
             return Vec::new();
         }
         self.last_number[login] = ticket.number;
-        if let Some(reason) = self.refuse(ticket) {
+        if let Some(reason) = self.refuse(ticket, true) {
             return vec![format!("rejected {} {reason}", name(ticket))];
         }
-        let end = match (self.opposite(ticket).is_some(), ticket.immediate) {
-            (true, _) => "",
+        let end = match (self.trades(ticket), ticket.immediate) {
             (false, true) => " dead",
-            (false, false) => " *",
+            (false, false) if shown_of(ticket, ticket.quantity) > 0 => " *",
+            _ => "",
         };
         let mut said = vec![format!("accepted {} {}{end}", name(ticket), terms(ticket))];
         said.extend(self.trade(ticket, 0));
         said
     }
 
+    /// Whether it meets anybody, and trades as many as it asks for.
+    fn trades(&self, ticket: &Ticket) -> bool {
+        let ticket = self.limited(ticket);
+        let enough =
+            ticket.wishes.min == 0 || self.clone().fill(&ticket).traded >= ticket.wishes.min;
+        self.opposite(&ticket).is_some() && enough
+    }
+
     /// The shares of a ticket are those that are still to trade.
     fn trade(&mut self, ticket: &Ticket, executed_before: u32) -> Vec<String> {
+        let ticket = &self.limited(ticket);
+        if ticket.immediate && !self.trades(ticket) {
+            return Vec::new();
+        }
+        if ticket.wishes.post_only && self.trades(ticket) {
+            return vec![format!("canceled {} {} PostOnly, 0 left", name(ticket), ticket.quantity)];
+        }
         let listing = &LISTINGS[ticket.listing];
         let crosses = self.opposite(ticket).is_some();
         let mut said = Vec::new();
         let account = account_of(ticket);
-        let mut open = ticket.quantity;
-        let mut value_taken = 0;
-        while open > 0
-            && let Some(at) = self.opposite(ticket)
-        {
-            let quantity = open.min(self.orders[at].open);
-            open -= quantity;
-            let resting = &mut self.orders[at];
-            resting.open -= quantity;
-            resting.executed += quantity;
-            let before = *resting;
-            let paid = worth(before.ticket.price, quantity, ticket.listing);
-            resting.traded += paid;
-            let resting = *resting;
-            if resting.open == 0 {
-                self.orders.remove(at);
-            }
-            let price = resting.ticket.price;
-            let Rates { maker, taker } = self.rates;
-            let fees = [
-                due(resting.traded, maker) - due(before.traded, maker),
-                due(value_taken + paid, taker) - due(value_taken, taker),
-            ];
-            value_taken += paid;
-            for (account, fee) in [(resting.account, fees[0]), (account, fees[1])] {
-                *self.cash.entry(account).or_default() -= fee;
-                *self.cash.entry(FEES).or_default() += fee;
-            }
-            let fee = |fee| {
-                if fee == 0 { String::new() } else { format!(", fee {}", decimal(fee, 4)) }
-            };
-            let (buyer, seller) = if ticket.side == "buy" {
-                (account, resting.account)
-            } else {
-                (resting.account, account)
-            };
-            *self.cash.entry(buyer).or_default() -= paid;
-            *self.cash.entry(seller).or_default() += paid;
-            *self.shares.entry((buyer, ticket.listing)).or_default() += i64::from(quantity);
-            *self.shares.entry((seller, ticket.listing)).or_default() -= i64::from(quantity);
-            let price = decimal(price.try_into().unwrap(), listing.decimals);
-            let fill = format!("{quantity} {} @{price}", listing.symbol);
-            let (first, left) = (name(&resting.ticket), resting.open);
-            said.push(format!("executed {first} {fill} Added, {left} left{} *", fee(fees[0])));
-            let second = name(ticket);
-            said.push(format!("executed {second} {fill} Removed, {open} left{}", fee(fees[1])));
-        }
-        if open == 0 || (ticket.immediate && !crosses) {
+        let Filled { said: fills, open, traded } = self.fill(ticket);
+        said.extend(fills);
+        if open == 0 {
             return said;
         }
         if ticket.immediate {
             said.push(format!("canceled {} {open} ImmediateOrCancel, 0 left", name(ticket)));
             return said;
         }
-        if crosses {
+        let shown = shown_of(ticket, open);
+        if crosses && shown > 0 {
             let price = decimal(ticket.price.try_into().unwrap(), listing.decimals);
-            said.push(format!("rested {} {open} {} @{price} *", name(ticket), listing.symbol));
+            said.push(format!("rested {} {shown} {} @{price} *", name(ticket), listing.symbol));
         }
-        let executed = executed_before + ticket.quantity - open;
-        self.orders.push(Order { ticket: *ticket, account, open, executed, traded: 0 });
+        let executed = executed_before + traded;
+        let lifetime = Some(ticket.wishes.expires).filter(|&seconds| seconds != 0);
+        let deadline = lifetime.map(|seconds| self.now.after(Nanos::from_secs(seconds)));
+        self.places += 1;
+        let (part, place) = (0, (shown == 0, self.places));
+        let order = Order {
+            ticket: *ticket,
+            account,
+            open,
+            executed,
+            traded: 0,
+            deadline,
+            shown,
+            part,
+            place,
+        };
+        self.orders.push(order);
         said
     }
 
-    pub(super) fn replace(&mut self, change: &Change) -> Vec<String> {
-        let Change { login, original, number, quantity, ticks, immediate } = *change;
-        let Some(at) = self.find(login, original) else { return Vec::new() };
-        if self.down[login] || number <= self.last_number[login] {
-            return Vec::new();
-        }
-        let order = self.orders[at];
-        let tick = LISTINGS[order.ticket.listing].tick.cast_signed();
-        let shift = ticks.map_or(1, |ticks| ticks * tick);
-        let price = order.ticket.price.checked_add_signed(shift).unwrap();
-        let quantity = quantity.saturating_sub(order.executed);
-        let ticket =
-            Ticket { number, quantity, price, immediate, account: order.account, ..order.ticket };
-        let gone = self.take(at, order.open, "User");
-        match self.refuse(&ticket) {
-            Some("PortMessageRate") => {
-                self.orders.insert(at, order);
-                self.last_number[login] = number;
-                vec![format!("rejected {} PortMessageRate", name(&ticket))]
-            }
-            Some(_) => vec![gone],
-            None => {
-                self.last_number[login] = number;
-                let end = match (self.opposite(&ticket).is_some(), immediate) {
-                    (true, _) => " trading",
-                    (false, true) => " dead",
-                    (false, false) => "",
-                };
-                let (old, new) = (name(&order.ticket), name(&ticket));
-                let mut said = vec![format!("replaced {old} by {new} {}{end} *", terms(&ticket))];
-                said.extend(self.trade(&ticket, order.executed));
-                said
-            }
-        }
+    fn takes_message(&mut self, login: usize) -> bool {
+        let messages = self.messages.entry((login, self.now.second())).or_default();
+        *messages += 1;
+        *messages <= LOGINS[login].rate
     }
 
     pub(super) fn cancel(&mut self, login: usize, number: u32, intended: u32) -> Vec<String> {
@@ -310,7 +324,7 @@ impl Naive {
         if leaves >= open || !leaves.is_multiple_of(LISTINGS[ticket.listing].lot) {
             return Vec::new();
         }
-        vec![self.take(at, open - leaves, "User")]
+        self.take(at, open - leaves, "User")
     }
 
     /// A book in the notation of "show book".
@@ -322,14 +336,16 @@ impl Naive {
                 .filter(|order| order.ticket.listing == listing)
                 .filter(|order| (order.ticket.side == "buy") == buys)
                 .collect();
-            // Stable: orders of one price stay in the order of entry.
             orders.sort_by_key(|order| {
-                if buys { u64::MAX - order.ticket.price } else { order.ticket.price }
+                let price = order.ticket.price;
+                (if buys { u64::MAX - price } else { price }, order.place)
             });
             let orders = orders.iter().map(|order| {
+                let hidden = order.open - order.shown;
+                let hidden = if hidden == 0 { String::new() } else { format!("+{hidden}") };
                 let price = order.ticket.price.try_into().unwrap();
                 let price = decimal(price, LISTINGS[listing].decimals);
-                format!("{} {}@{price}", name(&order.ticket), order.open)
+                format!("{} {}{hidden}@{price}", name(&order.ticket), order.shown)
             });
             orders.collect::<Vec<_>>().join(", ")
         };
@@ -348,17 +364,36 @@ impl Naive {
         format!("{total} {}, {held} held", LISTINGS[listing].symbol)
     }
 
-    fn refuse(&mut self, ticket: &Ticket) -> Option<&'static str> {
+    /// `is_new`: it replaces no other.
+    fn refuse(&mut self, ticket: &Ticket, is_new: bool) -> Option<&'static str> {
         let (listing, login) = (&LISTINGS[ticket.listing], &LOGINS[ticket.login]);
-        let messages = self.messages.entry((ticket.login, self.now.second())).or_default();
-        *messages += 1;
-        if *messages > login.rate {
+        if !self.takes_message(ticket.login) {
             return Some("PortMessageRate");
         }
         if ticket.side == "short" && !listing.short {
             return Some("ShortSellRestricted");
         }
-        if ticket.price == 0 || !ticket.price.is_multiple_of(listing.tick) {
+        let Wishes { min, post_only, display, .. } = ticket.wishes;
+        if display.is_some_and(|shown| !shown.is_multiple_of(listing.lot)) {
+            return Some("InvalidMaxFloor");
+        }
+        if min > ticket.quantity || (min > 0 && !ticket.immediate) {
+            return Some("InvalidMinQuantity");
+        }
+        if post_only && ticket.immediate {
+            return Some("Other");
+        }
+        let known = matches!(ticket.strategy, None | Some('W' | 'O' | 'D'));
+        if !known || (ticket.strategy.is_some() && self.self_match_key == 0) {
+            return Some("InvalidSelfMatch");
+        }
+        let has_price = self.last_price[ticket.listing] > 0;
+        if ticket.price == MARKET && !(ticket.immediate && has_price) {
+            return Some("MarketOrderNotAllowed");
+        }
+        if ticket.price != MARKET
+            && (ticket.price == 0 || !ticket.price.is_multiple_of(listing.tick))
+        {
             return Some("InvalidPrice");
         }
         if ticket.quantity == 0 || !ticket.quantity.is_multiple_of(listing.lot) {
@@ -366,7 +401,8 @@ impl Naive {
         }
         let account = account_of(ticket);
         let accounts: &[u32] = if login.firm == "ALFA" { &[1, 5] } else { &[2, 3] };
-        if !accounts.contains(&account) {
+        let disabled = self.disabled.get(login.firm).copied().unwrap_or(false);
+        if disabled || !accounts.contains(&account) {
             return Some("FirmNotAuthorized");
         }
         if ticket.side == "short" && account != 5 {
@@ -381,11 +417,14 @@ impl Naive {
         if !ticket.immediate && (of_port >= login.open_max || of_firm >= login.firm_open_max) {
             return Some("Other");
         }
+        let value = worth(self.price_held(ticket), ticket.quantity, ticket.listing);
+        if let Some(reason) = self.refuse_for_limits(ticket, value, is_new) {
+            return Some(reason);
+        }
         let enough = match ticket.side {
             "buy" => {
                 let available = self.cash[&account] - self.cash_held(account);
-                let worth = worth(ticket.price, ticket.quantity, ticket.listing);
-                available >= worth + due(worth, self.rates.maker.max(self.rates.taker)).max(0)
+                available >= value + due(value, self.rates.maker.max(self.rates.taker)).max(0)
             }
             "sell" => {
                 let total = self.shares.get(&(account, ticket.listing)).copied().unwrap_or(0);
@@ -394,7 +433,13 @@ impl Naive {
             }
             _ => true,
         };
-        (!enough).then_some("AggregateExposure")
+        if !enough {
+            return Some("AggregateExposure");
+        }
+        if is_new {
+            self.remember(ticket);
+        }
+        None
     }
 
     fn cash_held(&self, account: u32) -> i64 {
@@ -425,26 +470,50 @@ impl Naive {
     /// The order that trades first against a ticket: the best price, the oldest of it.
     fn opposite(&self, ticket: &Ticket) -> Option<usize> {
         let buys = ticket.side == "buy";
-        let crossed = self.orders.iter().enumerate().filter(|(_, order)| {
+        let best = self.crossed(ticket).min_by_key(|(_, order)| {
             let price = order.ticket.price;
-            order.ticket.listing == ticket.listing
-                && (order.ticket.side == "buy") != buys
-                && if buys { price <= ticket.price } else { price >= ticket.price }
-        });
-        let best = crossed.min_by_key(|(_, order)| {
-            if buys { order.ticket.price } else { u64::MAX - order.ticket.price }
+            (if buys { price } else { u64::MAX - price }, order.place)
         });
         best.map(|(at, _)| at)
     }
 
-    fn take(&mut self, at: usize, quantity: u32, reason: &str) -> String {
-        self.orders[at].open -= quantity;
-        let leaves = self.orders[at].open;
-        let name = name(&self.orders[at].ticket);
+    /// The orders that a ticket would trade against.
+    fn crossed(&self, ticket: &Ticket) -> impl Iterator<Item = (usize, &Order)> {
+        let (buys, limit, listing) = (ticket.side == "buy", ticket.price, ticket.listing);
+        self.orders.iter().enumerate().filter(move |(_, order)| {
+            let price = order.ticket.price;
+            order.ticket.listing == listing
+                && (order.ticket.side == "buy") != buys
+                && if buys { price <= limit } else { price >= limit }
+        })
+    }
+
+    /// Cancels shares of an order.
+    fn take(&mut self, at: usize, quantity: u32, reason: &str) -> Vec<String> {
+        let Order { open, ref ticket, .. } = self.orders[at];
+        let leaves = open - quantity;
+        let gone = format!("canceled {} {quantity} {reason}, {leaves} left", name(ticket));
+        self.cut(at, quantity, gone)
+    }
+
+    /// Takes shares from an order, hidden ones first, and says so to its owner and the feed.
+    fn cut(&mut self, at: usize, quantity: u32, gone: String) -> Vec<String> {
+        let order = &mut self.orders[at];
+        order.open -= quantity;
+        let (leaves, name) = (order.open, name(&order.ticket));
+        let shown_leaves = order.shown.min(leaves);
+        let shown = order.shown - shown_leaves;
+        order.shown = shown_leaves;
+        let first_part = order.part == 0;
+        let was_shown = shown + shown_leaves > 0;
         if leaves == 0 {
             self.orders.remove(at);
         }
-        format!("canceled {name} {quantity} {reason}, {leaves} left *")
+        if was_shown && first_part && (leaves == 0 || shown == quantity) {
+            return vec![gone + " *"];
+        }
+        let less = format!("shown {name} {shown} less, {shown_leaves} left *");
+        if shown > 0 { vec![gone, less] } else { vec![gone] }
     }
 }
 
@@ -454,8 +523,16 @@ fn name(ticket: &Ticket) -> String {
 
 fn terms(ticket: &Ticket) -> String {
     let listing = &LISTINGS[ticket.listing];
-    let price = decimal(ticket.price.try_into().unwrap(), listing.decimals);
+    let price = match ticket.price {
+        MARKET => "market".to_owned(),
+        price => decimal(price.try_into().unwrap(), listing.decimals),
+    };
     format!("{} {} {} @{price}", ticket.side, ticket.quantity, listing.symbol)
+}
+
+/// Shares of an order that are shown while so many are open.
+fn shown_of(ticket: &Ticket, open: u32) -> u32 {
+    ticket.wishes.display.map_or(open, |most| most.min(open))
 }
 
 fn account_of(ticket: &Ticket) -> u32 {

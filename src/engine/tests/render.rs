@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::phases;
+use super::render_orders::order_event;
 use super::world::World;
 use crate::matching::{BookSide, Section};
 use crate::order_manager::OrderManager;
 use crate::types::command::CommandKind;
 use crate::types::event::{Event, EventHeader, RiskLimitSet};
 use crate::types::{
-    AccountStatus, AssetKind, CancelReason, CurrencyId, DownReason, FirmId, InstrumentId, Line,
-    Liquidity, OrderRef, OrderState, PortId, Price, Refusal, RejectReason, RiskKey, RiskScope,
-    SelfMatchStrategy, Side, Symbol, SystemCode, UserRefNum,
+    AccountStatus, AssetKind, CurrencyId, DownReason, FirmId, InstrumentId, Line, OrderRef, PortId,
+    Price, Refusal, RejectReason, RiskKey, RiskScope, Symbol, SystemCode, UserRefNum,
 };
 
 /// One event in a line.
@@ -42,85 +42,19 @@ pub(super) fn render(
         Event::PortWentDown(e) => {
             format!("{port} down, {:?}", DownReason::from_byte(e.reason).unwrap())
         }
-        Event::Accepted(e) => {
-            let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
-            orders.insert(OrderRef(sequence), name.clone());
-            format!(
-                "accepted {name} {} {} {} @{}{}{}{}",
-                side(e.side),
-                e.quantity,
-                e.symbol,
-                words.price(e.price),
-                if e.order_state == OrderState::Dead.byte() { " dead" } else { "" },
-                phases::waits_for(e.cross_type),
-                echo(e.trade_now, e.locate_broker)
-            )
-        }
-        Event::Replaced(e) => {
-            let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
-            let original = words.name(header.port, e.user_ref_idx, e.orig_user_ref_num);
-            assert_eq!(original, orders[&e.original]);
-            orders.insert(OrderRef(sequence), name.clone());
-            let dead = e.order_state == OrderState::Dead.byte();
-            format!(
-                "replaced {original} by {name} {} {} {} @{}{}{}",
-                side(e.side),
-                e.quantity,
-                e.symbol,
-                words.price(e.price),
-                // The feed deletes the original if the new order does not rest as it is.
-                match (e.rests, dead) {
-                    (1, false) => "",
-                    (0, false) => " trading",
-                    (0, true) => " dead",
-                    _ => panic!("it rests and is dead"),
-                },
-                echo(e.trade_now, e.locate_broker)
-            )
-        }
-        Event::Rested(e) => format!(
-            "rested {} {} {} @{}",
-            orders[&e.order],
-            e.quantity,
-            words.symbol(),
-            words.price(e.price)
-        ),
-        Event::Executed(e) => {
-            let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
-            assert_eq!(name, orders[&e.order]);
-            format!(
-                "executed {name} {} {} @{} {:?}, {} left{}",
-                e.quantity,
-                words.symbol(),
-                words.price(e.price),
-                Liquidity::from_byte(e.liquidity).unwrap(),
-                e.leaves,
-                words.fee(e.fee, e.currency)
-            )
-        }
-        Event::Canceled(e) => {
-            let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
-            assert_eq!(name, orders[&e.order]);
-            let reason = CancelReason::from_byte(e.reason).unwrap();
-            format!("canceled {name} {} {reason:?}, {} left", e.decrement, e.leaves)
-        }
-        Event::SelfMatchCanceled(e) => {
-            let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
-            assert_eq!(name, orders[&e.order]);
-            format!(
-                "self-match {name} {} {:?}, {} left, {} @{} with {} prevented",
-                e.decrement,
-                SelfMatchStrategy::from_byte(e.strategy).unwrap(),
-                e.leaves,
-                e.prevented,
-                words.price(e.price),
-                orders[&e.contra]
-            )
-        }
-        Event::Rejected(e) => {
-            let name = words.name(header.port, e.user_ref_idx, e.user_ref_num);
-            format!("rejected {name} {}", reject_reason(e.reason))
-        }
+        event @ (Event::Accepted(_)
+        | Event::Replaced(_)
+        | Event::Rested(_)
+        | Event::Executed(_)
+        | Event::Canceled(_)
+        | Event::SelfMatchCanceled(_)
+        | Event::Restated(_)
+        | Event::Reduced(_)
+        | Event::Modified(_)
+        | Event::MassCanceled(_)
+        | Event::EntrySwitched(_)
+        | Event::AccountAnswered(_)
+        | Event::Rejected(_)) => order_event(&event, &words, sequence, orders),
         definition => words.definition(&definition),
     };
     let stream = words.stream(header, matches!(Event::parse(record), Ok(Event::SystemMessage(_))));
@@ -128,15 +62,8 @@ pub(super) fn render(
     line + &stream + feed
 }
 
-/// Options that mean nothing to the engine and come back as they were entered.
-fn echo(trade_now: u8, locate_broker: [u8; 4]) -> String {
-    let trade_now = (trade_now != 0).then(|| format!(" tradenow={}", char::from(trade_now)));
-    let broker = (locate_broker != [0; 4])
-        .then(|| format!(" locate={}", String::from_utf8_lossy(&locate_broker).trim_end()));
-    trade_now.into_iter().chain(broker).collect()
-}
-
-/// Both sides of a book in a line, each in the order it would trade.
+/// Both sides of a book in a line, each in the order it would trade: shares that are shown, and those
+/// that are not.
 pub(super) fn book(world: &World, symbol: &str) -> String {
     let manager = world.engine.order_manager();
     let instrument = manager.instrument(Symbol::new(symbol).unwrap()).unwrap();
@@ -145,7 +72,13 @@ pub(super) fn book(world: &World, symbol: &str) -> String {
         let orders = world.engine.books().orders_in(instrument, section, side).map(|order| {
             let no_limit = order.price == side.no_limit();
             let price = if no_limit { "market".to_owned() } else { words.price(order.price) };
-            format!("{} {}@{price}", world.orders[&order.order], order.open)
+            let hidden = order.open.0 - order.shown.0;
+            let shares = match (section, hidden) {
+                (Section::Continuous, 1..) => format!("{}+{hidden}", order.shown),
+                // What waits is shown to nobody.
+                _ => order.open.to_string(),
+            };
+            format!("{} {shares}@{price}", world.orders[&order.order])
         });
         orders.collect::<Vec<_>>().join(", ")
     };
@@ -214,7 +147,7 @@ pub(super) fn reject_reason(code: u16) -> String {
 }
 
 pub(super) struct Words<'a> {
-    manager: &'a OrderManager,
+    pub(super) manager: &'a OrderManager,
     instrument: InstrumentId,
 }
 
@@ -260,7 +193,7 @@ impl Words<'_> {
         }
     }
 
-    fn port(&self, port: PortId) -> String {
+    pub(super) fn port(&self, port: PortId) -> String {
         self.manager.ports.get(port.0).map_or(String::new(), |port| port.name.text())
     }
 
@@ -297,7 +230,7 @@ impl Words<'_> {
         decimal(price.0.try_into().unwrap(), instrument.price_decimals)
     }
 
-    fn fee(&self, fee: i64, currency: CurrencyId) -> String {
+    pub(super) fn fee(&self, fee: i64, currency: CurrencyId) -> String {
         let decimals = self.currency(currency).1;
         if fee == 0 { String::new() } else { format!(", fee {}", decimal(fee, decimals)) }
     }
@@ -328,14 +261,5 @@ impl Words<'_> {
     fn currency(&self, currency: CurrencyId) -> (String, u8) {
         let currency = self.manager.currencies.get(currency.0.into()).unwrap();
         (currency.code.text(), currency.cash_decimals)
-    }
-}
-
-fn side(side: u8) -> &'static str {
-    match Side::from_byte(side).unwrap() {
-        Side::Buy => "buy",
-        Side::Sell => "sell",
-        Side::SellShort => "short",
-        Side::SellShortExempt => "exempt",
     }
 }

@@ -36,7 +36,7 @@ proptest! {
 
 /// A world in which each step was a frame of its own.
 fn played(steps: &[super::oracle::Step], pace: Nanos) -> World {
-    let mut world = World::open();
+    let mut world = World::ruled(1);
     world.pace = pace;
     for (number, step) in (1..).zip(steps) {
         script::run(&mut world, &line(step, number));

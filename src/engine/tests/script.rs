@@ -33,9 +33,9 @@ pub(super) fn run(world: &mut World, line: &str) -> Vec<String> {
 }
 
 /// Who gives a command, and what is odd about it.
-struct Speaker<'a> {
-    world: &'a mut World,
-    port: Option<&'a str>,
+pub(super) struct Speaker<'a> {
+    pub(super) world: &'a mut World,
+    pub(super) port: Option<&'a str>,
     request: u64,
     stale: bool,
     form_error: u16,
@@ -151,7 +151,7 @@ impl<'a> Speaker<'a> {
                 let order = self.order(header, side, number, (quantity, symbol, price), options);
                 self.world.apply(&order)
             }
-            _ => self.administer(words),
+            _ => self.request(words).unwrap_or_else(|| self.administer(words)),
         }
     }
 
@@ -277,7 +277,7 @@ impl<'a> Speaker<'a> {
         }
     }
 
-    fn header<C: Record>(&self) -> CommandHeader {
+    pub(super) fn header<C: Record>(&self) -> CommandHeader {
         let mut header = self
             .port
             .map_or(CommandHeader::internal::<C>(Nanos::ZERO), |port| self.world.header::<C>(port));
@@ -363,13 +363,7 @@ impl<'a> Speaker<'a> {
             "market" => Price::MARKET,
             price => Price(parse_decimal(price, decimals).try_into().unwrap()),
         };
-        let side = match side {
-            "buy" => Side::Buy.byte(),
-            "sell" => Side::Sell.byte(),
-            "short" => Side::SellShort.byte(),
-            "exempt" => Side::SellShortExempt.byte(),
-            _ => b'?',
-        };
+        let side = side_of(side);
         let (user_ref_idx, user_ref_num) = number_of(number);
         let byte = |name, usual| option::<char>(options, name).map_or(usual, |c| c as u8);
         let immediate = options.contains(&"ioc");
@@ -479,6 +473,7 @@ impl<'a> Speaker<'a> {
             malformed_cancels,
             late_cancels,
             idle_replaces,
+            idle_modifies,
             refused_logins,
             not_allowed,
         } = self.world.engine.counters();
@@ -489,6 +484,7 @@ impl<'a> Speaker<'a> {
             (malformed_cancels, "cancels out of form"),
             (late_cancels, "cancels that came too late"),
             (idle_replaces, "with nothing to replace"),
+            (idle_modifies, "with nothing to modify"),
             (refused_logins, "to log in"),
             (not_allowed, "not allowed"),
         ]
@@ -514,12 +510,22 @@ impl<'a> Speaker<'a> {
     }
 }
 
+pub(super) fn side_of(side: &str) -> u8 {
+    match side {
+        "buy" => Side::Buy.byte(),
+        "sell" => Side::Sell.byte(),
+        "short" => Side::SellShort.byte(),
+        "exempt" => Side::SellShortExempt.byte(),
+        _ => b'?',
+    }
+}
+
 fn currency(asset: &str) -> CurrencyCode {
     CurrencyCode::new(asset).unwrap_or(CurrencyCode::BLANK)
 }
 
 /// "7" or, on another channel than 0, "3/7".
-fn number_of(text: &str) -> (u8, UserRefNum) {
+pub(super) fn number_of(text: &str) -> (u8, UserRefNum) {
     let (channel, number) = text.split_once('/').unwrap_or(("0", text));
     (channel.parse().unwrap(), UserRefNum(number.parse().unwrap()))
 }

@@ -55,9 +55,16 @@ impl World {
 
     /// With the market of `tests/golden/market.txt`, and its day open.
     pub(super) fn open() -> Self {
+        Self::ruled(0)
+    }
+
+    /// The same with a rule for its firms, which of their orders may not meet; 0 = all may.
+    pub(super) fn ruled(self_match_key: u8) -> Self {
         let mut world = Self::empty();
         for line in script::lines(include_str!("../../../tests/golden/market.txt")) {
-            let events = script::run(&mut world, line);
+            let rule = format!(" selfmatch={self_match_key}");
+            let line = line.to_owned() + if line.starts_with("firm ") { &rule } else { "" };
+            let events = script::run(&mut world, &line);
             let refused = events.iter().any(|event| event.starts_with("refused"));
             assert!(!refused, "{line}: {events:?}");
         }

@@ -6,11 +6,11 @@
 //! what the gateway found wrong with them is `form_error`.
 //!
 //! Kind numbers are never reused. Reserved for what is to come: 5 `ActivateVersion`, 6 `StateHash`,
-//! 43 `Modify`, 44 `MassCancel`, 45 `DisableEntry`, 46 `EnableEntry`, 47 `AccountQuery`,
 //! 53 `BustTrade`, 54 `TradeCorrection`.
 
 mod order;
 mod phase;
+mod requests;
 mod risk;
 mod session;
 
@@ -18,8 +18,11 @@ use std::mem::offset_of;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-pub use self::order::{Cancel, NewOrder, Replace};
+pub use self::order::NewOrder;
 pub use self::phase::{Calendar, Halt, PriceBand, Resume, SetPhase};
+pub use self::requests::{
+    AccountQuery, Cancel, DisableEntry, EnableEntry, MassCancel, Modify, Replace,
+};
 pub use self::risk::{Fee, RiskLimit};
 pub use self::session::{PortDown, PortUp};
 use super::record::records;
@@ -54,6 +57,11 @@ records! {
     40 NewOrder [2]
     41 Cancel [1]
     42 Replace [2]
+    43 Modify [1]
+    44 MassCancel [1]
+    45 DisableEntry [1]
+    46 EnableEntry [1]
+    47 AccountQuery [1]
     50 Halt [1]
     51 Resume [1]
     52 SetPhase [1]

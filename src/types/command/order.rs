@@ -1,4 +1,4 @@
-//! What brokers ask for: new orders, cancels and replaces.
+//! What brokers ask for: new orders.
 //!
 //! Layouts only; what becomes of each is the engine's business.
 
@@ -79,79 +79,4 @@ pub struct NewOrder {
     pub bbo_weight: u8,
     /// Trade now (option 16).
     pub trade_now: u8,
-}
-
-/// Cancels an order, or reduces it.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
-#[repr(C, align(64))]
-pub struct Cancel {
-    /// Common fields.
-    pub header: CommandHeader,
-    /// The participant's number for the order.
-    pub user_ref_num: UserRefNum,
-    /// The intended total size, executed shares included; 0 cancels all that is left.
-    pub quantity: Quantity,
-    /// The channel of the port whose numbers it uses.
-    pub user_ref_idx: u8,
-    /// Zero.
-    pub reserved: [u8; 31],
-}
-
-/// Replaces an order by another with other terms and a new place in time. Instrument, side, account,
-/// group, capacity and cross type are the original's.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
-#[repr(C, align(64))]
-pub struct Replace {
-    /// Common fields.
-    pub header: CommandHeader,
-    /// The limit.
-    pub price: Price,
-    /// Discretion (option 9), 0 = none.
-    pub discretion_price: Price,
-    /// The participant's number for the order that is replaced.
-    pub orig_user_ref_num: UserRefNum,
-    /// The participant's number for the order that takes its place.
-    pub user_ref_num: UserRefNum,
-    /// Shares in all: what the original and those it replaced have executed is part of them.
-    pub quantity: Quantity,
-    /// The least that a first fill must bring, 0 = none.
-    pub min_quantity: Quantity,
-    /// The displayed part of a reserve order, 0 = all.
-    pub max_floor: Quantity,
-    /// Random part of the reserve (option 13).
-    pub random_reserves: u32,
-    /// Seconds to live of a good-till-time order.
-    pub expire_time_s: u32,
-    /// Signed peg offset (option 7).
-    pub peg_offset: i32,
-    /// Signed discretion peg offset (option 11).
-    pub discretion_peg_offset: i32,
-    /// The broker of a located short sale (option 26), zeroes = none.
-    pub locate_broker: [u8; 4],
-    /// The participant's text.
-    pub cl_ord_id: ClOrdId,
-    /// The channel of the port whose numbers it uses, both of them.
-    pub user_ref_idx: u8,
-    /// The [`Side`](crate::types::Side) it names (option 27), 0 = the original's.
-    pub side: u8,
-    /// A [`TimeInForce`](crate::types::TimeInForce).
-    pub time_in_force: u8,
-    /// OUCH display.
-    pub display: u8,
-    /// OUCH intermarket sweep: `Y` or `N`.
-    pub intermarket_sweep: u8,
-    /// OUCH price type (option 6).
-    pub price_type: u8,
-    /// OUCH discretion price type (option 10).
-    pub discretion_price_type: u8,
-    /// `P` post-only (option 12).
-    pub post_only: u8,
-    /// Trade now (option 16).
-    pub trade_now: u8,
-    /// OUCH handling instruction (option 17).
-    pub handling: u8,
-    /// Shares located (option 25).
-    pub shares_located: u8,
-    /// Zero.
-    pub reserved: [u8; 23],
 }

@@ -8,16 +8,18 @@
 
 mod order;
 mod phase;
+mod request;
 mod risk;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 pub use self::order::{
-    Accepted, Canceled, Executed, Rejected, Replaced, Rested, SelfMatchCanceled,
+    Accepted, Canceled, Executed, Reduced, Rejected, Replaced, Restated, Rested, SelfMatchCanceled,
 };
 pub use self::phase::{
     CalendarSet, CancelRejected, CrossTraded, Indication, PriceBandSet, TradingAction,
 };
+pub use self::request::{AccountAnswered, EntrySwitched, MassCanceled, Modified};
 pub use self::risk::{FeeSet, RiskLimitSet};
 use super::record::records;
 use super::{
@@ -51,13 +53,19 @@ records! {
     24 PriceBandSet [1]
     32 PortWentUp [1]
     33 PortWentDown [1]
+    34 EntrySwitched [1]
+    35 AccountAnswered [1]
+    36 Modified [1]
     40 Accepted [3]
     41 Rested [1]
     42 Executed [2]
     43 Canceled [1]
     44 Rejected [1]
     45 Replaced [3]
+    46 Reduced [1]
+    47 Restated [2]
     48 SelfMatchCanceled [2]
+    49 MassCanceled [1]
     50 CrossTraded [1]
     51 Indication [2]
     55 CancelRejected [1]

@@ -26,6 +26,8 @@ pub struct Accepted {
     pub user_ref_num: UserRefNum,
     /// Shares.
     pub quantity: Quantity,
+    /// Those that the feed shows, if it rests as it is.
+    pub shown: Quantity,
     /// As entered.
     pub min_quantity: Quantity,
     /// As entered.
@@ -85,10 +87,10 @@ pub struct Accepted {
     /// As entered.
     pub trade_now: u8,
     /// Zero.
-    pub reserved: [u8; 47],
+    pub reserved: [u8; 43],
 }
 
-/// What is left of an order that traded first rests now. Only the feed shows it.
+/// What is left of an order that traded first rests now and is shown. Only the feed says so.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C, align(64))]
 pub struct Rested {
@@ -98,7 +100,7 @@ pub struct Rested {
     pub order: OrderRef,
     /// Its price.
     pub price: Price,
-    /// Shares that rest.
+    /// Shares that are shown.
     pub quantity: Quantity,
     /// A [`Side`](crate::types::Side).
     pub side: u8,
@@ -107,8 +109,9 @@ pub struct Rested {
 }
 
 /// One side of a fill. A fill is two of these, the resting order's first; the first one's sequence is
-/// the match number, and it carries the feed's number. In an auction the buyer's is first, and each
-/// carries a feed's number if the feed shows its order.
+/// the match number, and it carries the feed's number: an execution of what was shown, or a trade of
+/// what was hidden. In an auction the buyer's is first, and each carries a feed's number if shares that
+/// the feed shows are part of it.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C, align(64))]
 pub struct Executed {
@@ -126,10 +129,15 @@ pub struct Executed {
     pub notional: i64,
     /// Fee of this side, in the currency's units; negative: a rebate. It goes to the fee account.
     pub fee: i64,
+    /// The reference that the resting order was shown under, in an auction this side's; none if it was
+    /// hidden.
+    pub shown_as: OrderRef,
     /// The participant's number for the order.
     pub user_ref_num: UserRefNum,
     /// Shares of the fill.
     pub quantity: Quantity,
+    /// Those of them that the feed showed.
+    pub shown: Quantity,
     /// Shares left of the order.
     pub leaves: Quantity,
     /// The account that settles.
@@ -145,14 +153,15 @@ pub struct Executed {
     /// A [`Liquidity`](crate::types::Liquidity).
     pub liquidity: u8,
     /// Zero.
-    pub reserved: [u8; 17],
+    pub reserved: [u8; 5],
 }
 
 /// Shares of an order will not trade any more.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C, align(64))]
 pub struct Canceled {
-    /// Common fields; a feed number says that the shares rested.
+    /// Common fields; a feed number says that the shares rested and were shown under the order's own
+    /// reference. Of other shown ones [`Reduced`] speaks.
     pub header: EventHeader,
     /// The order.
     pub order: OrderRef,
@@ -168,6 +177,48 @@ pub struct Canceled {
     pub reason: u8,
     /// Zero.
     pub reserved: [u8; 2],
+}
+
+/// Shares that were shown are gone, and what the participant is told is not the same: they were part of
+/// a reserve order. Only the feed says so.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct Reduced {
+    /// Common fields.
+    pub header: EventHeader,
+    /// The reference that they were shown under.
+    pub shown_as: OrderRef,
+    /// Shares that are shown no more.
+    pub quantity: Quantity,
+    /// Shares left of what is shown.
+    pub leaves: Quantity,
+    /// Zero.
+    pub reserved: [u8; 8],
+}
+
+/// The shown part of a reserve order has traded, and the next is shown: the feed's Add, under this
+/// event's sequence.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct Restated {
+    /// Common fields.
+    pub header: EventHeader,
+    /// The order.
+    pub order: OrderRef,
+    /// Its price.
+    pub price: Price,
+    /// The participant's number for it.
+    pub user_ref_num: UserRefNum,
+    /// Shares that are shown.
+    pub quantity: Quantity,
+    /// Channel.
+    pub user_ref_idx: u8,
+    /// A [`Side`](crate::types::Side).
+    pub side: u8,
+    /// A [`RestateReason`](crate::types::RestateReason).
+    pub reason: u8,
+    /// Zero.
+    pub reserved: [u8; 61],
 }
 
 /// Shares of an order will not trade any more, because they would have met an order of the same owner.
@@ -224,9 +275,10 @@ pub struct Rejected {
 /// An order took the place of another; its sequence is the new order's reference. Everything after it
 /// is said under the new number.
 ///
-/// It is one message of the feed whatever becomes of the new order. If that rests as it is, the feed
-/// replaces the one by the other. If it trades at once, or is immediate and cannot, the feed deletes
-/// the original here; the fills follow, and then [`Rested`] for what rests of it.
+/// It is one message of the feed whatever becomes of the new order, unless neither is shown. If that
+/// rests as it is, the feed replaces the one by the other. If it is hidden, trades at once, or is
+/// immediate and cannot, the feed deletes the original here; the fills follow, and then [`Rested`] for
+/// what rests of it. If the original was hidden, the feed adds the new one.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C, align(64))]
 pub struct Replaced {
@@ -234,6 +286,8 @@ pub struct Replaced {
     pub header: EventHeader,
     /// The order that is gone.
     pub original: OrderRef,
+    /// The reference that it was shown under, none if it was hidden.
+    pub original_shown_as: OrderRef,
     /// The price of the new order.
     pub price: Price,
     /// As entered.
@@ -248,6 +302,8 @@ pub struct Replaced {
     pub quantity: Quantity,
     /// Shares that were executed of all the orders it replaces, one after another.
     pub executed: Quantity,
+    /// Shares that the feed shows of the new order, if it rests as it is.
+    pub shown: Quantity,
     /// As entered.
     pub min_quantity: Quantity,
     /// As entered.
@@ -299,5 +355,5 @@ pub struct Replaced {
     /// Whether the new order rests as it is: 0 no, 1 yes.
     pub rests: u8,
     /// Zero.
-    pub reserved: [u8; 41],
+    pub reserved: [u8; 29],
 }

@@ -7,10 +7,10 @@ use zerocopy::{Immutable, IntoBytes};
 
 use super::{
     AddOrder, CrossTrade, Header, Imbalance, OUT_MAX, OrderCancel, OrderDelete, OrderExecuted,
-    OrderExecutedWithPrice, OrderReplace, StockDirectory, SystemEvent, TradingAction,
+    OrderExecutedWithPrice, OrderReplace, StockDirectory, SystemEvent, Trade, TradingAction,
 };
 use crate::types::event::{self, Event};
-use crate::types::{Liquidity, Price, Side, Symbol, SystemCode};
+use crate::types::{Liquidity, Price, Quantity, Side, Symbol, SystemCode};
 
 /// Writes the message that `event` is in the feed to the front of `out` and returns its size; `None`
 /// if the feed does not show it. `sequence` is the event's own, `timestamp` its log time in
@@ -41,77 +41,56 @@ pub fn emit(
             put(&TradingAction { header, symbol: e.symbol, state, reserved, reason }, out)
         }
         Event::Accepted(e) => {
-            let add = AddOrder {
-                header: header(b'A', &e.header)?,
-                order_ref: sequence.into(),
-                side: side(e.side),
-                shares: e.quantity.0.into(),
-                symbol,
-                price: price(e.price),
-            };
-            put(&add, out)
+            let header = header(b'A', &e.header)?;
+            put(&add(header, sequence, symbol, (e.side, e.shown, e.price)), out)
         }
         Event::Rested(e) => {
-            let add = AddOrder {
-                header: header(b'A', &e.header)?,
-                order_ref: e.order.0.into(),
-                side: side(e.side),
-                shares: e.quantity.0.into(),
-                symbol,
-                price: price(e.price),
-            };
-            put(&add, out)
+            let header = header(b'A', &e.header)?;
+            put(&add(header, e.order.0, symbol, (e.side, e.quantity, e.price)), out)
         }
-        Event::Replaced(e) if e.rests == 1 => {
+        Event::Restated(e) => {
+            let header = header(b'A', &e.header)?;
+            put(&add(header, sequence, symbol, (e.side, e.quantity, e.price)), out)
+        }
+        Event::Replaced(e) if !e.shown.is_zero() && e.original_shown_as.is_none() => {
+            let header = header(b'A', &e.header)?;
+            put(&add(header, sequence, symbol, (e.side, e.shown, e.price)), out)
+        }
+        Event::Replaced(e) if !e.shown.is_zero() => {
             let header = header(b'U', &e.header)?;
-            let (original, order_ref) = (e.original.0.into(), sequence.into());
-            let (shares, price) = (e.quantity.0.into(), price(e.price));
+            let (original, order_ref) = (e.original_shown_as.0.into(), sequence.into());
+            let (shares, price) = (e.shown.0.into(), price(e.price));
             put(&OrderReplace { header, original, order_ref, shares, price }, out)
         }
         // What trades first is added when it rests: to show it as it came would cross the book.
         Event::Replaced(e) => {
             let header = header(b'D', &e.header)?;
-            put(&OrderDelete { header, order_ref: e.original.0.into() }, out)
+            put(&OrderDelete { header, order_ref: e.original_shown_as.0.into() }, out)
         }
-        // An auction's price is not the order's own, and its print is the Cross Trade.
-        Event::Executed(e) if in_auction(e) => {
-            let header = header(b'C', &e.header)?;
-            let (order_ref, shares) = (e.order.0.into(), e.quantity.0.into());
-            let (match_number, price) = (e.match_number.0.into(), price(e.price));
-            let printable = b'N';
-            let executed = OrderExecutedWithPrice {
-                header,
-                order_ref,
-                shares,
-                match_number,
-                printable,
-                price,
-            };
-            put(&executed, out)
-        }
+        // An auction's price is not the order's own, and its print is the Cross Trade, that of what is not
+        // shown as well.
+        Event::Executed(e) if in_auction(e) => put(&crossed(e, header(b'C', &e.header)?), out),
         Event::CrossTraded(e) => {
             let (header, shares) = (header(b'Q', &e.header)?, e.shares.into());
             let (price, match_number, cross) = (price(e.price), sequence.into(), e.cross);
             put(&CrossTrade { header, shares, symbol, price, match_number, cross }, out)
         }
-        Event::Indication(e) => {
-            let imbalance = Imbalance {
-                header: header(b'I', &e.header)?,
-                paired: e.paired.into(),
-                imbalance: e.imbalance.into(),
-                direction: e.direction,
-                symbol: e.symbol,
-                far: price(e.far),
-                near: price(e.near),
-                reference: price(e.reference),
-                cross: e.cross,
-                variation: e.variation,
+        Event::Indication(e) => put(&imbalance(e, header(b'I', &e.header)?), out),
+        Event::Executed(e) if e.shown_as.is_none() => {
+            let trade = Trade {
+                header: header(b'P', &e.header)?,
+                order_ref: 0.into(),
+                side: b'B',
+                shares: e.quantity.0.into(),
+                symbol,
+                price: price(e.price),
+                match_number: e.match_number.0.into(),
             };
-            put(&imbalance, out)
+            put(&trade, out)
         }
         Event::Executed(e) => {
             let header = header(b'E', &e.header)?;
-            let (order_ref, shares) = (e.order.0.into(), e.quantity.0.into());
+            let (order_ref, shares) = (e.shown_as.0.into(), e.quantity.0.into());
             let match_number = e.match_number.0.into();
             put(&OrderExecuted { header, order_ref, shares, match_number }, out)
         }
@@ -131,6 +110,15 @@ pub fn emit(
             let (order_ref, shares) = (e.order.0.into(), e.decrement.0.into());
             put(&OrderCancel { header, order_ref, shares }, out)
         }
+        Event::Reduced(e) if e.leaves.is_zero() => {
+            let header = header(b'D', &e.header)?;
+            put(&OrderDelete { header, order_ref: e.shown_as.0.into() }, out)
+        }
+        Event::Reduced(e) => {
+            let header = header(b'X', &e.header)?;
+            let (order_ref, shares) = (e.shown_as.0.into(), e.quantity.0.into());
+            put(&OrderCancel { header, order_ref, shares }, out)
+        }
         _ => return None,
     })
 }
@@ -139,6 +127,49 @@ fn put<T: IntoBytes + Immutable>(message: &T, out: &mut [u8; OUT_MAX]) -> usize 
     let bytes = message.as_bytes();
     out[..bytes.len()].copy_from_slice(bytes);
     bytes.len()
+}
+
+fn add(
+    header: Header,
+    order_ref: u64,
+    symbol: Symbol,
+    (of, shares, at): (u8, Quantity, Price),
+) -> AddOrder {
+    let order_ref = order_ref.into();
+    AddOrder {
+        header,
+        order_ref,
+        side: side(of),
+        shares: shares.0.into(),
+        symbol,
+        price: price(at),
+    }
+}
+
+fn crossed(event: &event::Executed, header: Header) -> OrderExecutedWithPrice {
+    OrderExecutedWithPrice {
+        header,
+        order_ref: event.shown_as.0.into(),
+        shares: event.shown.0.into(),
+        match_number: event.match_number.0.into(),
+        printable: b'N',
+        price: price(event.price),
+    }
+}
+
+fn imbalance(event: &event::Indication, header: Header) -> Imbalance {
+    Imbalance {
+        header,
+        paired: event.paired.into(),
+        imbalance: event.imbalance.into(),
+        direction: event.direction,
+        symbol: event.symbol,
+        far: price(event.far),
+        near: price(event.near),
+        reference: price(event.reference),
+        cross: event.cross,
+        variation: event.variation,
+    }
 }
 
 fn directory(event: &event::InstrumentDefined, header: Header) -> StockDirectory {
@@ -206,7 +237,8 @@ mod tests {
         let mut event = event::Accepted {
             header: shown::<event::Accepted>(),
             price: Price(105_000),
-            quantity: Quantity(100),
+            quantity: Quantity(300),
+            shown: Quantity(100),
             side: b'T',
             ..event::Accepted::new_zeroed()
         };
@@ -234,15 +266,49 @@ mod tests {
 
     #[test]
     fn a_fill_of_a_resting_order_is_its_execution() {
-        let event = event::Executed {
+        let mut event = event::Executed {
             header: shown::<event::Executed>(),
-            order: OrderRef(70),
+            order: OrderRef(60),
+            shown_as: OrderRef(70),
             quantity: Quantity(40),
             match_number: MatchNumber(80),
             ..event::Executed::new_zeroed()
         };
         let expected =
             b"E\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46\0\0\0\x28\0\0\0\0\0\0\0\x50";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+
+        (event.shown_as, event.price, event.side) = (OrderRef::NONE, Price(105_000), b'S');
+        let hidden = b"P\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\0B\0\0\0\x28ACME    \
+                       \0\x01\x9A\x28\0\0\0\0\0\0\0\x50";
+        assert_eq!(message_of(event.lines()).unwrap(), hidden);
+    }
+
+    #[test]
+    fn the_parts_of_a_reserve_are_added_and_reduced_under_references_of_their_own() {
+        let event = event::Restated {
+            header: shown::<event::Restated>(),
+            order: OrderRef(60),
+            price: Price(105_000),
+            quantity: Quantity(40),
+            side: b'B',
+            ..event::Restated::new_zeroed()
+        };
+        let expected = b"A\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x4DB\0\0\0\x28ACME    \
+                         \0\x01\x9A\x28";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+
+        let mut event = event::Reduced {
+            header: shown::<event::Reduced>(),
+            shown_as: OrderRef(70),
+            quantity: Quantity(40),
+            leaves: Quantity(60),
+            ..event::Reduced::new_zeroed()
+        };
+        let expected = b"X\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46\0\0\0\x28";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+        event.leaves = Quantity::ZERO;
+        let expected = b"D\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46";
         assert_eq!(message_of(event.lines()).unwrap(), expected);
     }
 
@@ -267,8 +333,10 @@ mod tests {
 
         let event = event::Executed {
             header: shown::<event::Executed>(),
-            order: OrderRef(70),
-            quantity: Quantity(40),
+            order: OrderRef(60),
+            shown_as: OrderRef(70),
+            quantity: Quantity(90),
+            shown: Quantity(40),
             match_number: MatchNumber(80),
             price: Price(105_000),
             liquidity: Liquidity::OpeningCross.byte(),
@@ -330,17 +398,25 @@ mod tests {
     fn a_replaced_order_is_replaced_if_the_new_one_rests_and_else_deleted() {
         let mut event = event::Replaced {
             header: shown::<event::Replaced>(),
-            original: OrderRef(70),
+            original: OrderRef(60),
+            original_shown_as: OrderRef(70),
             price: Price(105_000),
-            quantity: Quantity(40),
+            quantity: Quantity(100),
+            shown: Quantity(40),
+            side: b'S',
             rests: 1,
             ..event::Replaced::new_zeroed()
         };
         let expected = b"U\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46\0\0\0\0\0\0\0\x4D\
                          \0\0\0\x28\0\x01\x9A\x28";
         assert_eq!(message_of(event.lines()).unwrap(), expected);
-        event.rests = 0;
+        event.shown = Quantity::ZERO;
         let expected = b"D\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x46";
+        assert_eq!(message_of(event.lines()).unwrap(), expected);
+        event.shown = Quantity(40);
+        event.original_shown_as = OrderRef::NONE;
+        let expected = b"A\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x4DS\0\0\0\x28ACME    \
+                         \0\x01\x9A\x28";
         assert_eq!(message_of(event.lines()).unwrap(), expected);
     }
 

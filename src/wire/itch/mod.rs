@@ -1,6 +1,6 @@
 //! TotalView-ITCH 5.0: the market as everyone may see it, order by order.
 //!
-//! It writes S R H A E C X D U Q I and reads them; the other types are known by length, to step over.
+//! It writes S R H A E C X D U P Q I and reads them; the other types are known by length, to step over.
 
 mod cross;
 mod emit;
@@ -40,6 +40,8 @@ pub enum Message<'a> {
     OrderDelete(&'a OrderDelete),
     /// `U`: a resting order is gone, and another rests in its stead, behind all of its price.
     OrderReplace(&'a OrderReplace),
+    /// `P`: a hidden order traded.
+    Trade(&'a Trade),
     /// A sound message of a type of the specification that this exchange never sends.
     Other(u8),
 }
@@ -208,6 +210,28 @@ pub struct OrderReplace {
     pub price: U32,
 }
 
+/// Trade: a fill of an order that the feed does not show.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
+#[repr(C)]
+pub struct Trade {
+    /// Common fields.
+    pub header: Header,
+    /// 0: not told.
+    pub order_ref: U64,
+    /// `B`, whichever side the hidden order was on.
+    pub side: u8,
+    /// Shares of the fill.
+    pub shares: U32,
+    /// The instrument.
+    pub symbol: Symbol,
+    /// The price of the fill.
+    pub price: U32,
+    /// Ties it to both sides' execution reports.
+    pub match_number: U64,
+}
+
 const _: () = assert!(size_of::<Header>() == 11);
 const _: () = assert!(size_of::<SystemEvent>() == 12);
 const _: () = assert!(size_of::<StockDirectory>() == 39);
@@ -217,6 +241,7 @@ const _: () = assert!(size_of::<OrderExecuted>() == 31);
 const _: () = assert!(size_of::<OrderCancel>() == 23);
 const _: () = assert!(size_of::<OrderDelete>() == 19);
 const _: () = assert!(size_of::<OrderReplace>() == 35);
+const _: () = assert!(size_of::<Trade>() == 44);
 
 /// Why bytes are not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -284,6 +309,7 @@ impl<'a> Message<'a> {
             b'X' => Self::OrderCancel(view(message)?),
             b'D' => Self::OrderDelete(view(message)?),
             b'U' => Self::OrderReplace(view(message)?),
+            b'P' => Self::Trade(view(message)?),
             other => Self::Other(other),
         })
     }
@@ -332,7 +358,7 @@ mod tests {
 
     #[test]
     fn types_never_sent_are_stepped_over_by_their_length() {
-        for kind in *b"YLVWKJhFPBNO" {
+        for kind in *b"YLVWKJhFBNO" {
             let mut message = vec![0; message_length(kind).unwrap()];
             message[0] = kind;
             assert!(matches!(Message::parse(&message), Ok(Message::Other(k)) if k == kind));
@@ -354,7 +380,7 @@ mod tests {
 
         #[test]
         fn what_is_laid_over_bytes_is_those_bytes(bytes: [u8; 50]) {
-            for kind in *b"SRHAEXDUCQI" {
+            for kind in *b"SRHAEXDUPCQI" {
                 let mut message = bytes[..message_length(kind).unwrap()].to_vec();
                 message[0] = kind;
                 let again = match Message::parse(&message).unwrap() {
@@ -369,6 +395,7 @@ mod tests {
                     Message::OrderCancel(m) => m.as_bytes(),
                     Message::OrderDelete(m) => m.as_bytes(),
                     Message::OrderReplace(m) => m.as_bytes(),
+                    Message::Trade(m) => m.as_bytes(),
                     Message::Other(_) => panic!("a type that is sent"),
                 };
                 prop_assert_eq!(again, message.as_slice());

@@ -6,7 +6,8 @@ use zerocopy::FromZeros;
 
 use super::{
     Accepted, AiqCanceled, Cancel, CancelRejected, Canceled, Enter, Executed, MalformedAppendage,
-    OUT_MAX, Options, Rejected, Replace, Replaced, SystemEvent, form_error, replace_form_error,
+    OUT_MAX, Options, Rejected, Replace, Replaced, SystemEvent, answers, form_error,
+    replace_form_error,
 };
 use crate::types::command::{self, CommandHeader};
 use crate::types::event::{self, Event};
@@ -143,7 +144,7 @@ impl Cancel {
 
 /// What is known of a malformed appendage: the channel, or [`Inbound::parse`](super::Inbound::parse)
 /// would have refused the message.
-fn of_channel(malformed: MalformedAppendage) -> Options {
+pub(super) fn of_channel(malformed: MalformedAppendage) -> Options {
     channel(malformed.user_ref_idx.unwrap_or_default())
 }
 
@@ -173,6 +174,13 @@ pub fn emit(
             Some(cancel_rejected(e, timestamp, out))
         }
         Event::Rejected(e) if e.header.port_sequence != 0 => Some(rejected(e, timestamp, out)),
+        Event::Restated(e) if e.header.port_sequence != 0 => {
+            Some(answers::restated(e, sequence, timestamp, out))
+        }
+        Event::Modified(e) => Some(answers::modified(e, timestamp, out)),
+        Event::MassCanceled(e) => Some(answers::mass_canceled(e, timestamp, out)),
+        Event::EntrySwitched(e) => Some(answers::entry_switched(e, timestamp, out)),
+        Event::AccountAnswered(e) => Some(answers::account_answered(e, timestamp, out)),
         _ => None,
     }
 }
@@ -216,6 +224,8 @@ fn accepted(
         cl_ord_id: event.cl_ord_id,
     };
     let options = Options {
+        secondary_ref: 0,
+        display_quantity: 0,
         firm: event.firm,
         min_quantity: event.min_quantity.0,
         customer_type: event.customer_type,
@@ -358,7 +368,7 @@ fn rejected(event: &event::Rejected, timestamp: u64, out: &mut [u8; OUT_MAX]) ->
 
 /// A user reference number means nothing without its channel, so every answer names it; the first
 /// channel is number 0, which is said by saying nothing.
-fn channel(user_ref_idx: u8) -> Options {
+pub(super) fn channel(user_ref_idx: u8) -> Options {
     Options { user_ref_idx, ..Options::default() }
 }
 

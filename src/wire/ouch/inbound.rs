@@ -1,4 +1,4 @@
-//! Messages from the participant: Enter, Replace and Cancel Order; the others are known by type.
+//! Messages from the participant: which there are, and the layouts of Enter, Replace and Cancel Order.
 //!
 //! It checks lengths and types only.
 
@@ -6,7 +6,7 @@ use zerocopy::byteorder::big_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::{APPENDAGE_LENGTH_BYTES, Appendage, MalformedAppendage, OPTIONS_BYTES_MAX};
-use super::{Options, OuchError, join, split};
+use super::{AccountQuery, EntrySwitch, MassCancel, Modify, Options, OuchError, join, split};
 use crate::types::{ClOrdId, Price, Quantity, Side, Symbol, TimeInForce, UserRefNum};
 
 /// The most bytes of an Enter Order that this codec writes.
@@ -25,8 +25,16 @@ pub enum Inbound<'a> {
     Replace(&'a Replace, &'a [u8]),
     /// Cancel Order.
     Cancel(&'a Cancel, &'a [u8]),
-    /// A sound message of a type (`M` `C` `D` `E` `Q`) that this exchange does not offer.
-    NotBuilt(u8),
+    /// Modify Order.
+    Modify(&'a Modify, &'a [u8]),
+    /// Mass Cancel Request.
+    MassCancel(&'a MassCancel, &'a [u8]),
+    /// Disable Order Entry.
+    DisableEntry(&'a EntrySwitch, &'a [u8]),
+    /// Enable Order Entry.
+    EnableEntry(&'a EntrySwitch, &'a [u8]),
+    /// Account Query.
+    AccountQuery(&'a [u8]),
 }
 
 /// Enter Order, without its appendage.
@@ -117,10 +125,12 @@ impl<'a> Inbound<'a> {
             Enter::KIND => (size_of::<Enter>(), Appendage::Always),
             Replace::KIND => (size_of::<Replace>(), Appendage::Always),
             Cancel::KIND => (size_of::<Cancel>(), Appendage::Optional),
-            b'M' => (10, Appendage::Optional),
-            b'C' => (17, Appendage::Always),
-            b'D' | b'E' => (9, Appendage::Always),
-            b'Q' => (1, Appendage::Optional),
+            Modify::KIND => (size_of::<Modify>(), Appendage::Optional),
+            MassCancel::KIND => (size_of::<MassCancel>(), Appendage::Always),
+            EntrySwitch::DISABLE | EntrySwitch::ENABLE => {
+                (size_of::<EntrySwitch>(), Appendage::Always)
+            }
+            AccountQuery::KIND => (size_of::<AccountQuery>(), Appendage::Optional),
             unknown => return Err(OuchError::UnknownType(unknown)),
         };
         let (fields, elements) = split(message, fixed, appendage)?;
@@ -137,7 +147,20 @@ impl<'a> Inbound<'a> {
             Cancel::KIND => {
                 Self::Cancel(Cancel::ref_from_bytes(fields).map_err(|_| wrong)?, elements)
             }
-            known => Self::NotBuilt(known),
+            Modify::KIND => {
+                Self::Modify(Modify::ref_from_bytes(fields).map_err(|_| wrong)?, elements)
+            }
+            MassCancel::KIND => {
+                Self::MassCancel(MassCancel::ref_from_bytes(fields).map_err(|_| wrong)?, elements)
+            }
+            EntrySwitch::DISABLE => Self::DisableEntry(
+                EntrySwitch::ref_from_bytes(fields).map_err(|_| wrong)?,
+                elements,
+            ),
+            EntrySwitch::ENABLE => {
+                Self::EnableEntry(EntrySwitch::ref_from_bytes(fields).map_err(|_| wrong)?, elements)
+            }
+            _ => Self::AccountQuery(elements),
         })
     }
 }
@@ -355,13 +378,13 @@ mod tests {
     }
 
     #[test]
-    fn known_types_that_are_not_built_are_told_from_unknown_ones() {
+    fn each_request_has_its_length_and_other_types_are_unknown() {
         for (kind, length) in
             [(b'M', 10), (b'M', 12), (b'C', 19), (b'D', 11), (b'E', 11), (b'Q', 1)]
         {
             let mut message = vec![0; length];
             message[0] = kind;
-            assert!(matches!(Inbound::parse(&message), Ok(Inbound::NotBuilt(k)) if k == kind));
+            assert!(Inbound::parse(&message).is_ok());
             message.push(0);
             assert!(matches!(Inbound::parse(&message), Err(OuchError::Length { .. })));
         }

@@ -1,15 +1,18 @@
-//! OUCH 5.0: order entry. Enter, Replace and Cancel in; System Event, Accepted, Replaced, Executed,
-//! Canceled, Rejected and Cancel Reject out; each direction both ways, for the exchange and for its clients.
+//! OUCH 5.0: order entry. Orders and requests about them in, what becomes of them out; each direction
+//! both ways, for the exchange and for its clients.
 //!
 //! A message is its fixed fields, laid over the bytes, and an appendage of options. Nothing here
 //! judges a field but [`form_error`] and [`replace_form_error`], and those only by form.
 
+mod answers;
 mod convert;
 mod form;
 mod inbound;
 mod options;
 mod outbound;
+mod requests;
 
+pub use answers::{AccountAnswer, EntryAnswer, MassCanceled, Modified, Restated};
 pub use convert::emit;
 pub use form::{form_error, replace_form_error};
 pub use inbound::{
@@ -20,6 +23,7 @@ pub use outbound::{
     Accepted, AiqCanceled, CancelRejected, Canceled, Executed, OUT_MAX, Outbound, Rejected,
     Replaced, SystemEvent,
 };
+pub use requests::{AccountQuery, EntrySwitch, MassCancel, Modify, REQUEST_BYTES_MAX};
 
 /// Why bytes are not a message. The sender speaks another protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,8 +4,9 @@
 
 use crate::types::AccountId;
 
-/// The tags that an order may carry. 0x80 is ours: see the profile.
+/// The tags that an order may carry, and those of answers alone: 1 and 22. 0x80 is ours: see the profile.
 mod tag {
+    pub(super) const SECONDARY_REF: u8 = 1;
     pub(super) const FIRM: u8 = 2;
     pub(super) const MIN_QUANTITY: u8 = 3;
     pub(super) const CUSTOMER_TYPE: u8 = 4;
@@ -22,6 +23,7 @@ mod tag {
     pub(super) const TRADE_NOW: u8 = 16;
     pub(super) const HANDLING: u8 = 17;
     pub(super) const BBO_WEIGHT: u8 = 18;
+    pub(super) const DISPLAY_QUANTITY: u8 = 22;
     pub(super) const GROUP_ID: u8 = 24;
     pub(super) const SHARES_LOCATED: u8 = 25;
     pub(super) const LOCATE_BROKER: u8 = 26;
@@ -31,13 +33,15 @@ mod tag {
     pub(super) const ACCOUNT: u8 = 0x80;
 }
 
-/// Bytes that all options together take: one of 10 bytes, nine of 6, one of 4, eleven of 3, and an
+/// Bytes that all options together take: two of 10 bytes, ten of 6, one of 4, eleven of 3, and an
 /// account.
-pub const OPTIONS_BYTES_MAX: usize = 10 + 9 * 6 + 4 + 11 * 3 + 6;
+pub const OPTIONS_BYTES_MAX: usize = 2 * 10 + 10 * 6 + 4 + 11 * 3 + 6;
 
 /// The options of a message; zero is absent. If a tag comes twice, the last one counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
+    /// The reference that a part of the order is shown under.
+    pub secondary_ref: u64,
     /// The firm the order is for.
     pub firm: [u8; 4],
     /// The least that a first fill must bring.
@@ -70,6 +74,8 @@ pub struct Options {
     pub handling: u8,
     /// BBO weight indicator.
     pub bbo_weight: u8,
+    /// Shares that are shown.
+    pub display_quantity: u32,
     /// Sub-account.
     pub group_id: u16,
     /// Shares located.
@@ -125,6 +131,7 @@ impl Options {
 
     fn set(&mut self, tag: u8, value: &[u8]) -> Option<()> {
         match tag {
+            tag::SECONDARY_REF => self.secondary_ref = u64::from_be_bytes(value.try_into().ok()?),
             tag::FIRM => self.firm = value.try_into().ok()?,
             tag::MIN_QUANTITY => self.min_quantity = number(value)?,
             tag::CUSTOMER_TYPE => self.customer_type = character(value)?,
@@ -143,6 +150,7 @@ impl Options {
             tag::TRADE_NOW => self.trade_now = character(value)?,
             tag::HANDLING => self.handling = character(value)?,
             tag::BBO_WEIGHT => self.bbo_weight = character(value)?,
+            tag::DISPLAY_QUANTITY => self.display_quantity = number(value)?,
             tag::GROUP_ID => self.group_id = u16::from_be_bytes(value.try_into().ok()?),
             tag::SHARES_LOCATED => self.shares_located = character(value)?,
             tag::LOCATE_BROKER => self.locate_broker = value.try_into().ok()?,
@@ -159,6 +167,7 @@ impl Options {
     /// has room for [`OPTIONS_BYTES_MAX`], and returns their size.
     pub fn emit(&self, out: &mut [u8]) -> usize {
         let mut writer = Writer { out, size: 0 };
+        writer.put(tag::SECONDARY_REF, &self.secondary_ref.to_be_bytes());
         writer.put(tag::FIRM, &self.firm);
         writer.put(tag::MIN_QUANTITY, &self.min_quantity.to_be_bytes());
         writer.put(tag::CUSTOMER_TYPE, &[self.customer_type]);
@@ -175,6 +184,7 @@ impl Options {
         writer.put(tag::TRADE_NOW, &[self.trade_now]);
         writer.put(tag::HANDLING, &[self.handling]);
         writer.put(tag::BBO_WEIGHT, &[self.bbo_weight]);
+        writer.put(tag::DISPLAY_QUANTITY, &self.display_quantity.to_be_bytes());
         writer.put(tag::GROUP_ID, &self.group_id.to_be_bytes());
         writer.put(tag::SHARES_LOCATED, &[self.shares_located]);
         writer.put(tag::LOCATE_BROKER, &self.locate_broker);
@@ -264,8 +274,9 @@ pub(super) mod tests {
 
     prop_compose! {
         pub(in crate::wire::ouch) fn any_options()(
-            words: [u32; 7],
+            words: [u32; 8],
             discretion_price: u64,
+            secondary_ref: u64,
             firm: [u8; 4],
             route: [u8; 4],
             locate_broker: [u8; 4],
@@ -273,11 +284,11 @@ pub(super) mod tests {
             bytes: [u8; 11],
         ) -> Options {
             let [min_quantity, max_floor, peg, discretion_peg, random_reserves, ..] = words;
-            let [.., expire_time_s, account] = words;
+            let [.., display_quantity, expire_time_s, account] = words;
             let [customer_type, price_type, post_only, trade_now, handling, bbo_weight, ..] = bytes;
             let [.., discretion_price_type, shares_located, side, user_ref_idx, self_match] = bytes;
             Options {
-                firm, min_quantity, customer_type, max_floor, price_type,
+                secondary_ref, display_quantity, firm, min_quantity, customer_type, max_floor, price_type,
                 peg_offset: peg.cast_signed(), discretion_price, discretion_price_type,
                 discretion_peg_offset: discretion_peg.cast_signed(), post_only, random_reserves,
                 route, expire_time_s, trade_now, handling, bbo_weight, group_id, shares_located,
@@ -316,6 +327,7 @@ pub(super) mod tests {
     /// Every option, none of them zero.
     fn all() -> Vec<u8> {
         let sizes = [
+            (1, 8),
             (2, 4),
             (3, 4),
             (4, 1),
@@ -332,6 +344,7 @@ pub(super) mod tests {
             (16, 1),
             (17, 1),
             (18, 1),
+            (22, 4),
             (24, 2),
             (25, 1),
             (26, 4),

@@ -7,6 +7,7 @@ use zerocopy::byteorder::big_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::{APPENDAGE_LENGTH_BYTES, Appendage, OPTIONS_BYTES_MAX, Options, OuchError};
+use super::{AccountAnswer, EntryAnswer, MassCanceled, Modified, Restated};
 use super::{join, split};
 use crate::types::{ClOrdId, Symbol};
 
@@ -32,6 +33,16 @@ pub enum Outbound<'a> {
     Rejected(&'a Rejected, &'a [u8]),
     /// Cancel Reject.
     CancelRejected(&'a CancelRejected, &'a [u8]),
+    /// Order Restated.
+    Restated(&'a Restated, &'a [u8]),
+    /// Order Modified.
+    Modified(&'a Modified, &'a [u8]),
+    /// Mass Cancel Response.
+    MassCanceled(&'a MassCanceled, &'a [u8]),
+    /// Disable or Enable Order Entry Response.
+    EntryAnswer(&'a EntryAnswer, &'a [u8]),
+    /// Account Query Response.
+    AccountAnswer(&'a AccountAnswer, &'a [u8]),
     /// A type of the specification that this exchange never sends.
     NotBuilt(u8),
 }
@@ -269,13 +280,31 @@ impl<'a> Outbound<'a> {
                 let (fields, elements) = view(message, Appendage::Optional)?;
                 Self::Rejected(fields, elements)
             }
+            Restated::KIND => {
+                let (fields, elements) = view(message, Appendage::Always)?;
+                Self::Restated(fields, elements)
+            }
+            Modified::KIND => {
+                let (fields, elements) = view(message, Appendage::Optional)?;
+                Self::Modified(fields, elements)
+            }
+            MassCanceled::KIND => {
+                let (fields, elements) = view(message, Appendage::Always)?;
+                Self::MassCanceled(fields, elements)
+            }
+            EntryAnswer::DISABLED | EntryAnswer::ENABLED => {
+                let (fields, elements) = view(message, Appendage::Always)?;
+                Self::EntryAnswer(fields, elements)
+            }
+            AccountAnswer::KIND => {
+                let (fields, elements) = view(message, Appendage::Optional)?;
+                Self::AccountAnswer(fields, elements)
+            }
             CancelRejected::KIND => {
                 let (fields, elements) = view(message, Appendage::Optional)?;
                 Self::CancelRejected(fields, elements)
             }
-            b'B' | b'F' | b'P' | b'T' | b'M' | b'R' | b'X' | b'G' | b'K' | b'Q' => {
-                Self::NotBuilt(kind)
-            }
+            b'B' | b'F' | b'P' | b'T' => Self::NotBuilt(kind),
             unknown => return Err(OuchError::UnknownType(unknown)),
         })
     }

@@ -42,6 +42,7 @@ impl OurBooks {
             side,
             price: Price(operation.price),
             open: Quantity(operation.quantity),
+            display: Quantity::MAX,
         };
         while let Some(fill) = self.books.next_fill(instrument, &mut order) {
             let resting = u32::try_from(fill.order.0).expect("our number");
