@@ -16,10 +16,14 @@ table! {
         receive_time: Time = "ns",
         /// What became of the order: see above.
         action: Text,
-        /// The exchange's number of the order; 0 = it was rejected.
+        /// The exchange's number of the order; 0 = it was rejected, or what is said is said of `shown_as`.
         order: i64,
+        /// The number under which the feed shows it from here on; 0 = it does not, or not said.
+        shown_as: i64,
         /// The order it takes the place of; 0 = none.
         original: i64,
+        /// The number under which the feed showed that one; 0 = it was hidden.
+        original_shown_as: i64,
         /// The order of the same owner that it would have met; 0 = none.
         contra: i64,
         /// Login name of the port.
@@ -44,14 +48,16 @@ table! {
         price: i64 = "price",
         /// Decimals of this row's prices.
         price_decimals: i64,
-        /// Shares it begins with; those that rest (`rested`); those that would have traded
+        /// Shares it begins with; those that are shown no more (`reduced`); those that would have traded
         /// (`self_match_canceled`).
         quantity: i64 = "shares",
+        /// Shares of it that the feed shows from here on, under `shown_as`.
+        shown: i64 = "shares",
         /// Shares executed of all the orders it replaced.
         executed: i64 = "shares",
         /// Shares that will not trade any more.
         canceled: i64 = "shares",
-        /// Shares left, where shares were canceled.
+        /// Shares left, where shares were canceled, or the order was modified.
         leaves: i64 = "shares",
         /// Least of a first fill; 0 = any.
         min_quantity: i64 = "shares",
@@ -107,9 +113,9 @@ table! {
         group: i64,
         /// 1 = the successor rests as it is.
         rests: i64,
-        /// Of a self-match: A it rested, R it came.
+        /// Of a self-match: A it rested, J it rested hidden, R it came.
         liquidity: Text,
-        /// Why shares were canceled, as OUCH writes it.
+        /// Why shares were canceled, or it was restated, as OUCH writes it.
         reason: Text,
         /// Why it was rejected: the number of OUCH 5.0; 0 = it was not.
         reject_reason: i64,
@@ -147,7 +153,7 @@ table! {
         user_ref_num: i64,
         /// B buy, S sell, T sell short, E sell short exempt.
         side: Text,
-        /// A rested, R came, O opening, C closing, H halt auction.
+        /// A rested, J rested hidden, R came, O opening, C closing, H halt auction.
         liquidity: Text,
         /// Of the fill.
         price: i64 = "price",
@@ -155,6 +161,11 @@ table! {
         price_decimals: i64,
         /// Of the fill.
         quantity: i64 = "shares",
+        /// Those of them that the feed showed.
+        shown: i64 = "shares",
+        /// The number under which the feed showed the order that rested, in an auction this side's; 0 = it
+        /// was hidden.
+        shown_as: i64,
         /// Left of the order.
         leaves: i64 = "shares",
         /// Of the cash.

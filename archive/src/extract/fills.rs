@@ -34,6 +34,8 @@ impl Extractor {
             price: signed(event.price.0),
             price_decimals,
             quantity: event.quantity.0.into(),
+            shown: event.shown.0.into(),
+            shown_as: signed(event.shown_as.0),
             leaves: event.leaves.0.into(),
             currency: currency.name,
             notional: event.notional,

@@ -81,7 +81,10 @@ impl Extractor {
             Event::Rejected(rejected) => self.rejected(rejected, origin),
             Event::Canceled(canceled) => self.canceled(canceled, origin),
             Event::SelfMatchCanceled(canceled) => self.self_match_canceled(canceled, origin),
+            Event::Modified(modified) => self.modified(modified, origin),
             Event::Rested(rested) => self.rested(rested, origin),
+            Event::Restated(restated) => self.restated(restated, origin),
+            Event::Reduced(reduced) => self.reduced(reduced, origin),
             Event::CancelRejected(rejected) => self.cancel_rejected(rejected, origin),
             Event::Executed(executed) => self.executed(executed, origin),
             Event::BalanceChanged(changed) => self.balance_changed(changed, origin),
@@ -113,6 +116,9 @@ impl Extractor {
             | Event::PriceBandSet(_)
             | Event::PortWentUp(_)
             | Event::PortWentDown(_)
+            | Event::EntrySwitched(_)
+            | Event::AccountAnswered(_)
+            | Event::MassCanceled(_)
             | Event::CrossTraded(_)
             | Event::Indication(_) => Ok(()),
         }
@@ -152,6 +158,9 @@ struct Actions {
     accepted: Text,
     replaced: Text,
     rested: Text,
+    restated: Text,
+    modified: Text,
+    reduced: Text,
     canceled: Text,
     self_match_canceled: Text,
     rejected: Text,
@@ -168,6 +177,9 @@ impl Actions {
             accepted: "accepted".into(),
             replaced: "replaced".into(),
             rested: "rested".into(),
+            restated: "restated".into(),
+            modified: "modified".into(),
+            reduced: "reduced".into(),
             canceled: "canceled".into(),
             self_match_canceled: "self_match_canceled".into(),
             rejected: "rejected".into(),

@@ -1,8 +1,10 @@
 //! Steps in the lives of orders. Each is a row; fields that the event has not are empty.
 
+use rialto::types::Quantity;
 use rialto::types::command::Command;
 use rialto::types::event::{
-    Accepted, CancelRejected, Canceled, Rejected, Replaced, Rested, SelfMatchCanceled,
+    Accepted, CancelRejected, Canceled, Modified, Reduced, Rejected, Replaced, Restated, Rested,
+    SelfMatchCanceled,
 };
 
 use super::{Extractor, Origin, Refused, moment, signed};
@@ -15,6 +17,7 @@ impl Extractor {
         let row = OrderRow {
             action: self.actions.accepted.clone(),
             order: signed(origin.sequence),
+            shown_as: own_number(event.shown, origin),
             account: event.account.0.into(),
             channel: event.user_ref_idx.into(),
             user_ref_num: event.user_ref_num.0.into(),
@@ -22,6 +25,7 @@ impl Extractor {
             side: character(event.side),
             price: signed(event.price.0),
             quantity: event.quantity.0.into(),
+            shown: event.shown.0.into(),
             min_quantity: event.min_quantity.0.into(),
             max_floor: event.max_floor.0.into(),
             random_reserves: event.random_reserves.into(),
@@ -58,7 +62,9 @@ impl Extractor {
         let row = OrderRow {
             action: self.actions.replaced.clone(),
             order: signed(origin.sequence),
+            shown_as: own_number(event.shown, origin),
             original: signed(event.original.0),
+            original_shown_as: signed(event.original_shown_as.0),
             account: event.account.0.into(),
             channel: event.user_ref_idx.into(),
             user_ref_num: event.user_ref_num.0.into(),
@@ -67,6 +73,7 @@ impl Extractor {
             side: character(event.side),
             price: signed(event.price.0),
             quantity: event.quantity.0.into(),
+            shown: event.shown.0.into(),
             executed: event.executed.0.into(),
             min_quantity: event.min_quantity.0.into(),
             max_floor: event.max_floor.0.into(),
@@ -204,6 +211,10 @@ impl Extractor {
                 trade_now: character(replace.trade_now),
                 ..row
             },
+            // What is refused is no order.
+            Command::MassCancel(_) | Command::DisableEntry(_) | Command::EnableEntry(_) => {
+                return Ok(());
+            }
             other @ (Command::TermStart(_)
             | Command::DayStart(_)
             | Command::DayEnd(_)
@@ -223,6 +234,8 @@ impl Extractor {
             | Command::PortUp(_)
             | Command::PortDown(_)
             | Command::Cancel(_)
+            | Command::Modify(_)
+            | Command::AccountQuery(_)
             | Command::Halt(_)
             | Command::Resume(_)
             | Command::SetPhase(_)) => {
@@ -236,9 +249,50 @@ impl Extractor {
         let row = OrderRow {
             action: self.actions.rested.clone(),
             order: signed(event.order.0),
+            shown_as: signed(event.order.0),
             side: self.names.character(event.side),
             price: signed(event.price.0),
+            shown: event.quantity.0.into(),
+            ..self.order_row(origin)?
+        };
+        Ok(self.tables.orders.push(row)?)
+    }
+
+    pub(super) fn restated(&mut self, event: &Restated, origin: Origin<'_>) -> Result<(), Refused> {
+        let row = OrderRow {
+            action: self.actions.restated.clone(),
+            order: signed(event.order.0),
+            shown_as: own_number(event.quantity, origin),
+            channel: event.user_ref_idx.into(),
+            user_ref_num: event.user_ref_num.0.into(),
+            side: self.names.character(event.side),
+            price: signed(event.price.0),
+            shown: event.quantity.0.into(),
+            reason: self.names.character(event.reason),
+            ..self.order_row(origin)?
+        };
+        Ok(self.tables.orders.push(row)?)
+    }
+
+    pub(super) fn modified(&mut self, event: &Modified, origin: Origin<'_>) -> Result<(), Refused> {
+        let row = OrderRow {
+            action: self.actions.modified.clone(),
+            order: signed(event.order.0),
+            channel: event.user_ref_idx.into(),
+            user_ref_num: event.user_ref_num.0.into(),
+            side: self.names.character(event.side),
+            leaves: event.quantity.0.into(),
+            ..self.order_row(origin)?
+        };
+        Ok(self.tables.orders.push(row)?)
+    }
+
+    pub(super) fn reduced(&mut self, event: &Reduced, origin: Origin<'_>) -> Result<(), Refused> {
+        let row = OrderRow {
+            action: self.actions.reduced.clone(),
+            shown_as: signed(event.shown_as.0),
             quantity: event.quantity.0.into(),
+            shown: event.leaves.0.into(),
             ..self.order_row(origin)?
         };
         Ok(self.tables.orders.push(row)?)
@@ -273,4 +327,9 @@ impl Extractor {
             ..OrderRow::default()
         })
     }
+}
+
+/// Under which number the feed shows so many shares from this event on.
+const fn own_number(shown: Quantity, origin: Origin<'_>) -> i64 {
+    if shown.is_zero() { 0 } else { signed(origin.sequence) }
 }

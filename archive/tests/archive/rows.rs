@@ -106,7 +106,7 @@ fn a_busy_day_s_rows_are_its_events_one_for_one_and_in_their_order() {
                 Some(("replaced", sequence, e.user_ref_num, e.price.0, [e.quantity.0, 0, 0]))
             }
             Event::Rested(e) => {
-                Some(("rested", e.order.0, UserRefNum::NONE, e.price.0, [e.quantity.0, 0, 0]))
+                Some(("rested", e.order.0, UserRefNum::NONE, e.price.0, [0, 0, 0]))
             }
             Event::Canceled(e) => {
                 Some(("canceled", e.order.0, e.user_ref_num, 0, [0, e.decrement.0, e.leaves.0]))
