@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rialto_archive::{ArchiveError, Cut, verify};
 
-use crate::exchange::{Exchange, eventful_day};
+use crate::exchange::Exchange;
+use crate::trading::eventful_day;
 use crate::{Scratch, names_in};
 
 /// Two row groups in a file, and two files of orders.

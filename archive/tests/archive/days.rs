@@ -3,7 +3,8 @@
 use rialto_archive::rows::{CashMovementRow, ExecutionRow, OrderRow, TradeRow};
 use rialto_archive::{ArchiveError, Cut, Manifest, verify};
 
-use crate::exchange::{ALFA, Exchange, day_end, eventful_day};
+use crate::exchange::{ALFA, Exchange, day_end};
+use crate::trading::eventful_day;
 use crate::{SMALL, Scratch, rows_of};
 
 #[test]

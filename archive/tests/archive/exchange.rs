@@ -70,6 +70,11 @@ impl Exchange {
         self.commands.chain().next_sequence + u64::from(self.count) - 1
     }
 
+    /// How many commands wait for the end of the frame.
+    pub(crate) const fn pending(&self) -> u16 {
+        self.count
+    }
+
     /// Ends the frame: appends it, applies it, appends what came of it.
     pub(crate) fn seal(&mut self) {
         self.now = self.now.after(Nanos::from_micros(3));
@@ -233,7 +238,7 @@ impl Exchange {
         self.events.reader()
     }
 
-    fn header<C: Record>(&self, port: PortId) -> CommandHeader {
+    pub(crate) fn header<C: Record>(&self, port: PortId) -> CommandHeader {
         CommandHeader::new::<C>(port, self.epochs[&port], self.now)
     }
 
@@ -314,92 +319,4 @@ pub(crate) fn day_end() -> DayEnd {
 
 fn internal<C: Record>() -> CommandHeader {
     CommandHeader::internal::<C>(Nanos::ZERO)
-}
-
-/// A day in which everything happens that can happen to an order, and then `more` orders at random.
-pub(crate) fn eventful_day(exchange: &mut Exchange, more: u32) -> SessionId {
-    let session = exchange.start_day();
-    // Rests, is hit, rests again; is replaced; the rest is canceled.
-    exchange.sell(ALFA, 1, "100 ACME 250000");
-    exchange.buy(BETA, 1, "140 ACME 250100");
-    exchange.replace(BETA, (1, 2), 190, 249_900);
-    exchange.cancel(BETA, 2);
-    // Immediate: traded in part, and not at all.
-    exchange.sell(ALFA, 2, "10 BOLT 1150");
-    let immediate = |order: NewOrder| NewOrder {
-        time_in_force: TimeInForce::ImmediateOrCancel.byte(),
-        ..order
-    };
-    let order = immediate(exchange.order(BETA, 3, Side::Buy, "15 BOLT 1150"));
-    exchange.give(&order);
-    let order = immediate(exchange.order(BETA, 4, Side::Buy, "15 BOLT 1150"));
-    exchange.give(&order);
-    // Refused: an order of nothing known, one that names everything, a replace too many in a second.
-    exchange.buy(ALFA, 3, "10 NOPE 1");
-    let order = NewOrder {
-        account: AccountId(77),
-        group_id: 5,
-        firm: *b"ALFA",
-        route: *b"XX  ",
-        locate_broker: *b"LOC ",
-        cl_ord_id: ClOrdId(*b"\xffodd\\\0\0\0\0\0\0\0\0\0"),
-        discretion_price: Price(u64::MAX),
-        peg_offset: -3,
-        ..exchange.order(ALFA, 4, Side::SellShort, "10 DOTS 70000")
-    };
-    exchange.give(&order);
-    exchange.buy(SLOW, 1, "5 DOTS 69000");
-    exchange.buy(SLOW, 2, "5 DOTS 69000");
-    exchange.replace(SLOW, (1, 3), 6, 69_001);
-    // One owner.
-    exchange.sell(BETA, 5, "8 DOTS 71000");
-    let order = NewOrder { self_match: b'D', ..exchange.order(BETA, 6, Side::Buy, "3 DOTS 71000") };
-    exchange.give(&order);
-    // An auction.
-    exchange.begin_auction("ACME");
-    exchange.buy(ALFA, 5, "70 ACME 260000");
-    exchange.sell(BETA, 7, "50 ACME 255000");
-    exchange.wait(2);
-    // Final: what waits for the close is not canceled any more.
-    let order = NewOrder { cross_type: b'C', ..exchange.order(ALFA, 6, Side::Buy, "20 BOLT 1100") };
-    exchange.give(&order);
-    exchange.set_phase("BOLT", Phase::ClosingAuction);
-    exchange.cancel(ALFA, 6);
-    exchange.transfer(2, "USD", -5_000_000);
-    trade_at_random(exchange, more);
-    session
-}
-
-/// Orders and cancels of ALFA and BETA, near enough to each other that many trade.
-fn trade_at_random(exchange: &mut Exchange, count: u32) {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut random = |below: u64| {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % below
-    };
-    for number in 0..count {
-        let (port, symbol, price) = match random(4) {
-            0 => (ALFA, "ACME", 250_000 + random(40)),
-            1 => (BETA, "ACME", 250_000 + random(40)),
-            2 => (ALFA, "DOTS", 70_000 + random(5)),
-            _ => (BETA, "DOTS", 70_000 + random(5)),
-        };
-        let side = if random(2) == 0 { Side::Buy } else { Side::Sell };
-        let what = format!("{} {symbol} {price}", 1 + random(300));
-        let order = exchange.order(port, 100 + number, side, &what);
-        exchange.push(&order);
-        if random(3) == 0 {
-            let earlier = 100 + u32::try_from(random(u64::from(number) + 1)).unwrap();
-            exchange.push(&Cancel {
-                header: exchange.header::<Cancel>(port),
-                user_ref_num: UserRefNum(earlier),
-                ..Cancel::new_zeroed()
-            });
-        }
-        if exchange.count > 20 {
-            exchange.seal();
-        }
-    }
-    exchange.seal();
 }

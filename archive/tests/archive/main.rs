@@ -7,6 +7,7 @@ mod days;
 mod exchange;
 mod process;
 mod rows;
+mod trading;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use rialto_archive::verify;
 
 use crate::Scratch;
-use crate::exchange::{Exchange, eventful_day};
+use crate::exchange::Exchange;
+use crate::trading::eventful_day;
 
 fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_rialto-archive"))

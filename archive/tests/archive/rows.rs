@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use rialto::types::event::{Event, EventHeader};
-use rialto::types::{FrameHeader, Line, UserRefNum};
+use rialto::types::{FrameHeader, Line, Quantity};
 use rialto_archive::Cut;
 use rialto_archive::rows::{
     BalanceRow, CashMovementRow, ExecutionRow, OrderRow, PositionMovementRow, TradeRow,
 };
 use rialto_archive::table::{Row, Text, Values};
 
-use crate::exchange::{Exchange, eventful_day};
+use crate::exchange::Exchange;
+use crate::trading::{REFUSED_REQUEST, day_of_order_types, eventful_day};
 use crate::{SMALL, Scratch, rows_of};
 
 /// A row as `column=value`, without what is absent, and without its place in the logs.
@@ -83,50 +84,156 @@ fn every_fill_is_two_executions_a_trade_and_what_it_moved() {
     assert_eq!(shown, golden, "\n{}", shown.join("\n"));
 }
 
-#[test]
-fn a_busy_day_s_rows_are_its_events_one_for_one_and_in_their_order() {
-    let (scratch, exchange) = archived(3_000);
-    let archive = scratch.archive_of("2611230001");
-    let mut orders = rows_of::<OrderRow>(&archive).into_iter();
-    let mut executions = rows_of::<ExecutionRow>(&archive).into_iter();
-    let mut cash = rows_of::<CashMovementRow>(&archive).into_iter();
-    let mut positions = rows_of::<PositionMovementRow>(&archive).into_iter();
-    let mut fills = 0;
-    each_event(&exchange, |sequence, frame, lines| {
+/// What a step in an order's life is as a row, with what `row` has in the columns that are not compared
+/// here. `None` if the event is none.
+fn step(event: &Event<'_>, sequence: i64, row: &OrderRow) -> Option<OrderRow> {
+    let blank = OrderRow {
+        order: 0,
+        shown_as: 0,
+        original: 0,
+        original_shown_as: 0,
+        contra: 0,
+        user_ref_num: 0,
+        side: Text::default(),
+        price: 0,
+        quantity: 0,
+        shown: 0,
+        canceled: 0,
+        leaves: 0,
+        max_floor: 0,
+        min_quantity: 0,
+        time_in_force: Text::default(),
+        expire_time_s: 0,
+        display: Text::default(),
+        reason: Text::default(),
+        reject_reason: 0,
+        ..row.clone()
+    };
+    let byte = |byte: u8| Text::of_record(&[byte]);
+    let shown_as = |shown: Quantity| if shown.is_zero() { 0 } else { sequence };
+    let step = match event {
+        Event::Accepted(e) => OrderRow {
+            action: "accepted".into(),
+            order: sequence,
+            shown_as: shown_as(e.shown),
+            user_ref_num: e.user_ref_num.0.into(),
+            side: byte(e.side),
+            price: e.price.0.cast_signed(),
+            quantity: e.quantity.0.into(),
+            shown: e.shown.0.into(),
+            max_floor: e.max_floor.0.into(),
+            min_quantity: e.min_quantity.0.into(),
+            time_in_force: byte(e.time_in_force),
+            expire_time_s: e.expire_time_s.into(),
+            display: byte(e.display),
+            ..blank
+        },
+        Event::Replaced(e) => OrderRow {
+            action: "replaced".into(),
+            order: sequence,
+            shown_as: shown_as(e.shown),
+            original: e.original.0.cast_signed(),
+            original_shown_as: e.original_shown_as.0.cast_signed(),
+            user_ref_num: e.user_ref_num.0.into(),
+            side: byte(e.side),
+            price: e.price.0.cast_signed(),
+            quantity: e.quantity.0.into(),
+            shown: e.shown.0.into(),
+            max_floor: e.max_floor.0.into(),
+            min_quantity: e.min_quantity.0.into(),
+            time_in_force: byte(e.time_in_force),
+            expire_time_s: e.expire_time_s.into(),
+            display: byte(e.display),
+            ..blank
+        },
+        Event::Rested(e) => OrderRow {
+            action: "rested".into(),
+            order: e.order.0.cast_signed(),
+            shown_as: e.order.0.cast_signed(),
+            side: byte(e.side),
+            price: e.price.0.cast_signed(),
+            shown: e.quantity.0.into(),
+            ..blank
+        },
+        Event::Restated(e) => OrderRow {
+            action: "restated".into(),
+            order: e.order.0.cast_signed(),
+            shown_as: sequence,
+            user_ref_num: e.user_ref_num.0.into(),
+            side: byte(e.side),
+            price: e.price.0.cast_signed(),
+            shown: e.quantity.0.into(),
+            reason: byte(e.reason),
+            ..blank
+        },
+        Event::Modified(e) => OrderRow {
+            action: "modified".into(),
+            order: e.order.0.cast_signed(),
+            user_ref_num: e.user_ref_num.0.into(),
+            side: byte(e.side),
+            leaves: e.quantity.0.into(),
+            ..blank
+        },
+        Event::Reduced(e) => OrderRow {
+            action: "reduced".into(),
+            shown_as: e.shown_as.0.cast_signed(),
+            quantity: e.quantity.0.into(),
+            shown: e.leaves.0.into(),
+            ..blank
+        },
+        Event::Canceled(e) => OrderRow {
+            action: "canceled".into(),
+            order: e.order.0.cast_signed(),
+            user_ref_num: e.user_ref_num.0.into(),
+            canceled: e.decrement.0.into(),
+            leaves: e.leaves.0.into(),
+            reason: byte(e.reason),
+            ..blank
+        },
+        Event::SelfMatchCanceled(e) => OrderRow {
+            action: "self_match_canceled".into(),
+            order: e.order.0.cast_signed(),
+            contra: e.contra.0.cast_signed(),
+            user_ref_num: e.user_ref_num.0.into(),
+            price: e.price.0.cast_signed(),
+            quantity: e.prevented.0.into(),
+            canceled: e.decrement.0.into(),
+            leaves: e.leaves.0.into(),
+            ..blank
+        },
+        Event::CancelRejected(e) => OrderRow {
+            action: "cancel_rejected".into(),
+            user_ref_num: e.user_ref_num.0.into(),
+            ..blank
+        },
+        // Its terms are those of the command.
+        Event::Rejected(e) if e.user_ref_num != REFUSED_REQUEST => OrderRow {
+            action: "rejected".into(),
+            user_ref_num: e.user_ref_num.0.into(),
+            reject_reason: e.reason.into(),
+            ..row.clone()
+        },
+        _ => return None,
+    };
+    Some(step)
+}
+
+/// Every row of the archive is what its event says, and no event that is one is missing. Returns how many
+/// executions there are, and how many steps of each action.
+fn compare(archive: &Path, exchange: &Exchange) -> (u32, BTreeMap<String, u32>) {
+    let mut orders = rows_of::<OrderRow>(archive).into_iter().peekable();
+    let mut executions = rows_of::<ExecutionRow>(archive).into_iter();
+    let mut cash = rows_of::<CashMovementRow>(archive).into_iter();
+    let mut positions = rows_of::<PositionMovementRow>(archive).into_iter();
+    let (mut fills, mut actions) = (0, BTreeMap::new());
+    // The order that is shown under a number, and the order of the row before.
+    let (mut shown, mut before) = (BTreeMap::new(), 0);
+    each_event(exchange, |sequence, frame, lines| {
         let place = (i64::try_from(sequence).unwrap(), i64::try_from(frame.time.0).unwrap());
         let event = Event::parse(lines).unwrap();
         let symbol = ["", "ACME", "BOLT", "DOTS"]
             [usize::from(EventHeader::view(lines).unwrap().instrument.0)];
-        // Action, order, number, price, and shares: those that begin, go, are left.
-        let step = match event {
-            Event::Accepted(e) => {
-                Some(("accepted", sequence, e.user_ref_num, e.price.0, [e.quantity.0, 0, 0]))
-            }
-            Event::Replaced(e) => {
-                Some(("replaced", sequence, e.user_ref_num, e.price.0, [e.quantity.0, 0, 0]))
-            }
-            Event::Rested(e) => {
-                Some(("rested", e.order.0, UserRefNum::NONE, e.price.0, [0, 0, 0]))
-            }
-            Event::Canceled(e) => {
-                Some(("canceled", e.order.0, e.user_ref_num, 0, [0, e.decrement.0, e.leaves.0]))
-            }
-            Event::SelfMatchCanceled(e) => Some((
-                "self_match_canceled",
-                e.order.0,
-                e.user_ref_num,
-                e.price.0,
-                [e.prevented.0, e.decrement.0, e.leaves.0],
-            )),
-            Event::CancelRejected(e) => Some(("cancel_rejected", 0, e.user_ref_num, 0, [0, 0, 0])),
-            Event::Rejected(e) => {
-                let row = orders.next().unwrap();
-                assert_eq!((row.sequence, row.time.0), place);
-                assert_eq!(row.action.as_str(), "rejected");
-                assert_eq!(row.reject_reason, i64::from(e.reason));
-                assert_eq!(row.user_ref_num, i64::from(e.user_ref_num.0));
-                None
-            }
+        match event {
             Event::Executed(e) => {
                 fills += 1;
                 let row = executions.next().unwrap();
@@ -137,13 +244,15 @@ fn a_busy_day_s_rows_are_its_events_one_for_one_and_in_their_order() {
                 let [order, contra, match_number, price] = numbers;
                 assert_eq!(told, (order, contra, match_number, price, e.quantity.0.into()));
                 assert_eq!((row.notional, row.fee), (e.notional, e.fee));
+                let shown = (e.shown_as.0.cast_signed(), i64::from(e.shown.0));
+                assert_eq!((row.shown_as, row.shown), shown);
+                assert_eq!(row.liquidity.as_str().as_bytes(), [e.liquidity]);
                 assert_eq!(row.symbol.as_str(), symbol);
                 let moves = if e.fee == 0 { 1 } else { 3 };
                 for _ in 0..moves {
                     assert_eq!(cash.next().unwrap().sequence, place.0);
                 }
                 assert_eq!(positions.next().unwrap().sequence, place.0);
-                None
             }
             Event::BalanceChanged(e) => {
                 let (sequence, amount, balance) = if e.currency.is_none() {
@@ -154,23 +263,53 @@ fn a_busy_day_s_rows_are_its_events_one_for_one_and_in_their_order() {
                     (row.sequence, row.amount, row.balance)
                 };
                 assert_eq!((sequence, amount, balance), (place.0, e.change, e.balance));
-                None
             }
-            _ => None,
-        };
-        let Some((action, order, number, price, shares)) = step else { return };
-        let row = orders.next().unwrap();
+            _ => {}
+        }
+        let row = orders.peek().cloned().unwrap_or_default();
+        let Some(step) = step(&event, place.0, &row) else { return };
+        assert_eq!(orders.next(), Some(step));
         assert_eq!((row.sequence, row.time.0), place);
-        let told = (row.action.as_str(), row.order, row.user_ref_num, row.price);
-        let (order, price) = (order.cast_signed(), price.cast_signed());
-        assert_eq!(told, (action, order, i64::from(number.0), price));
-        assert_eq!([row.quantity, row.canceled, row.leaves], shares.map(i64::from));
-        assert_eq!(row.symbol.as_str(), symbol);
+        let is_named = matches!(event, Event::Rejected(_)) || row.symbol.as_str() == symbol;
+        assert!(is_named, "{row:?}");
+        if row.action.as_str() == "reduced" {
+            assert_eq!(shown.get(&row.shown_as), Some(&before), "{row:?}");
+        } else if row.shown_as != 0 {
+            shown.insert(row.shown_as, row.order);
+        }
+        before = row.order;
+        *actions.entry(text(&row.action)).or_default() += 1;
     });
-    assert!(fills > 1_000, "{fills} executions");
     assert_eq!((orders.next(), executions.next()), (None, None));
     assert_eq!((cash.next(), positions.next()), (None, None));
+    (fills, actions)
+}
+
+#[test]
+fn a_busy_day_s_rows_are_its_events_one_for_one_and_in_their_order() {
+    let (scratch, exchange) = archived(3_000);
+    let archive = scratch.archive_of("2611230001");
+    let (fills, actions) = compare(&archive, &exchange);
+    assert!(fills > 1_000, "{fills} executions");
+    for action in ["restated", "modified", "reduced", "rested", "canceled", "self_match_canceled"] {
+        assert!(actions[action] > 30, "{actions:?}");
+    }
     assert!(crate::names_in(&archive).iter().any(|name| name == "orders-0010.parquet"));
+}
+
+#[test]
+fn every_type_of_order_is_told_from_the_first_row_to_the_last() {
+    let scratch = Scratch::new();
+    let mut exchange = Exchange::new(&scratch.logs());
+    day_of_order_types(&mut exchange);
+    exchange.end_day();
+    assert_eq!(scratch.eod(SMALL).unwrap(), ["archived 2611230001"]);
+    let archive = scratch.archive_of("2611230001");
+    compare(&archive, &exchange);
+    let mut shown: Vec<_> = rows_of::<OrderRow>(&archive).into_iter().map(show).collect();
+    shown.extend(rows_of::<ExecutionRow>(&archive).into_iter().map(show));
+    let golden: Vec<_> = include_str!("order_types.txt").lines().collect();
+    assert_eq!(shown, golden, "\n{}", shown.join("\n"));
 }
 
 /// What the archive says everyone has in the end.
