@@ -84,10 +84,9 @@ fn every_fill_is_two_executions_a_trade_and_what_it_moved() {
     assert_eq!(shown, golden, "\n{}", shown.join("\n"));
 }
 
-/// What a step in an order's life is as a row, with what `row` has in the columns that are not compared
-/// here. `None` if the event is none.
-fn step(event: &Event<'_>, sequence: i64, row: &OrderRow) -> Option<OrderRow> {
-    let blank = OrderRow {
+/// A row that has of `row` only the columns that are not compared here.
+fn blank(row: &OrderRow) -> OrderRow {
+    OrderRow {
         order: 0,
         shown_as: 0,
         original: 0,
@@ -108,11 +107,18 @@ fn step(event: &Event<'_>, sequence: i64, row: &OrderRow) -> Option<OrderRow> {
         reason: Text::default(),
         reject_reason: 0,
         ..row.clone()
-    };
-    let byte = |byte: u8| Text::of_record(&[byte]);
+    }
+}
+
+fn byte(byte: u8) -> Text {
+    Text::of_record(&[byte])
+}
+
+/// What the beginning of an order is as a row, with the rest from `row`. `None` if the event is none.
+fn beginning(event: &Event<'_>, sequence: i64, row: &OrderRow) -> Option<OrderRow> {
     let shown_as = |shown: Quantity| if shown.is_zero() { 0 } else { sequence };
-    let step = match event {
-        Event::Accepted(e) => OrderRow {
+    match event {
+        Event::Accepted(e) => Some(OrderRow {
             action: "accepted".into(),
             order: sequence,
             shown_as: shown_as(e.shown),
@@ -126,9 +132,9 @@ fn step(event: &Event<'_>, sequence: i64, row: &OrderRow) -> Option<OrderRow> {
             time_in_force: byte(e.time_in_force),
             expire_time_s: e.expire_time_s.into(),
             display: byte(e.display),
-            ..blank
-        },
-        Event::Replaced(e) => OrderRow {
+            ..blank(row)
+        }),
+        Event::Replaced(e) => Some(OrderRow {
             action: "replaced".into(),
             order: sequence,
             shown_as: shown_as(e.shown),
@@ -144,8 +150,16 @@ fn step(event: &Event<'_>, sequence: i64, row: &OrderRow) -> Option<OrderRow> {
             time_in_force: byte(e.time_in_force),
             expire_time_s: e.expire_time_s.into(),
             display: byte(e.display),
-            ..blank
-        },
+            ..blank(row)
+        }),
+        _ => None,
+    }
+}
+
+/// What any other step in its life is.
+fn later_step(event: &Event<'_>, sequence: i64, row: &OrderRow) -> Option<OrderRow> {
+    let blank = blank(row);
+    let step = match event {
         Event::Rested(e) => OrderRow {
             action: "rested".into(),
             order: e.order.0.cast_signed(),
@@ -267,7 +281,8 @@ fn compare(archive: &Path, exchange: &Exchange) -> (u32, BTreeMap<String, u32>) 
             _ => {}
         }
         let row = orders.peek().cloned().unwrap_or_default();
-        let Some(step) = step(&event, place.0, &row) else { return };
+        let step = beginning(&event, place.0, &row).or_else(|| later_step(&event, place.0, &row));
+        let Some(step) = step else { return };
         assert_eq!(orders.next(), Some(step));
         assert_eq!((row.sequence, row.time.0), place);
         let is_named = matches!(event, Event::Rejected(_)) || row.symbol.as_str() == symbol;
