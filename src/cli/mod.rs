@@ -39,6 +39,9 @@ pub enum CliError {
     /// A record in a log.
     #[error(transparent)]
     Record(#[from] crate::types::RecordError),
+    /// A look into a log.
+    #[error(transparent)]
+    Log(#[from] log::LogError),
     /// A bench.
     #[error(transparent)]
     Bench(#[from] bench::BenchError),

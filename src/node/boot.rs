@@ -8,7 +8,7 @@ use zerocopy::FromZeros as _;
 
 use super::past::{Evidence, Past, judge, unsynced};
 use super::rehearsal::rehearse;
-use super::{NodeError, Start, books};
+use super::{NodeError, Start, books, venue_limits};
 use crate::config::{Config, secrets};
 use crate::counters::{CounterFile, CounterSet as _};
 use crate::engine::{
@@ -20,7 +20,7 @@ use crate::event_store::{
 };
 use crate::sys::file::{BootId, boot_id, is_volatile};
 use crate::sys::log_memory::segment_path;
-use crate::types::command::{Command, CommandHeader, DayEnd, DayStart, TermStart, VenueLimits};
+use crate::types::command::{Command, CommandHeader, DayEnd, DayStart, TermStart};
 use crate::types::{ClusterKey, Date, Line, Nanos, Position, Record, SessionId};
 
 /// What the stages are made of.
@@ -77,7 +77,7 @@ pub(super) fn boot(
             (configured, first)
         }
         None => {
-            let limits = limits_of(&mut commands.reader())?;
+            let limits = venue_limits(&mut commands.reader())?;
             let limits = limits
                 .ok_or_else(|| NodeError::MarketIncomplete { directory: directory.clone() })?;
             (limits, Vec::new())
@@ -297,27 +297,6 @@ fn day_start(date: Date, now: Nanos, session: SessionId) -> DayStart {
         ..DayStart::new_zeroed()
     }
 }
-
-/// The limits with which a log begins. `None` if it ends before it says them.
-///
-/// They stand behind the start of the first term, which a node may have begun more than once.
-fn limits_of(commands: &mut Reader) -> Result<Option<VenueLimits>, NodeError> {
-    for _ in 0..LIMITS_FRAMES_MAX {
-        let Some(frame) = commands.next_frame()? else { break };
-        let mut records = frame.records().map_while(Result::ok);
-        let found = records.find_map(|record| match Command::parse(record.lines) {
-            Ok(Command::VenueLimits(limits)) => Some(*limits),
-            _ => None,
-        });
-        if found.is_some() {
-            return Ok(found);
-        }
-    }
-    Ok(None)
-}
-
-/// Frames in which the limits are looked for.
-const LIMITS_FRAMES_MAX: usize = 16;
 
 fn index_seed() -> Result<IndexSeed, NodeError> {
     let mut bytes = [0; IndexSeed::BYTES];

@@ -9,6 +9,7 @@ mod durable;
 mod error;
 mod past;
 mod rehearsal;
+mod venue;
 mod wiring;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use tracing::{error, info};
 
 use durable::{Background, SharedControl};
 pub use error::NodeError;
+pub use venue::venue_limits;
 use wiring::Stages;
 
 use crate::agent::{Agent as _, AgentThread, Composite, ReadyFlag, Spans, StopFlag};

@@ -8,6 +8,8 @@ mod damage;
 mod process;
 mod reading;
 mod survey;
+mod tools;
+mod venue;
 
 use std::fs;
 use std::path::{Path, PathBuf};

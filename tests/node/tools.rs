@@ -13,7 +13,7 @@ use rialto::types::{PortName, SessionId};
 use serde_json::Value;
 
 use crate::broker::Broker;
-use crate::harness::{Node, SOON, Setup, rialto};
+use crate::harness::{Node, SOON, Setup, Site, rialto};
 
 /// Runs a command of `rialto` that ends by itself: whether it succeeded, and what it said.
 fn run(command: &mut Command) -> (bool, String) {
@@ -161,6 +161,27 @@ fn a_log_is_verified_while_the_node_runs_and_when_it_has_stopped() {
     let info = json(&succeeds(rialto().args(["log", "info", "--json"]).arg(&log)));
     assert_eq!(info["frames"], 0);
     assert!(info["damage"].as_str().unwrap().contains("payload checksum mismatch"));
+}
+
+#[test]
+fn a_node_s_commands_give_its_events_again_while_it_runs_and_when_it_has_stopped() {
+    let mut node = Node::start();
+    trade(&node);
+    let replay = |site: &Site| {
+        json(&succeeds(rialto().args(["log", "replay", "--json"]).arg(site.commands())))
+    };
+    let fills = |site: &Site| {
+        let mut export = rialto();
+        export.args(["log", "export", "--kind", "Executed", "--symbol", "ACME"]);
+        succeeds(export.arg(site.events()))
+    };
+    let (running, seen) = (replay(&node.site), fills(&node.site));
+    assert!(running["compared_frames"].as_u64() > Some(5), "{running}");
+    assert_eq!(seen.lines().count(), 2, "{seen}");
+    node.stop_in_order();
+    let stopped = replay(&node.site);
+    assert_eq!((&stopped["new_frames"], &stopped["resting_orders"]), (&0.into(), &1.into()));
+    assert_eq!(fills(&node.site), seen);
 }
 
 /// `rialto market` with the node's files and the given market.

@@ -1,14 +1,15 @@
 //! `rialto log info` and `rialto log verify`: what a survey of the event store found, in words.
 //! Parses nothing itself.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::progress::Progress;
+use super::walk::no_log;
 use crate::cli::{CliError, units};
-use crate::event_store::{self, Survey};
+use crate::event_store::{self, StoreError, Survey};
 use crate::types::FrameHeader;
 
 /// Arguments of `rialto log info`.
@@ -66,25 +67,15 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The survey, with its progress on a terminal.
 fn survey(directory: &Path) -> Result<Survey, CliError> {
-    const INTERVAL: Duration = Duration::from_millis(200);
-    let shown = io::stderr().is_terminal();
-    let mut next = Instant::now() + INTERVAL;
-    let mut any = false;
+    let mut progress = Progress::new("records");
     let survey = event_store::survey(directory, |survey| {
-        // A look at the clock for each frame would cost as much as checking a small one.
-        if shown && survey.frames.is_multiple_of(1024) && Instant::now() >= next {
-            next = Instant::now() + INTERVAL;
-            any = true;
-            let (done, all) = (survey.end().0 >> 20, extent(survey) >> 20);
-            eprint!("\r{done} of at most {all} MiB, {} frames", survey.frames);
-        }
-    })?;
-    if any {
-        eprintln!();
+        progress.step(survey.end().0, extent(survey), survey.records);
+    });
+    match survey {
+        Err(StoreError::NoLog { path }) => Err(no_log(path)),
+        surveyed => Ok(surveyed?),
     }
-    Ok(survey)
 }
 
 /// How far the log reaches at most.

@@ -117,6 +117,11 @@ impl Log {
         Self { capacity, opening, prefill, timed, numbers: orders.numbers }
     }
 
+    /// All of it, for an event store whose segments have [`MEMORY_SEGMENT_BYTES`].
+    pub fn frames(&self) -> impl Iterator<Item = &(FrameHeader, Vec<Line>)> {
+        self.opening.iter().chain(&self.prefill).chain(&self.timed)
+    }
+
     /// An engine that has executed all but the timed part.
     pub fn engine<S: FrameSink<Error = Infallible>>(&self, sink: &mut S) -> Engine {
         let limits = self.capacity.limits(MEMORY_SEGMENT_BYTES);

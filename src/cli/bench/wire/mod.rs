@@ -9,12 +9,12 @@ mod client;
 mod inside;
 mod report;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 pub(super) use client::{Args as ClientArgs, run as run_client};
 
 use super::BenchError;
+use super::scratch::Scratch;
 use crate::cli::lab;
 
 /// Arguments of `rialto bench wire`.
@@ -137,22 +137,4 @@ fn arguments(args: &Args, scratch: &Path) -> Vec<String> {
         .chain(values.into_iter().flat_map(|(name, value)| [name.to_owned(), value]))
         .chain(flags)
         .collect()
-}
-
-/// A directory that is removed when the bench is over.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn make(path: &Path) -> Result<Self, BenchError> {
-        fs::create_dir(path).map_err(BenchError::file(path))?;
-        Ok(Self(path.to_owned()))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("bench: {} is left behind: {error}", self.0.display());
-        }
-    }
 }
