@@ -60,6 +60,15 @@ pub enum CliError {
     /// The node did not carry out the command.
     #[error("refused: {}", refusal(*.0))]
     Refused(Option<Refusal>),
+    /// There is no such trade to bust or correct.
+    #[error(transparent)]
+    Trade(#[from] crate::types::event::TradeError),
+    /// No price.
+    #[error("--price {0}")]
+    Price(String),
+    /// Nobody said that it should be done.
+    #[error("not done; say --yes to do it without being asked")]
+    Unconfirmed,
     /// The market file asks for what no command does.
     #[error("{}", lines(.0))]
     CannotChange(Vec<crate::config::ConfigError>),
@@ -124,6 +133,12 @@ fn refusal(reason: Option<Refusal>) -> &'static str {
         Some(Refusal::Capacity) => "the node is not made for so many",
         Some(Refusal::RepeatedReference) => "the external reference was used before",
         Some(Refusal::Phase) => "the instrument is not in a phase in which this can be done",
+        Some(Refusal::TradeOver) => {
+            "the trade was busted, or corrected meanwhile: look at it again"
+        }
+        Some(Refusal::TradeTerms) => {
+            "what the command says of the trade contradicts what the node knows: its event log is another's"
+        }
         None => "for a reason this version does not know",
     }
 }

@@ -6,6 +6,7 @@
 mod administration;
 mod agent;
 mod bands;
+mod busts;
 mod calendar;
 mod canceling;
 mod crossing;
@@ -402,6 +403,8 @@ impl Engine {
             Command::Halt(c) => self.administer(c, Self::halt, out),
             Command::Resume(c) => self.administer(c, Self::resume, out),
             Command::SetPhase(c) => self.administer(c, Self::override_phase, out),
+            Command::BustTrade(c) => self.administer(c, Self::bust_trade, out),
+            Command::TradeCorrection(c) => self.administer(c, Self::correct_trade, out),
         }
     }
 }

@@ -12,6 +12,7 @@
 //! | price levels | never: there are as many as resting orders | |
 //! | balances | when an order is checked, or a transfer: those it may need are opened then | 0F, or the transfer is refused |
 //! | references of transfers | when one is carried out: as many in a day as there may be balances | the transfer is refused |
+//! | busts and corrections | when one is carried out: 16,384 in a day | it is refused |
 //! | rows of definitions | when one is added | the definition is refused |
 //! | whom limits are set for | when a limit is set: [`SUBJECTS_MAX`](super::limits::SUBJECTS_MAX) | it is refused |
 //! | fills of one order | as it trades: [`FILLS_MAX`] | what is left of it is canceled in the same command, reason `Z` |

@@ -5,7 +5,7 @@
 
 use super::references::References;
 use super::table::{is_name, name_key};
-use super::{Asset, BalanceId, Capacity, IdMap, IndexSeed};
+use super::{Asset, BUSTS_MAX, BalanceId, Busts, Capacity, IdMap, IndexSeed};
 use super::{
     Fees, Limits, OpenOrders, Port, Rates, RecentOrders, Table, Trading, UserRefNums, Wallet,
 };
@@ -47,6 +47,8 @@ pub struct OrderManager {
     pub(super) groups: IdMap,
     /// The transfers that were carried out.
     references: References,
+    /// The trades that were busted or corrected.
+    pub(crate) busts: Busts,
     /// Resting orders there may be in all.
     orders_max: u32,
 }
@@ -165,6 +167,7 @@ impl OrderManager {
             fees: Fees::default(),
             groups: IdMap::with_capacity(capacity.accounts as usize, seed),
             references: References::new(capacity.balances, seed),
+            busts: Busts::new(BUSTS_MAX, seed),
             orders_max: capacity.orders,
         }
     }

@@ -255,6 +255,18 @@ impl Limits {
         }
     }
 
+    /// What was counted today behind an account's cash and shares: shares, value bought and value sold;
+    /// `None` if it never entered an order.
+    pub(super) fn traded(&self, cash: BalanceId, shares: BalanceId) -> Option<(u64, i64, i64)> {
+        let standing = |id: BalanceId| self.standings.get(id.index());
+        match (standing(cash)?, standing(shares)?) {
+            (Standing::Cash(exposure), Standing::Shares(position)) => {
+                Some((position.shares, exposure.bought, exposure.sold))
+            }
+            _ => None,
+        }
+    }
+
     /// What is counted behind a balance of shares.
     ///
     /// # Panics

@@ -3,6 +3,7 @@
 //! Decides everything that matching does not: definitions, sessions, checks, holds and settlement.
 //! Knows no book and no log; it is told the time.
 
+mod busts;
 mod capacity;
 mod checks;
 mod commitments;
@@ -18,6 +19,7 @@ mod risk;
 mod table;
 mod wallet;
 
+pub(crate) use busts::{BUSTS_MAX, Busts, Party, StandingTrade, TradeValue};
 pub use capacity::Capacity;
 pub(crate) use capacity::FILLS_MAX;
 pub(crate) use checks::{Admission, SelfMatch};

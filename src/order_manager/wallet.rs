@@ -1,7 +1,8 @@
 //! The wallet: what every account owns of every currency and instrument, and what its orders hold.
 //!
-//! Money moves here and nowhere else. A balance never falls below what is held of it (short selling
-//! and the fee account apart), and what one command takes from one account it gives to another, to the unit.
+//! Money moves here and nowhere else. A balance never falls below what is held of it (short selling, the
+//! fee account and busts apart), and what one command takes from one account it gives to another, to the
+//! unit.
 
 use super::{Capacity, IdMap, IndexSeed};
 use crate::sys::prefault::{prefaulted, prefaulted_room};
@@ -34,7 +35,8 @@ pub struct Balance {
     pub account: u32,
     /// Of what.
     pub asset: Asset,
-    /// All of it, what is held included. Negative only by short selling, or by rebates.
+    /// All of it, what is held included. Negative only by short selling, by rebates, or by a bust of what
+    /// was spent.
     pub total: i64,
     /// What open orders may still use, never negative.
     pub held: i64,
@@ -282,7 +284,11 @@ impl Wallet {
         self.share_flow.asset = None;
     }
 
-    fn change(&mut self, id: BalanceId, amount: i64) {
+    /// Changes a balance, and whatever is held of it stays held.
+    ///
+    /// # Panics
+    /// If it cannot be counted.
+    pub(super) fn change(&mut self, id: BalanceId, amount: i64) {
         let balance = self.get_mut(id);
         balance.total = balance.total.checked_add(amount).expect("supplies are limited");
         let asset = balance.asset;

@@ -15,6 +15,7 @@ mod record;
 mod secret;
 mod text;
 mod time;
+mod trade;
 
 pub use book_dump::*;
 pub use date::*;
@@ -26,3 +27,4 @@ pub use record::*;
 pub use secret::*;
 pub use text::*;
 pub use time::*;
+pub use trade::*;

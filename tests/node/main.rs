@@ -7,6 +7,7 @@
 mod auction;
 mod bad_input;
 mod broker;
+mod busts;
 mod commands;
 mod day;
 mod feed;

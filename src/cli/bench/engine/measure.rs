@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use super::report::{Figures, Report, Sparse};
 use super::whole::{Appender, Crowd, Log, apply};
-use super::{Args, BenchError, Kind, Matcher, NaiveBooks, Operation, OurBooks, SlabBooks, Trade};
+use super::{
+    Args, BenchError, Kind, Matcher, NaiveBooks, Operation, OurBooks, SlabBooks, Trade, bulk,
+};
 use super::{TradeHash, Workload};
 use crate::cli::bench::host::Host;
 use crate::sys::cpu_time::thread_cpu_time;
@@ -61,6 +63,8 @@ pub(super) fn measure(args: &Args) -> Result<Report, BenchError> {
     eprintln!("bench: c");
     report.sparse = sparse(SPARSE_ORDERS / args.shorten, args.rounds)?;
     report.null_ns = null(args.rounds);
+    eprintln!("bench: bulk");
+    report.bulk = bulk::bulk(bulk::ORDERS / args.shorten, args.rounds);
     Ok(report)
 }
 

@@ -4,6 +4,7 @@
 //! Time is that of the thread on its core, so that others on the machine disturb less; each figure is
 //! the median of rounds in which the engines take turns.
 
+mod bulk;
 mod measure;
 mod naive;
 mod ours;
@@ -28,7 +29,8 @@ use crate::matching::BookSide;
     rialto bench engine\n  \
     rialto bench engine --json --rounds 9\n\n\
     (a) 100 books and 2.7 million commands, (b) one book and 2 million, (c) a million orders each at a \
-    price of its own, half of them canceled, the others swept. Build with --release.")]
+    price of its own, half of them canceled, the others swept; and what one command does to a firm \
+    with 100,000 open orders. Build with --release.")]
 pub struct Args {
     /// Print the result as a JSON object.
     #[arg(long)]

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::TradeHash;
+use super::bulk::Bulk;
 use super::whole::Crowd;
 use crate::cli::bench::host::Host;
 use crate::types::Nanos;
@@ -16,6 +17,7 @@ pub(super) struct Report {
     pub(super) sparse: Sparse,
     /// Thousandths of a nanosecond.
     pub(super) null_ns: u64,
+    pub(super) bulk: Bulk,
 }
 
 /// The times of a workload, round by round.
@@ -59,7 +61,14 @@ const TARGET_CPU: &str = if cfg!(target_feature = "avx512f") {
 
 impl Report {
     pub(super) fn new(host: Host, rounds: u32) -> Self {
-        Self { host, rounds, mixed: Vec::new(), sparse: Sparse::default(), null_ns: 0 }
+        Self {
+            host,
+            rounds,
+            mixed: Vec::new(),
+            sparse: Sparse::default(),
+            null_ns: 0,
+            bulk: Bulk::default(),
+        }
     }
 
     /// On standard output.
@@ -78,6 +87,7 @@ impl Report {
         }
         object.insert("c".to_owned(), self.sparse.json());
         object.insert("null_ns".to_owned(), json!(self.null()));
+        object.insert("bulk_ms".to_owned(), self.bulk.json());
         object.insert("target_cpu".to_owned(), json!(TARGET_CPU));
         object.insert("look_ahead".to_owned(), json!(LOOK_AHEAD));
         object.insert("accounts".to_owned(), json!(Crowd::FULL.accounts));
@@ -116,6 +126,7 @@ impl Report {
         for (phase, [matching, slab, naive]) in PHASES.into_iter().zip(self.sparse.each()) {
             lines.push(format!("c {phase:6} {matching:>9.1} {:>9} {slab:>9.1} {naive:>9.1}", ""));
         }
+        lines.push(self.bulk.line());
         lines.join("\n") + "\n"
     }
 
@@ -200,6 +211,28 @@ impl Sparse {
         object.insert("trade_hash".to_owned(), json!(self.hash.hex()));
         Value::Object(object)
     }
+}
+
+impl Bulk {
+    fn json(&self) -> Value {
+        let mut object = Map::new();
+        object.insert("orders".to_owned(), json!(self.orders));
+        for &(name, time) in &self.worst {
+            object.insert(name.to_owned(), json!(millis(time)));
+        }
+        Value::Object(object)
+    }
+
+    fn line(&self) -> String {
+        let times = self.worst.iter().map(|&(name, time)| format!("{name} {} ms", millis(time)));
+        let times = times.collect::<Vec<_>>().join(", ");
+        format!("\none command, {} open orders of a firm, at worst: {times}", self.orders)
+    }
+}
+
+/// To a thousandth.
+fn millis(time: Nanos) -> f64 {
+    (float(time.0) / 1_000.0).round() / 1_000.0
 }
 
 impl TradeHash {

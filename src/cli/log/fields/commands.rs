@@ -2,7 +2,7 @@
 
 use zerocopy::IntoBytes as _;
 
-use super::{Field, Form, form, tables};
+use super::{Field, Form, form, show, tables};
 #[allow(clippy::wildcard_imports, reason = "each of them stands in the table")]
 use crate::types::command::*;
 
@@ -65,6 +65,8 @@ tables! {
     DisableEntry { user_ref_num, firm, user_ref_idx, reserved }
     EnableEntry { user_ref_num, firm, user_ref_idx, reserved }
     AccountQuery { user_ref_idx, reserved }
+    BustTrade { request, terms: terms, reason: letter, reserved }
+    TradeCorrection { request, terms: terms, price, reason: letter, reserved }
     Halt { request, symbol, reason: text, reserved }
     Resume { request, symbol, reason: text, auction_ms, reserved }
     SetPhase { request, symbol, reason: text, auction_ms, phase, reserved }

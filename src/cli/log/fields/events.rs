@@ -2,7 +2,7 @@
 
 use zerocopy::IntoBytes as _;
 
-use super::{Field, Form, form, tables};
+use super::{Field, Form, form, show, tables};
 #[allow(clippy::wildcard_imports, reason = "each of them stands in the table")]
 use crate::types::event::*;
 
@@ -93,5 +93,17 @@ tables! {
         symbol, paired, imbalance, far, near, reference, direction: letter, cross: letter,
         variation: letter, reserved,
     }
+    TradeBusted { request, terms: terms, reason: letter, below_zero, reserved }
+    TradeCorrected { request, terms: terms, reason: letter, below_zero, reserved }
+    FillBusted {
+        match_number, order, price, notional, fee, cash, shares, user_ref_num, quantity, account,
+        currency, cl_ord_id, user_ref_idx, side: letter, liquidity: letter, reason: letter,
+    }
+    FillCorrected {
+        match_number, order, old_price, old_notional, old_fee, price, notional, fee, cash, shares,
+        user_ref_num, quantity, account, currency, cl_ord_id, user_ref_idx, side: letter,
+        liquidity: letter, reason: letter, reserved,
+    }
+    Reprinted { print_number, price, quantity, reserved }
     CancelRejected { user_ref_num, user_ref_idx, reserved }
 }

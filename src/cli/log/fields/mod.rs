@@ -5,6 +5,7 @@
 
 mod commands;
 mod events;
+mod terms;
 
 use std::fmt::{self, Write as _};
 
@@ -256,6 +257,21 @@ macro_rules! form {
     };
 }
 
+/// Shows a field, or each of those that it has in it.
+macro_rules! show {
+    ($see:ident, $field:ident terms) => {
+        super::terms::fields($field, $see)
+    };
+    ($see:ident, $field:ident $( $form:ident )?) => {
+        $see(Field {
+            in_header: false,
+            name: stringify!($field),
+            form: form!($field $( $form )?),
+            bytes: $field.as_bytes(),
+        })
+    };
+}
+
 /// Defines the fields of a log's records. A kind or a field that is not listed does not compile.
 macro_rules! tables {
     (
@@ -275,12 +291,7 @@ macro_rules! tables {
             match record {
                 $( $view::$name($name { header, $( $field ),* }) => {
                     common(header, see);
-                    $( see(Field {
-                        in_header: false,
-                        name: stringify!($field),
-                        form: form!($field $( $form )?),
-                        bytes: $field.as_bytes(),
-                    }); )*
+                    $( show!(see, $field $( $form )?); )*
                 } )*
             }
         }
@@ -296,7 +307,7 @@ macro_rules! tables {
         }
     };
 }
-use {form, tables};
+use {form, show, tables};
 
 #[cfg(test)]
 pub(super) mod tests;
