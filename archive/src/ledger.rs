@@ -16,6 +16,7 @@ pub(crate) enum Asset {
 /// Why an amount moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
+    /// A fill, or what becomes of it in a bust or a correction.
     Trade,
     Fee,
 }
@@ -72,7 +73,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// A fill moves an amount. Returns the balance.
+    /// A fill, bust or correction moves an amount. Returns the balance.
     ///
     /// # Errors
     /// If the sum is beyond all numbers.

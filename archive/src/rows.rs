@@ -224,13 +224,80 @@ table! {
 }
 
 table! {
+    /// A trade that was busted, or corrected to another price.
+    TradeAmendmentRow in "trade_amendments" {
+        /// Of the event in the event log.
+        sequence: i64,
+        /// Log time of the event.
+        time: Time = "ns",
+        /// Sequence, in the command log, of the command that caused it.
+        command: i64,
+        /// Login name of the operator's port.
+        port: Text,
+        /// The operator's number of the request.
+        request: i64,
+        /// What became of the trade: busted or corrected.
+        action: Text,
+        /// E erroneous, C consent of both sides, S supervision, X somebody outside.
+        reason: Text,
+        /// The trade.
+        match_number: i64,
+        /// The number of the feed's print that is broken; 0 = the feed had none.
+        broken_print: i64,
+        /// The number of the feed's new print; 0 = none.
+        new_print: i64,
+        /// The instrument.
+        symbol: Text,
+        /// Of the trade.
+        quantity: i64 = "shares",
+        /// Until here.
+        old_price: i64 = "price",
+        /// From here on; 0 = busted.
+        price: i64 = "price",
+        /// Decimals of the prices.
+        price_decimals: i64,
+        /// Of the cash.
+        currency: Text,
+        /// Value until here.
+        old_notional: i64 = "cash",
+        /// Value from here on; 0 = busted.
+        notional: i64 = "cash",
+        /// Decimals of this row's cash.
+        cash_decimals: i64,
+        /// The buyer's order.
+        buy_order: i64,
+        /// The buyer's firm.
+        buy_firm: Text,
+        /// The buyer's account.
+        buy_account: i64,
+        /// The buyer's fee until here.
+        buy_old_fee: i64 = "cash",
+        /// The buyer's fee from here on.
+        buy_fee: i64 = "cash",
+        /// The seller's order.
+        sell_order: i64,
+        /// The seller's firm.
+        sell_firm: Text,
+        /// The seller's account.
+        sell_account: i64,
+        /// The seller's fee until here.
+        sell_old_fee: i64 = "cash",
+        /// The seller's fee from here on.
+        sell_fee: i64 = "cash",
+        /// What is below zero behind it, added up: 1 the buyer's cash, 2 the buyer's shares, 4 the seller's
+        /// cash, 8 the seller's shares.
+        below_zero: i64,
+    }
+}
+
+table! {
     /// Cash of an account came or went, or its balance was stated.
     CashMovementRow in "cash_movements" {
         /// Of the event in the event log.
         sequence: i64,
         /// Log time of the event.
         time: Time = "ns",
-        /// Opening, transfer, trade, fee.
+        /// Opening, transfer, trade, bust, correction, fee.
         kind: Text,
         /// Whose.
         account: i64,
@@ -258,7 +325,7 @@ table! {
         sequence: i64,
         /// Log time of the event.
         time: Time = "ns",
-        /// Opening, transfer, trade.
+        /// Opening, transfer, trade, bust.
         kind: Text,
         /// Whose.
         account: i64,
@@ -294,9 +361,9 @@ table! {
         opening: i64 = "asset",
         /// By deposits and withdrawals.
         transferred: i64 = "asset",
-        /// By fills.
+        /// By fills, and by what became of them in busts and corrections.
         traded: i64 = "asset",
-        /// By fees and rebates.
+        /// By fees and rebates, less those that went back.
         fees: i64 = "asset",
         /// After its last event: the sum of the four.
         closing: i64 = "asset",
@@ -327,6 +394,7 @@ mod tests {
             lines::<OrderRow>(),
             lines::<ExecutionRow>(),
             lines::<TradeRow>(),
+            lines::<TradeAmendmentRow>(),
             lines::<CashMovementRow>(),
             lines::<PositionMovementRow>(),
             lines::<BalanceRow>(),

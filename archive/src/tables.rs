@@ -6,7 +6,8 @@ use crate::ArchiveError;
 use crate::file::{Cut, TableWriter};
 use crate::manifest::FileEntry;
 use crate::rows::{
-    BalanceRow, CashMovementRow, ExecutionRow, OrderRow, PositionMovementRow, TradeRow,
+    BalanceRow, CashMovementRow, ExecutionRow, OrderRow, PositionMovementRow, TradeAmendmentRow,
+    TradeRow,
 };
 
 /// One writer for each table.
@@ -15,6 +16,7 @@ pub(crate) struct Tables {
     pub(crate) orders: TableWriter<OrderRow>,
     pub(crate) executions: TableWriter<ExecutionRow>,
     pub(crate) trades: TableWriter<TradeRow>,
+    pub(crate) trade_amendments: TableWriter<TradeAmendmentRow>,
     pub(crate) cash_movements: TableWriter<CashMovementRow>,
     pub(crate) position_movements: TableWriter<PositionMovementRow>,
     pub(crate) balances: TableWriter<BalanceRow>,
@@ -27,6 +29,7 @@ impl Tables {
             orders: TableWriter::new(directory, cut),
             executions: TableWriter::new(directory, cut),
             trades: TableWriter::new(directory, cut),
+            trade_amendments: TableWriter::new(directory, cut),
             cash_movements: TableWriter::new(directory, cut),
             position_movements: TableWriter::new(directory, cut),
             balances: TableWriter::new(directory, cut),
@@ -42,6 +45,7 @@ impl Tables {
             self.orders.finish()?,
             self.executions.finish()?,
             self.trades.finish()?,
+            self.trade_amendments.finish()?,
             self.cash_movements.finish()?,
             self.position_movements.finish()?,
             self.balances.finish()?,

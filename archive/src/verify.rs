@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::file::read;
 use crate::manifest::MANIFEST;
 use crate::rows::{
-    BalanceRow, CashMovementRow, ExecutionRow, OrderRow, PositionMovementRow, TradeRow,
+    BalanceRow, CashMovementRow, ExecutionRow, OrderRow, PositionMovementRow, TradeAmendmentRow,
+    TradeRow,
 };
 use crate::table::Row;
 use crate::{ArchiveError, Manifest};
@@ -70,6 +71,10 @@ pub(crate) fn verify_files(directory: &Path, manifest: Manifest) -> Result<Verif
         let what = format!("{executions} executions of {trades} trades, not two of each");
         return Err(ArchiveError::damaged(directory, what));
     }
+    let mut last = 0;
+    read_rows(directory, &manifest, |row: TradeAmendmentRow| {
+        in_order(directory, TradeAmendmentRow::TABLE, &mut last, row.sequence)
+    })?;
     read_rows(directory, &manifest, |row: CashMovementRow| {
         sums.add(row.account, "C", row.currency.as_str(), row.amount, row.balance);
         Ok(())

@@ -2,13 +2,14 @@
 
 use rialto::types::event::{BalanceChanged, Executed};
 use rialto::types::{
-    AccountId, AssetKind, Cross, CurrencyId, InstrumentId, Liquidity, OrderRef, Side,
+    AccountId, AssetKind, Cross, CurrencyId, InstrumentId, Liquidity, MatchNumber, OrderRef, Side,
 };
 
 use super::{Extractor, Origin, Refused, moment, signed};
 use crate::ledger::{Asset, Flow};
 use crate::names::Named;
 use crate::rows::{CashMovementRow, ExecutionRow, PositionMovementRow, TradeRow};
+use crate::table::Text;
 
 impl Extractor {
     pub(super) fn executed(&mut self, event: &Executed, origin: Origin<'_>) -> Result<(), Refused> {
@@ -42,7 +43,23 @@ impl Extractor {
             fee: event.fee,
             cash_decimals: currency.decimals,
         })?;
-        self.settle(event, origin)?;
+        let (cash, shares) = if is_buy(event.side)? {
+            (-event.notional, i64::from(event.quantity.0))
+        } else {
+            (event.notional, -i64::from(event.quantity.0))
+        };
+        let side = Settled {
+            kind: self.actions.trade.clone(),
+            account: event.account,
+            instrument: event.header.instrument,
+            currency: event.currency,
+            order: event.order,
+            match_number: event.match_number,
+            cash,
+            fee: event.fee,
+            shares,
+        };
+        self.settle(&side, origin)?;
         match self.half.take() {
             None => self.half = Some(*event),
             Some(first) => self.trade(&first, event, origin)?,
@@ -50,50 +67,43 @@ impl Extractor {
         Ok(())
     }
 
-    /// What a side of a fill moves.
-    fn settle(&mut self, event: &Executed, origin: Origin<'_>) -> Result<(), Refused> {
-        let (cash, shares) = if is_buy(event.side)? {
-            (-event.notional, i64::from(event.quantity.0))
-        } else {
-            (event.notional, -i64::from(event.quantity.0))
-        };
-        let fill = Filled {
-            currency: event.currency,
-            order: event.order,
-            match_number: signed(event.match_number.0),
-        };
-        self.move_cash(origin, fill, event.account, Flow::Trade, cash)?;
-        if event.fee != 0 {
+    /// Moves what a side of a trade comes to.
+    pub(super) fn settle(&mut self, side: &Settled, origin: Origin<'_>) -> Result<(), Refused> {
+        self.move_cash(origin, side, side.account, Flow::Trade, side.cash)?;
+        if side.fee != 0 {
             if self.fee_account.is_none() {
                 return Err(Refused::Event("a fee, but no account that it goes to".to_owned()));
             }
-            self.move_cash(origin, fill, event.account, Flow::Fee, -event.fee)?;
-            self.move_cash(origin, fill, self.fee_account, Flow::Fee, event.fee)?;
+            self.move_cash(origin, side, side.account, Flow::Fee, -side.fee)?;
+            self.move_cash(origin, side, self.fee_account, Flow::Fee, side.fee)?;
         }
-        let asset = Asset::Shares(event.header.instrument);
-        let balance = self.ledger.flow(event.account, asset, Flow::Trade, shares)?;
+        if side.shares == 0 {
+            return Ok(());
+        }
+        let asset = Asset::Shares(side.instrument);
+        let balance = self.ledger.flow(side.account, asset, Flow::Trade, side.shares)?;
         Ok(self.tables.position_movements.push(PositionMovementRow {
-            kind: self.actions.trade.clone(),
-            account: event.account.0.into(),
-            amount: shares,
+            kind: side.kind.clone(),
+            account: side.account.0.into(),
+            amount: side.shares,
             balance,
-            order: signed(event.order.0),
-            match_number: fill.match_number,
-            ..self.position_row(event.header.instrument, origin)?
+            order: signed(side.order.0),
+            match_number: signed(side.match_number.0),
+            ..self.position_row(side.instrument, origin)?
         })?)
     }
 
     fn move_cash(
         &mut self,
         origin: Origin<'_>,
-        fill: Filled,
+        side: &Settled,
         account: AccountId,
         flow: Flow,
         amount: i64,
     ) -> Result<(), Refused> {
-        let balance = self.ledger.flow(account, Asset::Cash(fill.currency), flow, amount)?;
+        let balance = self.ledger.flow(account, Asset::Cash(side.currency), flow, amount)?;
         let kind = match flow {
-            Flow::Trade => &self.actions.trade,
+            Flow::Trade => &side.kind,
             Flow::Fee => &self.actions.fee,
         };
         Ok(self.tables.cash_movements.push(CashMovementRow {
@@ -101,9 +111,9 @@ impl Extractor {
             account: account.0.into(),
             amount,
             balance,
-            order: signed(fill.order.0),
-            match_number: fill.match_number,
-            ..self.cash_row(fill.currency, origin)?
+            order: signed(side.order.0),
+            match_number: signed(side.match_number.0),
+            ..self.cash_row(side.currency, origin)?
         })?)
     }
 
@@ -216,14 +226,23 @@ impl Extractor {
     }
 }
 
-/// What the movements of a side of a fill have in common.
-#[derive(Clone, Copy)]
-struct Filled {
-    currency: CurrencyId,
-    order: OrderRef,
-    match_number: i64,
+/// What a side of a trade comes to, when it is made, busted or corrected.
+pub(super) struct Settled {
+    /// Why.
+    pub(super) kind: Text,
+    pub(super) account: AccountId,
+    pub(super) instrument: InstrumentId,
+    pub(super) currency: CurrencyId,
+    pub(super) order: OrderRef,
+    pub(super) match_number: MatchNumber,
+    /// What comes, but for the fee.
+    pub(super) cash: i64,
+    /// What it pays.
+    pub(super) fee: i64,
+    /// Those that come.
+    pub(super) shares: i64,
 }
 
-fn is_buy(side: u8) -> Result<bool, String> {
+pub(super) fn is_buy(side: u8) -> Result<bool, String> {
     Side::from_byte(side).map(Side::is_buy).ok_or_else(|| format!("an order of side {side}"))
 }

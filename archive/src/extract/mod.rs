@@ -1,12 +1,14 @@
 //! From events to rows. Each event is at most a few rows of the tables, and nothing is remembered but names,
-//! balances, and the first side of a fill.
+//! balances, the first side of a fill, and the trade that is being busted or corrected.
 
+mod busts;
 mod fills;
 mod orders;
 
 use rialto::types::event::{Event, EventHeader, Executed};
 use rialto::types::{AccountId, AssetKind, Nanos, RiskScope};
 
+use self::busts::Amendment;
 use crate::ArchiveError;
 use crate::ledger::{Asset, Ledger};
 use crate::names::{Named, Names};
@@ -25,6 +27,8 @@ pub(crate) struct Extractor {
     fee_account: AccountId,
     /// The side of a fill whose other side comes next.
     half: Option<Executed>,
+    /// The trade that is being busted or corrected, as long as a side of it is not told.
+    amendment: Option<Amendment>,
     actions: Actions,
 }
 
@@ -66,6 +70,7 @@ impl Extractor {
             ledger: Ledger::default(),
             fee_account: AccountId::NONE,
             half: None,
+            amendment: None,
             actions: Actions::new(),
         }
     }
@@ -74,6 +79,10 @@ impl Extractor {
     pub(crate) fn take(&mut self, event: &Event<'_>, origin: Origin<'_>) -> Result<(), Refused> {
         if self.half.is_some() && !matches!(event, Event::Executed(_)) {
             return Err(Refused::Event("a fill has only one side".to_owned()));
+        }
+        let is_of_a_bust = matches!(event, Event::FillBusted(_) | Event::FillCorrected(_));
+        if self.amendment.is_some() != is_of_a_bust {
+            return Err(Refused::Event("a bust or a correction is of both sides".to_owned()));
         }
         match event {
             Event::Accepted(accepted) => self.accepted(accepted, origin),
@@ -87,6 +96,10 @@ impl Extractor {
             Event::Reduced(reduced) => self.reduced(reduced, origin),
             Event::CancelRejected(rejected) => self.cancel_rejected(rejected, origin),
             Event::Executed(executed) => self.executed(executed, origin),
+            Event::TradeBusted(busted) => self.trade_busted(busted, origin),
+            Event::TradeCorrected(corrected) => self.trade_corrected(corrected, origin),
+            Event::FillBusted(busted) => self.fill_busted(busted, origin),
+            Event::FillCorrected(corrected) => self.fill_corrected(corrected, origin),
             Event::BalanceChanged(changed) => self.balance_changed(changed, origin),
             Event::DayStarted(_) => {
                 self.ledger.begin_day();
@@ -120,12 +133,16 @@ impl Extractor {
             | Event::AccountAnswered(_)
             | Event::MassCanceled(_)
             | Event::CrossTraded(_)
+            | Event::Reprinted(_)
             | Event::Indication(_) => Ok(()),
         }
     }
 
     /// Ends the day: writes the balances, and hands the tables over.
     pub(crate) fn finish(mut self) -> Result<Tables, Refused> {
+        if self.half.is_some() || self.amendment.is_some() {
+            return Err(Refused::Event("it leaves a trade with one side".to_owned()));
+        }
         self.ledger.check_conserved()?;
         for (account, asset, line) in self.ledger.lines() {
             let (kind, Named { name, decimals }) = match asset {
@@ -168,6 +185,10 @@ struct Actions {
     opening: Text,
     transfer: Text,
     trade: Text,
+    bust: Text,
+    correction: Text,
+    busted: Text,
+    corrected: Text,
     fee: Text,
 }
 
@@ -187,6 +208,10 @@ impl Actions {
             opening: "opening".into(),
             transfer: "transfer".into(),
             trade: "trade".into(),
+            bust: "bust".into(),
+            correction: "correction".into(),
+            busted: "busted".into(),
+            corrected: "corrected".into(),
             fee: "fee".into(),
         }
     }

@@ -236,6 +236,8 @@ impl Extractor {
             | Command::Cancel(_)
             | Command::Modify(_)
             | Command::AccountQuery(_)
+            | Command::BustTrade(_)
+            | Command::TradeCorrection(_)
             | Command::Halt(_)
             | Command::Resume(_)
             | Command::SetPhase(_)) => {

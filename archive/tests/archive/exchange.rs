@@ -8,13 +8,16 @@ use rialto::engine::{Capacity, Engine, IndexSeed};
 use rialto::event_store::{LogKind, Options, Reader, Writer};
 use rialto::order_manager::Asset;
 use rialto::types::command::{
-    AccountOpen, Cancel, CommandHeader, CurrencyDefine, DayEnd, DayStart, Fee, FirmDefine, Halt,
-    InstrumentDefine, NewOrder, PortDefine, PortUp, Replace, Resume, SetPhase, Tick, Transfer,
+    AccountOpen, BustTrade, Cancel, CommandHeader, CurrencyDefine, DayEnd, DayStart, Fee,
+    FirmDefine, Halt, InstrumentDefine, NewOrder, PortDefine, PortUp, Replace, Resume, SetPhase,
+    Tick, TradeCorrection, Transfer,
 };
+use rialto::types::event::{Event, TradeSearch};
 use rialto::types::{
-    AccountId, AccountStatus, AssetKind, Cause, ClOrdId, CurrencyCode, Date, DisconnectPolicy,
-    Epoch, FirmCode, FrameKind, Line, Nanos, Phase, PortId, PortKind, PortName, Price, Quantity,
-    Record, RiskScope, SelfMatchKey, SessionId, Side, Symbol, TimeInForce, UserRefNum,
+    AccountId, AccountStatus, AssetKind, BustReason, Cause, ClOrdId, CurrencyCode, Date,
+    DisconnectPolicy, Epoch, FirmCode, FrameKind, Line, MatchNumber, Nanos, Phase, PortId,
+    PortKind, PortName, Price, Quantity, Record, RiskScope, SelfMatchKey, SessionId, Side, Symbol,
+    TimeInForce, TradeTerms, UserRefNum,
 };
 use zerocopy::FromZeros;
 
@@ -217,6 +220,57 @@ impl Exchange {
             account: AccountId(account),
             asset_kind: kind.byte(),
             ..Transfer::new_zeroed()
+        }
+    }
+
+    /// Undoes a trade.
+    pub(crate) fn bust(&mut self, trade: u64) {
+        self.give(&BustTrade {
+            header: internal::<BustTrade>(),
+            terms: self.terms_of(trade),
+            reason: BustReason::Erroneous.byte(),
+            ..BustTrade::new_zeroed()
+        });
+    }
+
+    /// Gives a trade another price.
+    pub(crate) fn correct(&mut self, trade: u64, price: u64) {
+        self.give(&TradeCorrection {
+            header: internal::<TradeCorrection>(),
+            terms: self.terms_of(trade),
+            price: Price(price),
+            reason: BustReason::Consent.byte(),
+            ..TradeCorrection::new_zeroed()
+        });
+    }
+
+    /// A trade as it stands.
+    pub(crate) fn terms_of(&self, trade: u64) -> TradeTerms {
+        let mut search = TradeSearch::new(MatchNumber(trade));
+        for _ in 0..2 {
+            self.each_event(|sequence, event| search.learn(sequence, event));
+        }
+        search.terms().unwrap()
+    }
+
+    /// The trades, in their order.
+    pub(crate) fn trades(&self) -> Vec<u64> {
+        let mut trades = Vec::new();
+        self.each_event(|_, event| {
+            if let Event::Executed(executed) = event {
+                trades.push(executed.match_number.0);
+            }
+        });
+        trades.dedup();
+        trades
+    }
+
+    fn each_event(&self, mut see: impl FnMut(u64, &Event<'_>)) {
+        let mut reader = self.event_reader();
+        while let Some(frame) = reader.next_frame().unwrap() {
+            for record in frame.records().map(Result::unwrap) {
+                see(record.sequence, &Event::parse(record.lines).unwrap());
+            }
         }
     }
 

@@ -7,12 +7,13 @@ use rialto::types::event::{Event, EventHeader};
 use rialto::types::{FrameHeader, Line, Quantity};
 use rialto_archive::Cut;
 use rialto_archive::rows::{
-    BalanceRow, CashMovementRow, ExecutionRow, OrderRow, PositionMovementRow, TradeRow,
+    BalanceRow, CashMovementRow, ExecutionRow, OrderRow, PositionMovementRow, TradeAmendmentRow,
+    TradeRow,
 };
 use rialto_archive::table::{Row, Text, Values};
 
 use crate::exchange::Exchange;
-use crate::trading::{REFUSED_REQUEST, day_of_order_types, eventful_day};
+use crate::trading::{REFUSED_REQUEST, amend_some, day_of_busts, day_of_order_types, eventful_day};
 use crate::{SMALL, Scratch, rows_of};
 
 /// A row as `column=value`, without what is absent, and without its place in the logs.
@@ -41,6 +42,9 @@ fn archived(more: u32) -> (Scratch, Exchange) {
     let scratch = Scratch::new();
     let mut exchange = Exchange::new(&scratch.logs());
     eventful_day(&mut exchange, more);
+    if more > 0 {
+        amend_some(&mut exchange);
+    }
     exchange.end_day();
     let cut = if more == 0 { SMALL } else { MEDIUM };
     assert_eq!(scratch.eod(cut).unwrap(), ["archived 2611230001"]);
@@ -239,6 +243,7 @@ fn compare(archive: &Path, exchange: &Exchange) -> (u32, BTreeMap<String, u32>) 
     let mut executions = rows_of::<ExecutionRow>(archive).into_iter();
     let mut cash = rows_of::<CashMovementRow>(archive).into_iter();
     let mut positions = rows_of::<PositionMovementRow>(archive).into_iter();
+    let mut amendments = rows_of::<TradeAmendmentRow>(archive).into_iter();
     let (mut fills, mut actions) = (0, BTreeMap::new());
     // The order that is shown under a number, and the order of the row before.
     let (mut shown, mut before) = (BTreeMap::new(), 0);
@@ -267,6 +272,49 @@ fn compare(archive: &Path, exchange: &Exchange) -> (u32, BTreeMap<String, u32>) 
                     assert_eq!(cash.next().unwrap().sequence, place.0);
                 }
                 assert_eq!(positions.next().unwrap().sequence, place.0);
+            }
+            Event::TradeBusted(e) => {
+                let row = amendments.next().unwrap();
+                assert_eq!((row.sequence, row.time.0), place);
+                assert_eq!(row.action.as_str(), "busted");
+                assert_eq!(row.match_number, e.terms.match_number.0.cast_signed());
+                assert_eq!((row.old_price, row.price), (e.terms.price.0.cast_signed(), 0));
+                assert_eq!((row.buy_old_fee, row.buy_fee), (e.terms.buyer.fee, 0));
+                assert_eq!((row.sell_old_fee, row.sell_fee), (e.terms.seller.fee, 0));
+                assert_eq!(row.symbol.as_str(), symbol);
+                *actions.entry(text(&row.action)).or_default() += 1;
+            }
+            Event::TradeCorrected(e) => {
+                let row = amendments.next().unwrap();
+                assert_eq!((row.sequence, row.time.0), place);
+                assert_eq!(row.action.as_str(), "corrected");
+                assert_eq!(row.match_number, e.terms.match_number.0.cast_signed());
+                assert_eq!(row.price, e.terms.price.0.cast_signed());
+                assert_eq!((row.buy_fee, row.sell_fee), (e.terms.buyer.fee, e.terms.seller.fee));
+                assert_eq!(row.symbol.as_str(), symbol);
+                *actions.entry(text(&row.action)).or_default() += 1;
+            }
+            Event::FillBusted(e) => {
+                let row = cash.next().unwrap();
+                let comes = if e.side == b'B' { 1 } else { -1 };
+                assert_eq!((row.sequence, row.amount), (place.0, comes * e.notional));
+                let moves = if e.fee == 0 { 0 } else { 2 };
+                for _ in 0..moves {
+                    assert_eq!(cash.next().unwrap().sequence, place.0);
+                }
+                let row = positions.next().unwrap();
+                let went = -comes * i64::from(e.quantity.0);
+                assert_eq!((row.sequence, row.amount), (place.0, went));
+            }
+            Event::FillCorrected(e) => {
+                let row = cash.next().unwrap();
+                let comes = if e.side == b'B' { 1 } else { -1 };
+                let less = e.old_notional - e.notional;
+                assert_eq!((row.sequence, row.amount), (place.0, comes * less));
+                let moves = if e.fee == e.old_fee { 0 } else { 2 };
+                for _ in 0..moves {
+                    assert_eq!(cash.next().unwrap().sequence, place.0);
+                }
             }
             Event::BalanceChanged(e) => {
                 let (sequence, amount, balance) = if e.currency.is_none() {
@@ -297,6 +345,7 @@ fn compare(archive: &Path, exchange: &Exchange) -> (u32, BTreeMap<String, u32>) 
     });
     assert_eq!((orders.next(), executions.next()), (None, None));
     assert_eq!((cash.next(), positions.next()), (None, None));
+    assert_eq!(amendments.next(), None);
     (fills, actions)
 }
 
@@ -309,7 +358,28 @@ fn a_busy_day_s_rows_are_its_events_one_for_one_and_in_their_order() {
     for action in ["restated", "modified", "reduced", "rested", "canceled", "self_match_canceled"] {
         assert!(actions[action] > 30, "{actions:?}");
     }
+    assert!(actions["busted"] > 5 && actions["corrected"] > 10, "{actions:?}");
     assert!(crate::names_in(&archive).iter().any(|name| name == "orders-0010.parquet"));
+}
+
+#[test]
+fn what_busts_and_corrections_made_of_trades_is_told_and_moves_what_it_moved() {
+    let scratch = Scratch::new();
+    let mut exchange = Exchange::new(&scratch.logs());
+    day_of_busts(&mut exchange);
+    exchange.end_day();
+    assert_eq!(scratch.eod(SMALL).unwrap(), ["archived 2611230001"]);
+    let archive = scratch.archive_of("2611230001");
+    compare(&archive, &exchange);
+    assert_eq!(closing(&archive), exchange.balances());
+    let mut shown: Vec<_> = rows_of::<TradeAmendmentRow>(&archive).into_iter().map(show).collect();
+    let cash = rows_of::<CashMovementRow>(&archive).into_iter();
+    shown.extend(cash.filter(|row| row.match_number != 0).map(show));
+    let positions = rows_of::<PositionMovementRow>(&archive).into_iter();
+    shown.extend(positions.filter(|row| row.match_number != 0).map(show));
+    shown.extend(rows_of::<BalanceRow>(&archive).into_iter().map(show));
+    let golden: Vec<_> = include_str!("busts.txt").lines().collect();
+    assert_eq!(shown, golden, "\n{}", shown.join("\n"));
 }
 
 #[test]

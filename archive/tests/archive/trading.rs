@@ -128,6 +128,53 @@ pub(crate) fn day_of_order_types(exchange: &mut Exchange) {
     exchange.give(&AccountQuery { header, ..AccountQuery::new_zeroed() });
 }
 
+/// A day on which trades are busted and corrected.
+pub(crate) fn day_of_busts(exchange: &mut Exchange) {
+    exchange.start_day();
+    // Busted as it was made; an order rests on, and what was sold of it is not.
+    exchange.sell(ALFA, 1, "100 ACME 250000");
+    exchange.buy(BETA, 1, "40 ACME 250000");
+    exchange.bust(exchange.trades()[0]);
+    // Corrected up and down, then busted as it stands then.
+    exchange.buy(BETA, 2, "20 ACME 250000");
+    let trade = exchange.trades()[1];
+    exchange.correct(trade, 260_000);
+    exchange.correct(trade, 240_000);
+    exchange.bust(trade);
+    // Of one account with itself, for another price.
+    exchange.buy(ALFA, 2, "30 ACME 250000");
+    exchange.correct(exchange.trades()[2], 251_000);
+    // Of another currency, hidden, without a fraction.
+    let order = hidden(exchange.order(ALFA, 3, Side::Sell, "7 DOTS 70000"));
+    exchange.give(&order);
+    exchange.buy(BETA, 3, "7 DOTS 70000");
+    exchange.correct(exchange.trades()[3], 69_999);
+    // Of an auction.
+    exchange.begin_auction("BOLT");
+    exchange.buy(ALFA, 4, "70 BOLT 1100");
+    exchange.sell(BETA, 4, "50 BOLT 1100");
+    exchange.wait(2);
+    exchange.bust(exchange.trades()[4]);
+    // And what everyone has afterwards is what a transfer finds.
+    exchange.transfer(1, "USD", -1);
+    exchange.transfer(2, "KRW", -1);
+}
+
+/// Busts some of the day's trades, and corrects others.
+pub(crate) fn amend_some(exchange: &mut Exchange) {
+    for (nth, trade) in exchange.trades().into_iter().enumerate() {
+        match nth % 60 {
+            7 => exchange.bust(trade),
+            20 => {
+                let price = exchange.terms_of(trade).price.0;
+                exchange.correct(trade, price + 3);
+                exchange.correct(trade, price - 3);
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Orders of every type, cancels and modifies of ALFA and BETA, near enough to each other that many trade.
 fn trade_at_random(exchange: &mut Exchange, count: u32) {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
