@@ -42,6 +42,8 @@ enum Command {
     BooksDiff(cli::demo::DiffArgs),
     /// Start and end trading days.
     Market(cli::market::Args),
+    /// Archive trading days that have ended as Parquet files, and prove archives.
+    Archive(cli::archive::Args),
 }
 
 fn main() -> ExitCode {
@@ -76,6 +78,7 @@ fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::DemoBroker(args) => Ok(cli::demo::run_broker(&args)?),
         Command::BooksDiff(args) => cli::demo::run_diff(&args),
         Command::Market(args) => cli::market::run(&args),
+        Command::Archive(args) => cli::archive::run(&args).map(|never| match never {}),
     };
     done.map(|()| ExitCode::SUCCESS)
 }

@@ -2,6 +2,7 @@
 //! do is elsewhere.
 #![allow(clippy::print_stdout, reason = "speaking to whoever ran the command is what this is for")]
 
+pub mod archive;
 pub mod bench;
 pub mod client;
 pub mod config;
@@ -109,6 +110,15 @@ pub enum CliError {
     /// A name or a secret that no port can have.
     #[error("a port's name has at most 6 printable characters, its secret at most 10")]
     Credentials,
+    /// The program that archives is not there.
+    #[error(
+        "{}: not there. Archiving is a program of its own; build it with \
+         cargo build --release --package rialto-archive, and put it beside this one", path.display()
+    )]
+    NoArchiver {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// The operating system.
     #[error(transparent)]
     Io(#[from] std::io::Error),
