@@ -42,6 +42,8 @@ enum Command {
     BooksDiff(cli::demo::DiffArgs),
     /// Start and end trading days.
     Market(cli::market::Args),
+    /// Archive trading days that have ended as Parquet files, and prove archives.
+    Archive(cli::archive::Args),
 }
 
 fn main() -> ExitCode {
@@ -55,7 +57,7 @@ fn main() -> ExitCode {
         .with_ansi(stderr().is_terminal())
         .init();
     match run(arguments.command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             eprintln!("rialto: {error}");
             ExitCode::FAILURE
@@ -63,18 +65,20 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<(), CliError> {
-    match command {
+fn run(command: Command) -> Result<ExitCode, CliError> {
+    let done = match command {
         Command::Run(args) => cli::run::run(args),
         Command::Config(args) => cli::config::run(&args),
         Command::Client(args) => cli::client::run(&args),
         Command::Feed(args) => cli::feed::run(&args),
         Command::Stat(args) => cli::stat::run(&args),
-        Command::Log(args) => cli::log::run(&args),
+        Command::Log(args) => return cli::log::run(&args),
         Command::Demo(args) => Ok(cli::demo::run(&args)?),
         Command::Bench(args) => Ok(cli::bench::run(&args)?),
         Command::DemoBroker(args) => Ok(cli::demo::run_broker(&args)?),
         Command::BooksDiff(args) => cli::demo::run_diff(&args),
         Command::Market(args) => cli::market::run(&args),
-    }
+        Command::Archive(args) => cli::archive::run(&args).map(|never| match never {}),
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

@@ -14,9 +14,13 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 /// Few samples: they must come, not be precise.
 fn bench(arguments: &[&str]) -> Value {
+    run("wire", arguments)
+}
+
+fn run(bench: &str, arguments: &[&str]) -> Value {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut command = Command::new(env!("CARGO_BIN_EXE_rialto"));
-    command.args(["bench", "wire", "--json", "--rounds", "3", "--samples", "100"]).args(arguments);
+    command.args(["bench", bench, "--json", "--rounds", "3", "--samples", "100"]).args(arguments);
     let output = command.output().unwrap();
     let [stdout, stderr] =
         [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
@@ -51,6 +55,24 @@ fn every_backend_is_measured_and_the_host_is_described() {
     assert_eq!(host["durability"], "memory");
     assert!(host["placement"].is_string() && host["kernel"].is_string(), "{host}");
     assert_eq!(host["jitter"].as_array().unwrap().len(), 2, "{host}");
+}
+
+#[test]
+fn an_order_is_measured_among_one_session_and_among_many() {
+    let result = run("sessions", &["--sessions", "1,40"]);
+    for sessions in ["1", "40"] {
+        let figures = &result[sessions];
+        let positive = |value: &Value| value.as_f64().is_some_and(|number| number > 0.0);
+        for kind in ["echo", "order"] {
+            assert!(positive(&figures[kind]["p50_us"]), "{kind} in {figures}");
+            assert!(positive(&figures[kind]["p99_us"]), "{kind} in {figures}");
+        }
+        assert!(positive(&figures["ratio_p50"]) && positive(&figures["ratio_p99"]), "{figures}");
+        assert!(positive(&figures["cpu_ns_per_order"]), "{figures}");
+    }
+    assert_eq!(result["1"]["cpu_ratio"], 1.0);
+    assert_eq!(result["40"]["echoed_connections"], 40);
+    assert_eq!(result["host"]["backend"], "dpdk");
 }
 
 #[test]

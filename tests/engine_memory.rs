@@ -7,13 +7,16 @@ use std::convert::Infallible;
 use rialto::engine::{Capacity, CommandFrames, Engine, IndexSeed, MEMORY_SEGMENT_BYTES};
 use rialto::sys::alloc_count::{CountingAllocator, counted};
 use rialto::types::command::{
-    AccountOpen, AccountUpdate, CommandHeader, CurrencyDefine, DayEnd, DayStart, FirmDefine,
-    InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, Tick, Transfer,
+    AccountOpen, AccountUpdate, BustTrade, CommandHeader, CurrencyDefine, DayEnd, DayStart,
+    FirmDefine, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, Tick, TradeCorrection,
+    Transfer,
 };
+use rialto::types::event::{Event, Executed};
 use rialto::types::{
-    AccountId, AccountStatus, AssetKind, CurrencyCode, Date, DisconnectPolicy, DownReason, Epoch,
-    FirmCode, FrameHeader, FrameSink, Line, Nanos, PortId, PortKind, PortName, Price, Quantity,
-    Record, SessionId, Side, Symbol, TimeInForce, UserRefNum,
+    AccountId, AccountStatus, AssetKind, BustReason, ClOrdId, CurrencyCode, Date, DisconnectPolicy,
+    DownReason, Epoch, FirmCode, FrameHeader, FrameSink, Line, MatchNumber, Nanos, PortId,
+    PortKind, PortName, Price, Quantity, Record, SessionId, Side, Symbol, TimeInForce, TradeSide,
+    TradeTerms, UserRefNum, split_record,
 };
 use zerocopy::FromZeros;
 
@@ -73,22 +76,100 @@ fn nothing_is_allocated_after_the_market_is_defined() {
     assert_eq!(venue.allocations, 0);
 }
 
+#[test]
+fn a_bust_and_a_correction_allocate_nothing() {
+    let mut venue = Venue::open();
+    let epoch = Epoch(venue.give(&PortUp {
+        header: CommandHeader::new::<PortUp>(ORDER_ENTRY, Epoch::NONE, OPENING),
+        ..PortUp::new_zeroed()
+    }));
+    venue.transfer(1, 2);
+    for number in [1, 3, 5] {
+        venue.give(&order(epoch, 0, number, 1, 0));
+        let buy = order(epoch, 0, number, 2, 0);
+        let number = UserRefNum(number + 1);
+        venue.give(&NewOrder { side: Side::Buy.byte(), user_ref_num: number, ..buy });
+        let terms = venue.heard.terms(20_260_302);
+        let header = CommandHeader::internal::<TradeCorrection>(OPENING);
+        let price = Price(terms.price.0 + 1);
+        let reason = BustReason::Consent.byte();
+        let correction =
+            TradeCorrection { header, terms, price, reason, ..TradeCorrection::new_zeroed() };
+        venue.give(&correction);
+        let header = CommandHeader::internal::<BustTrade>(OPENING);
+        let terms = venue.heard.corrected.unwrap();
+        venue.give(&BustTrade { header, terms, reason, ..BustTrade::new_zeroed() });
+        assert_eq!(venue.heard.busted, Some(terms));
+    }
+    assert_eq!(venue.allocations, 0);
+}
+
 /// An engine whose allocations are counted from its first day on.
 struct Venue {
     engine: Engine,
     commands: CommandFrames,
     now: Nanos,
     allocations: u64,
+    heard: Heard,
 }
 
-/// Events are not what this is about.
-struct Nowhere;
+/// What was last said of a trade; other events are not what this is about.
+#[derive(Default)]
+struct Heard {
+    fills: [Option<Executed>; 2],
+    corrected: Option<TradeTerms>,
+    busted: Option<TradeTerms>,
+}
 
-impl FrameSink for Nowhere {
+impl FrameSink for Heard {
     type Error = Infallible;
 
-    fn frame(&mut self, _: &FrameHeader, _: &[Line]) -> Result<(), Infallible> {
+    fn frame(&mut self, header: &FrameHeader, payload: &[Line]) -> Result<(), Infallible> {
+        let mut rest = payload;
+        for sequence in header.first_sequence.. {
+            let Ok((record, behind)) = split_record(rest) else { break };
+            rest = behind;
+            match Event::parse(record) {
+                Ok(Event::Executed(fill)) => self.fills = [self.fills[1], Some(*fill)],
+                Ok(Event::TradeCorrected(e)) => {
+                    self.corrected =
+                        Some(TradeTerms { print_number: MatchNumber(sequence), ..e.terms });
+                }
+                Ok(Event::TradeBusted(e)) => self.busted = Some(e.terms),
+                _ => {}
+            }
+        }
         Ok(())
+    }
+}
+
+impl Heard {
+    /// The last trade, of a sale that rested.
+    fn terms(&self, date: u32) -> TradeTerms {
+        let [sold, bought] = self.fills.map(Option::unwrap);
+        let side = |fill: &Executed| TradeSide {
+            order: fill.order,
+            fee: fill.fee,
+            port: fill.header.port,
+            account: fill.account,
+            user_ref_num: fill.user_ref_num,
+            cl_ord_id: ClOrdId::BLANK,
+            user_ref_idx: fill.user_ref_idx,
+            side: fill.side,
+            liquidity: fill.liquidity,
+            in_feed: u8::from(fill.header.feed_sequence != 0),
+            reserved: [0; 2],
+        };
+        TradeTerms {
+            match_number: sold.match_number,
+            print_number: sold.match_number,
+            price: sold.price,
+            symbol: symbol(0),
+            quantity: sold.quantity,
+            date,
+            buyer: side(&bought),
+            seller: side(&sold),
+        }
     }
 }
 
@@ -100,6 +181,7 @@ impl Venue {
             commands: CommandFrames::new(),
             now: OPENING,
             allocations: 0,
+            heard: Heard::default(),
         };
         let firm = FirmCode::new("ALFA").unwrap();
         let currency = CurrencyCode::new("USD").unwrap();
@@ -157,7 +239,8 @@ impl Venue {
     fn give<C: Record>(&mut self, command: &C) -> u64 {
         let sequence = self.commands.push(command);
         let (header, payload) = self.commands.seal(self.now);
-        let (applied, allocations) = counted(|| self.engine.apply(&header, &payload, &mut Nowhere));
+        let Self { engine, heard, .. } = self;
+        let (applied, allocations) = counted(|| engine.apply(&header, &payload, heard));
         applied.unwrap();
         self.allocations += allocations;
         sequence

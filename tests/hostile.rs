@@ -212,6 +212,88 @@ fn a_session_that_sends_without_end_has_its_turns_and_others_theirs() {
     assert!(taken > rounds + MESSAGES_PER_TURN * rounds, "the noise was faint: {taken} messages");
 }
 
+#[test]
+fn packets_that_ask_for_nothing_are_read_in_turns_as_well() {
+    // What a session's turn takes, and the packet that may begin within it.
+    const BYTES_PER_TURN: u64 = 4_096;
+    const ROUNDS: usize = 100;
+    let mut world = World::new();
+    let mut noisy = world.login("BETA01", 40_001);
+    let mut honest = world.login("ALFA01", 40_002);
+    let heartbeat = [0, 1, b'R'];
+    let mut debug = vec![b'+'; 1_002];
+    debug[..2].copy_from_slice(&1_000_u16.to_be_bytes());
+    for noise in [&heartbeat[..], &debug] {
+        let start = world.pipeline.gateway.counters().bytes_in;
+        for round in 0..ROUNDS {
+            honest.enters(Side::Buy);
+            let (target, mut cycles) = (honest.heard + 1, 0);
+            while honest.heard < target {
+                while noisy.unsent.len() < 64 * 1024 {
+                    noisy.unsent.extend(noise);
+                }
+                let before = world.pipeline.gateway.counters().bytes_in;
+                honest.push(&mut world.host);
+                noisy.push(&mut world.host);
+                world.cycle();
+                honest.takes(&mut world.host);
+                let bytes = world.pipeline.gateway.counters().bytes_in - before;
+                // The gateway has two turns in a cycle, and the honest one sends an order.
+                assert!(bytes <= 2 * BYTES_PER_TURN + 100, "{bytes} in a cycle");
+                cycles += 1;
+                assert!(cycles <= CYCLES_MAX, "round {round} took more than {CYCLES_MAX} cycles");
+            }
+        }
+        let bytes = world.pipeline.gateway.counters().bytes_in - start;
+        assert!(bytes > BYTES_PER_TURN * ROUNDS as u64, "the noise was faint: {bytes} bytes");
+    }
+    assert_eq!(world.pipeline.gateway.counters().violations, 0);
+}
+
+#[test]
+fn those_who_never_finish_their_login_are_let_go_and_until_then_cost_what_they_send() {
+    const STRANGERS: u16 = 200;
+    let mut world = World::new();
+    let mut honest = world.login("ALFA01", 40_000);
+    let strangers: Vec<_> = (1..=STRANGERS).map(|n| world.host.connect(40_000 + n)).collect();
+    for _ in 0..100 {
+        world.cycle();
+    }
+    assert_eq!(world.pipeline.gateway.counters().connections, 1 + u64::from(STRANGERS));
+    // A byte each second: a login request that comes to its end too late.
+    let login = world.pipeline.login("BETA01");
+    let timers = world.pipeline.gateway.counters().timers;
+    for (second, byte) in login.iter().enumerate().take(28) {
+        for &stranger in &strangers {
+            assert_eq!(world.host.send(stranger, &[*byte]), 1);
+        }
+        for _ in 0..20 {
+            world.cycle();
+        }
+        world.wait(Nanos::from_millis(500));
+        honest.enters(Side::Buy);
+        let cycles = world.hears(&mut honest, 1);
+        assert!(cycles <= CYCLES_MAX, "an order took {cycles} cycles in second {second}");
+        world.wait(Nanos::from_millis(499));
+        world.cycle();
+    }
+    // The honest one's each second, and each stranger's where the wheel has turned.
+    let counters = *world.pipeline.gateway.counters();
+    let looks = counters.timers - timers;
+    assert!(looks <= 60 + 8 * u64::from(STRANGERS), "{looks} looks");
+    assert_eq!((counters.silent, counters.logins, counters.violations), (0, 1, 0));
+
+    for _ in 0..4_000 {
+        world.wait(Nanos::from_millis(1));
+        world.cycle();
+        honest.unsent.clear();
+    }
+    let counters = *world.pipeline.gateway.counters();
+    assert_eq!(counters.silent, u64::from(STRANGERS), "{counters:?}");
+    honest.enters(Side::Buy);
+    world.hears(&mut honest, 1);
+}
+
 /// Of a session, in the stories of the throttle; a second's worth may come at once.
 const LIMIT: u32 = 1_000;
 

@@ -16,10 +16,10 @@ use rialto::net::ethernet::{ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
 use rialto::net::ipv4::{Ipv4Header, Ipv4Network, PROTOCOL_UDP};
 use rialto::net::udp::UdpHeader;
 use rialto::net::{
-    ClientConnection, ClientHost, KernelConfig, KernelTransport, MemoryDevice, Stack, StackConfig,
-    Transport,
+    ClientConnection, ClientHost, KernelConfig, KernelTransport, MemoryDevice, NetEvent, Stack,
+    StackConfig, Transport,
 };
-use rialto::sys::alloc_count::{CountingAllocator, counted, uncounted};
+use rialto::sys::alloc_count::{CountingAllocator, counted, counted_bytes, uncounted};
 use rialto::types::command::{CommandHeader, NewOrder, PortUp, SetPhase};
 use rialto::types::{
     Epoch, Line, Nanos, Phase, PortId, Price, Quantity, Record, Side, Symbol, TimeInForce,
@@ -94,6 +94,54 @@ fn nothing_is_allocated_over_our_own_tcp() {
         HostWire { host: Rc::clone(&host), connection, unsent: Vec::new() }
     });
     story(&mut pipeline, wires);
+}
+
+#[test]
+fn a_connection_takes_no_more_memory_than_is_stated_and_all_of_it_at_the_start() {
+    const CONNECTIONS: usize = 2_000;
+    let ours = SocketAddrV4::new(Ipv4Addr::new(10, 9, 0, 1), 7_001);
+    let stack = |connections_max: usize| {
+        let (near, far) = MemoryDevice::pair(1_024);
+        let device = Uncounted { device: near, frame: vec![0; 2_048] };
+        let config =
+            StackConfig { connections_max, ..StackConfig::new(*ours.ip(), 24, ours.port()) };
+        let stated = config.bytes_per_connection();
+        let make = || Stack::new(config, device, CounterBlock::none()).unwrap();
+        let (stack, bytes) = counted_bytes(make);
+        (stack, far, bytes, stated)
+    };
+    let (.., none, stated) = stack(1);
+    let (mut stack, far, bytes, _) = stack(CONNECTIONS + 1);
+    let each = (bytes - none) / CONNECTIONS;
+    assert!(each <= stated, "{each} bytes each, {stated} stated");
+    assert!(stated <= each + 1_024, "{each} bytes each, {stated} stated");
+
+    // As many handshakes as one host may have, and their ends.
+    let network = Ipv4Network::new(Ipv4Addr::new(10, 9, 0, 2), 24).unwrap();
+    let mut now = Nanos::SECOND;
+    let mut host = ClientHost::new(far, network, ours, now);
+    let wires: Vec<_> = (40_000..40_200).map(|port| host.connect(port)).collect();
+    let (mut opened, mut allocated) = (Vec::with_capacity(wires.len()), 0);
+    for _ in 0..1_000 {
+        now = now.after(Nanos::from_micros(100));
+        host.poll(now);
+        let ((), count) = counted(|| {
+            stack.poll(now);
+            while let Some(event) = stack.next_event() {
+                if let NetEvent::Opened { connection, .. } = event {
+                    opened.push(connection);
+                }
+            }
+            if opened.len() == wires.len() {
+                for &connection in &opened {
+                    stack.abort(connection);
+                }
+            }
+        });
+        allocated += count;
+    }
+    assert_eq!((opened.len(), stack.connection_count()), (wires.len(), 0));
+    assert_eq!(allocated, 0);
 }
 
 #[test]

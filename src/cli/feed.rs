@@ -257,6 +257,7 @@ fn show(message: &[u8], decimals: u8) -> String {
             let (order, shares, number) = (m.order_ref, m.shares, m.match_number);
             (m.header, format!("executed  order {order} {shares} at {at} match {number}"))
         }
+        Ok(Message::BrokenTrade(m)) => (m.header, format!("broken    match {}", m.match_number)),
         Ok(Message::CrossTrade(m)) => {
             let at = price(m.price.get());
             let (shares, symbol, cross) = (m.shares, m.symbol, char::from(m.cross));

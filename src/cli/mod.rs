@@ -2,6 +2,7 @@
 //! do is elsewhere.
 #![allow(clippy::print_stdout, reason = "speaking to whoever ran the command is what this is for")]
 
+pub mod archive;
 pub mod bench;
 pub mod client;
 pub mod config;
@@ -32,12 +33,27 @@ pub enum CliError {
     /// A log.
     #[error(transparent)]
     Store(#[from] crate::event_store::StoreError),
+    /// The repair of a log.
+    #[error(transparent)]
+    Repair(#[from] crate::event_store::RepairError),
+    /// A control file.
+    #[error(transparent)]
+    Control(#[from] crate::event_store::ControlError),
+    /// A control file says nothing of an event log.
+    #[error("{}: not a command log, of which alone --control tells something", directory.display())]
+    NotCommands {
+        /// The log.
+        directory: PathBuf,
+    },
     /// The counters.
     #[error(transparent)]
     Counters(#[from] crate::counters::CountersError),
     /// A record in a log.
     #[error(transparent)]
     Record(#[from] crate::types::RecordError),
+    /// A look into a log.
+    #[error(transparent)]
+    Log(#[from] log::LogError),
     /// A bench.
     #[error(transparent)]
     Bench(#[from] bench::BenchError),
@@ -56,6 +72,15 @@ pub enum CliError {
     /// The node did not carry out the command.
     #[error("refused: {}", refusal(*.0))]
     Refused(Option<Refusal>),
+    /// There is no such trade to bust or correct.
+    #[error(transparent)]
+    Trade(#[from] crate::types::event::TradeError),
+    /// No price.
+    #[error("--price {0}")]
+    Price(String),
+    /// Nobody said that it should be done.
+    #[error("not done; say --yes to do it without being asked")]
+    Unconfirmed,
     /// The market file asks for what no command does.
     #[error("{}", lines(.0))]
     CannotChange(Vec<crate::config::ConfigError>),
@@ -85,6 +110,15 @@ pub enum CliError {
     /// A name or a secret that no port can have.
     #[error("a port's name has at most 6 printable characters, its secret at most 10")]
     Credentials,
+    /// The program that archives is not there.
+    #[error(
+        "{}: not there. Archiving is a program of its own; build it with \
+         cargo build --release --package rialto-archive, and put it beside this one", path.display()
+    )]
+    NoArchiver {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// The operating system.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -111,6 +145,12 @@ fn refusal(reason: Option<Refusal>) -> &'static str {
         Some(Refusal::Capacity) => "the node is not made for so many",
         Some(Refusal::RepeatedReference) => "the external reference was used before",
         Some(Refusal::Phase) => "the instrument is not in a phase in which this can be done",
+        Some(Refusal::TradeOver) => {
+            "the trade was busted, or corrected meanwhile: look at it again"
+        }
+        Some(Refusal::TradeTerms) => {
+            "what the command says of the trade contradicts what the node knows: its event log is another's"
+        }
         None => "for a reason this version does not know",
     }
 }

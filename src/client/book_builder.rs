@@ -67,6 +67,7 @@ impl BookBuilder {
                 | Message::TradingAction(_)
                 | Message::Trade(_)
                 | Message::CrossTrade(_)
+                | Message::BrokenTrade(_)
                 | Message::Imbalance(_),
             ) => true,
             // A type that this exchange does not send may change a book in ways not known here.

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use crate::counters::COUNTERS_FILE;
 pub use crate::event_store::Durability;
+use crate::net::ethernet::MacAddress;
 use crate::net::ipv4::Ipv4Network;
 use crate::order_manager;
 pub use dpdk::Dpdk;
@@ -117,6 +118,9 @@ pub struct OrderEntry {
     pub messages_per_second_max: u32,
     /// Who may connect; others get no answer, or over the kernel's sockets are hung up on at once.
     pub allow: Vec<Ipv4Network>,
+    /// Hosts of the local network whose Ethernet address is given, so that nobody else on it speaks in
+    /// their name; used by [`Backend::Dpdk`].
+    pub neighbours: Vec<(Ipv4Addr, MacAddress)>,
 }
 
 /// What carries the bytes of order entry and feed.

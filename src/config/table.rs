@@ -1,6 +1,7 @@
 //! `node.toml` as written, with its defaults, and the proof that makes it a [`Config`]. The defaults
 //! are a laptop's: one thread for everything, which sleeps a little when there is nothing to do.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -102,6 +103,8 @@ struct OrderEntryTable {
     #[serde(default = "OrderEntryTable::messages_per_second_max")]
     messages_per_second_max: u32,
     allow: Vec<String>,
+    #[serde(default)]
+    neighbours: BTreeMap<String, String>,
 }
 
 impl OrderEntryTable {
@@ -277,7 +280,8 @@ impl ControlTable {
 
 impl OrderEntryTable {
     fn prove(self, source: &Source) -> Result<OrderEntry, ConfigError> {
-        let Self { backend, listen, prefix, gateway, connections_max, allow, .. } = self;
+        let Self { backend, listen, prefix, gateway, connections_max, allow, neighbours, .. } =
+            self;
         let backend = match backend.as_str() {
             "kernel" => Backend::Kernel,
             "dpdk" if cfg!(feature = "dpdk") => Backend::Dpdk,
@@ -333,6 +337,18 @@ impl OrderEntryTable {
             text.parse().map_err(|rule| source.broken(key, quoted(text), rule))
         });
         let allow = allow.collect::<Result<_, _>>()?;
+        let rule = "is for DPDK; with the kernel's sockets use `ip neighbour replace`";
+        let own = backend == Backend::Dpdk || neighbours.is_empty();
+        source.rule(own, "order_entry.neighbours", format_args!("{neighbours:?}"), rule)?;
+        let neighbours = neighbours.iter().map(|(host, mac)| {
+            let key = format!("order_entry.neighbours.\"{host}\"");
+            let rule = format_args!("must be for an address in {network}");
+            let local = host.parse().ok().filter(|&host| network.contains(host));
+            let host = local.ok_or_else(|| source.broken(&key, quoted(mac), rule))?;
+            let mac = mac.parse().map_err(|rule| source.broken(&key, quoted(mac), rule))?;
+            Ok((host, mac))
+        });
+        let neighbours = neighbours.collect::<Result<_, ConfigError>>()?;
         Ok(OrderEntry {
             backend,
             listen,
@@ -342,6 +358,7 @@ impl OrderEntryTable {
             connections_per_source_max,
             messages_per_second_max,
             allow,
+            neighbours,
         })
     }
 }

@@ -156,6 +156,12 @@ fn each_rule_names_file_key_value_and_rule() {
             "order_entry.messages_per_second_max = 99: must be in 100..=1000000",
         ),
         (
+            "[feed]",
+            "neighbours = { \"127.0.0.2\" = \"02:00:00:00:00:02\" }\n[feed]",
+            "order_entry.neighbours = {\"127.0.0.2\": \"02:00:00:00:00:02\"}: is for DPDK; with the \
+             kernel's sockets use `ip neighbour replace`",
+        ),
+        (
             "[\"127.0.0.0/8\"]",
             "[]",
             "order_entry.allow = []: must name who may connect; 0.0.0.0/0 is everybody",
@@ -192,6 +198,34 @@ fn a_dpdk_node_owns_a_definite_address() {
         "node.toml: order_entry.listen = 127.0.0.1:0: must be a definite address and port: with \
          DPDK the node owns them"
     );
+}
+
+#[cfg(feature = "dpdk")]
+#[test]
+fn a_dpdk_node_may_be_told_the_ethernet_addresses_of_hosts_on_its_network() {
+    let dpdk = MINIMAL.replace("\"kernel\"", "\"dpdk\"").replace("127.0.0.1:0", "10.9.0.1:9001");
+    let with = |host: &str, mac: &str| {
+        let neighbours = format!("neighbours = {{ \"{host}\" = \"{mac}\" }}\n[feed]");
+        parse(&dpdk.replace("[feed]", &neighbours))
+    };
+    let config = with("10.9.0.7", "02:00:00:00:00:07").unwrap();
+    let expected = (Ipv4Addr::new(10, 9, 0, 7), MacAddress([2, 0, 0, 0, 0, 7]));
+    assert_eq!(config.order_entry().neighbours, [expected]);
+    for (host, mac, expected) in [
+        ("10.8.0.7", "02:00:00:00:00:07", "must be for an address in 10.9.0.0/24"),
+        ("broker", "02:00:00:00:00:07", "must be for an address in 10.9.0.0/24"),
+        (
+            "10.9.0.7",
+            "01:00:5e:00:00:07",
+            "must be an interface's Ethernet address, such as 02:00:00:00:00:01",
+        ),
+    ] {
+        let error = with(host, mac).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!("node.toml: order_entry.neighbours.\"{host}\" = \"{mac}\": {expected}")
+        );
+    }
 }
 
 #[test]

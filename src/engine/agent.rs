@@ -98,7 +98,8 @@ impl EngineAgent {
     /// Applies every committed command from where `engine` stands, and `commands` with it, to the end.
     /// Events that `existing` holds behind the engine's are compared, those it lacks are appended to
     /// `events`. What it counts goes to
-    /// `published`: [`EngineCounters`](super::EngineCounters), then [`EngineGauges`].
+    /// `published`: [`EngineCounters`](super::EngineCounters), then [`EngineGauges`]. `progress` is
+    /// shown how far it is in the command log, after each frame.
     ///
     /// # Errors
     /// [`RecoveryError`]; the node must not go on.
@@ -108,6 +109,7 @@ impl EngineAgent {
         existing: Reader,
         events: Writer,
         published: CounterBlock,
+        progress: &mut dyn FnMut(Position),
     ) -> Result<(Self, Replayed), RecoveryError> {
         let mut agent = Self {
             engine,
@@ -124,6 +126,7 @@ impl EngineAgent {
             agent.engine.apply(frame.header, frame.payload, &mut sink)?;
             sink.replayed.frames += 1;
             sink.replayed.commands += u64::from(frame.header.count);
+            progress(frame.end());
         }
         if let Some(frame) = sink.existing.next_frame()? {
             return Err(RecoveryError::CommandsLost(frame.header.start));

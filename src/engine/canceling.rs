@@ -24,7 +24,7 @@ impl Engine {
             return;
         }
         let found =
-            self.manager.orders.find(cancel.header.port, cancel.user_ref_idx, cancel.user_ref_num);
+            self.manager.find_order(cancel.header.port, cancel.user_ref_idx, cancel.user_ref_num);
         let decrement = found.and_then(|handle| self.decrement(handle, cancel.quantity));
         let (Some(handle), Some(decrement)) = (found, decrement) else {
             self.counters.idle_cancels += 1;

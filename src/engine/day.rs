@@ -35,6 +35,7 @@ impl Engine {
         self.last_day = name;
         self.day = Some(Day { date, midnight, session });
         self.manager.start_day();
+        self.manager.busts.start_day(self.events.next_sequence());
         self.events.start_day();
         self.start_phases(midnight);
         let started = DayStarted {

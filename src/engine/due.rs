@@ -22,7 +22,7 @@ pub(super) struct Deadlines {
 impl Deadlines {
     /// For so many ports and resting orders.
     pub(super) fn new(ports: u32, orders: u32) -> Self {
-        Self { grace: TimerQueue::new(ports), expiry: TimerQueue::new(orders) }
+        Self { grace: TimerQueue::new(ports), expiry: TimerQueue::sparse(orders) }
     }
 }
 

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::order_manager::FILLS_MAX;
+use crate::sys::memory::prefetch;
 use crate::sys::prefault::{prefaulted, prefaulted_room};
 use crate::types::command::VenueLimits;
 use crate::types::event::EventHeader;
@@ -175,6 +176,16 @@ impl EventWriter {
     /// The number of the last message of a firm's stream.
     pub(super) fn firm_sequence(&self, firm: FirmId) -> u32 {
         self.firms.get(usize::from(firm.0)).map_or(0, |stream| stream.sequence)
+    }
+
+    /// Brings near the ends of the streams of a port and a firm.
+    pub(super) fn expect(&self, port: PortId, firm: FirmId) {
+        if let Some(stream) = self.ports.get(port.0 as usize) {
+            prefetch(stream);
+        }
+        if let Some(stream) = self.firms.get(usize::from(firm.0)) {
+            prefetch(stream);
+        }
     }
 
     /// Whether the streams of a port and its firm have numbers left for a day's business.

@@ -6,6 +6,7 @@
 mod administration;
 mod agent;
 mod bands;
+mod busts;
 mod calendar;
 mod canceling;
 mod crossing;
@@ -16,6 +17,7 @@ mod due;
 mod error;
 mod events;
 mod executing;
+mod look_ahead;
 mod memory;
 mod modifying;
 mod phases;
@@ -40,12 +42,13 @@ use serde::{Deserialize, Serialize};
 
 use self::due::Deadlines;
 use self::events::{EventWriter, FirstError, Outlet, Route};
+use self::look_ahead::LookAhead;
 use self::phases::Phases;
 use self::state_hash::Samples;
 use crate::counters::counter_set;
 use crate::matching::Books;
-use crate::order_manager::OrderManager;
 pub use crate::order_manager::{Capacity, IndexSeed};
+use crate::order_manager::{Guess, OrderManager};
 use crate::types::command::{Command, CommandKind, VenueLimits};
 use crate::types::event::{EventHeader, TimePassed};
 use crate::types::{
@@ -200,6 +203,9 @@ pub struct Engine {
     now: Nanos,
     /// What the state was.
     samples: Samples,
+    /// Whether guesses about commands are made at random, to see that nothing comes of it.
+    #[cfg(test)]
+    pub(crate) guesses_wildly: bool,
 }
 
 /// The trading day that is open.
@@ -263,6 +269,8 @@ impl Engine {
             sequence: 0,
             now: Nanos::ZERO,
             samples: Samples::default(),
+            #[cfg(test)]
+            guesses_wildly: false,
         }
     }
 
@@ -292,8 +300,10 @@ impl Engine {
             time: header.time,
         });
         let mut rest = payload;
+        let mut ahead = LookAhead::new(header.count, payload);
         for ordinal in 0..header.count {
             self.sequence = header.first_sequence + u64::from(ordinal);
+            self.manager.guess = self.guess(&mut ahead, ordinal.into());
             let (command, behind) = self.read(rest)?;
             rest = behind;
             self.counters.commands += 1;
@@ -314,6 +324,16 @@ impl Engine {
         self.events.end_frame(&mut out);
         self.sample_state(header.first_sequence);
         out.result.map_err(ApplyError::Sink)
+    }
+
+    /// Looks ahead, and says what the command `ordinal` may be about.
+    fn guess(&self, ahead: &mut LookAhead<'_>, ordinal: usize) -> Guess {
+        let guess = ahead.look(self, ordinal);
+        #[cfg(test)]
+        if self.guesses_wildly {
+            return Guess::wild(self.sequence);
+        }
+        guess
     }
 
     /// The end of the event log it has derived.
@@ -431,6 +451,8 @@ impl Engine {
             Command::Halt(c) => self.administer(c, Self::halt, out),
             Command::Resume(c) => self.administer(c, Self::resume, out),
             Command::SetPhase(c) => self.administer(c, Self::override_phase, out),
+            Command::BustTrade(c) => self.administer(c, Self::bust_trade, out),
+            Command::TradeCorrection(c) => self.administer(c, Self::correct_trade, out),
         }
     }
 }

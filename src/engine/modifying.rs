@@ -29,7 +29,7 @@ impl Engine {
             return;
         }
         let found =
-            self.manager.orders.find(modify.header.port, modify.user_ref_idx, modify.user_ref_num);
+            self.manager.find_order(modify.header.port, modify.user_ref_idx, modify.user_ref_num);
         let change = found.and_then(|handle| self.change(handle, modify));
         let (Some(handle), Some((side, decrement))) = (found, change) else {
             self.counters.idle_modifies += 1;

@@ -35,8 +35,7 @@ impl Engine {
         }
         let now = self.now;
         let (port, channel) = (replace.header.port, replace.user_ref_idx);
-        let Some(handle) = self.manager.orders.find(port, channel, replace.orig_user_ref_num)
-        else {
+        let Some(handle) = self.manager.find_order(port, channel, replace.orig_user_ref_num) else {
             self.counters.idle_replaces += 1;
             return;
         };

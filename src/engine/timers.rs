@@ -10,17 +10,21 @@ use crate::types::{Nanos, SnapshotError, SnapshotReader, SnapshotWriter, consist
 #[derive(Debug)]
 pub(super) struct TimerQueue {
     heap: Vec<(Nanos, u64, u32)>,
-    /// By id: its place in the heap, or [`UNARMED`].
+    /// By id: behind its place in the heap, 0 if it has none.
     places: Vec<u32>,
 }
-
-const UNARMED: u32 = u32::MAX;
 
 impl TimerQueue {
     /// Room for the ids up to `max`.
     pub(super) fn new(max: u32) -> Self {
         let ids = max as usize + 1;
-        Self { heap: prefaulted_room((Nanos::ZERO, 0, 0), ids), places: prefaulted(UNARMED, ids) }
+        Self { heap: prefaulted_room((Nanos::ZERO, 0, 0), ids), places: prefaulted(0, ids) }
+    }
+
+    /// The same for ids of which few have a deadline: memory is there when it is used.
+    pub(super) fn sparse(max: u32) -> Self {
+        let ids = max as usize + 1;
+        Self { heap: Vec::with_capacity(ids), places: vec![0; ids] }
     }
 
     /// Sets the deadline of `id`, in place of the one it had.
@@ -38,18 +42,19 @@ impl TimerQueue {
     /// Forgets the deadline of `id`, if it has one.
     pub(super) fn disarm(&mut self, id: u32) {
         if self.is_armed(id) {
-            self.remove(self.places[id as usize] as usize);
+            self.remove(self.places[id as usize] as usize - 1);
         }
     }
 
     /// Whether `id` has a deadline.
     pub(super) fn is_armed(&self, id: u32) -> bool {
-        self.places[id as usize] != UNARMED
+        self.places[id as usize] != 0
     }
 
     /// The deadline of `id`, if it has one.
     pub(super) fn deadline(&self, id: u32) -> Option<Nanos> {
-        self.is_armed(id).then(|| self.heap[self.places[id as usize] as usize].0)
+        let place = self.places[id as usize].checked_sub(1)?;
+        Some(self.heap[place as usize].0)
     }
 
     /// The ids up to this may have one.
@@ -91,7 +96,7 @@ impl TimerQueue {
 
     fn remove(&mut self, place: usize) {
         let (.., id) = self.heap.swap_remove(place);
-        self.places[id as usize] = UNARMED;
+        self.places[id as usize] = 0;
         if place < self.heap.len() {
             // What came from the end may belong above or below.
             let moved = self.rise(place);
@@ -129,7 +134,7 @@ impl TimerQueue {
 
     fn note(&mut self, place: usize) {
         let (.., id) = self.heap[place];
-        self.places[id as usize] = u32::try_from(place).expect("fewer than the ids");
+        self.places[id as usize] = u32::try_from(place + 1).expect("fewer than the ids");
     }
 }
 
@@ -146,7 +151,7 @@ mod tests {
         fn timers_fire_in_the_order_of_deadline_rank_and_id(
             operations in prop::collection::vec((0_u32..12, 0_u64..20, 0_u8..3), 1..200),
         ) {
-            let mut queue = TimerQueue::new(12);
+            let mut queue = TimerQueue::sparse(12);
             let mut model: BTreeSet<(Nanos, u64, u32)> = BTreeSet::new();
             for (id, time, operation) in operations {
                 match operation {

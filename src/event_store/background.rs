@@ -4,6 +4,7 @@
 //! the disk. Never decides when; its caller does, on a thread that nobody waits for.
 
 use super::{Reader, StoreError};
+use crate::sys::log_sync::SyncMap;
 use crate::types::Position;
 
 /// How far a log is durable.
@@ -23,6 +24,8 @@ pub struct BackgroundSync {
     durable: Watermark,
     /// The end of a frame that was read and is not durable yet.
     ahead: Option<Watermark>,
+    /// The last segment of which something was made durable, and its number.
+    mapped: Option<(u64, SyncMap)>,
 }
 
 /// What is written to a disk at once; a multiple of every page size in use does as well.
@@ -31,12 +34,16 @@ const PAGE_BYTES: u64 = 4096;
 impl BackgroundSync {
     /// For the log of `reader`, which is known to be durable up to `durable`.
     ///
+    /// Give it a reader of its own opening ([`Reader::open`]): a clone of another shares locks with
+    /// it, and a thread that nobody waits for must not hold one that a stage may want.
+    ///
     /// # Errors
     /// As [`Reader::seek`].
     pub fn new(mut reader: Reader, durable: Watermark) -> Result<Self, StoreError> {
         let position = durable.position.max(Position::FIRST);
         reader.seek(position)?;
-        Ok(Self { reader, durable: Watermark { position, ..durable }, ahead: None })
+        let durable = Watermark { position, ..durable };
+        Ok(Self { reader, durable, ahead: None, mapped: None })
     }
 
     /// Makes durable what is committed and in whole pages. Blocks for as long as the disk takes.
@@ -65,10 +72,28 @@ impl BackgroundSync {
             self.ahead = None;
         }
         if reached != self.durable {
-            self.reader.sync(self.durable.position, reached.position)?;
+            self.sync_range(self.durable.position, reached.position)?;
             self.durable = reached;
         }
         Ok(reached)
+    }
+
+    /// Makes durable what lies from `from` up to `to`, which is committed, and the pages it shares.
+    fn sync_range(&mut self, from: Position, to: Position) -> Result<(), StoreError> {
+        let segment_bytes = self.reader.segment_bytes();
+        for number in from.0 / segment_bytes..=(to.0 - 1) / segment_bytes {
+            let path = self.reader.segment_path(number);
+            let map = match self.mapped.take() {
+                Some((mapped, map)) if mapped == number => map,
+                _ => SyncMap::open(&path).map_err(StoreError::io("map to sync", &path))?,
+            };
+            let (_, map) = self.mapped.insert((number, map));
+            let within = |at: Position| {
+                usize::try_from(at.0.saturating_sub(number * segment_bytes)).expect("64 bits")
+            };
+            map.sync(within(from)..within(to)).map_err(StoreError::io("sync", &path))?;
+        }
+        Ok(())
     }
 
     /// The end of the next frame, which is the same until it is taken from `ahead`.

@@ -80,6 +80,18 @@ pub enum ControlError {
     },
 }
 
+impl Control {
+    /// What the file at `path` says now, whoever has it open: of a running node it is out of date the
+    /// moment it is read.
+    ///
+    /// # Errors
+    /// [`ControlError`]; a file that does not exist is the operating system's.
+    pub fn read(path: &Path) -> Result<Self, ControlError> {
+        let file = File::open(path).map_err(io_error("open", path))?;
+        Ok(newest(&file, path)?.control())
+    }
+}
+
 /// The control file of a node.
 #[derive(Debug)]
 pub struct ControlFile {
@@ -146,22 +158,7 @@ impl ControlFile {
             }
             Err(error) => return Err(io_error("open", &path)(error)),
         };
-        let mut bytes = Vec::new();
-        for number in 0..2 {
-            bytes.resize(SLOT_BYTES * (number + 1), 0);
-            let slot = &mut bytes[SLOT_BYTES * number..];
-            match file.read_exact_at(slot, (SLOT_BYTES * number) as u64) {
-                Ok(()) => {}
-                // Cut short: what is missing is no slot.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => slot.fill(0),
-                Err(error) => return Err(io_error("read", &path)(error)),
-            }
-        }
-        let newest = bytes
-            .chunks(SLOT_BYTES)
-            .filter_map(Slot::parse)
-            .max_by_key(|slot| slot.generation)
-            .ok_or_else(|| ControlError::Damaged { path: path.clone() })?;
+        let newest = newest(&file, &path)?;
         Ok(Self {
             path,
             file: Some(file),
@@ -251,6 +248,26 @@ impl Slot {
     fn crc(&self) -> u32 {
         crc32c::crc32c(&self.as_bytes()[..size_of::<Self>() - size_of::<u32>()])
     }
+}
+
+/// The slot of `file` that counts.
+fn newest(file: &File, path: &Path) -> Result<Slot, ControlError> {
+    let mut bytes = Vec::new();
+    for number in 0..2 {
+        bytes.resize(SLOT_BYTES * (number + 1), 0);
+        let slot = &mut bytes[SLOT_BYTES * number..];
+        match file.read_exact_at(slot, (SLOT_BYTES * number) as u64) {
+            Ok(()) => {}
+            // Cut short: what is missing is no slot.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => slot.fill(0),
+            Err(error) => return Err(io_error("read", path)(error)),
+        }
+    }
+    bytes
+        .chunks(SLOT_BYTES)
+        .filter_map(Slot::parse)
+        .max_by_key(|slot| slot.generation)
+        .ok_or_else(|| ControlError::Damaged { path: path.to_owned() })
 }
 
 /// Makes the file with its first slot in both places, so that it is never seen without one.
@@ -371,6 +388,33 @@ mod tests {
         assert_eq!(fs::read(scratch.file()).unwrap(), before);
         fs::write(scratch.file(), b"").unwrap();
         assert!(matches!(ControlFile::open(&scratch.file()), Err(ControlError::Damaged { .. })));
+    }
+
+    #[test]
+    fn a_slot_that_was_written_up_to_any_byte_leaves_the_one_before_it_or_is_whole() {
+        let scratch = Scratch::new("partly");
+        stored(&scratch.file(), 1..=3);
+        let before = fs::read(scratch.file()).unwrap();
+        stored(&scratch.file(), 4..=4);
+        let behind = fs::read(scratch.file()).unwrap();
+        // Generation 4 goes to the first slot.
+        for written in 0..=SLOT_BYTES {
+            let torn = [&behind[..written], &before[written..]].concat();
+            fs::write(scratch.file(), torn).unwrap();
+            let found = Control::read(&scratch.file()).unwrap();
+            let term = if written < size_of::<Slot>() { 3 } else { 4 };
+            assert_eq!(found, state(term), "{written} bytes written");
+        }
+    }
+
+    #[test]
+    fn a_control_file_in_use_is_read_by_others() {
+        let scratch = Scratch::new("read");
+        assert!(matches!(Control::read(&scratch.file()), Err(ControlError::Io { .. })));
+        let mut control = ControlFile::open(&scratch.file()).unwrap();
+        control.store(state(1)).unwrap();
+        control.store(state(2)).unwrap();
+        assert_eq!(Control::read(&scratch.file()).unwrap(), state(2));
     }
 
     #[test]

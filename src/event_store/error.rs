@@ -92,11 +92,20 @@ pub enum StoreError {
         /// The directory.
         path: PathBuf,
     },
+    /// There is a log, but nothing says how large its segments are.
+    #[error(
+        "{}: no segment here has a whole header, so nothing says what they hold; restore them from a \
+         copy", path.display()
+    )]
+    NoFormat {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The log has lost or changed data that it held. Nothing was cut.
     #[error(
         "{}: the frame at position {position}, behind index {index} and before sequence \
-         {sequence}, is damaged: {damage}; restore the file from a copy, the log is left as it is",
-        path.display()
+         {sequence}, is damaged: {damage}; the log is left as it is, mend it with `rialto log repair \
+         --from` a copy", path.display()
     )]
     Damaged {
         /// The segment in which the frame lies, or should.
@@ -122,6 +131,36 @@ pub enum StoreError {
         position: Position,
         /// What is wrong.
         damage: Damage,
+    },
+    /// What was asked for, or comes next for a reader that fell behind, is kept no longer.
+    #[error(
+        "position {position} was retired: the log begins at position {first}; go on from sequence \
+         {sequence}, and take what lies before from the archive"
+    )]
+    Retired {
+        /// The position asked for.
+        position: Position,
+        /// The beginning of the first segment that is kept.
+        first: Position,
+        /// The sequence of the first record there.
+        sequence: u64,
+    },
+    /// A sequence that no record has yet.
+    #[error("no record has sequence {sequence}: the next one gets {next}")]
+    NoSequence {
+        /// The sequence asked for.
+        sequence: u64,
+        /// That of the next record.
+        next: u64,
+    },
+    /// Nobody can tell where the log begins.
+    #[error(
+        "{}: damaged; it says which segments were retired, restore it from a copy of this log",
+        path.display()
+    )]
+    Beginning {
+        /// The file.
+        path: PathBuf,
     },
     /// A position that is not committed.
     #[error("position {position} is not below the commit position {committed}")]

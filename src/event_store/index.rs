@@ -44,6 +44,15 @@ impl FrameIndex {
     }
 }
 
+impl FrameIndex {
+    /// Drops the hints of the segments below `number`, which are gone.
+    pub(super) fn forget_below(&self, number: u64) {
+        let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
+        let gone = usize::try_from(number).expect("a 64-bit machine").min(segments.len());
+        segments[..gone].fill(None);
+    }
+}
+
 /// The hints of one segment.
 #[derive(Debug)]
 pub(super) struct Hints {

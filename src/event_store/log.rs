@@ -6,16 +6,18 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use zerocopy::FromBytes;
 
 use super::index::{FrameIndex, Hints};
 use super::segment::SegmentHeader;
-use super::{Damage, LogKind, StoreError};
-use crate::sys::log_memory::{LogMemory, Segment, segment_path};
+use super::{Damage, LogKind, StoreError, beginning};
+use crate::sys::file::DirectoryLock;
+use crate::sys::log_memory::{LogMemory, LogWriter, Segment, segment_path};
 use crate::types::{
     FRAME_HEADER_BYTES, FrameChain, FrameError, FrameHeader, LINE_BYTES, Line, Position,
+    SEGMENT_HEADER_BYTES,
 };
 
 /// A log, as this process sees it.
@@ -26,6 +28,8 @@ pub(super) struct Log {
     /// How far a frozen log, whose commit position is unknown, may be read.
     pub(super) frozen_end: Position,
     pub(super) index: Arc<FrameIndex>,
+    /// Behind what was retired, as far as this process has heard.
+    beginning: Mutex<FrameChain>,
 }
 
 /// A segment of it, mapped.
@@ -36,6 +40,67 @@ pub(super) struct LogSegment {
 }
 
 impl Log {
+    /// The log in the locked directory, as it lies there.
+    ///
+    /// # Errors
+    /// As [`beginning::load`].
+    pub(super) fn frozen(
+        lock: DirectoryLock,
+        segment_bytes: u64,
+        kind: LogKind,
+    ) -> Result<Self, StoreError> {
+        Self::new(LogMemory::frozen(lock, segment_bytes), kind)
+    }
+
+    /// The log of `memory`, of which no frame is known yet.
+    ///
+    /// # Errors
+    /// As [`beginning::load`].
+    pub(super) fn new(memory: Arc<LogMemory>, kind: LogKind) -> Result<Self, StoreError> {
+        let index = Arc::new(FrameIndex::new(memory.segment_bytes()));
+        let beginning = Mutex::new(beginning::load(memory.directory(), memory.segment_bytes())?);
+        Ok(Self { memory, kind, frozen_end: Position::FIRST, index, beginning })
+    }
+
+    /// A frozen log, which ends at `end`, to write to.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub(super) fn thaw(self, end: Position) -> io::Result<(LogWriter, Self)> {
+        let Self { memory, kind, index, beginning, .. } = self;
+        let segment_bytes = memory.segment_bytes();
+        let begin = beginning.lock().unwrap_or_else(PoisonError::into_inner).end;
+        let lock = memory.into_lock().expect("the walk let go of its segments");
+        let writer = LogWriter::start(lock, segment_bytes, begin, end)?;
+        let memory = Arc::clone(writer.log());
+        Ok((writer, Self { memory, kind, frozen_end: end, index, beginning }))
+    }
+
+    /// The chain behind what was retired; empty if nothing was.
+    pub(super) fn beginning(&self) -> FrameChain {
+        *self.beginning.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the log begin behind the frames of `chain`.
+    pub(super) fn begin_behind(&self, chain: FrameChain) {
+        *self.beginning.lock().unwrap_or_else(PoisonError::into_inner) = chain;
+    }
+
+    /// Whether segment `number` was retired, perhaps a moment ago by another process.
+    fn is_retired(&self, number: u64) -> bool {
+        let segment_bytes = self.memory.segment_bytes();
+        if let Ok(beginning) = beginning::load(self.memory.directory(), segment_bytes) {
+            self.begin_behind(beginning);
+        }
+        number < self.segment_number(self.beginning().end)
+    }
+
+    /// What to say of a place before the beginning.
+    pub(super) fn retired(&self, position: Position) -> StoreError {
+        let FrameChain { end, next_sequence, .. } = self.beginning();
+        StoreError::Retired { position, first: end, sequence: next_sequence }
+    }
+
     /// How far readers may read.
     pub(super) fn committed(&self) -> Position {
         self.memory.committed().unwrap_or(self.frozen_end)
@@ -56,8 +121,17 @@ impl Log {
     /// # Errors
     /// What is wrong with it.
     pub(super) fn segment(&self, number: u64) -> Result<LogSegment, SegmentError> {
+        // Asked only when something is wrong: a reader need not know where the log begins meanwhile.
+        self.sound_segment(number)
+            .map_err(|error| if self.is_retired(number) { SegmentError::Retired } else { error })
+    }
+
+    fn sound_segment(&self, number: u64) -> Result<LogSegment, SegmentError> {
         let memory = self.memory.segment(number).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => SegmentError::Damage(Damage::SegmentMissing),
+            // Nobody else locks a segment's file for himself than who retired it.
+            io::ErrorKind::NotFound | io::ErrorKind::WouldBlock => {
+                SegmentError::Damage(Damage::SegmentMissing)
+            }
             _ => SegmentError::Io(error),
         })?;
         let expected = SegmentHeader::new(self.kind, self.memory.segment_bytes(), number);
@@ -79,6 +153,8 @@ impl Log {
 pub(super) enum SegmentError {
     Io(io::Error),
     Damage(Damage),
+    /// It is gone, as it should be.
+    Retired,
 }
 
 impl LogSegment {
@@ -127,18 +203,34 @@ pub(super) fn segment_numbers(directory: &Path) -> Result<Vec<u64>, StoreError> 
     Ok(numbers)
 }
 
-/// Bytes in each segment of the log in `directory` and what it holds, as its first segment says.
+/// A position that the frames of a frozen log do not pass: the end of the last segment that holds any.
+pub(super) fn extent(log: &Log) -> Result<Position, StoreError> {
+    let segment_bytes = log.memory.segment_bytes();
+    for number in segment_numbers(log.memory.directory())?.into_iter().rev() {
+        let path = log.segment_path(number);
+        let segment = log.memory.segment(number).map_err(StoreError::io("map", &path))?;
+        let first = Position(number * segment_bytes + SEGMENT_HEADER_BYTES);
+        if segment.lines(first, 1).is_some_and(|line| line != [Line::ZERO]) {
+            return Ok(Position((number + 1) * segment_bytes));
+        }
+    }
+    Ok(Position::FIRST)
+}
+
+/// Bytes in each segment of the log in `directory` and what it holds, as its first segment says that
+/// has a whole header: one that lost it is for the walk to name.
 ///
 /// # Errors
-/// [`StoreError::NoLog`], [`StoreError::Unreadable`], else as [`stored_header`].
+/// [`StoreError::NoLog`], [`StoreError::NoFormat`], else as [`stored_header`].
 pub(super) fn format_of(directory: &Path) -> Result<(u64, LogKind), StoreError> {
-    let no_log = || StoreError::NoLog { path: directory.to_owned() };
-    let first = *segment_numbers(directory)?.first().ok_or_else(no_log)?;
-    let Some((header, kind)) = stored_header(directory, first)? else {
-        let (path, position) = (segment_path(directory, first), Position(first));
-        return Err(StoreError::Unreadable { path, position, damage: Damage::SegmentHeader });
-    };
-    Ok((header.segment_bytes, kind))
+    let numbers = segment_numbers(directory)?;
+    for &number in &numbers {
+        if let Some((header, kind)) = stored_header(directory, number)? {
+            return Ok((header.segment_bytes, kind));
+        }
+    }
+    let path = directory.to_owned();
+    Err(if numbers.is_empty() { StoreError::NoLog { path } } else { StoreError::NoFormat { path } })
 }
 
 /// The header of segment `number` in `directory` and the kind of log that it says; `None` if there is

@@ -31,6 +31,7 @@
 #![doc = include_str!("format.md")]
 
 mod background;
+mod beginning;
 mod control;
 mod error;
 mod index;
@@ -38,6 +39,8 @@ mod log;
 mod preparer;
 mod reader;
 mod recovery;
+mod repair;
+mod retirement;
 mod segment;
 mod snapshots;
 mod survey;
@@ -48,7 +51,9 @@ pub use control::{Control, ControlError, ControlFile};
 pub use error::{Damage, StoreError};
 pub use reader::{Frame, LogRecord, Reader, Records};
 pub use recovery::{Recovered, Torn, is_blank_log};
+pub use repair::{Mended, Repair, RepairError, repair};
+pub use retirement::{Retention, Retirement};
 pub use segment::{LogKind, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 pub use snapshots::{SNAPSHOTS_KEPT, SnapshotFileError, SnapshotMark, Snapshots};
-pub use survey::{SegmentSurvey, Survey, survey};
+pub use survey::{Known, SegmentSurvey, Survey, survey, survey_knowing};
 pub use writer::{Durability, Options, Writer, check_space};

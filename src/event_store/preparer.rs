@@ -12,6 +12,7 @@ use tracing::warn;
 
 use super::StoreError;
 use super::log::{Log, LogSegment};
+use super::retirement::{Retirement, retire};
 use super::segment::SegmentHeader;
 
 /// Hands out segments in their order.
@@ -21,6 +22,7 @@ pub(super) struct Preparer {
     /// `None` only while it is dropped.
     ready: Option<Receiver<Result<LogSegment, StoreError>>>,
     thread: Option<JoinHandle<()>>,
+    retirement: Retirement,
     late: u64,
 }
 
@@ -29,12 +31,19 @@ impl Preparer {
     pub(super) fn start(log: &Arc<Log>, first: LogSegment) -> Result<Self, StoreError> {
         // Without a buffer, so that the thread is never more than the one segment in its hands ahead.
         let (sender, ready) = sync_channel(0);
-        let shared = Arc::clone(log);
+        let retirement = Retirement::default();
+        let ahead = Ahead { log: Arc::clone(log), retirement: retirement.clone() };
         let thread = thread::Builder::new()
             .name("segments".to_owned())
-            .spawn(move || prepare_ahead(&shared, first, &sender))
+            .spawn(move || ahead.run(first, &sender))
             .map_err(StoreError::io("start a thread for", log.memory.directory()))?;
-        Ok(Self { log: Arc::clone(log), ready: Some(ready), thread: Some(thread), late: 0 })
+        let (log, ready, thread) = (Arc::clone(log), Some(ready), Some(thread));
+        Ok(Self { log, ready, thread, retirement, late: 0 })
+    }
+
+    /// What the thread lets go of.
+    pub(super) fn retirement(&self) -> Retirement {
+        self.retirement.clone()
     }
 
     /// The next segment, which is number `number`. Waits if it is not ready.
@@ -82,22 +91,33 @@ pub(super) fn prepare(log: &Log, number: u64) -> Result<LogSegment, StoreError> 
     Ok(LogSegment { memory, hints: log.index.segment(number) })
 }
 
-fn prepare_ahead(log: &Log, first: LogSegment, ready: &SyncSender<Result<LogSegment, StoreError>>) {
-    let mut number = first.memory.number();
-    let mut held: Vec<LogSegment> = Vec::new();
-    let mut next = Ok(first);
-    loop {
-        match &next {
-            Ok(segment) => {
-                held.push(segment.clone());
-                number += 1;
+/// What the thread works with.
+struct Ahead {
+    log: Arc<Log>,
+    retirement: Retirement,
+}
+
+impl Ahead {
+    fn run(&self, first: LogSegment, ready: &SyncSender<Result<LogSegment, StoreError>>) {
+        let mut number = first.memory.number();
+        let mut held: Vec<LogSegment> = Vec::new();
+        let mut next = Ok(first);
+        loop {
+            match &next {
+                Ok(segment) => {
+                    held.push(segment.clone());
+                    number += 1;
+                }
+                Err(error) => warn!(%error, "cannot prepare the next segment"),
             }
-            Err(error) => warn!(%error, "cannot prepare the next segment"),
+            if ready.send(next).is_err() {
+                return;
+            }
+            held.retain(|segment| Arc::strong_count(&segment.memory) > 1);
+            if let Err(error) = retire(&self.log, self.retirement.position()) {
+                warn!(%error, "cannot retire segments");
+            }
+            next = prepare(&self.log, number);
         }
-        if ready.send(next).is_err() {
-            return;
-        }
-        held.retain(|segment| Arc::strong_count(&segment.memory) > 1);
-        next = prepare(log, number);
     }
 }

@@ -3,17 +3,17 @@
 //! Never slow the writer, never see a byte above the commit position, and never compute a payload's
 //! checksum again: recovery did, or the writer of this boot wrote it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::index::FrameIndex;
 use super::log::{Log, LogSegment, SegmentError, format_of};
 use super::recovery::recover;
 use super::{LogKind, StoreError};
 use crate::sys::file::DirectoryLock;
 use crate::sys::log_memory::LogMemory;
 use crate::types::{
-    FRAME_HEADER_BYTES, FrameHeader, LINE_BYTES, Line, Position, RecordError, split_record,
+    FRAME_HEADER_BYTES, FrameChain, FrameHeader, LINE_BYTES, Line, Position, RecordError,
+    SEGMENT_HEADER_BYTES, split_record,
 };
 
 /// A place in a log, and the way to everything below its commit position.
@@ -62,16 +62,11 @@ impl Reader {
     /// [`StoreError`], each with its remedy.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let (segment_bytes, kind) = format_of(directory)?;
-        let mut log = Log {
-            memory: match LogMemory::live(directory, segment_bytes)
-                .map_err(StoreError::io("read the positions file in", directory))?
-            {
-                Some(live) => live,
-                None => LogMemory::frozen(lock_to_read(directory)?, segment_bytes),
-            },
-            kind,
-            frozen_end: Position::FIRST,
-            index: Arc::new(FrameIndex::new(segment_bytes)),
+        let live = LogMemory::live(directory, segment_bytes)
+            .map_err(StoreError::io("read the positions file in", directory))?;
+        let mut log = match live {
+            Some(live) => Log::new(live, kind)?,
+            None => Log::frozen(lock_to_read(directory)?, segment_bytes, kind)?,
         };
         if log.memory.committed().is_none() {
             log.frozen_end = recover(&log, Position::FIRST, 0, &mut |_| ())?.chain.end;
@@ -79,14 +74,16 @@ impl Reader {
         Ok(Self::new(Arc::new(log)))
     }
 
-    pub(super) const fn new(log: Arc<Log>) -> Self {
-        Self { log, end: Position::FIRST, following: None, looked_up: None }
+    pub(super) fn new(log: Arc<Log>) -> Self {
+        let end = log.beginning().end;
+        Self { log, end, following: None, looked_up: None }
     }
 
     /// The next committed frame, or `None` if there is none yet.
     ///
     /// # Errors
-    /// [`StoreError::Unreadable`] if the frame that should be there is not, and the operating
+    /// [`StoreError::Retired`] if it was retired before it was read, with the sequence from which it can
+    /// go on; [`StoreError::Unreadable`] if the frame that should be there is not, and the operating
     /// system's.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, StoreError> {
         if self.end >= self.log.committed() {
@@ -122,16 +119,90 @@ impl Reader {
         Ok(())
     }
 
-    /// Makes durable what lies from `from` up to `to`, which is committed, and the pages it shares.
-    pub(super) fn sync(&self, from: Position, to: Position) -> Result<(), StoreError> {
-        let last = self.log.segment_number(Position(to.0 - 1));
-        for number in self.log.segment_number(from)..=last {
-            let mut held = None;
-            let segment = hold(&self.log, &mut held, Position(number * self.segment_bytes()))?;
-            let synced = segment.memory.sync_range(from, to);
-            synced.map_err(StoreError::io("sync", &self.log.segment_path(number)))?;
+    /// Goes to the record of `sequence`: the next frame is the one that holds it. The sequence behind
+    /// the last is the place of who wants only what is new.
+    ///
+    /// Costs a look at some segments, and a walk over the headers of one.
+    ///
+    /// # Errors
+    /// [`StoreError::Retired`] before the beginning of the log, [`StoreError::NoSequence`] behind its
+    /// end, else as [`Reader::next_frame`].
+    pub fn seek_to_sequence(&mut self, sequence: u64) -> Result<(), StoreError> {
+        let committed = self.committed();
+        let behind = self.first_segment_where(|header| header.first_sequence > sequence)?;
+        let beginning = self.log.beginning();
+        if sequence < beginning.next_sequence {
+            return Err(self.log.retired(Position(0)));
         }
+        let number = behind.saturating_sub(1).max(self.log.segment_number(beginning.end));
+        let mut next = beginning.next_sequence;
+        let mut start = Position(number * self.segment_bytes()).plus(SEGMENT_HEADER_BYTES);
+        while start < committed {
+            let segment = hold(&self.log, &mut self.following, start)?;
+            let frame = frame_at(&self.log, segment, start)?;
+            next = frame.header.first_sequence + u64::from(frame.header.count);
+            if sequence < next {
+                self.end = start;
+                return Ok(());
+            }
+            start = self.log.next_start(frame.end());
+        }
+        if sequence > next {
+            return Err(StoreError::NoSequence { sequence, next });
+        }
+        self.end = committed;
         Ok(())
+    }
+
+    /// The chain at which the log begins: behind what was retired, or empty if nothing was. A reader
+    /// that fell behind goes on from its sequence.
+    #[must_use]
+    pub fn beginning(&self) -> FrameChain {
+        self.log.beginning()
+    }
+
+    /// The number of the first segment of which the first frame's header is so, as those of all segments
+    /// behind it are; one more than the last segment's if there is none.
+    pub(super) fn first_segment_where(
+        &mut self,
+        is_so: impl Fn(&FrameHeader) -> bool,
+    ) -> Result<u64, StoreError> {
+        let mut searched = self.search_segments(&is_so);
+        for _ in 0..SEARCHES_MAX {
+            // Of a segment that was retired meanwhile nobody asked: the next search knows.
+            let Err(StoreError::Retired { .. }) = searched else { break };
+            searched = self.search_segments(&is_so);
+        }
+        searched
+    }
+
+    fn search_segments(
+        &mut self,
+        is_so: &impl Fn(&FrameHeader) -> bool,
+    ) -> Result<u64, StoreError> {
+        let committed = self.committed();
+        let mut low = self.log.segment_number(self.log.beginning().end);
+        let mut high = self.log.segment_number(self.log.next_start(committed));
+        if self.log.next_start(committed) == committed && committed > Position::FIRST {
+            // The last segment holds a frame.
+            high += 1;
+        }
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let start = Position(middle * self.segment_bytes()).plus(SEGMENT_HEADER_BYTES);
+            let segment = hold(&self.log, &mut self.looked_up, start)?;
+            if is_so(frame_at(&self.log, segment, start)?.header) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        Ok(low)
+    }
+
+    /// Where segment `number` lies.
+    pub(super) fn segment_path(&self, number: u64) -> PathBuf {
+        self.log.segment_path(number)
     }
 
     /// The place behind the last frame that was handed out, or where [`Reader::seek`] went.
@@ -240,8 +311,12 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
+/// How often a search begins again because the log lost its oldest segments under it. Each took the
+/// writer a segment's time.
+const SEARCHES_MAX: usize = 8;
+
 /// The segment of `at`: the one held, or else that one from now on.
-fn hold<'a>(
+pub(super) fn hold<'a>(
     log: &Log,
     held: &'a mut Option<LogSegment>,
     at: Position,
@@ -253,6 +328,7 @@ fn hold<'a>(
             let path = log.segment_path(number);
             match error {
                 SegmentError::Io(error) => StoreError::io("map", &path)(error),
+                SegmentError::Retired => log.retired(at),
                 SegmentError::Damage(damage) => {
                     StoreError::Unreadable { path, position: at, damage }
                 }
@@ -263,7 +339,7 @@ fn hold<'a>(
 }
 
 /// The frame that starts at `start` in this segment.
-fn frame_at<'a>(
+pub(super) fn frame_at<'a>(
     log: &Log,
     segment: &'a LogSegment,
     start: Position,

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use zerocopy::FromBytes;
 
+use super::beginning::was_retired;
 use super::log::{Log, LogSegment, SegmentError, segment_numbers};
 use super::segment::SegmentHeader;
 use super::{Damage, StoreError};
@@ -70,22 +71,40 @@ pub(super) fn recover(
             Err(error) => return Err(walk.error(error)),
         }
     };
-    let chain = walk.chain;
-    let behind = look_behind(log, &chain)?;
+    let torn = judge_end(&walk, stopped, acknowledged, unsynced)?;
+    if walk.frames == 0 && log.beginning().end > Position::FIRST {
+        // What was retired lay before a frame that was durable.
+        return Err(walk.error(SegmentError::Damage(stopped)));
+    }
+    let Walk { frames, chain, .. } = walk;
+    let records = chain.next_sequence - log.beginning().next_sequence;
+    Ok(Recovered { frames, records, torn, chain })
+}
+
+/// Whether a frozen log may end where `walk` found what `stopped` it: what is torn there, if anything.
+///
+/// # Errors
+/// As [`recover`].
+pub(super) fn judge_end(
+    walk: &Walk<'_>,
+    stopped: Damage,
+    acknowledged: Position,
+    unsynced: u64,
+) -> Result<Option<Torn>, StoreError> {
+    let chain = &walk.chain;
+    let behind = look_behind(walk.log, chain)?;
     let window = chain.next_start().0.saturating_add(unsynced);
     if behind.farthest.is_some_and(|at| at.0 >= window) || chain.end < acknowledged {
         return Err(walk.error(SegmentError::Damage(stopped)));
     }
-    let torn = (behind.bytes > 0).then(|| Torn {
+    Ok((behind.bytes > 0).then(|| Torn {
         path: walk.path(),
         position: chain.next_start(),
         bytes: behind.bytes,
         frames: behind.frames,
         kept: None,
         damage: stopped,
-    });
-    let records = chain.next_sequence - 1;
-    Ok(Recovered { frames: walk.frames, records, torn, chain })
+    }))
 }
 
 /// Walks the log that another process writes up to `committed`, its commit position at some moment,
@@ -109,21 +128,28 @@ pub(super) fn check_committed(
 }
 
 /// A walk over frames in their order, each checked in full.
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     log: &'a Log,
     segment: Option<(u64, LogSegment)>,
-    chain: FrameChain,
-    frames: u64,
+    /// Behind the last frame.
+    pub(super) chain: FrameChain,
+    /// How many it went over.
+    pub(super) frames: u64,
 }
 
 impl<'a> Walk<'a> {
-    fn new(log: &'a Log) -> Self {
-        let chain = FrameChain::empty(log.memory.segment_bytes());
+    /// From the beginning of the log.
+    pub(super) fn new(log: &'a Log) -> Self {
+        Self::behind(log, log.beginning())
+    }
+
+    /// From behind the frames of `chain`, which are not looked at.
+    pub(super) const fn behind(log: &'a Log, chain: FrameChain) -> Self {
         Self { log, segment: None, chain, frames: 0 }
     }
 
     /// Goes over the next frame, or says why there is none.
-    fn step(&mut self) -> Result<FrameHeader, SegmentError> {
+    pub(super) fn step(&mut self) -> Result<FrameHeader, SegmentError> {
         let start = self.chain.next_start();
         let number = self.log.segment_number(start);
         let segment = match self.segment.take() {
@@ -139,11 +165,19 @@ impl<'a> Walk<'a> {
         Ok(*header)
     }
 
+    /// The lines of the frame that the last step went over, which is that of `header`.
+    pub(super) fn last_frame(&self, header: &FrameHeader) -> &[Line] {
+        let lines = usize::try_from(header.frame_bytes()).expect("bounded") / LINE_BYTES;
+        let (_, segment) = self.segment.as_ref().expect("a step was made");
+        segment.memory.lines(header.start, lines).expect("the step checked them")
+    }
+
     /// What to say of why there is no next frame.
-    fn error(&self, error: SegmentError) -> StoreError {
+    pub(super) fn error(&self, error: SegmentError) -> StoreError {
         let (path, chain) = (self.path(), &self.chain);
         match error {
             SegmentError::Io(error) => StoreError::io("map", &path)(error),
+            SegmentError::Retired => self.log.retired(chain.next_start()),
             SegmentError::Damage(damage) => StoreError::Damaged {
                 path,
                 position: chain.next_start(),
@@ -218,7 +252,7 @@ fn segments_behind(log: &Log, end: Position) -> Result<Vec<u64>, StoreError> {
 /// Whether these lines, which begin at `at`, begin with a whole frame that can only have been written
 /// behind the end of `chain`. Participants choose bytes of the records that a torn write leaves, so
 /// what merely looks like a frame is none: it must say this place, and go on from this log.
-fn begins_with_frame(lines: &[Line], at: Position, chain: &FrameChain) -> bool {
+pub(super) fn begins_with_frame(lines: &[Line], at: Position, chain: &FrameChain) -> bool {
     let header = FrameHeader::ref_from_bytes(Line::bytes(&lines[..1])).expect("a line is a header");
     let goes_on = header.start == at
         && header.index >= chain.index.max(1)
@@ -273,6 +307,9 @@ fn is_blank(line: &Line) -> bool {
 pub fn is_blank_log(directory: &Path) -> Result<bool, StoreError> {
     if !directory.exists() {
         return Ok(true);
+    }
+    if was_retired(directory) {
+        return Ok(false);
     }
     for number in segment_numbers(directory)? {
         let path = segment_path(directory, number);

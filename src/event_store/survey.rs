@@ -6,12 +6,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::index::FrameIndex;
 use super::log::{Log, format_of, segment_numbers};
 use super::recovery::{check_committed, recover};
 use super::{LogKind, StoreError, Torn};
 use crate::sys::file::DirectoryLock;
-use crate::sys::log_memory::{LogMemory, committed_in_this_boot};
+use crate::sys::log_memory::LogMemory;
+use crate::sys::log_positions::committed_in_this_boot;
 use crate::types::{FrameHeader, Position};
 
 /// What a log holds.
@@ -59,12 +59,41 @@ pub struct SegmentSurvey {
     pub used_bytes: u64,
 }
 
+/// What is known of a log that nobody writes beyond what lies in it: see [`Options`](super::Options).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// A position that the log must reach.
+    pub durable: Position,
+    /// How far behind a damage sound frames prove nothing.
+    pub unsynced: u64,
+}
+
+impl Known {
+    /// What the log itself shows, and no more.
+    pub const NOTHING: Self = Self { durable: Position::FIRST, unsynced: 0 };
+}
+
 /// Looks at all of the log in `directory`. `progress` is called after each frame.
+///
+/// A log that lost its end looks whole to it: only who knows how far it was durable can tell, and says
+/// so to [`survey_knowing`].
 ///
 /// # Errors
 /// [`StoreError`] if there is no such log or it cannot be read. That it is damaged is no error here:
 /// see [`Survey::damage`].
-pub fn survey(directory: &Path, mut progress: impl FnMut(&Survey)) -> Result<Survey, StoreError> {
+pub fn survey(directory: &Path, progress: impl FnMut(&Survey)) -> Result<Survey, StoreError> {
+    survey_knowing(directory, Known::NOTHING, progress)
+}
+
+/// Looks at all of the log in `directory` as its next writer will, who knows that much of it.
+///
+/// # Errors
+/// As [`survey`].
+pub fn survey_knowing(
+    directory: &Path,
+    known: Known,
+    mut progress: impl FnMut(&Survey),
+) -> Result<Survey, StoreError> {
     let (segment_bytes, kind) = format_of(directory)?;
     let lock = DirectoryLock::shared(directory).map_err(StoreError::io("lock", directory))?;
     let positions = StoreError::io("read the positions file in", directory);
@@ -80,18 +109,17 @@ pub fn survey(directory: &Path, mut progress: impl FnMut(&Survey)) -> Result<Sur
         },
     };
     let in_use = memory.committed().is_some();
-    let index = Arc::new(FrameIndex::new(segment_bytes));
-    let log = Log { memory, kind, frozen_end: Position::FIRST, index };
+    let log = Log::new(memory, kind)?;
     let mut survey = Survey::new(&log, in_use, committed)?;
-    let acknowledged = committed.unwrap_or(Position::FIRST);
+    let acknowledged = known.durable.max(committed.unwrap_or(Position::FIRST));
     let mut see = |header: &FrameHeader| {
         survey.add(header);
         progress(&survey);
     };
     let walked = if in_use {
-        check_committed(&log, acknowledged, &mut see).map(|()| None)
+        check_committed(&log, committed.unwrap_or(Position::FIRST), &mut see).map(|()| None)
     } else {
-        recover(&log, acknowledged, 0, &mut see).map(|recovered| recovered.torn)
+        recover(&log, acknowledged, known.unsynced, &mut see).map(|recovered| recovered.torn)
     };
     match walked {
         Ok(torn) => survey.torn = torn,
@@ -104,7 +132,9 @@ pub fn survey(directory: &Path, mut progress: impl FnMut(&Survey)) -> Result<Sur
 impl Survey {
     fn new(log: &Log, in_use: bool, committed: Option<Position>) -> Result<Self, StoreError> {
         let directory = log.memory.directory();
-        let segments = segment_numbers(directory)?.into_iter().map(|number| {
+        let first = log.segment_number(log.beginning().end);
+        let numbers = segment_numbers(directory)?.into_iter().filter(|&number| number >= first);
+        let segments = numbers.map(|number| {
             let path = log.segment_path(number);
             let metadata = path.metadata().map_err(StoreError::io("examine", &path))?;
             let file_bytes = metadata.len();

@@ -8,14 +8,15 @@ use std::sync::Arc;
 
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::index::FrameIndex;
-use super::log::{Log, LogSegment, segment_numbers, stored_header};
+use super::log::{Log, LogSegment, extent, segment_numbers, stored_header};
 use super::preparer::{Preparer, prepare};
-use super::recovery::{Recovered, Torn, keep_behind, recover};
+use super::recovery::{Recovered, keep_behind, recover};
+use super::retirement::{Retirement, discard};
 use super::segment::is_segment_size;
 use super::{LogKind, Reader, StoreError};
 use crate::sys::file::{self, DirectoryLock};
-use crate::sys::log_memory::{LogMemory, LogWriter, committed_in_this_boot, segment_path};
+use crate::sys::log_memory::{LogWriter, segment_path};
+use crate::sys::log_positions::{POSITIONS_BYTES, POSITIONS_FILE, committed_in_this_boot};
 use crate::types::{
     FRAME_HEADER_BYTES, FrameChain, FrameHeader, FrameSink, LINE_BYTES, Line, Position,
 };
@@ -82,6 +83,19 @@ impl Writer {
     /// # Errors
     /// [`StoreError`], each with its remedy. On [`StoreError::Damaged`] nothing was changed.
     pub fn open(directory: &Path, options: Options) -> Result<(Self, Recovered), StoreError> {
+        Self::open_watched(directory, options, &mut |_, _| ())
+    }
+
+    /// [`Writer::open`] that shows `progress` the position up to which the log was checked, and one that
+    /// it does not pass, after each frame.
+    ///
+    /// # Errors
+    /// As [`Writer::open`].
+    pub fn open_watched(
+        directory: &Path,
+        options: Options,
+        progress: &mut dyn FnMut(Position, Position),
+    ) -> Result<(Self, Recovered), StoreError> {
         let Options { kind, segment_bytes, durable, unsynced } = options;
         if !is_segment_size(segment_bytes) {
             return Err(StoreError::SegmentSizeRange { bytes: segment_bytes });
@@ -94,23 +108,21 @@ impl Writer {
 
         let committed = committed_in_this_boot(directory)
             .map_err(StoreError::io("read the positions file in", directory))?;
-        let frozen = Log {
-            memory: LogMemory::frozen(lock, segment_bytes),
-            kind,
-            frozen_end: Position::FIRST,
-            index: Arc::new(FrameIndex::new(segment_bytes)),
-        };
+        let frozen = Log::frozen(lock, segment_bytes, kind)?;
         let acknowledged = durable.max(committed.unwrap_or(Position::FIRST));
-        let mut recovered = recover(&frozen, acknowledged, unsynced, &mut |_| ())?;
+        let extent = extent(&frozen)?;
+        let mut see = |header: &FrameHeader| progress(header.start, extent);
+        let mut recovered = recover(&frozen, acknowledged, unsynced, &mut see)?;
         if let Some(torn) = recovered.torn.as_mut().filter(|torn| torn.frames > 0) {
             torn.kept = Some(keep_behind(&frozen, recovered.chain.end)?);
         }
-        let (lock, index) = unfreeze(frozen);
+        discard(&frozen)?;
         let end = recovered.chain.end;
-        let mut memory = LogWriter::start(lock, segment_bytes, end)
-            .map_err(StoreError::io("write the positions file in", directory))?;
-        let log = Arc::new(Log { memory: Arc::clone(memory.log()), kind, frozen_end: end, index });
-        let segment = resume(&log, &mut memory, end, recovered.torn.as_ref())?;
+        let positions = directory.join(POSITIONS_FILE);
+        let (mut memory, log) =
+            frozen.thaw(end).map_err(StoreError::allocating(&positions, POSITIONS_BYTES))?;
+        let log = Arc::new(log);
+        let segment = resume(&log, &mut memory, &recovered)?;
         let next = prepare(&log, segment.memory.number() + 1)?;
         let preparer = Preparer::start(&log, next)?;
         let chain = recovered.chain;
@@ -189,6 +201,12 @@ impl Writer {
         Reader::new(Arc::clone(&self.log))
     }
 
+    /// The way to let go of the log's oldest segments.
+    #[must_use]
+    pub fn retirement(&self) -> Retirement {
+        self.preparer.retirement()
+    }
+
     /// How often an append had to wait for its segment to be prepared.
     #[must_use]
     pub const fn segments_late(&self) -> u64 {
@@ -235,12 +253,6 @@ fn check_format(directory: &Path, kind: LogKind, segment_bytes: u64) -> Result<(
     Ok(())
 }
 
-/// What the walk leaves for the writer.
-fn unfreeze(frozen: Log) -> (DirectoryLock, Arc<FrameIndex>) {
-    let lock = frozen.memory.into_lock().expect("the walk let go of its segments");
-    (lock, frozen.index)
-}
-
 /// What is written over a torn tail.
 static BLANK: [Line; 1024] = [Line::ZERO; 1024];
 
@@ -248,9 +260,9 @@ static BLANK: [Line; 1024] = [Line::ZERO; 1024];
 fn resume(
     log: &Log,
     memory: &mut LogWriter,
-    end: Position,
-    torn: Option<&Torn>,
+    recovered: &Recovered,
 ) -> Result<LogSegment, StoreError> {
+    let end = recovered.chain.end;
     // The last byte's, for a segment may be full to its end.
     let last = log.segment_number(Position(end.0 - 1));
     for number in segment_numbers(log.memory.directory())? {
@@ -266,7 +278,7 @@ fn resume(
     let segment = memory
         .open_segment(last)
         .map_err(StoreError::allocating(&path, log.memory.segment_bytes()))?;
-    if torn.is_some() {
+    if recovered.torn.is_some() {
         let segment_end = log.memory.segment_bytes() * (last + 1);
         for at in (end.0..segment_end).step_by(size_of_val(&BLANK)) {
             let left = usize::try_from(segment_end - at).expect("a 64-bit machine");

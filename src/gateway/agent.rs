@@ -108,7 +108,7 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
         work += self.core.catch_up(&mut self.transport, now)?;
         work += self.core.report_departures(now);
         work += self.relay_datagrams();
-        self.core.scan_timers(&mut self.transport, now);
+        self.core.run_timers(&mut self.transport, now);
         work += self.transport.flush(now);
         self.publish(now);
         Ok(work)
@@ -119,7 +119,7 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
             self.transport.close(connection.id);
         }
         self.relay_datagrams();
-        self.transport.flush(self.core.timers_at);
+        self.transport.flush(self.core.now);
         self.publish(Nanos::MAX);
         info!(gateway = self.name(), transport = ?self.transport, "its network");
         info!(gateway = self.name(), counters = ?self.core.counters, "closed");

@@ -12,7 +12,7 @@ use super::ports::Ports;
 use super::session::Due;
 use super::{GatewayConfig, GatewayCounters};
 use crate::event_store::Reader;
-use crate::net::{ConnectionId, Transport};
+use crate::net::{ConnectionId, Transport, Wheel};
 use crate::ring;
 use crate::types::command::{CommandHeader, PortDown};
 use crate::types::{DownReason, Epoch, Line, Nanos, PortId, RECORD_LINES_MAX, Record, SessionId};
@@ -20,8 +20,10 @@ use crate::wire::soup;
 
 /// Sessions that have their turn in a duty cycle, in each direction.
 pub(super) const TURNS_PER_CYCLE_MAX: usize = 64;
-/// How often the sessions' timers are looked at.
-const TIMER_SCAN_INTERVAL: Nanos = Nanos::from_millis(50);
+/// Sessions whose timers run in a duty cycle.
+const TIMERS_PER_CYCLE_MAX: usize = 64;
+/// How often a session that was left unread is looked at again.
+const UNREAD_LOOK_INTERVAL: Nanos = Nanos::from_millis(50);
 
 /// All that a gateway keeps but the transport and the tail, so that both can be read while it changes.
 #[derive(Debug)]
@@ -39,7 +41,10 @@ pub(super) struct Core {
     /// Sessions whose end the log does not know yet.
     pub(super) departures: VecDeque<(PortId, Epoch, DownReason)>,
     pub(super) ready: bool,
-    pub(super) timers_at: Nanos,
+    /// The sessions' timers, by slot.
+    timers: Wheel,
+    /// The time of the last duty cycle.
+    pub(super) now: Nanos,
     pub(super) out: Outgoing,
     pub(super) command: [Line; RECORD_LINES_MAX],
     pub(super) counters: GatewayCounters,
@@ -65,7 +70,8 @@ impl Core {
             lagging: VecDeque::new(),
             departures: VecDeque::new(),
             ready: false,
-            timers_at: Nanos::ZERO,
+            timers: Wheel::new(0, Nanos::ZERO),
+            now: Nanos::ZERO,
             out: Outgoing::new(),
             command: [Line::ZERO; RECORD_LINES_MAX],
             counters: GatewayCounters::default(),
@@ -111,16 +117,33 @@ impl Core {
         work
     }
 
-    pub(super) fn scan_timers<T: Transport>(&mut self, transport: &mut T, now: Nanos) {
-        if now < self.timers_at {
-            return;
+    /// Makes room for a connection in `slot`.
+    pub(super) fn grow(&mut self, slot: u32) {
+        let slots = slot as usize + 1;
+        if self.connections.len() < slots {
+            self.connections.resize_with(slots, || None);
+            self.timers.grow(slots);
         }
-        self.timers_at = now.after(TIMER_SCAN_INTERVAL);
-        for slot in self.slots() {
-            let connection = self.connections[slot as usize].as_ref();
-            if connection.is_some_and(|connection| connection.throttle.may_read_on(now)) {
-                self.queue(slot);
-            }
+    }
+
+    /// Sets a session's timer, after whatever may have made its next deadline an earlier one.
+    pub(super) fn arm(&mut self, slot: u32) {
+        let Some(connection) = &self.connections[slot as usize] else { return };
+        let mut due_at = connection.session.due_at();
+        if connection.throttle.left_unread() {
+            due_at = due_at.min(self.now.after(UNREAD_LOOK_INTERVAL));
+        }
+        if due_at != Nanos::MAX {
+            self.timers.arm(slot, due_at);
+        }
+    }
+
+    /// Idle sessions are not looked at but for their heartbeat.
+    pub(super) fn run_timers<T: Transport>(&mut self, transport: &mut T, now: Nanos) {
+        self.now = now;
+        for _ in 0..TIMERS_PER_CYCLE_MAX {
+            let Some(slot) = self.timers.due(now) else { break };
+            self.counters.timers += 1;
             let Some(connection) = &mut self.connections[slot as usize] else { continue };
             match connection.session.due(now) {
                 None => {}
@@ -131,8 +154,13 @@ impl Core {
                 Some(Due::Dead) => {
                     self.counters.silent += 1;
                     self.disconnect(slot, DownReason::Lost, transport);
+                    continue;
                 }
             }
+            if connection.throttle.may_read_on(now) {
+                self.queue(slot);
+            }
+            self.arm(slot);
         }
     }
 

@@ -3,7 +3,8 @@
 use super::session::Violation;
 use crate::types::command::{Command, CommandHeader, CommandKind};
 use crate::types::{
-    Epoch, LINE_BYTES, Line, Nanos, PortId, PortKind, RECORD_LINES_MAX, Record, split_record,
+    Epoch, LINE_BYTES, Line, Nanos, PortId, PortKind, RECORD_LINES_MAX, Record, TradeTerms,
+    split_record,
 };
 use crate::wire::ouch::{AccountQuery, Inbound};
 
@@ -107,6 +108,8 @@ fn is_sound(command: &Command<'_>) -> bool {
         Command::Halt(c) => zero(&c.reserved),
         Command::Resume(c) => zero(&c.reserved),
         Command::SetPhase(c) => zero(&c.reserved),
+        Command::BustTrade(c) => zero(&c.reserved) && is_sound_trade(&c.terms),
+        Command::TradeCorrection(c) => zero(&c.reserved) && is_sound_trade(&c.terms),
         Command::TermStart(_)
         | Command::VenueLimits(_)
         | Command::Tick(_)
@@ -122,6 +125,11 @@ fn is_sound(command: &Command<'_>) -> bool {
         | Command::EnableEntry(_)
         | Command::AccountQuery(_) => false,
     }
+}
+
+/// The same of a trade's terms.
+fn is_sound_trade(terms: &TradeTerms) -> bool {
+    terms.buyer.reserved == [0; 2] && terms.seller.reserved == [0; 2]
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use zerocopy::FromZeros as _;
 use super::connection::{Connection, LoginState};
 use super::core::{Core, TURNS_PER_CYCLE_MAX};
 use super::inbound;
-use super::session::{Received, Request, Violation};
+use super::session::{PACKET_LENGTH_MAX, Received, Request, Violation};
 use super::throttle::{Throttle, Verdict};
 use crate::net::{ConnectionId, NetEvent, Transport};
 use crate::types::command::{CommandHeader, PortUp};
@@ -25,6 +25,10 @@ use crate::wire::soup;
 const NET_EVENTS_PER_CYCLE_MAX: usize = 64;
 /// Messages taken from one session before the next has its turn.
 const MESSAGES_PER_TURN_MAX: usize = 16;
+/// Bytes taken from it, whatever they are: more than so many orders, and than the longest packet.
+const BYTES_PER_TURN_MAX: usize = 4_096;
+/// The longest packet with its length.
+const PACKET_BYTES_MAX: usize = size_of::<u16>() + PACKET_LENGTH_MAX;
 /// A port that is up is taken over at most this often, so that two clients that both want it do not
 /// fill the log with their quarrel.
 const TAKEOVER_INTERVAL: Nanos = Nanos::from_millis(250);
@@ -57,12 +61,10 @@ impl Core {
     }
 
     fn opened(&mut self, id: ConnectionId, peer: SocketAddrV4, now: Nanos) {
-        let slot = id.slot as usize;
-        if self.connections.len() <= slot {
-            self.connections.resize_with(slot + 1, || None);
-        }
+        self.grow(id.slot);
         let throttle = Throttle::new(self.config.messages_per_second_max);
-        self.connections[slot] = Some(Connection::new(id, peer, throttle, now));
+        self.connections[id.slot as usize] = Some(Connection::new(id, peer, throttle, now));
+        self.arm(id.slot);
         self.counters.connections += 1;
         debug!(%peer, "connected");
     }
@@ -92,7 +94,12 @@ impl Core {
 
     /// One session's turn.
     fn serve<T: Transport>(&mut self, slot: u32, transport: &mut T, now: Nanos) -> usize {
+        let mut bytes_left = BYTES_PER_TURN_MAX;
         for taken in 0..MESSAGES_PER_TURN_MAX {
+            // So that a packet that seems to end later does.
+            if bytes_left < PACKET_BYTES_MAX {
+                break;
+            }
             let Some(connection) = &mut self.connections[slot as usize] else { return taken };
             if let LoginState::Sequencing { .. } = connection.login {
                 return taken; // what follows stays unread until the login is decided
@@ -107,9 +114,10 @@ impl Core {
             }
             match connection.throttle.verdict(now) {
                 Verdict::Read => {}
-                // The next look at the timers goes on with it.
+                // Its timer goes on with it.
                 Verdict::Leave { first } => {
                     self.counters.throttled += u64::from(first);
+                    self.arm(slot);
                     return taken;
                 }
                 Verdict::Disconnect => {
@@ -127,6 +135,7 @@ impl Core {
                 return taken;
             }
             let bytes = transport.received(connection.id);
+            let bytes = &bytes[..bytes.len().min(bytes_left)];
             let Received { consumed, packets, request } =
                 match connection.session.receive(now, bytes) {
                     Ok(received) => received,
@@ -136,6 +145,8 @@ impl Core {
                     }
                 };
             connection.throttle.spend(packets, now);
+            bytes_left -= consumed;
+            self.counters.bytes_in += consumed as u64;
             let id = connection.id;
             match request {
                 None if consumed == 0 => {

@@ -49,6 +49,8 @@ counter_set! {
         logins_rejected,
         /// Logins that asked for messages never sent.
         sequence_alarms,
+        /// Bytes read.
+        bytes_in,
         /// Messages that became commands.
         messages_in,
         /// Messages sent as they happened.
@@ -59,6 +61,8 @@ counter_set! {
         messages_refused,
         /// Sessions ended for breaking the protocol.
         violations,
+        /// Looks at a session because of its timer: of an idle one, for its heartbeat.
+        timers,
         /// Sessions ended for their silence.
         silent,
         /// Times that a session was over its limit and was left unread for a while.

@@ -178,18 +178,30 @@ impl Session {
     /// What silence calls for now, if anything.
     #[must_use]
     pub fn due(&self, now: Nanos) -> Option<Due> {
+        if now < self.due_at() {
+            return None;
+        }
         match self.state {
-            State::AwaitingLogin | State::LoginPending => {
-                (now >= self.opened.after(LOGIN_TIMEOUT)).then_some(Due::Dead)
-            }
-            State::Established if now >= self.last_received.after(self.peer_timeout) => {
-                Some(Due::Dead)
-            }
-            State::Established => {
-                (now >= self.last_sent.after(HEARTBEAT_INTERVAL)).then_some(Due::Heartbeat)
-            }
+            State::AwaitingLogin | State::LoginPending => Some(Due::Dead),
+            State::Established if now >= self.dead_at() => Some(Due::Dead),
+            State::Established => Some(Due::Heartbeat),
             State::Closed => None,
         }
+    }
+
+    /// When silence calls for something, if nothing is received or sent before. It moves forward only by
+    /// [`Session::accept`].
+    #[must_use]
+    pub fn due_at(&self) -> Nanos {
+        match self.state {
+            State::AwaitingLogin | State::LoginPending => self.opened.after(LOGIN_TIMEOUT),
+            State::Established => self.last_sent.after(HEARTBEAT_INTERVAL).min(self.dead_at()),
+            State::Closed => Nanos::MAX,
+        }
+    }
+
+    fn dead_at(&self) -> Nanos {
+        self.last_received.after(self.peer_timeout)
     }
 }
 

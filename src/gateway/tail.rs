@@ -130,6 +130,7 @@ impl Core {
         connection.session.accept(now);
         self.counters.logins += 1;
         info!(peer = %connection.peer, port = %up.header.port, next, "login accepted");
+        self.arm(slot);
         self.lag(slot);
         self.queue(slot);
     }

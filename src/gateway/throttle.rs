@@ -62,9 +62,14 @@ impl Throttle {
         self.over_since = None;
     }
 
+    /// Whether something it has sent was left unread.
+    pub(super) fn left_unread(&self) -> bool {
+        self.over_since.is_some()
+    }
+
     /// Whether it was left unread and can now be read again.
     pub(super) fn may_read_on(&self, now: Nanos) -> bool {
-        self.over_since.is_some() && self.has_room(now)
+        self.left_unread() && self.has_room(now)
     }
 
     fn has_room(&self, now: Nanos) -> bool {

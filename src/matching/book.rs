@@ -163,7 +163,7 @@ impl Books {
     pub fn new(orders: u32, instruments: u16) -> Self {
         let ladders = LADDERS * u32::from(instruments);
         Self {
-            orders: Slab::new(orders),
+            orders: Slab::new(orders, orders),
             // A level has at least one order.
             rungs: Rungs::new(ladders, orders),
             ladders: Vec::with_capacity(ladders as usize),
@@ -303,6 +303,26 @@ impl Books {
         self.orders.prefetch(handle.0);
     }
 
+    /// Brings near where the level of a price is remembered.
+    pub fn expect_level(&self, instrument: InstrumentId, side: BookSide, price: Price) {
+        self.ladder(instrument, Section::Continuous, side).expect(price);
+    }
+
+    /// The level that is remembered for a price, right or wrong, which is brought near too; 0 = none.
+    #[must_use]
+    pub fn level_near(&self, instrument: InstrumentId, side: BookSide, price: Price) -> u32 {
+        let level = self.ladder(instrument, Section::Continuous, side).remembered(price);
+        self.rungs.levels.prefetch(level);
+        level
+    }
+
+    /// Brings near the last order of a level.
+    pub fn expect_youngest(&self, level: u32) {
+        if level != 0 {
+            self.orders.prefetch(self.level(level).youngest);
+        }
+    }
+
     /// Brings near what it takes to remove an order that is near already. Decides nothing.
     pub fn expect_removal(&self, handle: OrderHandle) {
         let &RestingOrder { level, older, younger, .. } = self.orders.get(handle.0);
@@ -363,7 +383,8 @@ impl Books {
         row.orders -= 1;
         if row.orders == 0 {
             assert_eq!(row.quantity, 0, "shares without orders");
-            self.ladders[ladder as usize].remove(&mut self.rungs, level);
+            let soon = self.ladders[ladder as usize].remove(&mut self.rungs, level);
+            self.orders.prefetch(soon);
         }
     }
 

@@ -7,6 +7,7 @@
 use super::book::BookSide;
 use super::slab::Slab;
 use super::tree::{Nodes, Tree, UNUSED, nodes_max};
+use crate::sys::memory::prefetch;
 use crate::types::Price;
 
 /// The order of one side's levels. Levels and nodes lie in slabs that all ladders share.
@@ -63,10 +64,20 @@ struct Ticks {
 /// Ticks around the touch whose levels are found at once.
 const NEAR_TICKS: u32 = 1_024;
 
+/// Orders at a price, of those there is room for, in books that are not thinner than usual.
+const ORDERS_PER_LEVEL: u32 = 32;
+
+/// Levels between the best and the one that is brought near as the best is taken.
+const LEVELS_AHEAD: usize = 4;
+/// The same of the one whose first order is.
+const ORDERS_AHEAD: usize = 2;
+
 impl Rungs {
     /// Room for `ladders` with `levels` in all.
     pub(super) fn new(ladders: u32, levels: u32) -> Self {
-        Self { levels: Slab::new(levels), nodes: Slab::new(nodes_max(ladders, levels)) }
+        let usual = levels / ORDERS_PER_LEVEL;
+        let nodes = [levels, usual].map(|levels| nodes_max(ladders, levels));
+        Self { levels: Slab::new(levels, usual), nodes: Slab::new(nodes[0], nodes[1]) }
     }
 }
 
@@ -115,8 +126,19 @@ impl Ladder {
         level
     }
 
-    /// Takes a level out, and frees it.
-    pub(super) fn remove(&mut self, rungs: &mut Rungs, level: u32) {
+    /// Brings near where the level of a price is remembered.
+    pub(super) fn expect(&self, price: Price) {
+        prefetch(&self.near[self.place(price)]);
+    }
+
+    /// The level that is remembered there: of this price or another, or 0.
+    pub(super) fn remembered(&self, price: Price) -> u32 {
+        self.near[self.place(price)]
+    }
+
+    /// Takes a level out, and frees it. Says which order may trade soon, 0 = none: whoever took the best
+    /// price may go on to the next ones.
+    pub(super) fn remove(&mut self, rungs: &mut Rungs, level: u32) -> u32 {
         let rank = rungs.levels.get(level).rank;
         let near = &mut self.near[self.ticks.place(rank ^ self.flip)];
         if *near == level {
@@ -124,10 +146,21 @@ impl Ladder {
         }
         self.tree.remove(&mut rungs.nodes, rank);
         rungs.levels.remove(level);
-        if level == self.best {
-            self.best = self.tree.first(&rungs.nodes);
-            self.best_rank = if self.best == 0 { UNUSED } else { rungs.levels.get(self.best).rank };
+        if level != self.best {
+            return 0;
         }
+        let Rungs { levels, nodes } = rungs;
+        let first = self.tree.first(nodes);
+        self.best = first.first().copied().unwrap_or(0);
+        self.best_rank = if self.best == 0 { UNUSED } else { levels.get(self.best).rank };
+        if let Some(&level) = first.get(LEVELS_AHEAD) {
+            levels.prefetch(level);
+        }
+        first.get(ORDERS_AHEAD).map_or(0, |&level| levels.get(level).oldest)
+    }
+
+    fn place(&self, price: Price) -> usize {
+        self.ticks.place(u32::try_from(price.0).unwrap_or(u32::MAX))
     }
 
     fn price(&self, rank: u32) -> Price {

@@ -13,6 +13,7 @@
 //! | a B+ tree of two-line nodes; a table of the last 1,024 ticks before it | 0.9 | 0.6-0.67 | 1.4, 0.8, 1.0-1.2 |
 //! | no threads between levels: the tree has their order | 0.77-0.92 | 0.54-0.65 | 0.65, 0.8, 1.15 |
 //! | huge pages, orders and neighbours brought near ahead | 0.6 | 0.75 | 0.75, 0.35-0.65, 1.0-1.3 |
+//! | the levels behind the best brought near as it is taken | | | sweep 0.36-0.83 |
 //!
 //! Not kept: to bring near what entries need too (no gain that stands out of the noise); to write
 //! neighbours without a branch (slower, but tried together with another look-ahead, so not shown alone).

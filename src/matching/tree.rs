@@ -83,12 +83,14 @@ impl Tree {
         Err(way)
     }
 
-    /// The level of the lowest rank, 0 if there is none.
-    pub(super) fn first(&self, nodes: &Nodes) -> u32 {
+    /// The levels of the lowest ranks: one, if there is any, or some more.
+    pub(super) fn first<'n>(&self, nodes: &'n Nodes) -> &'n [u32] {
         if self.root == 0 {
-            return 0;
+            return &[];
         }
-        (0..=self.height).fold(self.root, |at, _| nodes.get(at).children[0])
+        let leaf = (0..self.height).fold(self.root, |at, _| nodes.get(at).children[0]);
+        let leaf = nodes.get(leaf);
+        &leaf.children[..leaf.len()]
     }
 
     /// The levels in the order of their ranks.

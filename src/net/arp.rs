@@ -94,6 +94,8 @@ pub struct Neighbours {
     table: HashMap<Ipv4Addr, Neighbour>,
     /// The hosts in the table, the one that came first in front.
     order: VecDeque<Ipv4Addr>,
+    /// Hosts whose address is given, and never learned.
+    fixed: HashMap<Ipv4Addr, MacAddress>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -116,7 +118,20 @@ impl Neighbours {
     pub fn new(mac: MacAddress, network: Ipv4Network) -> Self {
         // Twice the bound, so that removals never make the map grow.
         let table = HashMap::with_capacity(2 * NEIGHBOURS_MAX);
-        Self { mac, network, table, order: VecDeque::with_capacity(NEIGHBOURS_MAX) }
+        let order = VecDeque::with_capacity(NEIGHBOURS_MAX);
+        Self { mac, network, table, order, fixed: HashMap::new() }
+    }
+
+    /// The same, with the addresses of some hosts given.
+    #[must_use]
+    pub fn with_fixed(self, fixed: &[(Ipv4Addr, MacAddress)]) -> Self {
+        Self { fixed: fixed.iter().copied().collect(), ..self }
+    }
+
+    /// Whether `host`'s address is given, and is not `mac`: somebody speaks in its name.
+    #[must_use]
+    pub fn contradicts(&self, host: Ipv4Addr, mac: MacAddress) -> bool {
+        !self.fixed.is_empty() && self.fixed.get(&host).is_some_and(|&given| given != mac)
     }
 
     /// Our address and network.
@@ -132,12 +147,15 @@ impl Neighbours {
             || packet.sender == ours
             || !packet.sender_mac.is_unicast()
             || !self.network.contains(packet.sender)
+            || self.contradicts(packet.sender, packet.sender_mac)
         {
             return None;
         }
         match packet.operation {
             ArpOperation::Request => {
-                self.learn(packet.sender, packet.sender_mac, now);
+                if !self.fixed.contains_key(&packet.sender) {
+                    self.learn(packet.sender, packet.sender_mac, now);
+                }
                 Some(ArpPacket {
                     operation: ArpOperation::Reply,
                     sender_mac: self.mac,
@@ -159,6 +177,9 @@ impl Neighbours {
     /// The address of a host on our segment, if known, and the question to send for it, if it is time
     /// to ask.
     pub fn find(&mut self, host: Ipv4Addr, now: Nanos) -> (Option<MacAddress>, Option<ArpPacket>) {
+        if let Some(&given) = self.fixed.get(&host) {
+            return (Some(given), None);
+        }
         let neighbour = self.neighbour(host);
         let fresh = neighbour.mac.is_some() && now.since(neighbour.heard) < FRESH;
         let asked = neighbour.asked.is_some_and(|asked| now.since(asked) < ASK_INTERVAL);
@@ -269,6 +290,22 @@ mod tests {
         assert_eq!(neighbours.find(THEIRS, at(1002)), (Some(THEIR_MAC), None));
         let (mac, question) = neighbours.find(THEIRS, at(61_001));
         assert!(mac.is_some() && question.is_some(), "an old answer serves while it is renewed");
+    }
+
+    #[test]
+    fn a_given_address_is_never_asked_for_and_nobody_else_can_claim_it() {
+        const GIVEN: MacAddress = MacAddress([2, 0, 0, 0, 0, 9]);
+        let mut table = neighbours().with_fixed(&[(THEIRS, GIVEN)]);
+        let now = Nanos::from_secs(1);
+        let ask = packet(ArpOperation::Request, THEIRS, OURS);
+        for operation in [ArpOperation::Request, ArpOperation::Reply] {
+            assert_eq!(table.take(&packet(operation, THEIRS, OURS), now), None);
+        }
+        assert!(table.take(&ArpPacket { sender_mac: GIVEN, ..ask }, now).is_some());
+        assert_eq!(table.find(THEIRS, now), (Some(GIVEN), None));
+        assert!(table.contradicts(THEIRS, THEIR_MAC) && !table.contradicts(THEIRS, GIVEN));
+        assert!(!table.contradicts(Ipv4Addr::new(10, 9, 0, 3), THEIR_MAC));
+        assert!(table.table.is_empty());
     }
 
     #[test]

@@ -16,7 +16,8 @@ use crate::types::Nanos;
 pub struct WithEcho<T> {
     transport: T,
     ports: RangeInclusive<u16>,
-    echoed: Vec<ConnectionId>,
+    /// Connections that are echoed, by slot.
+    echoed: Vec<Option<ConnectionId>>,
     /// What is the user's to hear.
     events: VecDeque<NetEvent>,
     datagrams: Inbox,
@@ -46,27 +47,32 @@ impl<T: Transport> WithEcho<T> {
     fn take(&mut self, event: NetEvent) -> bool {
         match event {
             NetEvent::Opened { connection, peer } if self.ports.contains(&peer.port()) => {
-                self.echoed.push(connection);
+                let slot = connection.slot as usize;
+                self.echoed.resize(self.echoed.len().max(slot + 1), None);
+                self.echoed[slot] = Some(connection);
                 true
             }
             NetEvent::Opened { .. } => false,
             NetEvent::Readable(id) | NetEvent::Writable(id) => {
-                let ours = self.echoed.contains(&id);
+                let ours = self.is_echoed(id);
                 if ours {
                     self.echo(id);
                 }
                 ours
             }
             NetEvent::Ended(id) | NetEvent::Closed(id) => {
-                let before = self.echoed.len();
-                self.echoed.retain(|&echoed| echoed != id);
-                let ours = self.echoed.len() < before;
+                let ours = self.is_echoed(id);
                 if ours {
+                    self.echoed[id.slot as usize] = None;
                     self.transport.close(id);
                 }
                 ours
             }
         }
+    }
+
+    fn is_echoed(&self, id: ConnectionId) -> bool {
+        self.echoed.get(id.slot as usize) == Some(&Some(id))
     }
 
     fn echo(&mut self, id: ConnectionId) {

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::str::FromStr;
 
 /// An Ethernet address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -52,6 +53,31 @@ impl fmt::Display for MacAddress {
     }
 }
 
+impl FromStr for MacAddress {
+    type Err = MacAddressError;
+
+    /// Parses `02:00:00:00:00:01`.
+    fn from_str(text: &str) -> Result<Self, MacAddressError> {
+        let mut bytes = [0; 6];
+        let mut parts = text.split(':');
+        for byte in &mut bytes {
+            let part = parts.next().ok_or(MacAddressError)?;
+            if part.len() != 2 || !part.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                return Err(MacAddressError);
+            }
+            *byte = u8::from_str_radix(part, 16).map_err(|_| MacAddressError)?;
+        }
+        let address = Self(bytes);
+        let whole = parts.next().is_none() && address.is_unicast();
+        whole.then_some(address).ok_or(MacAddressError)
+    }
+}
+
+/// A text that is no interface's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be an interface's Ethernet address, such as 02:00:00:00:00:01")]
+pub struct MacAddressError;
+
 impl EthernetHeader {
     /// Its size on the wire.
     pub const LEN: usize = 14;
@@ -94,6 +120,18 @@ mod tests {
         frame.extend_from_slice(b"payload");
         assert_eq!(EthernetHeader::parse(&frame), Some((header, &b"payload"[..])));
         assert_eq!(EthernetHeader::parse(&frame[..13]), None);
+    }
+
+    #[test]
+    fn an_address_is_parsed_from_the_text_it_is_shown_as_and_no_other_text_is_one() {
+        let mac = MacAddress([2, 0, 0xab, 0, 0, 1]);
+        assert_eq!(mac.to_string().parse(), Ok(mac));
+        let group_or_none = ["01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"];
+        let malformed =
+            ["", "02:00:00:00:00", "02:00:00:00:00:01:02", "2:0:0:0:0:1", "+2:00:00:00:00:01"];
+        for text in group_or_none.iter().chain(&malformed) {
+            assert_eq!(text.parse::<MacAddress>(), Err(MacAddressError), "{text}");
+        }
     }
 
     #[test]

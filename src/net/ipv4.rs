@@ -64,6 +64,13 @@ impl Ipv4Header {
         Some((header, payload))
     }
 
+    /// Whether a packet that [`Ipv4Header::parse`] refused is a fragment.
+    #[must_use]
+    pub fn is_fragment(packet: &[u8]) -> bool {
+        let word = packet.get(6..8).map_or(0, |word| u16::from_be_bytes([word[0], word[1]]));
+        word & MORE_FRAGMENTS_AND_OFFSET != 0
+    }
+
     /// The header's bytes, with checksum. It is never fragmented, so its identification is zero
     /// (RFC 6864).
     #[must_use]
@@ -166,6 +173,15 @@ impl Ipv4Network {
     }
 }
 
+/// Whether a packet can come from this address: it is one other host's.
+#[must_use]
+pub fn is_host(address: Ipv4Addr) -> bool {
+    !(address.is_multicast()
+        || address.is_broadcast()
+        || address.is_unspecified()
+        || address.is_loopback())
+}
+
 /// Whether an address lies in one of the networks that are allowed; none = all.
 #[must_use]
 pub fn allows(networks: &[Ipv4Network], address: Ipv4Addr) -> bool {
@@ -238,13 +254,14 @@ mod tests {
             let mut damaged = packet.clone();
             damaged[at] ^= 0x10;
             assert!(Ipv4Header::parse(&damaged).is_none(), "byte {at}");
+            assert_eq!(Ipv4Header::is_fragment(&damaged), at == 6 || at == 7, "byte {at}");
         }
         // A first fragment whose checksum is right.
         packet[6] = 0x20;
         packet[10..12].fill(0);
         let check = checksum(sum(0, &packet[..20]));
         packet[10..12].copy_from_slice(&check.to_be_bytes());
-        assert!(Ipv4Header::parse(&packet).is_none());
+        assert!(Ipv4Header::parse(&packet).is_none() && Ipv4Header::is_fragment(&packet));
     }
 
     #[test]

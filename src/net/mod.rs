@@ -43,6 +43,8 @@ pub use stack::{
     ClientConnection, ClientHost, Counters as StackCounters, Stack, StackConfig, StackError,
 };
 
+pub(crate) use wheel::Wheel;
+
 use crate::types::Nanos;
 
 /// A connection of a transport: a slot and the slot's generation, so that an old number is never

@@ -11,6 +11,7 @@ pub struct Segment {
     pub source_port: u16,
     /// Port of the receiver, never 0.
     pub destination_port: u16,
+    sequence: u32,
     flags: u8,
 }
 
@@ -30,6 +31,7 @@ impl Segment {
         let segment = Self {
             source_port: u16::from_be_bytes([header[0], header[1]]),
             destination_port: u16::from_be_bytes([header[2], header[3]]),
+            sequence: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
             flags: header[13],
         };
         let sound = (Self::HEADER_LEN..=packet.len()).contains(&data_offset)
@@ -58,6 +60,8 @@ pub struct Progress {
     next: u32,
     /// The number of the first byte that we have not received.
     expected: u32,
+    /// Segments that were sent again.
+    repeats: u32,
 }
 
 impl Progress {
@@ -74,11 +78,34 @@ impl Progress {
         let payload = segment.len().saturating_sub(usize::from(header[12] >> 4) * 4);
         let marks = u32::from(flags & SYN != 0) + u32::from(flags & FIN != 0);
         let length = u32::try_from(payload).unwrap_or(0) + marks;
-        let next = number(4).wrapping_add(length);
-        if flags & SYN != 0 || next.wrapping_sub(self.next).cast_signed() > 0 {
+        let first = number(4);
+        let next = first.wrapping_add(length);
+        let behind = |number: u32| number.wrapping_sub(self.next).cast_signed() < 0;
+        let repeats =
+            if flags & SYN != 0 { next == self.next } else { length > 0 && behind(first) };
+        if flags & SYN != 0 || !behind(next) {
             self.next = next;
         }
+        self.repeats = self.repeats.wrapping_add(u32::from(repeats));
         self.expected = number(8);
+    }
+
+    /// Whether something was sent for the first time since it stood at `before`.
+    #[must_use]
+    pub fn has_advanced(&self, before: &Self) -> bool {
+        self.next != before.next
+    }
+
+    /// Segments that were sent again since it stood at `before`.
+    #[must_use]
+    pub fn repeats_since(&self, before: &Self) -> u32 {
+        self.repeats.wrapping_sub(before.repeats)
+    }
+
+    /// How far a segment begins behind what the peer was told to send next.
+    #[must_use]
+    pub fn ahead(&self, segment: Segment) -> u32 {
+        segment.sequence.wrapping_sub(self.expected)
     }
 
     /// A packet of the peer that says nothing new and wants to be acknowledged: a keep-alive
@@ -131,17 +158,26 @@ mod tests {
             bytes.extend_from_slice(payload);
             bytes
         };
-        let mut progress = Progress { next: 7, expected: 7 };
+        let mut progress = Progress { next: 7, expected: 7, repeats: 0 };
         let steps = [
-            (segment(SYN | ACK, u32::MAX - 1, 100, b""), u32::MAX, 100),
-            (segment(ACK, u32::MAX, 104, b"four"), 3, 104),
-            (segment(ACK, u32::MAX, 105, b"fo"), 3, 105),
-            (segment(RST | ACK, 99, 99, b""), 3, 105),
-            (segment(FIN | ACK, 3, 105, b"!"), 5, 105),
+            (segment(SYN | ACK, u32::MAX - 1, 100, b""), u32::MAX, 100, 0),
+            (segment(SYN | ACK, u32::MAX - 1, 100, b""), u32::MAX, 100, 1),
+            (segment(ACK, u32::MAX, 104, b"four"), 3, 104, 1),
+            (segment(ACK, u32::MAX, 105, b"fo"), 3, 105, 2),
+            (segment(ACK, 3, 105, b""), 3, 105, 2),
+            (segment(RST | ACK, 99, 99, b""), 3, 105, 2),
+            (segment(ACK, 1, 105, b"old and new"), 12, 105, 3),
+            (segment(FIN | ACK, 12, 105, b"!"), 14, 105, 3),
         ];
-        for (segment, next, expected) in steps {
+        for (segment, next, expected, repeats) in steps {
+            let before = progress;
             progress.note(&segment);
-            assert_eq!(progress, Progress { next, expected });
+            assert_eq!(progress, Progress { next, expected, repeats });
+            let mut bytes = [5 << 4; 20];
+            bytes[4..8].copy_from_slice(&(expected + 9).to_be_bytes());
+            assert_eq!(progress.ahead(Segment::parse(&bytes).unwrap()), 9);
+            assert_eq!(progress.has_advanced(&before), next != before.next);
+            assert_eq!(progress.repeats_since(&before), repeats - before.repeats);
         }
     }
 

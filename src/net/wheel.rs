@@ -1,13 +1,13 @@
 //! A timer wheel: at most one timer for each connection slot, armed and found in constant time.
 //!
 //! Only says which timer is due; what for, its owner knows. A timer may be early, never late by more
-//! than a tick, and a deadline that moves back needs no work.
+//! than a tick, and a deadline that moves back needs no work. A step of the clock costs at most a turn.
 
 use crate::types::Nanos;
 
 /// Timers by connection slot.
 #[derive(Debug)]
-pub(super) struct Wheel {
+pub(crate) struct Wheel {
     /// First slot of each bucket's list.
     heads: Vec<u32>,
     links: Vec<Link>,
@@ -34,18 +34,27 @@ const fn bucket(tick: u64) -> usize {
     (tick % TURN) as usize
 }
 
+impl Link {
+    const UNARMED: Self = Self { tick: UNARMED, previous: NONE, next: NONE };
+}
+
 impl Wheel {
     /// A wheel for `slots` timers, standing at `now`.
-    pub(super) fn new(slots: usize, now: Nanos) -> Self {
+    pub(crate) fn new(slots: usize, now: Nanos) -> Self {
         Self {
             heads: vec![NONE; bucket(TURN - 1) + 1],
-            links: vec![Link { tick: UNARMED, previous: NONE, next: NONE }; slots],
+            links: vec![Link::UNARMED; slots],
             cursor: now.0 / TICK.0,
         }
     }
 
+    /// Makes room for more slots, if there are fewer than `slots`.
+    pub(crate) fn grow(&mut self, slots: usize) {
+        self.links.resize(self.links.len().max(slots), Link::UNARMED);
+    }
+
     /// Makes sure that `slot`'s timer is due no later than `deadline` (rounded up to a tick).
-    pub(super) fn arm(&mut self, slot: u32, deadline: Nanos) {
+    pub(crate) fn arm(&mut self, slot: u32, deadline: Nanos) {
         let tick = deadline.0.div_ceil(TICK.0).clamp(self.cursor + 1, self.cursor + TURN - 1);
         if self.links[slot as usize].tick <= tick {
             return;
@@ -61,7 +70,7 @@ impl Wheel {
     }
 
     /// Forgets `slot`'s timer.
-    pub(super) fn cancel(&mut self, slot: u32) {
+    pub(crate) fn cancel(&mut self, slot: u32) {
         let Link { tick, previous, next } = self.links[slot as usize];
         if tick == UNARMED {
             return;
@@ -79,8 +88,9 @@ impl Wheel {
     /// The next slot whose timer is due at `now`; its timer is then gone. Ask until `None`.
     ///
     /// Walks at most one turn in all, since every armed tick is less than a turn after the cursor.
-    pub(super) fn due(&mut self, now: Nanos) -> Option<u32> {
+    pub(crate) fn due(&mut self, now: Nanos) -> Option<u32> {
         let now = now.0 / TICK.0;
+        self.cursor = self.cursor.max(now.saturating_sub(TURN));
         while self.cursor < now {
             let slot = self.heads[bucket(self.cursor + 1)];
             if slot != NONE {
@@ -142,6 +152,20 @@ mod tests {
             let left: Vec<u32> = (0..3).filter(|&slot| slot != gone).collect();
             assert_eq!(due(&mut wheel, 7), left);
         }
+    }
+
+    #[test]
+    fn after_a_step_of_the_clock_everything_is_due_once() {
+        let mut wheel = Wheel::new(1, at(0));
+        wheel.grow(3);
+        for (slot, millis) in [(0, 1), (1, 700), (2, 4_000)] {
+            wheel.arm(slot, at(millis));
+        }
+        let years = 1_000_000_000_000;
+        assert_eq!(due(&mut wheel, years), [0, 1, 2]);
+        wheel.arm(1, at(years + 5));
+        assert!(due(&mut wheel, years + 4).is_empty());
+        assert_eq!(due(&mut wheel, years + 5), [1]);
     }
 
     #[test]

@@ -7,9 +7,10 @@ use tracing::{error, info, warn};
 use zerocopy::FromZeros as _;
 
 use super::past::{Evidence, Past, judge, unsynced};
+use super::progress::Progress;
 use super::rehearsal::rehearse;
 use super::restart::{Resumed, resume};
-use super::{NodeError, Start, books};
+use super::{NodeError, Start, books, venue_limits};
 use crate::config::{Config, secrets};
 use crate::counters::{CounterFile, CounterSet as _};
 use crate::engine::{
@@ -21,7 +22,7 @@ use crate::event_store::{
 };
 use crate::sys::file::{BootId, boot_id, is_volatile};
 use crate::sys::log_memory::segment_path;
-use crate::types::command::{Command, CommandHeader, DayEnd, DayStart, TermStart, VenueLimits};
+use crate::types::command::{Command, CommandHeader, DayEnd, DayStart, TermStart};
 use crate::types::{ClusterKey, Date, Line, Nanos, Position, Record, SessionId};
 
 /// What the stages are made of.
@@ -78,7 +79,7 @@ pub(super) fn boot(
             (configured, first)
         }
         None => {
-            let limits = limits_of(&mut commands.reader())?;
+            let limits = venue_limits(&mut commands.reader())?;
             let limits = limits
                 .ok_or_else(|| NodeError::MarketIncomplete { directory: directory.clone() })?;
             (limits, Vec::new())
@@ -120,8 +121,13 @@ pub(super) fn boot(
     let snapshots = Snapshots::new(&config.logs().snapshots());
     let Resumed { engine, commands: to_apply, events: existing } =
         resume(&snapshots, (&limits, seed), commands.reader(), reader.clone())?;
+    let mut progress = Progress::new("applying commands");
+    let all = commands.committed();
     let (mut engine, replayed) =
-        EngineAgent::recover(engine, to_apply, existing, events, published)?;
+        EngineAgent::recover(engine, to_apply, existing, events, published, &mut |done| {
+            progress.at(done, all);
+        })?;
+    drop(progress);
     info!(?replayed, term, "recovered");
     if let (Past::MaybeCut, Some(day)) = (past, engine.engine().day()) {
         let (again, session) = day_again(day, known.session, now);
@@ -200,6 +206,11 @@ fn open_commands(
         unsynced,
         config.logs().command_segment_bytes,
     )?;
+    let begins = writer.reader().beginning().next_sequence;
+    if begins > 1 {
+        let directory = config.logs().commands();
+        return Err(NodeError::CommandsRetired { directory, sequence: begins });
+    }
     let past = judged(recovered.frames == 0)?;
     let durable_sequence = if start.new_incarnation { 1 } else { was.durable_sequence };
     let control = Control { incarnation, durable, durable_sequence, ..was };
@@ -217,20 +228,25 @@ fn has_begun(commands: &mut Reader) -> Result<bool, NodeError> {
     Ok(false)
 }
 
-/// Opens the event log. A damaged one is set aside: it is derived, and is derived again.
+/// Opens the event log. A damaged one is set aside, and one without its beginning: it is derived, and
+/// is derived again.
 fn open_events(
     config: &Config,
     segment_bytes: u64,
     now: Nanos,
 ) -> Result<(Writer, Recovered), NodeError> {
-    match open_log(config, LogKind::Events, Position::FIRST, 0, segment_bytes) {
-        Err(NodeError::Store(error @ StoreError::Damaged { .. })) => {
-            warn!(%error, "the event log is derived again from the command log");
-            set_aside(&config.logs().events(), now)?;
-            open_log(config, LogKind::Events, Position::FIRST, 0, segment_bytes)
+    let open = || open_log(config, LogKind::Events, Position::FIRST, 0, segment_bytes);
+    match open() {
+        Err(NodeError::Store(
+            error @ (StoreError::Damaged { .. } | StoreError::Beginning { .. }),
+        )) => warn!(%error, "the event log is derived again from the command log"),
+        Ok((writer, _)) if writer.reader().beginning().next_sequence > 1 => {
+            warn!("the event log begins late, and is derived again from the command log");
         }
-        opened => opened,
+        opened => return opened,
     }
+    set_aside(&config.logs().events(), now)?;
+    open()
 }
 
 /// Renames the directory of a log that holds anything to one that says when: it stays for whoever asks what it said.
@@ -257,7 +273,10 @@ fn open_log(
         LogKind::Events => logs.events(),
     };
     let options = Options { durable, unsynced, ..Options::new(kind, segment_bytes) };
-    let (writer, recovered) = Writer::open(&directory, options)?;
+    let mut progress = Progress::new(format!("checking {kind}"));
+    let (writer, recovered) =
+        Writer::open_watched(&directory, options, &mut |done, all| progress.at(done, all))?;
+    drop(progress);
     match &recovered.torn {
         Some(torn) if torn.frames > 0 => {
             error!(log = %kind, ?torn, "cut whole frames that a power loss left behind a hole");
@@ -300,27 +319,6 @@ fn day_start(date: Date, now: Nanos, session: SessionId) -> DayStart {
         ..DayStart::new_zeroed()
     }
 }
-
-/// The limits with which a log begins. `None` if it ends before it says them.
-///
-/// They stand behind the start of the first term, which a node may have begun more than once.
-fn limits_of(commands: &mut Reader) -> Result<Option<VenueLimits>, NodeError> {
-    for _ in 0..LIMITS_FRAMES_MAX {
-        let Some(frame) = commands.next_frame()? else { break };
-        let mut records = frame.records().map_while(Result::ok);
-        let found = records.find_map(|record| match Command::parse(record.lines) {
-            Ok(Command::VenueLimits(limits)) => Some(*limits),
-            _ => None,
-        });
-        if found.is_some() {
-            return Ok(found);
-        }
-    }
-    Ok(None)
-}
-
-/// Frames in which the limits are looked for.
-const LIMITS_FRAMES_MAX: usize = 16;
 
 fn index_seed() -> Result<IndexSeed, NodeError> {
     let mut bytes = [0; IndexSeed::BYTES];

@@ -12,14 +12,27 @@ use tracing::warn;
 
 use super::NodeError;
 use crate::agent::StopFlag;
+use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::event_store::{BackgroundSync, Control, ControlError, ControlFile};
 use crate::sys::process::give_way;
+use crate::types::Nanos;
 
 /// How long the pages that the sequencer has left wait for the disk.
 const SYNC_INTERVAL: Duration = Duration::from_millis(5);
 /// Of so many syncs one is of everything, and is written down: a page that fills slowly waits for
 /// about 100 ms, and longer where the disk is slow or nobody leaves this thread a core.
 const RECORD_EVERY: u64 = 20;
+
+counter_set! {
+    /// What became durable behind the stages. All zero where nothing does: logs in memory, or a
+    /// sequencer that waits for the disk itself.
+    pub(super) struct DurableCounters {
+        /// The command log is durable below this position, and the control file says so.
+        position,
+        /// The sequence of the next command there.
+        sequence,
+    }
+}
 
 /// The control file, which the node and this thread both write to.
 #[derive(Clone, Debug)]
@@ -54,12 +67,16 @@ pub(super) struct Background {
 }
 
 impl Background {
-    pub(super) fn start(log: BackgroundSync, control: SharedControl) -> io::Result<Self> {
+    pub(super) fn start(
+        log: BackgroundSync,
+        control: SharedControl,
+        published: CounterBlock,
+    ) -> io::Result<Self> {
         let stop = StopFlag::default();
         let asked = stop.clone();
         let thread = thread::Builder::new()
             .name("durable".to_owned())
-            .spawn(move || run(log, &control, &asked))?;
+            .spawn(move || run(log, &control, published, &asked))?;
         Ok(Self { thread, stop })
     }
 
@@ -75,7 +92,12 @@ impl Background {
     }
 }
 
-fn run(mut log: BackgroundSync, control: &SharedControl, stop: &StopFlag) -> Result<(), NodeError> {
+fn run(
+    mut log: BackgroundSync,
+    control: &SharedControl,
+    mut published: CounterBlock,
+    stop: &StopFlag,
+) -> Result<(), NodeError> {
     if let Err(error) = give_way() {
         warn!(%error, "the log is made durable at the priority of everything else");
     }
@@ -88,6 +110,10 @@ fn run(mut log: BackgroundSync, control: &SharedControl, stop: &StopFlag) -> Res
                 durable_sequence: durable.sequence,
                 ..state
             })?;
+            // As often as it is written down.
+            published.is_due(Nanos::MAX);
+            let (position, sequence) = (durable.position.0, durable.sequence);
+            DurableCounters { position, sequence }.publish(&mut published);
         } else {
             log.sync()?;
         }

@@ -79,6 +79,19 @@ pub enum NodeError {
         /// How far it reached.
         durable: Position,
     },
+    /// The log does not begin with its first command.
+    #[error(
+        "the command log in {} begins with sequence {sequence}: what lies before was retired, and a \
+         node starts from the first command; put the segments back that lie before, from the archive \
+         or another copy, and remove the file `beginning` there",
+        directory.display()
+    )]
+    CommandsRetired {
+        /// The log's directory.
+        directory: PathBuf,
+        /// Of its first record.
+        sequence: u64,
+    },
     /// There is a log whose control file is missing.
     #[error(
         "there is a log in {}, but no control file in {}: restore it from a copy; to go on without \

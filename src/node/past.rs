@@ -1,9 +1,37 @@
 //! What a node may assume of its past: whether anything that it told the world can be missing from
 //! its log. Pure; `boot` acts on the answer.
 
-use crate::event_store::{Control, Durability};
+use crate::event_store::{Control, Durability, Known};
 use crate::sequencer::UNSYNCED_BYTES_MAX;
+use crate::sys::file::BootId;
 use crate::types::Position;
+
+/// What a control file says of the command log of a node that does not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommandLogPast {
+    /// What its next writer knows of it.
+    pub known: Known,
+    /// Whether the machine went down with commits that were in memory only: those behind the durable
+    /// position may be gone, and nothing in the log shows it.
+    pub may_be_cut: bool,
+}
+
+impl CommandLogPast {
+    /// What `control` says in the boot of this number.
+    #[must_use]
+    pub fn new(control: &Control, boot: BootId) -> Self {
+        let evidence = Evidence {
+            control: Some(control),
+            log_is_empty: false,
+            rebooted: control.boot_id != boot,
+            new_incarnation: false,
+        };
+        Self {
+            known: Known { durable: control.durable, unsynced: unsynced(evidence) },
+            may_be_cut: judge(evidence) == Ok(Past::MaybeCut),
+        }
+    }
+}
 
 /// What is known when a node starts.
 #[derive(Clone, Copy, Debug)]
@@ -69,13 +97,15 @@ pub(super) fn judge(evidence: Evidence<'_>) -> Result<Past, Gone> {
 /// Bytes at the end of the command log whose pages may have come to the disk in no order: see
 /// [`Options::unsynced`](crate::event_store::Options::unsynced).
 pub(super) fn unsynced(evidence: Evidence<'_>) -> u64 {
+    if evidence.new_incarnation {
+        // The operator takes what is left: up to the first damage, whatever lies behind it.
+        return u64::MAX;
+    }
     match evidence.control {
-        Some(known) if evidence.rebooted && !known.clean && !evidence.new_incarnation => {
-            match known.durability {
-                Durability::Memory => u64::MAX,
-                Durability::Disk => UNSYNCED_BYTES_MAX,
-            }
-        }
+        Some(known) if evidence.rebooted && !known.clean => match known.durability {
+            Durability::Memory => u64::MAX,
+            Durability::Disk => UNSYNCED_BYTES_MAX,
+        },
         _ => 0,
     }
 }
@@ -125,7 +155,7 @@ mod tests {
         assert_eq!(unsynced(on_disk), UNSYNCED_BYTES_MAX);
         let whole = [stopped, evidence(Some(&DURABLE)), evidence(None)];
         assert_eq!(whole.map(unsynced), [0; 3]);
-        assert_eq!(unsynced(Evidence { new_incarnation: true, ..down }), 0);
+        assert_eq!(unsynced(Evidence { new_incarnation: true, ..evidence(None) }), u64::MAX);
     }
 
     #[test]

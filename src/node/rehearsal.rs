@@ -99,6 +99,8 @@ const fn why(refusal: Refusal) -> &'static str {
         Refusal::Capacity => "no room is left",
         Refusal::RepeatedReference => "its reference was used before",
         Refusal::Phase => "the instrument is in another phase",
+        Refusal::TradeOver => "the trade was busted or corrected",
+        Refusal::TradeTerms => "the trade was another",
     }
 }
 

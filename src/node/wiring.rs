@@ -222,6 +222,7 @@ fn dpdk_stack(
         datagram_port: config.feed().group.port(),
         receive_port,
         allow: entry.allow.clone(),
+        neighbours: entry.neighbours.clone(),
         multicast_ttl: config.feed().ttl,
         ..StackConfig::new(*entry.listen.ip(), entry.prefix, entry.listen.port())
     };

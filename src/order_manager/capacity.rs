@@ -9,9 +9,10 @@
 //! |---|---|---|
 //! | resting orders | when a firm is defined: all firms' limits together are at most the venue's orders | the definition is refused |
 //! | a firm's or port's open orders | when an order is checked, unless it is immediate and never rests | the order is rejected with 0F |
-//! | price levels | never: there are as many as resting orders | |
+//! | price levels | never: there are as many as resting orders, though only one for 32 of those is touched at the start | |
 //! | balances | when an order is checked, or a transfer: those it may need are opened then | 0F, or the transfer is refused |
 //! | references of transfers | when one is carried out: as many in a day as there may be balances | the transfer is refused |
+//! | busts and corrections | when one is carried out: 16,384 in a day | it is refused |
 //! | rows of definitions | when one is added | the definition is refused |
 //! | whom limits are set for | when a limit is set: [`SUBJECTS_MAX`](super::limits::SUBJECTS_MAX) | it is refused |
 //! | fills of one order | as it trades: [`FILLS_MAX`] | what is left of it is canceled in the same command, reason `Z` |
@@ -23,8 +24,9 @@ use serde::{Deserialize, Serialize};
 use crate::types::Nanos;
 use crate::types::command::{CommandHeader, VenueLimits};
 
-/// How much of everything the engine is made for. All memory is taken and touched at the start, that of a
-/// definition's row when it is made; a definition beyond its number is refused.
+/// How much of everything the engine is made for. All memory is taken at the start and nearly all is touched
+/// then: that of a definition's row when it is made, that of many prices with few orders each, and that of
+/// expiring orders' deadlines, as they come. A definition beyond its number is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capacity {
     /// Resting orders in all books, at most [`Capacity::ORDERS_MAX`]. The firms' limits share them.

@@ -26,9 +26,8 @@
 
 use zerocopy::FromZeros;
 
-use super::definitions::group_key;
 use super::phase::{check_cross, check_held, check_phase, cross_of};
-use super::table::name_key;
+use super::wallet::Activity;
 use super::{Account, Asset, BalanceId, FeeMeter, Instrument, OpenOrder, OrderManager, Port};
 use super::{Rates, risk};
 use crate::types::command::{CommandHeader, NewOrder, Replace};
@@ -129,9 +128,8 @@ impl OrderManager {
     ) -> Result<Admission, RejectReason> {
         let port = self.ports.get(order.header.port.0).expect("the port has a session");
         let instrument = self
-            .instruments
-            .find(name_key(&order.symbol.0))
-            .and_then(|id| self.instruments.get(id))
+            .instrument(order.symbol)
+            .and_then(|id| self.instruments.get(id.0.into()))
             .ok_or(RejectReason::InvalidSymbol)?;
         check_phase(instrument.trading.phase)?;
         let (side, immediate) = check_terms(order, instrument)?;
@@ -142,16 +140,26 @@ impl OrderManager {
         require(!is_short(side) || row.short_allowed, RejectReason::ShortSellRestricted)?;
         self.check_open_orders(port, immediate)?;
         let owner = (account, row.firm);
-        let currency = instrument.currency.0;
-        let cash = self.wallet.find(account, Asset::Cash(instrument.currency));
-        let shares = self.wallet.find(account, Asset::Shares(instrument.id));
-        let position = self.limits.position(shares, owner, (instrument.id, currency));
-        let exposure = self.limits.exposure(cash, owner, currency);
-        let (limit, worth) = risk::limit_of(order, side, &position, instrument);
+        let currency = instrument.currency;
+        let cash = self.balance(account, Asset::Cash(instrument.currency));
+        let shares = self.balance(account, Asset::Shares(instrument.id));
+        let traded = (instrument.id, currency);
+        let (position, exposure) =
+            self.limits.resolve(&mut self.wallet, (shares, cash), owner, traded);
+        let row = self.accounts.get(account).expect("found above");
+        let today =
+            |id: Option<_>| id.map_or_else(Activity::default, |id| self.wallet.get(id).today);
+        let (limit, worth) = risk::limit_of(order, side, position, instrument);
         let notional = notional(worth, order.quantity, instrument.scale)
             .ok_or(RejectReason::ExceedsMaxNotional)?;
-        let standing = (&position, &exposure);
-        risk::check(order, (side, immediate), (row, instrument), standing, notional)?;
+        risk::check(
+            order,
+            (side, immediate),
+            (row, instrument),
+            (position, today(shares)),
+            (exposure, today(cash)),
+            notional,
+        )?;
         let window = position.duplicate_window_ms;
         if let Some(now) = now
             && window != 0
@@ -176,7 +184,6 @@ impl OrderManager {
             (Asset::Cash(currency), cash, needed),
             (Asset::Shares(instrument), shares, order.quantity),
         )?;
-        self.limits.keep((cash, exposure), (shares, position));
         if let Some(now) = now
             && window != 0
         {
@@ -215,7 +222,7 @@ impl OrderManager {
         let account = if !order.account.is_none() {
             self.account(order.account)
         } else if port.account_by_group && order.group_id != 0 {
-            self.groups.get(group_key(port.firm, order.group_id))
+            self.account_of_group(port.firm, order.group_id)
         } else {
             self.account(port.default_account)
         };

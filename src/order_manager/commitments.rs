@@ -30,9 +30,9 @@ impl OrderManager {
             Side::Sell => self.wallet.hold(shares, quantity.0.into()),
             Side::SellShort | Side::SellShortExempt => self.wallet.hold_short(shares, quantity),
         }
-        let position = self.limits.position_mut(shares);
-        position.shares = position.shares.saturating_add(quantity.0.into());
-        let exposure = self.limits.exposure_mut(cash);
+        let traded = &mut self.wallet.get_mut(shares).today.buys;
+        *traded = traded.saturating_add(quantity.0.into());
+        let exposure = &mut self.wallet.get_mut(cash).today;
         let open = if side.is_buy() { &mut exposure.buys } else { &mut exposure.sells };
         *open = open.saturating_add(notional);
     }
@@ -40,9 +40,9 @@ impl OrderManager {
     /// Gives back what was held for part of an order, and counts it no more.
     pub(crate) fn give_back(&mut self, rest: &Rest) {
         let &Rest { side, cash, shares, value, quantity } = rest;
-        let position = self.limits.position_mut(shares);
-        position.shares = position.shares.saturating_sub(quantity.0.into());
-        let exposure = self.limits.exposure_mut(cash);
+        let traded = &mut self.wallet.get_mut(shares).today.buys;
+        *traded = traded.saturating_sub(quantity.0.into());
+        let exposure = &mut self.wallet.get_mut(cash).today;
         if side.is_buy() {
             exposure.buys = exposure.buys.saturating_sub(value);
             self.wallet.release(cash, value);
@@ -63,10 +63,10 @@ impl OrderManager {
     pub(crate) fn settle(&mut self, fill: &Settlement) {
         self.wallet.settle(fill);
         let &Settlement { notional, buyer_hold, seller_value, .. } = fill;
-        let buyer = self.limits.exposure_mut(fill.buyer_cash);
+        let buyer = &mut self.wallet.get_mut(fill.buyer_cash).today;
         buyer.buys = buyer.buys.saturating_sub(buyer_hold - notional);
         buyer.bought = buyer.bought.saturating_add(notional);
-        let seller = self.limits.exposure_mut(fill.seller_cash);
+        let seller = &mut self.wallet.get_mut(fill.seller_cash).today;
         seller.sells = seller.sells.saturating_add(notional - seller_value);
         seller.sold = seller.sold.saturating_add(notional);
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::references::References;
 use super::table::{is_name, name_key};
-use super::{Asset, BalanceId, Capacity, IdMap, IndexSeed};
+use super::{Asset, BUSTS_MAX, BalanceId, Busts, Capacity, Guess, IdMap, IndexSeed};
 use super::{
     Fees, Limits, OpenOrders, Port, Rates, RecentOrders, Table, Trading, UserRefNums, Wallet,
 };
@@ -49,8 +49,12 @@ pub struct OrderManager {
     pub(super) groups: IdMap,
     /// The transfers that were carried out.
     pub(super) references: References,
+    /// The trades that were busted or corrected.
+    pub(crate) busts: Busts,
     /// Resting orders there may be in all.
     pub(super) orders_max: u32,
+    /// Where the rows may be that the command names which is applied.
+    pub(crate) guess: Guess,
 }
 
 /// A currency.
@@ -64,8 +68,9 @@ pub struct Currency {
     pub cash_decimals: u8,
 }
 
-/// A firm.
+/// A firm: half a cache line.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[repr(align(32))]
 pub struct Firm {
     /// Its number.
     pub id: FirmId,
@@ -84,8 +89,9 @@ pub struct Firm {
     pub rates: Option<Rates>,
 }
 
-/// An account: a wallet.
+/// An account: a wallet. One cache line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[repr(align(64))]
 pub struct Account {
     /// The number people know it by.
     pub id: AccountId,
@@ -103,6 +109,8 @@ pub struct Account {
     /// Its last orders, as far as they are remembered.
     pub(super) recent: RecentOrders,
 }
+
+const _: () = assert!(size_of::<Firm>() == 32 && size_of::<Account>() == 64);
 
 /// An instrument.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -170,7 +178,9 @@ impl OrderManager {
             fees: Fees::default(),
             groups: IdMap::with_capacity(capacity.accounts as usize, seed),
             references: References::new(capacity.balances, seed),
+            busts: Busts::new(BUSTS_MAX, seed),
             orders_max: capacity.orders,
+            guess: Guess::default(),
         }
     }
 
@@ -285,8 +295,7 @@ impl OrderManager {
         let status = AccountStatus::from_byte(open.status).ok_or(Refusal::Invalid)?;
         require(!id.is_none() && open.short_allowed <= 1)?;
         let firm = self.firm(open.firm).ok_or(Refusal::Unknown)?;
-        let group = group_key(firm, group_id);
-        if group_id != 0 && self.groups.get(group).is_some() {
+        if group_id != 0 && self.account_of_group(firm, group_id).is_some() {
             return Err(Refusal::Exists);
         }
         let short_allowed = open.short_allowed == 1;
@@ -294,7 +303,7 @@ impl OrderManager {
         let row = Account { id, firm, status, short_allowed, group_id, open_orders, recent };
         let account = self.accounts.add(u64::from(id.0), row)?;
         if group_id != 0 {
-            self.groups.insert(group, account);
+            self.groups.insert(group_key(firm, group_id), account, |_| false);
         }
         Ok(account)
     }
@@ -390,9 +399,8 @@ impl OrderManager {
         for firm in self.firms.rows_mut() {
             firm.entry_disabled = false;
         }
-        self.wallet.drop_empty();
+        self.wallet.start_day();
         self.references.start_day();
-        self.limits.start_day();
         self.open_fee_balances();
     }
 
@@ -408,16 +416,21 @@ impl OrderManager {
         self.firms.find(name_key(&code.0)).map(|id| FirmId(short(id)))
     }
 
-    /// The instrument with this symbol.
-    #[must_use]
-    pub fn instrument(&self, symbol: Symbol) -> Option<InstrumentId> {
+    pub(super) fn find_instrument(&self, symbol: Symbol) -> Option<InstrumentId> {
         self.instruments.find(name_key(&symbol.0)).map(|id| InstrumentId(short(id)))
     }
 
-    /// The dense number of an account.
-    #[must_use]
-    pub fn account(&self, id: AccountId) -> Option<u32> {
-        self.accounts.find(u64::from(id.0))
+    /// The instrument with this symbol, most likely; none if there is none.
+    pub(crate) fn likely_instrument(&self, symbol: Symbol) -> InstrumentId {
+        InstrumentId(short(self.instruments.likely(name_key(&symbol.0))))
+    }
+
+    /// The dense number of a firm's sub-account.
+    pub(super) fn account_of_group(&self, firm: FirmId, group_id: u16) -> Option<u32> {
+        self.groups.get(group_key(firm, group_id), |id| {
+            let account = self.accounts.get(id).expect("the map holds rows");
+            (account.firm, account.group_id) == (firm, group_id)
+        })
     }
 
     /// The session of `port`, if `epoch` is the one that is on.

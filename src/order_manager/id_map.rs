@@ -1,18 +1,21 @@
-//! A map from 64-bit keys to dense identifiers: open addressing with linear probing.
+//! A map from 64-bit keys to the dense numbers of rows that know their own keys: open addressing with
+//! linear probing.
 //!
-//! Brokers choose half of the bits of some keys, so its hash is keyed with a seed that only this
-//! process knows: nobody can choose keys that lie in each other's way. It allocates only when it holds
-//! more than it was made for, and lists its keys in their own order only, so no outcome depends on where
-//! an entry lies, and nodes with different seeds say the same.
+//! Of a key it keeps 32 bits of its hash, and asks the row whether the key is its own: eight bytes an
+//! entry, and of a row that is looked up, its own line is what comes next anyway. Brokers choose half of
+//! the bits of some keys, so its hash is keyed with a seed that only this process knows: nobody can choose
+//! keys that lie in each other's way. It allocates only when it holds more than it was made for, and never
+//! iterates, so no outcome depends on where an entry lies, and nodes with different seeds say the same.
 
 use std::fmt;
 
+use crate::sys::memory::prefetch;
 use crate::sys::prefault::prefaulted;
 
-/// Identifiers by key; 0 is no identifier.
+/// Numbers of rows by key; 0 is no number.
 #[derive(Debug)]
 pub(crate) struct IdMap {
-    /// A power of two of them, at most half in use.
+    /// A power of two of them, at most three fifths in use.
     entries: Vec<Entry>,
     len: usize,
     seed: IndexSeed,
@@ -59,58 +62,85 @@ impl fmt::Debug for IndexSeed {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(8))]
 struct Entry {
-    key: u64,
+    /// The upper half of the key's hash: its first bits say where the entry's home is.
+    hash: u32,
     /// 0 = the entry is free.
     id: u32,
 }
+
+const _: () = assert!(size_of::<Entry>() == 8);
 
 impl IdMap {
     /// Room for `count` entries before it grows.
     #[must_use]
     pub(crate) fn with_capacity(count: usize, seed: IndexSeed) -> Self {
-        let slots = (count.max(4) * 2).next_power_of_two();
+        let slots = (count.max(3) * 5).div_ceil(3).next_power_of_two();
         Self { entries: prefaulted(Entry::default(), slots), len: 0, seed }
     }
 
-    /// How many entries it has.
+    /// The number of the row at `key`; `is_key` says whether the key is that of a row.
     #[must_use]
-    pub(crate) const fn len(&self) -> usize {
-        self.len
+    pub(crate) fn get(&self, key: u64, is_key: impl Fn(u32) -> bool) -> Option<u32> {
+        let hash = self.hash(key);
+        let mask = self.entries.len() - 1;
+        let mut at = self.home(hash);
+        loop {
+            let entry = self.entries[at];
+            if entry.id == 0 {
+                return None;
+            }
+            if entry.hash == hash && is_key(entry.id) {
+                return Some(entry.id);
+            }
+            at = (at + 1) & mask;
+        }
     }
 
-    /// The identifier at `key`.
+    /// The same, most likely, without a look at the row.
     #[must_use]
-    pub(crate) fn get(&self, key: u64) -> Option<u32> {
-        let at = self.slot(key);
-        let Entry { id, .. } = self.entries[at];
-        (id != 0).then_some(id)
+    pub(super) fn likely(&self, key: u64) -> Option<u32> {
+        self.get(key, |_| true)
+    }
+
+    /// Brings near where `key` is or would go.
+    pub(super) fn expect(&self, key: u64) {
+        prefetch(&self.entries[self.home(self.hash(key))]);
     }
 
     /// Adds an entry.
     ///
     /// # Panics
-    /// If the key is in use or the identifier is 0: the caller looked first.
-    pub(crate) fn insert(&mut self, key: u64, id: u32) {
-        assert_ne!(id, 0, "0 is no identifier");
-        if (self.len + 1) * 2 > self.entries.len() {
+    /// If the key is in use or the number is 0: the caller looked first.
+    pub(crate) fn insert(&mut self, key: u64, id: u32, is_key: impl Fn(u32) -> bool) {
+        assert_ne!(id, 0, "0 is no number");
+        if (self.len + 1) * 5 > self.entries.len() * 3 {
             self.grow();
         }
-        let at = self.slot(key);
-        assert_eq!(self.entries[at].id, 0, "key {key:#x} is in use");
-        self.entries[at] = Entry { key, id };
+        let hash = self.hash(key);
+        let mask = self.entries.len() - 1;
+        let mut at = self.home(hash);
+        while self.entries[at].id != 0 {
+            let entry = self.entries[at];
+            assert!(entry.hash != hash || !is_key(entry.id), "key {key:#x} is in use");
+            at = (at + 1) & mask;
+        }
+        self.entries[at] = Entry { hash, id };
         self.len += 1;
     }
 
-    /// Removes an entry and returns its identifier.
-    pub(crate) fn remove(&mut self, key: u64) -> Option<u32> {
-        let mut hole = self.slot(key);
-        let id = self.entries[hole].id;
-        if id == 0 {
-            return None;
+    /// Removes the entry of a row; false if it has none under this key.
+    pub(crate) fn remove(&mut self, key: u64, id: u32) -> bool {
+        let mask = self.entries.len() - 1;
+        let mut hole = self.home(self.hash(key));
+        while self.entries[hole].id != id {
+            if self.entries[hole].id == 0 {
+                return false;
+            }
+            hole = (hole + 1) & mask;
         }
         // Entries behind the hole that probed past it move into it, so that no probe ends too early.
-        let mask = self.entries.len() - 1;
         let mut next = hole;
         loop {
             next = (next + 1) & mask;
@@ -118,7 +148,7 @@ impl IdMap {
             if entry.id == 0 {
                 break;
             }
-            let ideal = self.home(entry.key);
+            let ideal = self.home(entry.hash);
             if next.wrapping_sub(ideal) & mask >= next.wrapping_sub(hole) & mask {
                 self.entries[hole] = entry;
                 hole = next;
@@ -126,7 +156,7 @@ impl IdMap {
         }
         self.entries[hole] = Entry::default();
         self.len -= 1;
-        Some(id)
+        true
     }
 
     /// Forgets every entry.
@@ -135,27 +165,14 @@ impl IdMap {
         self.len = 0;
     }
 
-    /// Every key, the lowest first, so that it does not matter where each lies. Looks at all entries.
-    pub(crate) fn sorted_keys(&self) -> Vec<u64> {
-        let used = self.entries.iter().filter(|entry| entry.id != 0);
-        let mut keys: Vec<_> = used.map(|entry| entry.key).collect();
-        keys.sort_unstable();
-        keys
+    fn hash(&self, key: u64) -> u32 {
+        (self.seed.hash(key) >> u32::BITS) as u32
     }
 
-    /// Where `key` is, or would go.
-    fn slot(&self, key: u64) -> usize {
-        let mask = self.entries.len() - 1;
-        let mut at = self.home(key);
-        while self.entries[at].id != 0 && self.entries[at].key != key {
-            at = (at + 1) & mask;
-        }
-        at
-    }
-
-    fn home(&self, key: u64) -> usize {
+    fn home(&self, hash: u32) -> usize {
         let bits = self.entries.len().trailing_zeros();
-        let home = self.seed.hash(key) >> (u64::BITS - bits);
+        // Widened, since no number is shifted by all of its bits.
+        let home = u64::from(hash) << bits >> u32::BITS;
         usize::try_from(home).expect("fewer bits than a usize has")
     }
 
@@ -164,15 +181,19 @@ impl IdMap {
     pub(super) fn longest_probe(&self) -> usize {
         let mask = self.entries.len() - 1;
         let used = self.entries.iter().enumerate().filter(|(_, entry)| entry.id != 0);
-        let probes = used.map(|(at, entry)| at.wrapping_sub(self.home(entry.key)) & mask);
+        let probes = used.map(|(at, entry)| at.wrapping_sub(self.home(entry.hash)) & mask);
         probes.max().unwrap_or(0)
     }
 
     fn grow(&mut self) {
         let doubled = vec![Entry::default(); self.entries.len() * 2];
         let entries = std::mem::replace(&mut self.entries, doubled);
+        let mask = self.entries.len() - 1;
         for entry in entries.into_iter().filter(|entry| entry.id != 0) {
-            let at = self.slot(entry.key);
+            let mut at = self.home(entry.hash);
+            while self.entries[at].id != 0 {
+                at = (at + 1) & mask;
+            }
             self.entries[at] = entry;
         }
     }
@@ -194,7 +215,7 @@ mod tests {
         {
             let mut map = IdMap::with_capacity(10_000, IndexSeed::new(seed));
             for number in 1..=KEYS {
-                map.insert(number << stride, 1);
+                map.insert(number << stride, 1, |_| false);
             }
             assert!(map.longest_probe() < 64, "{} at stride 2^{stride}", map.longest_probe());
         }
@@ -214,16 +235,21 @@ mod tests {
         ) {
             let mut map = IdMap::with_capacity(4, IndexSeed::new([7; 16]));
             let mut model = BTreeMap::new();
+            let mut keys = vec![u64::MAX];
             for (number, (key, add)) in (1..).zip(operations) {
+                keys.push(key);
+                let is = |key| { let keys = &keys; move |id: u32| keys[id as usize] == key };
                 if add && !model.contains_key(&key) {
-                    map.insert(key, number);
+                    map.insert(key, number, is(key));
                     model.insert(key, number);
-                } else {
-                    prop_assert_eq!(map.remove(key), model.remove(&key));
+                } else if let Some(number) = model.remove(&key) {
+                    prop_assert!(map.remove(key, number));
+                    prop_assert!(!map.remove(key, number));
                 }
                 for key in 0..40 {
-                    prop_assert_eq!(map.get(key), model.get(&key).copied());
+                    prop_assert_eq!(map.get(key, is(key)), model.get(&key).copied());
                 }
+                prop_assert_eq!(map.len, model.len());
             }
         }
     }

@@ -1,18 +1,19 @@
 //! Limits: what an operator set for whom, and what holds of it for one account in one instrument.
 //!
 //! A limit is kept for its subject as it was set. What an order is checked against is resolved from all
-//! of them once for each balance, the first time it is used after a change, and lies in one line by the
-//! balance's number: a check looks nothing up, and a change, whomever it is for, takes no time.
+//! of them once for each balance, the first time it is used after a change: a change, whomever it is for,
+//! takes no time. What was resolved is the same for most balances, so it is kept once, as a profile whose
+//! number the balance has: a check looks nothing up.
 
 use serde::{Deserialize, Serialize};
 
 use super::table::name_key;
-use super::{BalanceId, IdMap, IndexSeed, OrderManager};
+use super::{BalanceId, IdMap, IndexSeed, OrderManager, Wallet};
 use crate::sys::prefault::prefaulted_room;
 use crate::types::command::RiskLimit;
 use crate::types::{
-    AccountId, CurrencyCode, FirmCode, FirmId, InstrumentId, PortId, PortName, Quantity, Refusal,
-    RiskKey, RiskScope, Symbol,
+    AccountId, CurrencyCode, CurrencyId, FirmCode, FirmId, InstrumentId, PortId, PortName,
+    Quantity, Refusal, RiskKey, RiskScope, Symbol,
 };
 
 mod snapshot;
@@ -53,12 +54,13 @@ pub struct Limits {
     /// In the order in which their subjects were first named.
     sets: Vec<LimitSet>,
     by_subject: IdMap,
-    /// Changes so far: what was resolved before the last is stale.
+    /// What was resolved under another generation is stale.
     generation: u32,
     /// Whether messages are ever counted by instrument.
     pub(super) counts_symbols: bool,
-    /// By balance, as far as they were used since the day began.
-    standings: Vec<Standing>,
+    /// What was resolved in this generation, each once.
+    profiles: Vec<Profile>,
+    by_profile: IdMap,
 }
 
 /// What was set for a subject, by key; 0 = nothing.
@@ -68,65 +70,55 @@ struct LimitSet {
     values: [u64; KEYS],
 }
 
-/// What is known of a balance beyond its amount: one cache line.
-#[derive(Clone, Copy, Debug)]
+/// The limits of an account in an instrument, or in a currency. A limit that is not set is the largest
+/// number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(align(64))]
-enum Standing {
-    Shares(Position),
-    Cash(Exposure),
-}
-
-const _: () = assert!(size_of::<Standing>() == 64);
-
-/// An account in an instrument: its limits, and what it did today. A limit that is not set is the
-/// largest number.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Position {
-    generation: u32,
-    pub(crate) quantity_max: u32,
+pub(super) struct Profile {
+    pub(super) quantity_max: u32,
     /// Beyond the reference price, in basis points; `u32::MAX` = no collar.
-    pub(crate) collar: u32,
-    pub(crate) open_orders_max: u32,
+    pub(super) collar: u32,
+    pub(super) open_orders_max: u32,
     /// In milliseconds, 0 = none.
-    pub(crate) duplicate_window_ms: u32,
-    pub(crate) restricted: bool,
-    pub(crate) no_market_orders: bool,
-    pub(crate) notional_max: u64,
-    pub(crate) shares_max: u64,
-    /// Shares traded today, and those of open orders.
-    pub(crate) shares: u64,
+    pub(super) duplicate_window_ms: u32,
+    pub(super) restricted: bool,
+    pub(super) no_market_orders: bool,
+    pub(super) notional_max: u64,
+    pub(super) shares_max: u64,
+    pub(super) gross_max: u64,
+    pub(super) net_max: u64,
 }
 
-/// An account in a currency: its limits, and what it did today.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Exposure {
+const _: () = assert!(size_of::<Profile>() == 64);
+
+/// Profiles there may be at a time. Beyond that they are resolved anew.
+const PROFILES_MAX: usize = 1 << 16;
+
+/// The number of a profile, and the generation it is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ProfileRef {
     generation: u32,
-    pub(crate) gross_max: u64,
-    pub(crate) net_max: u64,
-    /// Value of what was bought today, and of open orders to buy.
-    pub(crate) buys: i64,
-    /// Value of what was bought today.
-    pub(crate) bought: i64,
-    /// Value of what was sold today, and of open orders to sell.
-    pub(crate) sells: i64,
-    /// Value of what was sold today.
-    pub(crate) sold: i64,
+    /// Its place among them.
+    place: u32,
+}
+
+impl ProfileRef {
+    /// Nothing was resolved yet.
+    pub(super) const NONE: Self = Self { generation: 0, place: 0 };
 }
 
 impl Limits {
+    /// For so many balances.
     pub(super) fn new(balances: u32, seed: IndexSeed) -> Self {
+        let profiles = PROFILES_MAX.min(balances as usize).max(2);
         Self {
             sets: Vec::new(),
             by_subject: IdMap::with_capacity(0, seed),
-            generation: 0,
+            generation: 1,
             counts_symbols: false,
-            standings: prefaulted_room(Standing::Cash(Exposure::NONE), balances as usize),
+            profiles: prefaulted_room(Profile::NONE, profiles),
+            by_profile: IdMap::with_capacity(profiles, seed),
         }
-    }
-
-    /// Forgets what was done today. Balances get other numbers then.
-    pub(crate) fn start_day(&mut self) {
-        self.standings.clear();
     }
 
     /// Every limit, subject by subject.
@@ -139,18 +131,19 @@ impl Limits {
     }
 
     fn set(&mut self, subject: Subject, key: RiskKey, value: u64) -> Result<(), Refusal> {
-        let id = match self.by_subject.get(subject.key()) {
+        let id = match self.number_of(subject) {
             Some(id) => id as usize,
             None if self.sets.len() == SUBJECTS_MAX => return Err(Refusal::Capacity),
             None => {
                 self.sets.push(LimitSet { subject, values: [0; KEYS] });
                 let id = self.sets.len();
-                self.by_subject.insert(subject.key(), u32::try_from(id).expect("few"));
+                let number = u32::try_from(id).expect("few");
+                self.by_subject.insert(subject.key(), number, |_| false);
                 id
             }
         };
         self.sets[id - 1].values[usize::from(key.byte())] = value;
-        self.generation = self.generation.checked_add(1).expect("fewer commands");
+        self.forget_profiles();
         self.counts_symbols |= key == RiskKey::SymbolMessageRate;
         Ok(())
     }
@@ -158,28 +151,46 @@ impl Limits {
     /// What was set for each of these.
     fn find<const N: usize>(&self, subjects: [Subject; N]) -> [Option<&LimitSet>; N] {
         subjects.map(|subject| {
-            let id = self.by_subject.get(subject.key())?;
+            let id = self.number_of(subject)?;
             Some(&self.sets[id as usize - 1])
         })
     }
 
-    /// The position behind a balance of shares, with limits that hold now.
-    pub(super) fn position(
-        &self,
-        id: Option<BalanceId>,
-        (account, firm): (u32, FirmId),
-        (instrument, currency): (InstrumentId, u16),
-    ) -> Position {
-        let known = match id.and_then(|id| self.standings.get(id.index())) {
-            Some(Standing::Shares(position)) => Some(position),
-            _ => None,
-        };
-        if let Some(position) = known
-            && position.generation == self.generation
-        {
-            return *position;
+    fn number_of(&self, subject: Subject) -> Option<u32> {
+        self.by_subject.get(subject.key(), |id| self.sets[id as usize - 1].subject == subject)
+    }
+
+    /// What holds now for an account in an instrument and in its currency, whose balances of shares and
+    /// cash these are.
+    pub(super) fn resolve(
+        &mut self,
+        wallet: &mut Wallet,
+        (shares, cash): (Option<BalanceId>, Option<BalanceId>),
+        owner: (u32, FirmId),
+        (instrument, currency): (InstrumentId, CurrencyId),
+    ) -> (&Profile, &Profile) {
+        // Both, or the second may make the first stale.
+        if self.profiles.len() + 2 > self.profiles.capacity() {
+            self.forget_profiles();
         }
-        let (firm, symbol) = (u32::from(firm.0), instrument.0);
+        let position = match self.known(wallet, shares) {
+            Some(place) => place,
+            None => self.keep(wallet, shares, self.position(owner, instrument, currency)),
+        };
+        let exposure = match self.known(wallet, cash) {
+            Some(place) => place,
+            None => self.keep(wallet, cash, self.exposure(owner, currency)),
+        };
+        (&self.profiles[position as usize], &self.profiles[exposure as usize])
+    }
+
+    fn position(
+        &self,
+        (account, firm): (u32, FirmId),
+        InstrumentId(symbol): InstrumentId,
+        CurrencyId(currency): CurrencyId,
+    ) -> Profile {
+        let firm = u32::from(firm.0);
         let sets = self.find([
             Subject::new(RiskScope::Symbol, 0, symbol),
             Subject::new(RiskScope::FirmSymbol, firm, symbol),
@@ -192,8 +203,7 @@ impl Limits {
             Subject::new(RiskScope::Account, account, currency),
         ]);
         let tightest = |key| tightest(key, &sets);
-        Position {
-            generation: self.generation,
+        Profile {
             quantity_max: short(tightest(RiskKey::OrderQuantity)),
             collar: short(tightest(RiskKey::Collar)),
             open_orders_max: short(tightest(RiskKey::OpenOrders)),
@@ -203,96 +213,81 @@ impl Limits {
             no_market_orders: tightest(RiskKey::NoMarketOrders) != 0,
             notional_max: or_none(tightest(RiskKey::OrderNotional)),
             shares_max: or_none(tightest(RiskKey::SharesPerDay)),
-            shares: known.map_or(0, |position| position.shares),
+            ..Profile::NONE
         }
     }
 
-    /// The exposure behind a balance of cash, with limits that hold now.
-    pub(super) fn exposure(
+    fn exposure(
         &self,
-        id: Option<BalanceId>,
         (account, firm): (u32, FirmId),
-        currency: u16,
-    ) -> Exposure {
-        let known = match id.and_then(|id| self.standings.get(id.index())) {
-            Some(Standing::Cash(exposure)) => *exposure,
-            _ => Exposure { generation: u32::MAX, ..Exposure::NONE },
-        };
-        if known.generation == self.generation {
-            return known;
-        }
+        CurrencyId(currency): CurrencyId,
+    ) -> Profile {
         let sets = self.find([
             Subject::new(RiskScope::Venue, 0, currency),
             Subject::new(RiskScope::Firm, firm.0.into(), currency),
             Subject::new(RiskScope::Account, account, currency),
         ]);
-        Exposure {
-            generation: self.generation,
+        Profile {
             gross_max: or_none(tightest(RiskKey::GrossExposure, &sets)),
             net_max: or_none(tightest(RiskKey::NetExposure, &sets)),
-            ..known
+            ..Profile::NONE
         }
     }
 
-    /// Keeps what an order was checked against, and what comes of the order is counted there.
-    pub(super) fn keep(
-        &mut self,
-        (cash, exposure): (BalanceId, Exposure),
-        (shares, position): (BalanceId, Position),
-    ) {
-        let last = cash.index().max(shares.index());
-        if last >= self.standings.len() {
-            self.standings.resize(last + 1, Standing::Cash(Exposure::NONE));
+    /// Where the profile of a balance is, if it is not stale.
+    fn known(&self, wallet: &Wallet, id: Option<BalanceId>) -> Option<u32> {
+        let ProfileRef { generation, place } = wallet.get(id?).profile;
+        (generation == self.generation).then_some(place)
+    }
+
+    /// Keeps what was resolved for a balance, if there is one, and says where.
+    fn keep(&mut self, wallet: &mut Wallet, id: Option<BalanceId>, profile: Profile) -> u32 {
+        let key = profile.key();
+        let known = self.by_profile.get(key, |id| self.profiles[id as usize - 1] == profile);
+        let number = known.unwrap_or_else(|| {
+            self.profiles.push(profile);
+            let number = u32::try_from(self.profiles.len()).expect("few");
+            self.by_profile.insert(key, number, |_| false);
+            number
+        });
+        let place = number - 1;
+        if let Some(id) = id {
+            wallet.get_mut(id).profile = ProfileRef { generation: self.generation, place };
         }
-        self.standings[cash.index()] = Standing::Cash(exposure);
-        self.standings[shares.index()] = Standing::Shares(position);
+        place
     }
 
-    /// Value of the open orders to buy and to sell behind a balance of cash.
-    #[cfg(test)]
-    pub(crate) fn open_value(&self, id: BalanceId) -> [i64; 2] {
-        match self.standings[id.index()] {
-            Standing::Cash(exposure) => {
-                [exposure.buys - exposure.bought, exposure.sells - exposure.sold]
-            }
-            Standing::Shares(_) => panic!("{id:?} is no exposure"),
-        }
-    }
-
-    /// What is counted behind a balance of shares.
-    ///
-    /// # Panics
-    /// If no order was ever checked against it.
-    pub(super) fn position_mut(&mut self, id: BalanceId) -> &mut Position {
-        let Standing::Shares(position) = &mut self.standings[id.index()] else {
-            panic!("{id:?} is no position")
-        };
-        position
-    }
-
-    /// What is counted behind a balance of cash.
-    ///
-    /// # Panics
-    /// If no order was ever checked against it.
-    pub(super) fn exposure_mut(&mut self, id: BalanceId) -> &mut Exposure {
-        let Standing::Cash(exposure) = &mut self.standings[id.index()] else {
-            panic!("{id:?} is no exposure")
-        };
-        exposure
+    fn forget_profiles(&mut self) {
+        self.generation = self.generation.checked_add(1).expect("fewer commands");
+        self.profiles.clear();
+        self.by_profile.clear();
     }
 }
 
-impl Exposure {
-    /// Without limits, and nothing done.
-    pub(super) const NONE: Self = Self {
-        generation: 0,
+impl Profile {
+    /// No limits.
+    const NONE: Self = Self {
+        quantity_max: u32::MAX,
+        collar: u32::MAX,
+        open_orders_max: u32::MAX,
+        duplicate_window_ms: 0,
+        restricted: false,
+        no_market_orders: false,
+        notional_max: u64::MAX,
+        shares_max: u64::MAX,
         gross_max: u64::MAX,
         net_max: u64::MAX,
-        buys: 0,
-        bought: 0,
-        sells: 0,
-        sold: 0,
     };
+
+    /// One for many: those who share it are told apart by what they are.
+    const fn key(&self) -> u64 {
+        let counts = (self.quantity_max as u64) << 32 | self.open_orders_max as u64;
+        let rules = (self.collar as u64) << 32 | self.duplicate_window_ms as u64;
+        let most = self.notional_max.rotate_left(17) ^ self.shares_max.rotate_left(34);
+        let exposure = self.gross_max.rotate_left(11) ^ self.net_max.rotate_left(45);
+        let flags = (self.restricted as u64) << 1 | self.no_market_orders as u64;
+        counts ^ rules.rotate_left(23) ^ most ^ exposure ^ flags.rotate_left(53)
+    }
 }
 
 /// The tightest of what was set; 0 = nothing.

@@ -3,11 +3,13 @@
 //! Decides everything that matching does not: definitions, sessions, checks, holds and settlement.
 //! Knows no book and no log; it is told the time.
 
+mod busts;
 mod capacity;
 mod checks;
 mod commitments;
 mod definitions;
 mod fees;
+mod guess;
 mod id_map;
 mod limits;
 mod orders;
@@ -19,6 +21,7 @@ mod snapshot;
 mod table;
 mod wallet;
 
+pub(crate) use busts::{BUSTS_MAX, Busts, Party, StandingTrade, TradeValue};
 pub use capacity::Capacity;
 pub(crate) use capacity::FILLS_MAX;
 pub(crate) use checks::{Admission, SelfMatch};
@@ -26,6 +29,7 @@ pub(crate) use commitments::Rest;
 pub use definitions::{Account, Currency, Firm, Instrument, OrderManager};
 pub(crate) use fees::{FeeMeter, FeePayer};
 pub use fees::{Fees, Rates};
+pub(crate) use guess::Guess;
 use id_map::IdMap;
 pub use id_map::IndexSeed;
 pub use limits::{Limits, Subject};

@@ -5,6 +5,7 @@
 //! handle.
 
 use super::{Account, BalanceId, FeeMeter, IdMap, IndexSeed, OrderManager, Port};
+use crate::sys::memory::prefetch;
 use crate::sys::prefault::prefaulted;
 use crate::types::{
     AccountId, FirmId, InstrumentId, OrderHandle, OrderRef, PortId, Quantity, Side, UserRefNum,
@@ -55,6 +56,10 @@ pub struct OpenOrder {
 const _: () = assert!(size_of::<OpenOrder>() == 64);
 
 impl OpenOrder {
+    fn key(&self) -> u64 {
+        key(self.port, self.user_ref_idx, self.user_ref_num)
+    }
+
     /// What a handle has that was never used.
     fn none() -> Self {
         Self {
@@ -83,7 +88,7 @@ impl OpenOrder {
 /// All open orders.
 #[derive(Debug)]
 pub struct OpenOrders {
-    /// By handle; what a free handle has here means nothing.
+    /// By handle; what a free handle has here means nothing, but that it is of no port.
     orders: Vec<OpenOrder>,
     by_user_ref: IdMap,
 }
@@ -103,7 +108,8 @@ impl OpenOrders {
     /// # Panics
     /// If the handle is out of range or the port has an order with that number.
     pub(crate) fn insert(&mut self, handle: OrderHandle, mut order: OpenOrder, port: &mut Port) {
-        self.by_user_ref.insert(key(order.port, order.user_ref_idx, order.user_ref_num), handle.0);
+        let key = order.key();
+        self.by_user_ref.insert(key, handle.0, |id| is_key(&self.orders, id, key));
         order.older = port.youngest;
         order.younger = OrderHandle::NONE;
         if port.youngest.is_none() {
@@ -122,9 +128,8 @@ impl OpenOrders {
     /// If it is not open.
     pub(crate) fn remove(&mut self, handle: OrderHandle, port: &mut Port) {
         let order = *self.get(handle);
-        let removed =
-            self.by_user_ref.remove(key(order.port, order.user_ref_idx, order.user_ref_num));
-        assert_eq!(removed, Some(handle.0), "order {} is not open", order.order);
+        let was_open = self.by_user_ref.remove(order.key(), handle.0);
+        assert!(was_open, "order {} is not open", order.order);
         if order.older.is_none() {
             port.oldest = order.younger;
         } else {
@@ -136,12 +141,45 @@ impl OpenOrders {
             self.get_mut(order.younger).older = order.older;
         }
         port.open_orders -= 1;
+        // A handle that is free has no key.
+        self.get_mut(handle).port = PortId::NONE;
     }
 
     /// The open order a port means by a number.
     #[must_use]
     pub fn find(&self, port: PortId, channel: u8, number: UserRefNum) -> Option<OrderHandle> {
-        self.by_user_ref.get(key(port, channel, number)).map(OrderHandle)
+        let key = key(port, channel, number);
+        let found = self.by_user_ref.get(key, |id| is_key(&self.orders, id, key));
+        found.map(OrderHandle)
+    }
+
+    /// The same, most likely, without a look at the order.
+    pub(crate) fn likely(&self, port: PortId, channel: u8, number: UserRefNum) -> OrderHandle {
+        OrderHandle(self.by_user_ref.likely(key(port, channel, number)).unwrap_or(0))
+    }
+
+    /// Whether a handle is that of the open order a port means by a number; any handle will do.
+    pub(super) fn is_open(
+        &self,
+        handle: OrderHandle,
+        port: PortId,
+        channel: u8,
+        number: UserRefNum,
+    ) -> bool {
+        let order = self.orders.get((handle.0 as usize).wrapping_sub(1));
+        order.is_some_and(|order| !port.is_none() && order.key() == key(port, channel, number))
+    }
+
+    /// Brings near what finds an order by number.
+    pub(crate) fn expect_number(&self, port: PortId, channel: u8, number: UserRefNum) {
+        self.by_user_ref.expect(key(port, channel, number));
+    }
+
+    /// Brings an order near; any handle will do.
+    pub(crate) fn expect(&self, handle: OrderHandle) {
+        if let Some(order) = self.orders.get((handle.0 as usize).wrapping_sub(1)) {
+            prefetch(order);
+        }
     }
 
     /// The most entries that a look-up by number steps over.
@@ -188,6 +226,11 @@ impl OrderManager {
         let account = self.wallet.get(balance).account;
         self.accounts.get_mut(account).expect("balances belong to accounts")
     }
+}
+
+/// Whether the order at a handle has this key.
+fn is_key(orders: &[OpenOrder], handle: u32, key: u64) -> bool {
+    orders[handle as usize - 1].key() == key
 }
 
 /// Port 24 bits, channel 8, number 32; [`Capacity::PORTS_MAX`](super::Capacity::PORTS_MAX) keeps it so.

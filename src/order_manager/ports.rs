@@ -12,62 +12,65 @@ use crate::types::{
 
 mod snapshot;
 
-/// A port.
+/// A port. What each of its orders touches lies in its first cache line.
 #[derive(Debug, Serialize, Deserialize)]
+#[repr(C, align(64))]
 pub struct Port {
-    /// Its number.
-    pub id: PortId,
-    /// Its login name.
-    pub name: PortName,
-    /// What it is for.
-    pub kind: PortKind,
-    /// What becomes of its orders when its session is lost.
-    pub disconnect: DisconnectPolicy,
-    /// The firm it belongs to; an administrative port may have none.
-    pub firm: FirmId,
-    /// The firm's code, as defined.
-    pub firm_code: FirmCode,
-    /// What a login must prove.
-    pub verifier: [u8; 32],
-    /// How long a lost session may stay away.
-    pub grace_ms: u32,
-    /// The account of orders that name none.
-    pub default_account: AccountId,
-    /// Whether an order's group id names its account.
-    pub account_by_group: bool,
-    /// Orders and replaces in a second of log time, 0 = no limit; as defined.
-    pub message_rate_max: u32,
-    /// The same with the limits that were set since, the largest number = none.
-    #[serde(skip)]
-    pub(super) messages_max: u32,
-    /// New orders of one instrument in such a second.
-    #[serde(skip)]
-    pub(super) symbol_messages_max: u32,
-    /// Open orders it may have, 0 = only the firm's limit.
-    pub open_orders_max: u32,
-
     /// Its session, none while it is down.
     pub epoch: Epoch,
-    /// The highest request number of an administrative port.
-    pub last_request: u64,
     /// The user reference numbers of the day.
     pub user_refs: UserRefNums,
-    /// Open orders it has.
-    #[serde(skip)]
-    pub open_orders: u32,
-    /// Its oldest open order; the others follow it in the order of entry.
-    #[serde(skip)]
-    pub oldest: OrderHandle,
-    /// Its youngest open order.
-    #[serde(skip)]
-    pub youngest: OrderHandle,
     /// The second of log time that `messages` counts.
     pub rate_second: u64,
     /// Orders and replaces in that second, retransmissions apart.
     pub messages: u32,
+    /// How many they may be, the largest number = no limit.
+    #[serde(skip)]
+    pub(super) messages_max: u32,
+    /// Open orders it has.
+    #[serde(skip)]
+    pub open_orders: u32,
+    /// Open orders it may have, 0 = only the firm's limit.
+    pub open_orders_max: u32,
+    /// Its youngest open order.
+    #[serde(skip)]
+    pub youngest: OrderHandle,
+    /// The account of orders that name none.
+    pub default_account: AccountId,
+    /// The firm it belongs to; an administrative port may have none.
+    pub firm: FirmId,
+    /// What it is for.
+    pub kind: PortKind,
+    /// Whether an order's group id names its account.
+    pub account_by_group: bool,
+    /// Its oldest open order; the others follow it in the order of entry.
+    #[serde(skip)]
+    pub oldest: OrderHandle,
+
+    /// New orders of one instrument in a second, the largest number = no limit.
+    #[serde(skip)]
+    pub(super) symbol_messages_max: u32,
+    /// Its number.
+    pub id: PortId,
+    /// The firm's code, as defined.
+    pub firm_code: FirmCode,
+    /// Orders and replaces in a second of log time, 0 = no limit; as defined.
+    pub message_rate_max: u32,
+    /// Its login name.
+    pub name: PortName,
+    /// What becomes of its orders when its session is lost.
+    pub disconnect: DisconnectPolicy,
+    /// What a login must prove.
+    pub verifier: [u8; 32],
+    /// How long a lost session may stay away.
+    pub grace_ms: u32,
+    /// The highest request number of an administrative port.
+    pub last_request: u64,
     /// Second and new orders in it, by instrument; as far as they are counted.
     pub(super) symbol_messages: Vec<(u64, u32)>,
 }
+
+const _: () = assert!(std::mem::offset_of!(Port, symbol_messages_max) == 64);
 
 impl Port {
     /// Whether a session is on.
@@ -117,9 +120,13 @@ impl Port {
     }
 }
 
-/// The last user reference number of each of a port's 256 channels.
+/// The last user reference number of each of a port's 256 channels. Most ports use the first alone, so it
+/// lies with the port.
 #[derive(Debug)]
-pub struct UserRefNums(Vec<UserRefNum>);
+pub struct UserRefNums {
+    others: Box<[UserRefNum; CHANNELS]>,
+    first: UserRefNum,
+}
 
 const CHANNELS: usize = 256;
 
@@ -127,30 +134,42 @@ impl UserRefNums {
     /// None used yet.
     #[must_use]
     pub(crate) fn new() -> Self {
-        Self(prefaulted(UserRefNum::NONE, CHANNELS))
+        let others = prefaulted(UserRefNum::NONE, CHANNELS).into_boxed_slice();
+        Self { others: others.try_into().expect("as many"), first: UserRefNum::NONE }
     }
 
     /// Whether a number may be used: its channel has seen neither it nor a later one.
     pub(crate) fn is_new(&self, channel: u8, number: UserRefNum) -> bool {
-        number > self.0[usize::from(channel)]
+        number > self.last(channel)
     }
 
     /// Uses up a number. False if the channel has seen it or a later one: a retransmission.
     pub(crate) fn consume(&mut self, channel: u8, number: UserRefNum) -> bool {
         let is_new = self.is_new(channel, number);
         if is_new {
-            self.0[usize::from(channel)] = number;
+            match channel {
+                0 => self.first = number,
+                other => self.others[usize::from(other)] = number,
+            }
         }
         is_new
     }
 
     /// The lowest number that may be used next, none if the highest was.
     pub(crate) fn next(&self, channel: u8) -> UserRefNum {
-        UserRefNum(self.0[usize::from(channel)].0.wrapping_add(1))
+        UserRefNum(self.last(channel).0.wrapping_add(1))
+    }
+
+    const fn last(&self, channel: u8) -> UserRefNum {
+        match channel {
+            0 => self.first,
+            other => self.others[other as usize],
+        }
     }
 
     fn reset(&mut self) {
-        self.0.fill(UserRefNum::NONE);
+        self.first = UserRefNum::NONE;
+        self.others.fill(UserRefNum::NONE);
     }
 }
 

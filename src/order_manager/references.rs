@@ -5,32 +5,39 @@
 //! room for as many transfers as there may be balances.
 
 use super::{IdMap, IndexSeed};
+use crate::sys::prefault::prefaulted_room;
 
 mod snapshot;
 
 /// The references of this day and of the day before.
 #[derive(Debug)]
 pub(super) struct References {
-    today: IdMap,
-    yesterday: IdMap,
+    today: NumberSet,
+    yesterday: NumberSet,
+}
+
+/// Some numbers, of all there are.
+#[derive(Debug)]
+pub(super) struct NumberSet {
+    numbers: Vec<u64>,
+    by_number: IdMap,
     max: usize,
 }
 
 impl References {
     /// Room for `max` of them in a day.
     pub(super) fn new(max: u32, seed: IndexSeed) -> Self {
-        let day = || IdMap::with_capacity(max as usize, seed);
-        Self { today: day(), yesterday: day(), max: max as usize }
+        Self { today: NumberSet::new(max, seed), yesterday: NumberSet::new(max, seed) }
     }
 
     /// Whether a reference was used.
     pub(super) fn contains(&self, reference: u64) -> bool {
-        self.today.get(reference).is_some() || self.yesterday.get(reference).is_some()
+        self.today.contains(reference) || self.yesterday.contains(reference)
     }
 
     /// Whether the day has no room for another.
     pub(super) fn is_full(&self) -> bool {
-        self.today.len() == self.max
+        self.today.is_full()
     }
 
     /// Notes a reference that was used now.
@@ -38,14 +45,51 @@ impl References {
     /// # Panics
     /// If it was used today: the caller looked first.
     pub(super) fn insert(&mut self, reference: u64) {
-        assert!(!self.is_full(), "the caller looked for room");
-        self.today.insert(reference, 1);
+        self.today.insert(reference);
     }
 
     /// Begins a day: yesterday's are forgotten.
     pub(super) fn start_day(&mut self) {
         std::mem::swap(&mut self.today, &mut self.yesterday);
         self.today.clear();
+    }
+}
+
+impl NumberSet {
+    /// Room for `max` of them.
+    pub(super) fn new(max: u32, seed: IndexSeed) -> Self {
+        let max = max as usize;
+        let by_number = IdMap::with_capacity(max, seed);
+        Self { numbers: prefaulted_room(0, max), by_number, max }
+    }
+
+    /// Whether a number is in it.
+    pub(super) fn contains(&self, number: u64) -> bool {
+        let is_it = |id: u32| self.numbers[id as usize - 1] == number;
+        self.by_number.get(number, is_it).is_some()
+    }
+
+    /// Whether there is no room for another.
+    pub(super) fn is_full(&self) -> bool {
+        self.numbers.len() == self.max
+    }
+
+    /// Adds a number.
+    ///
+    /// # Panics
+    /// If it is in it, or the set is full: the caller looked first.
+    pub(super) fn insert(&mut self, number: u64) {
+        assert!(!self.is_full(), "the caller looked for room");
+        let numbers = &mut self.numbers;
+        numbers.push(number);
+        let id = u32::try_from(numbers.len()).expect("max was a u32");
+        self.by_number.insert(number, id, |id| numbers[id as usize - 1] == number);
+    }
+
+    /// Forgets all.
+    pub(super) fn clear(&mut self) {
+        self.numbers.clear();
+        self.by_number.clear();
     }
 }
 

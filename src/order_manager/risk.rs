@@ -34,7 +34,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::limits::{Exposure, Position};
+use super::limits::Profile;
+use super::wallet::Activity;
 use super::{Account, Instrument, OrderManager, cross_of};
 use crate::types::command::NewOrder;
 use crate::types::{InstrumentId, Nanos, PortId, Price, Quantity, RejectReason, Side, Symbol};
@@ -97,7 +98,7 @@ impl OrderManager {
 pub(super) fn limit_of(
     order: &NewOrder,
     side: Side,
-    position: &Position,
+    position: &Profile,
     instrument: &Instrument,
 ) -> (Price, Price) {
     if order.price != Price::MARKET || cross_of(order).is_some() {
@@ -113,7 +114,8 @@ pub(super) fn check(
     order: &NewOrder,
     (side, immediate): (Side, bool),
     (account, instrument): (&Account, &Instrument),
-    (position, exposure): (&Position, &Exposure),
+    (position, shares): (&Profile, Activity),
+    (exposure, cash): (&Profile, Activity),
     notional: i64,
 ) -> Result<(), RejectReason> {
     let &NewOrder { price, quantity, .. } = order;
@@ -129,24 +131,24 @@ pub(super) fn check(
     }
     let notional = notional.unsigned_abs();
     require(notional <= position.notional_max, RejectReason::OrderNotional)?;
-    let shares = position.shares.saturating_add(quantity.0.into());
+    let shares = shares.buys.saturating_add(quantity.0.into()).unsigned_abs();
     require(shares <= position.shares_max, RejectReason::SharesExceedThreshold)?;
     require(immediate || account.open_orders < position.open_orders_max, RejectReason::Other)?;
-    let (gross, net) = exposure.with(side, notional);
+    let (gross, net) = cash.with(side, notional);
     let within = gross <= exposure.gross_max.into() && net <= exposure.net_max.into();
     require(within, RejectReason::AggregateExposure)
 }
 
 /// How far an order may trade, if a collar says so.
-fn bound(position: &Position, instrument: &Instrument, side: Side) -> Option<Price> {
+fn bound(position: &Profile, instrument: &Instrument, side: Side) -> Option<Price> {
     let reference = instrument.reference();
     let is_set = position.collar != u32::MAX && reference.0 != 0;
     is_set.then(|| collar_price(reference, position.collar, instrument.tick_size, side.is_buy()))
 }
 
-impl Exposure {
+impl Activity {
     /// Gross and net exposure with another order.
-    fn with(&self, side: Side, notional: u64) -> (i128, i128) {
+    fn with(self, side: Side, notional: u64) -> (i128, i128) {
         let wide = i128::from;
         let (mut buys, mut sells) = (wide(self.buys), wide(self.sells));
         *if side.is_buy() { &mut buys } else { &mut sells } += i128::from(notional);
@@ -242,8 +244,7 @@ mod tests {
 
     #[test]
     fn net_exposure_is_the_worse_of_two_cases() {
-        let mut traded = Exposure::NONE;
-        (traded.buys, traded.bought, traded.sells, traded.sold) = (700, 300, 500, 500);
+        let traded = Activity { buys: 700, bought: 300, sells: 500, sold: 500 };
         // If the 400 open trade, 200 more were bought than sold; if not, 200 more were sold.
         assert_eq!(traded.with(Side::Buy, 0), (1_200, 200));
         assert_eq!(traded.with(Side::Buy, 100), (1_300, 300));

@@ -30,7 +30,9 @@ impl OrderManager {
             fees,
             groups: _,
             references,
+            busts,
             orders_max: _,
+            guess: _,
         } = self;
         out.put(currencies.rows());
         out.put(firms.rows());
@@ -38,9 +40,10 @@ impl OrderManager {
         out.put(instruments.rows());
         out.put(ports.rows());
         wallet.write(out);
-        limits.write(wallet, out);
+        limits.write(out);
         out.put(fees);
         references.write(out);
+        busts.write(out);
     }
 
     /// What [`OrderManager::write`] wrote, without an open order.
@@ -75,11 +78,12 @@ impl OrderManager {
         let instruments = manager.instruments.len();
         let owners = [manager.accounts.len(), manager.currencies.len(), instruments];
         manager.wallet.read(owners, input)?;
-        manager.limits.read(&manager.wallet, input)?;
+        manager.limits.read(input)?;
         manager.check_subjects()?;
         manager.resolve_all_rates();
         manager.read_fees(input)?;
         manager.references.read(input)?;
+        manager.busts.read(input)?;
         Ok(manager)
     }
 
@@ -156,12 +160,11 @@ impl OrderManager {
         let &Account { id, firm, group_id, ref recent, .. } = &row;
         let exists = self.firms.get(firm.0.into()).is_some();
         consistent(!id.is_none() && exists && recent.is_sound(), "an account out of range")?;
-        let group = group_key(firm, group_id);
-        let is_new = group_id == 0 || self.groups.get(group).is_none();
+        let is_new = group_id == 0 || self.account_of_group(firm, group_id).is_none();
         consistent(is_new, "two accounts of one group")?;
         add(&mut self.accounts, u64::from(id.0), row)?;
         if group_id != 0 {
-            self.groups.insert(group, self.accounts.len());
+            self.groups.insert(group_key(firm, group_id), self.accounts.len(), |_| false);
         }
         Ok(())
     }

@@ -4,12 +4,15 @@
 //! definition takes no longer than the others.
 
 use super::{IdMap, IndexSeed};
+use crate::sys::memory::{prefer_huge_pages, prefetch};
 use crate::types::Refusal;
 
 /// Rows in the order of their definition.
 #[derive(Debug)]
 pub struct Table<T> {
     rows: Vec<T>,
+    /// Of each row.
+    keys: Vec<u64>,
     by_key: IdMap,
     max: usize,
 }
@@ -18,7 +21,10 @@ impl<T> Table<T> {
     /// Room for `max` rows.
     #[must_use]
     pub(crate) fn new(max: usize, seed: IndexSeed) -> Self {
-        Self { rows: Vec::with_capacity(max), by_key: IdMap::with_capacity(max, seed), max }
+        let rows = Vec::with_capacity(max);
+        prefer_huge_pages(&rows);
+        let by_key = IdMap::with_capacity(max, seed);
+        Self { rows, keys: Vec::with_capacity(max), by_key, max }
     }
 
     /// Adds a row; its identifier is the number of rows then.
@@ -26,22 +32,40 @@ impl<T> Table<T> {
     /// # Errors
     /// [`Refusal::Exists`] if the key is in use, [`Refusal::Capacity`] if the table is full.
     pub(crate) fn add(&mut self, key: u64, row: T) -> Result<u32, Refusal> {
-        if self.by_key.get(key).is_some() {
+        if self.find(key).is_some() {
             return Err(Refusal::Exists);
         }
         if self.rows.len() == self.max {
             return Err(Refusal::Capacity);
         }
         self.rows.push(row);
+        self.keys.push(key);
         let id = self.len();
-        self.by_key.insert(key, id);
+        self.by_key.insert(key, id, |_| false);
         Ok(id)
     }
 
     /// The identifier of the row with this key.
     #[must_use]
     pub fn find(&self, key: u64) -> Option<u32> {
-        self.by_key.get(key)
+        self.by_key.get(key, |id| self.keys[id as usize - 1] == key)
+    }
+
+    /// The same, most likely, without a look at the row; 0 = none.
+    pub(crate) fn likely(&self, key: u64) -> u32 {
+        self.by_key.likely(key).unwrap_or(0)
+    }
+
+    /// Brings near what finds the row with this key.
+    pub(crate) fn expect_key(&self, key: u64) {
+        self.by_key.expect(key);
+    }
+
+    /// Brings the first line of a row near; any number will do.
+    pub(crate) fn expect(&self, id: u32) {
+        if let Some(row) = self.get(id) {
+            prefetch(row);
+        }
     }
 
     /// The row with this identifier.

@@ -1,11 +1,14 @@
 //! The wallet: what every account owns of every currency and instrument, and what its orders hold.
 //!
-//! Money moves here and nowhere else. A balance never falls below what is held of it (short selling
-//! and the fee account apart), and what one command takes from one account it gives to another, to the unit.
+//! Money moves here and nowhere else. A balance never falls below what is held of it (short selling, the
+//! fee account and busts apart), and what one command takes from one account it gives to another, to the
+//! unit.
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::ProfileRef;
 use super::{Capacity, IdMap, IndexSeed};
+use crate::sys::memory::prefetch;
 use crate::sys::prefault::{prefaulted, prefaulted_room};
 use crate::types::{CurrencyId, InstrumentId, Quantity, Refusal};
 
@@ -25,6 +28,12 @@ pub enum Asset {
 pub struct BalanceId(u32);
 
 impl BalanceId {
+    /// Any number.
+    #[cfg(test)]
+    pub(super) const fn any(number: u32) -> Self {
+        Self(number)
+    }
+
     /// Its place among all balances.
     pub(super) const fn index(self) -> usize {
         self.0 as usize - 1
@@ -36,23 +45,55 @@ impl BalanceId {
     }
 }
 
-/// One account's amount of one asset.
+/// One account's amount of one asset, and what its orders did of it today: one cache line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[repr(C, align(64))]
 pub struct Balance {
     /// The dense number of the account.
     pub account: u32,
     /// Of what.
     pub asset: Asset,
-    /// All of it, what is held included. Negative only by short selling, or by rebates.
+    /// All of it, what is held included. Negative only by short selling, by rebates, or by a bust of what
+    /// was spent.
     pub total: i64,
     /// What open orders may still use, never negative.
     pub held: i64,
+    /// What is counted for its limits.
+    pub(super) today: Activity,
+    /// Its limits, as they were found when it was last used.
+    #[serde(skip)]
+    pub(super) profile: ProfileRef,
+}
+
+const _: () = assert!(size_of::<Balance>() == 64);
+
+/// What the orders of a balance did today. It stops at the largest number: it is for limits, and no money
+/// depends on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Activity {
+    /// Of cash, the value of what was bought, and of open orders to buy. Of shares, all that were traded,
+    /// and those of all open orders.
+    pub(super) buys: i64,
+    /// Of cash, the value of what was bought.
+    pub(super) bought: i64,
+    /// Of cash, the value of what was sold, and of open orders to sell.
+    pub(super) sells: i64,
+    /// Of cash, the value of what was sold.
+    pub(super) sold: i64,
 }
 
 impl Balance {
     /// With nothing in it.
     const fn empty(account: u32, asset: Asset) -> Self {
-        Self { account, asset, total: 0, held: 0 }
+        let today = Activity { buys: 0, bought: 0, sells: 0, sold: 0 };
+        Self { account, asset, total: 0, held: 0, today, profile: ProfileRef::NONE }
+    }
+
+    /// Value of the open orders to buy and to sell behind a balance of cash.
+    #[cfg(test)]
+    pub(crate) fn open_value(&self) -> [i64; 2] {
+        let Activity { buys, bought, sells, sold } = self.today;
+        [buys - bought, sells - sold]
     }
 
     /// What a new order may use.
@@ -149,7 +190,31 @@ impl Wallet {
     /// The balance of `account` in `asset`, if it has one.
     #[must_use]
     pub fn find(&self, account: u32, asset: Asset) -> Option<BalanceId> {
-        self.by_key.get(key(account, asset)).map(BalanceId)
+        let is_it = |id| self.is(BalanceId(id), account, asset);
+        self.by_key.get(key(account, asset), is_it).map(BalanceId)
+    }
+
+    /// Whether a balance is that of `account` in `asset`; any number will do.
+    pub(super) fn is(&self, id: BalanceId, account: u32, asset: Asset) -> bool {
+        let balance = self.balances.get((id.0 as usize).wrapping_sub(1));
+        balance.is_some_and(|balance| (balance.account, balance.asset) == (account, asset))
+    }
+
+    /// The same, most likely, without a look at the balance; no number if there is none.
+    pub(crate) fn likely(&self, account: u32, asset: Asset) -> BalanceId {
+        BalanceId(self.by_key.likely(key(account, asset)).unwrap_or(0))
+    }
+
+    /// Brings near what finds a balance.
+    pub(crate) fn expect(&self, account: u32, asset: Asset) {
+        self.by_key.expect(key(account, asset));
+    }
+
+    /// Brings a balance near.
+    pub(crate) fn expect_balance(&self, id: BalanceId) {
+        if let Some(balance) = self.balances.get((id.0 as usize).wrapping_sub(1)) {
+            prefetch(balance);
+        }
     }
 
     /// Whether there is room for the balances among these that do not exist yet.
@@ -168,7 +233,7 @@ impl Wallet {
         }
         self.balances.push(Balance::empty(account, asset));
         let id = u32::try_from(self.balances.len()).expect("max is a u32");
-        self.by_key.insert(key(account, asset), id);
+        self.by_key.insert(key(account, asset), id, |_| false);
         Some(BalanceId(id))
     }
 
@@ -178,13 +243,15 @@ impl Wallet {
         &self.balances[id.0 as usize - 1]
     }
 
-    /// Forgets the balances with nothing in them, so that whoever once held a share of everything does
-    /// not fill the wallet for good. Numbers change, so no order may be open.
-    pub(crate) fn drop_empty(&mut self) {
+    /// Begins a day: forgets what was done today, and the balances with nothing in them, so that whoever
+    /// once held a share of everything does not fill the wallet for good. Numbers change, so no order may
+    /// be open.
+    pub(crate) fn start_day(&mut self) {
         self.balances.retain(|balance| balance.total != 0 || balance.held != 0);
         self.by_key.clear();
-        for (id, balance) in (1..).zip(&self.balances) {
-            self.by_key.insert(key(balance.account, balance.asset), id);
+        for (id, balance) in (1..).zip(&mut self.balances) {
+            balance.today = Activity::default();
+            self.by_key.insert(key(balance.account, balance.asset), id, |_| false);
         }
     }
 
@@ -321,7 +388,11 @@ impl Wallet {
         sum == 0 && hash == self.hash
     }
 
-    fn change(&mut self, id: BalanceId, amount: i64) {
+    /// Changes a balance, and whatever is held of it stays held.
+    ///
+    /// # Panics
+    /// If it cannot be counted.
+    pub(super) fn change(&mut self, id: BalanceId, amount: i64) {
         let balance = self.get_mut(id);
         balance.total = balance.total.checked_add(amount).expect("supplies are limited");
         let &mut Balance { account, asset, .. } = balance;
@@ -336,7 +407,7 @@ impl Wallet {
         }
     }
 
-    fn get_mut(&mut self, id: BalanceId) -> &mut Balance {
+    pub(super) fn get_mut(&mut self, id: BalanceId) -> &mut Balance {
         &mut self.balances[id.0 as usize - 1]
     }
 
@@ -468,7 +539,7 @@ mod tests {
         funded(&mut wallet, 2, SHARES, 0);
         wallet.transfer(1, CASH, -5).unwrap();
         assert!(!wallet.has_room(3, &[CASH]) && wallet.has_room(2, &[CASH, SHARES]));
-        wallet.drop_empty();
+        wallet.start_day();
         assert!(wallet.has_room(3, &[CASH, SHARES]) && !wallet.has_room(3, &[CASH, SHARES, OTHER]));
         assert_eq!((wallet.find(1, CASH), wallet.find(2, SHARES)), (None, None));
         assert_eq!(wallet.get(wallet.find(2, CASH).unwrap()).total, 7);

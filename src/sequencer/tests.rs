@@ -1,6 +1,6 @@
 //! Stories of the sequencer, over a real log in memory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use zerocopy::FromZeros as _;
@@ -33,8 +33,19 @@ fn stage_with(durability: Durability, proposals: &[Line], inputs: Vec<Consumer>)
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("rialto-sequencer-{}-{number}", std::process::id());
     let directory = std::env::temp_dir().join(name);
+    let (sequencer, log) = over(&directory, durability, proposals, inputs);
+    Stage { sequencer, log, directory }
+}
+
+/// A sequencer that goes on with the log in `directory`.
+fn over(
+    directory: &Path,
+    durability: Durability,
+    proposals: &[Line],
+    inputs: Vec<Consumer>,
+) -> (Sequencer, Reader) {
     let options = Options::new(LogKind::Commands, 1 << 20);
-    let (writer, _) = Writer::open(&directory, options).unwrap();
+    let (writer, _) = Writer::open(directory, options).unwrap();
     let log = writer.reader();
     let start = TermStart {
         header: CommandHeader::internal::<TermStart>(Nanos::ZERO),
@@ -44,7 +55,7 @@ fn stage_with(durability: Durability, proposals: &[Line], inputs: Vec<Consumer>)
     };
     let sequencer =
         Sequencer::new(writer, durability, &start, proposals, inputs, CounterBlock::none());
-    Stage { sequencer, log, directory }
+    (sequencer, log)
 }
 
 /// The user reference numbers of the next frame's commands (0 for other commands), and its time.
@@ -154,4 +165,17 @@ fn on_disk_every_frame_of_a_duty_cycle_is_committed_at_its_end() {
     assert_eq!(commands, 201);
     stage.sequencer.do_work(Nanos(2_000)).unwrap();
     assert!(next_frame(&mut stage.log).is_none(), "a cycle without work writes nothing");
+}
+
+#[test]
+fn log_time_goes_on_behind_the_log_when_the_clock_was_set_back_before_a_start() {
+    let directory = std::env::temp_dir().join(format!("rialto-set-back-{}", std::process::id()));
+    let start = || over(&directory, Durability::Memory, &[], Vec::new());
+    start().0.do_work(Nanos(9_000)).unwrap();
+    let (mut second, mut log) = start();
+    second.do_work(Nanos(1_000)).unwrap();
+    let times: Vec<_> =
+        std::iter::from_fn(|| next_frame(&mut log)).map(|(_, time)| time.0).collect();
+    std::fs::remove_dir_all(&directory).unwrap();
+    assert_eq!(times, [9_000, 9_001]);
 }

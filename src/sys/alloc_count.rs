@@ -14,6 +14,7 @@ thread_local! {
     /// looking at them neither allocates nor ever comes too late.
     static COUNTS: Cell<bool> = const { Cell::new(false) };
     static COUNT: Cell<u64> = const { Cell::new(0) };
+    static BYTES: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Runs `code` and returns what it returns, and how often it allocated on this thread, counting only
@@ -26,6 +27,13 @@ pub fn counted<R>(code: impl FnOnce() -> R) -> (R, u64) {
     (result, COUNT.get() - before)
 }
 
+/// The same, with the bytes that were asked for: what was freed again counts as well.
+pub fn counted_bytes<R>(code: impl FnOnce() -> R) -> (R, usize) {
+    let before = BYTES.get();
+    let (result, _) = counted(code);
+    (result, BYTES.get() - before)
+}
+
 /// Runs `code` without counting, within code that is counted.
 pub fn uncounted<R>(code: impl FnOnce() -> R) -> R {
     let counted = COUNTS.replace(false);
@@ -34,29 +42,30 @@ pub fn uncounted<R>(code: impl FnOnce() -> R) -> R {
     result
 }
 
-fn count() {
+fn count(bytes: usize) {
     if COUNTS.get() {
         COUNT.set(COUNT.get() + 1);
+        BYTES.set(BYTES.get().saturating_add(bytes));
     }
 }
 
 // SAFETY: every method hands its arguments to the same method of the system's allocator, which fulfils
-// the contract, and returns its answer. Counting touches two thread-local cells and cannot unwind.
+// the contract, and returns its answer. Counting touches three thread-local cells and cannot unwind.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(layout.size());
         // SAFETY: the caller keeps the contract of `alloc`, which is that of the system's.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(layout.size());
         // SAFETY: as for `alloc`.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
+        count(size);
         // SAFETY: as for `alloc`; the pointer came from the system's allocator, since all do.
         unsafe { System.realloc(pointer, layout, size) }
     }

@@ -136,6 +136,17 @@ pub fn is_volatile(path: &Path) -> io::Result<bool> {
     Ok([libc::TMPFS_MAGIC, RAMFS_MAGIC].contains(&answer.f_type))
 }
 
+/// Lets the page cache forget what it holds of `file`, as far as the disk has it: who reads it next reads
+/// the disk. Changes nothing where there is no disk behind.
+///
+/// # Errors
+/// The operating system's.
+pub fn drop_cached(file: &File) -> io::Result<()> {
+    // SAFETY: `posix_fadvise` takes no pointer; the descriptor is open while `file` is borrowed.
+    let status = unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+    if status == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(status)) }
+}
+
 /// Makes the names in a directory as durable as [`File::sync_all`] makes a file's bytes.
 ///
 /// # Errors

@@ -7,6 +7,9 @@
 //! 3. A reader gets slices below the commit position only, after an Acquire load of it; the writer
 //!    stores it with Release after the bytes. So the bytes of a slice never change.
 //! 4. A *frozen* log may be read anywhere: its lock keeps every writer out while a slice can exist.
+//! 5. Whoever maps a segment locks its file shared (`flock`), for as long as the mapping lives. The file
+//!    of a retired segment is written again only under the exclusive lock, which there is when nobody
+//!    maps it.
 //!
 //! Between processes the same holds as long as the files are written by this code alone. Somebody
 //! else who truncates a segment under a running process kills it with SIGBUS, and who writes into one
@@ -15,20 +18,21 @@
 //! it is mapped. On a copy-on-write file system (btrfs, ZFS) a write may take new space whatever was
 //! allocated, so that a full disk kills the process there too: no place for logs.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use zerocopy::FromBytes;
 
-use super::file::{self, BootId, DirectoryLock};
-use super::words::SharedWords;
+use super::file::{self, DirectoryLock};
+use super::log_positions::{APPEND_WORD, COMMIT_WORD, Positions};
 use crate::types::{LINE_BYTES, Line, Position};
 
-/// The name of the positions file in a log's directory.
-pub const POSITIONS_FILE: &str = "positions";
+/// The name of a retired segment's file that waits to be used again.
+pub const SPARE_FILE: &str = "spare";
 
 /// Where segment `number` of the log in `directory` lies.
 #[must_use]
@@ -120,12 +124,13 @@ impl LogMemory {
     /// file shorter than a segment gives the lines that it has, the last filled up with zeroes.
     ///
     /// # Errors
-    /// The operating system's.
+    /// The operating system's; [`io::ErrorKind::WouldBlock`] if the file is just being used again.
     pub fn segment(self: &Arc<Self>, number: u64) -> io::Result<Arc<Segment>> {
         if let Some(segment) = self.mapped(number) {
             return Ok(segment);
         }
         let file = File::open(segment_path(&self.directory, number))?;
+        file.try_lock_shared()?;
         // Whole lines reach no page behind the file's last, and the rest of that one reads as zero.
         let length = file.metadata()?.len().next_multiple_of(LINE_BYTES as u64);
         let length = length.min(self.segment_bytes);
@@ -133,31 +138,51 @@ impl LogMemory {
         Ok(self.register(Segment::new(self, number, file, map, false)))
     }
 
-    /// Makes segment `number`: allocated, durable as a file, beginning with `header`, prefaulted.
-    /// For the thread that prepares segments for the writer. Nothing is left of one that failed.
+    /// Makes segment `number`: allocated, durable as a file, beginning with `header`, prefaulted; of the
+    /// spare file if there is one that nobody maps. For the thread that prepares segments for the
+    /// writer. Nothing is left of one that failed.
     ///
     /// # Errors
     /// The operating system's: [`io::ErrorKind::StorageFull`] when there is no room,
     /// [`io::ErrorKind::AlreadyExists`] if there is such a file.
     pub fn create_segment(self: &Arc<Self>, number: u64, header: Line) -> io::Result<Arc<Segment>> {
-        use std::os::unix::fs::FileExt;
-
         let path = segment_path(&self.directory, number);
-        let file = File::options().read(true).write(true).create_new(true).open(&path)?;
-        let filled = file::allocate(&file, self.segment_bytes)
+        let spare = self.directory.join(SPARE_FILE);
+        let (made, file) = match open_spare(&spare)? {
+            Some(file) if !path.exists() => (&spare, file),
+            _ => (&path, File::options().read(true).write(true).create_new(true).open(&path)?),
+        };
+        let filled = if made == &spare { self.wipe(&file) } else { Ok(()) }
+            .and_then(|()| file::allocate(&file, self.segment_bytes))
             .and_then(|()| file.write_all_at(&header.0, 0))
             .and_then(|()| file.sync_all())
+            .and_then(|()| if made == &spare { fs::rename(&spare, &path) } else { Ok(()) })
             .and_then(|()| file::sync_directory(&self.directory))
+            .and_then(|()| file.lock_shared())
             .and_then(|()| self.map_to_write(number, file));
         if filled.is_err() {
             // What remains would only be an empty segment, which the next start removes as well.
+            let _ = fs::remove_file(made);
             let _ = fs::remove_file(&path);
         }
         filled
     }
 
+    /// Makes a file that held a segment blank.
+    fn wipe(&self, file: &File) -> io::Result<()> {
+        static ZEROES: [u8; 1 << 16] = [0; 1 << 16];
+
+        file.set_len(self.segment_bytes)?;
+        for at in (0..self.segment_bytes).step_by(ZEROES.len()) {
+            file.write_all_at(&ZEROES, at)?;
+        }
+        Ok(())
+    }
+
     fn map_to_write(self: &Arc<Self>, number: u64, file: File) -> io::Result<Arc<Segment>> {
         let map = MmapOptions::new().len(to_usize(self.segment_bytes)).map_raw(&file)?;
+        // Where the file system has them (tmpfs mounted with `huge=advise`), else it changes nothing.
+        let _ = map.advise(Advice::HugePage);
         match map.advise(Advice::PopulateWrite) {
             // Linux before 5.14 faults the pages in one by one, as they are written.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
@@ -180,6 +205,24 @@ impl LogMemory {
     }
 }
 
+/// The file at `path` for whoever writes it anew, if nobody maps it. If somebody does it is left to
+/// them alone, and gone when they are.
+fn open_spare(path: &Path) -> io::Result<Option<File>> {
+    let file = match File::options().read(true).write(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => {
+            fs::remove_file(path)?;
+            Ok(None)
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 /// One mapped segment.
 #[derive(Debug)]
 pub struct Segment {
@@ -187,15 +230,16 @@ pub struct Segment {
     number: u64,
     /// Position of its first byte.
     start: u64,
-    file: File,
     map: MmapRaw,
+    /// Locked, shared. Behind the mapping, which is so undone first.
+    file: File,
     writable: bool,
 }
 
 impl Segment {
     fn new(log: &Arc<LogMemory>, number: u64, file: File, map: MmapRaw, writable: bool) -> Self {
         let start = number * log.segment_bytes;
-        Self { log: Arc::clone(log), number, start, file, map, writable }
+        Self { log: Arc::clone(log), number, start, map, file, writable }
     }
 
     /// Its place in the log, from 0.
@@ -252,17 +296,6 @@ impl Segment {
         self.file.sync_data()
     }
 
-    /// Makes the bytes from `from` up to `to` durable, as far as they lie in this segment, and those
-    /// that share a page with them; the other pages are left alone (`msync`).
-    ///
-    /// # Errors
-    /// The operating system's.
-    pub fn sync_range(&self, from: Position, to: Position) -> io::Result<()> {
-        let within = |at: Position| to_usize(at.0.saturating_sub(self.start)).min(self.map.len());
-        let (first, end) = (within(from), within(to));
-        if first < end { self.map.flush_range(first, end - first) } else { Ok(()) }
-    }
-
     /// Where `bytes` bytes from `at` begin in the mapping, if they lie in it.
     fn offset(&self, at: Position, bytes: usize) -> Option<usize> {
         let offset = usize::try_from(at.0.checked_sub(self.start)?).ok()?;
@@ -280,17 +313,22 @@ pub struct LogWriter {
 }
 
 impl LogWriter {
-    /// Opens the log for writing: what lies below `end` is there, and nothing above it counts. The
-    /// commit position of this boot is kept, that of another one is forgotten.
+    /// Opens the log for writing: what lies from `begin` up to `end` is there, and nothing above it
+    /// counts. The commit position of this boot is kept, that of another one is forgotten.
     ///
     /// # Errors
     /// The operating system's.
     ///
     /// # Panics
     /// If the lock is not exclusive, or the log ends below this boot's commit position.
-    pub fn start(lock: DirectoryLock, segment_bytes: u64, end: Position) -> io::Result<Self> {
+    pub fn start(
+        lock: DirectoryLock,
+        segment_bytes: u64,
+        begin: Position,
+        end: Position,
+    ) -> io::Result<Self> {
         assert!(lock.is_exclusive(), "a writer needs the log for itself");
-        let positions = Positions::start(lock.path(), end)?;
+        let positions = Positions::start(lock.path(), begin, end)?;
         Ok(Self {
             log: LogMemory::new(lock.path(), segment_bytes, Bound::Live(positions)),
             _lock: lock,
@@ -310,6 +348,7 @@ impl LogWriter {
     pub fn open_segment(&mut self, number: u64) -> io::Result<Arc<Segment>> {
         let path = segment_path(&self.log.directory, number);
         let file = File::options().read(true).write(true).open(path)?;
+        file.try_lock_shared()?;
         file::allocate(&file, self.log.segment_bytes)?;
         self.log.map_to_write(number, file)
     }
@@ -371,88 +410,6 @@ impl LogWriter {
     }
 }
 
-/// The commit position that a process of this boot left in `directory`, if one did.
-///
-/// # Errors
-/// The operating system's.
-pub fn committed_in_this_boot(directory: &Path) -> io::Result<Option<Position>> {
-    let positions = Positions::of_this_boot(directory)?;
-    Ok(positions.map(|positions| Position(positions.load(COMMIT_WORD))))
-}
-
-/// The positions file, mapped: `format.md` of the event store draws it.
-#[derive(Debug)]
-struct Positions(SharedWords);
-
-const POSITIONS_BYTES: u64 = 4096;
-const POSITIONS_MAGIC: u64 = u64::from_le_bytes(*b"RLPOSIT1");
-const MAGIC_WORD: usize = 0;
-const BOOT_WORDS: [usize; 2] = [2, 3];
-// A cache line each, so that appending does not disturb who waits for a commit.
-const APPEND_WORD: usize = 8;
-const COMMIT_WORD: usize = 16;
-const WORDS: usize = 24;
-
-impl Positions {
-    /// Maps the file to read, unless there is none or another boot wrote it.
-    fn of_this_boot(directory: &Path) -> io::Result<Option<Self>> {
-        let file = match File::open(directory.join(POSITIONS_FILE)) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let words = match SharedWords::read(&file, WORDS) {
-            Ok(words) => words,
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let positions = Self(words);
-        Ok(positions.is_of(file::boot_id()?).then_some(positions))
-    }
-
-    /// Maps the file to write, makes it this boot's, and sets the append position.
-    fn start(directory: &Path, end: Position) -> io::Result<Self> {
-        let path = directory.join(POSITIONS_FILE);
-        let file =
-            File::options().read(true).write(true).create(true).truncate(false).open(path)?;
-        file::allocate(&file, POSITIONS_BYTES)?;
-        let positions = Self(SharedWords::write(&file, WORDS)?);
-        let boot = file::boot_id()?;
-        if !positions.is_of(boot) {
-            positions.store(BOOT_WORDS[0], 0);
-            positions.store(COMMIT_WORD, Position::FIRST.0);
-        }
-        let committed = Position(positions.load(COMMIT_WORD));
-        assert!(committed <= end, "the log ends at {end}, below its commit position {committed}");
-        positions.store(APPEND_WORD, end.0);
-        positions.store(MAGIC_WORD, POSITIONS_MAGIC);
-        // Last: a reader that sees this boot sees the positions that go with it.
-        let [first, second] = boot_words(boot);
-        positions.store(BOOT_WORDS[1], second);
-        positions.store(BOOT_WORDS[0], first);
-        Ok(positions)
-    }
-
-    fn is_of(&self, boot: BootId) -> bool {
-        BOOT_WORDS.map(|word| self.load(word)) == boot_words(boot)
-            && self.load(MAGIC_WORD) == POSITIONS_MAGIC
-    }
-
-    fn load(&self, word: usize) -> u64 {
-        self.0.load(word)
-    }
-
-    fn store(&self, word: usize, value: u64) {
-        self.0.store(word, value);
-    }
-}
-
-fn boot_words(boot: BootId) -> [u64; 2] {
-    let number = u128::from_le_bytes(boot);
-    #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
-    [number as u64, (number >> 64) as u64]
-}
-
 fn to_usize(bytes: u64) -> usize {
     usize::try_from(bytes).expect("a 64-bit machine")
 }
@@ -460,6 +417,7 @@ fn to_usize(bytes: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::log_positions::{POSITIONS_FILE, committed_in_this_boot};
 
     const SEGMENT: u64 = 1 << 20;
 
@@ -476,7 +434,7 @@ mod tests {
 
         fn writer(&self) -> LogWriter {
             let lock = DirectoryLock::exclusive(&self.0).unwrap().unwrap();
-            LogWriter::start(lock, SEGMENT, Position::FIRST).unwrap()
+            LogWriter::start(lock, SEGMENT, Position::FIRST, Position::FIRST).unwrap()
         }
     }
 

@@ -11,6 +11,8 @@ pub mod dpdk;
 pub mod epoll;
 pub mod file;
 pub mod log_memory;
+pub mod log_positions;
+pub mod log_sync;
 pub mod memory;
 pub mod prefault;
 pub mod process;

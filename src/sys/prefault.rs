@@ -25,6 +25,19 @@ pub fn prefaulted_room<T: Clone>(value: T, count: usize) -> Vec<T> {
     memory
 }
 
+/// The same of which only the part for the first `count` has been written. The rest is as the system gives
+/// it: whoever comes so far waits for his pages.
+#[must_use]
+pub fn prefaulted_part<T: Clone>(value: T, count: usize, room: usize) -> Vec<T> {
+    let mut memory = Vec::with_capacity(room);
+    prefer_huge_pages(&memory);
+    black_box(&mut memory);
+    memory.resize(count.min(room), value);
+    black_box(&mut memory);
+    memory.clear();
+    memory
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;

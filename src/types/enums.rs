@@ -348,6 +348,24 @@ byte_enum! {
         RepeatedReference = 9,
         /// The instrument is not in a phase in which this can be done.
         Phase = 16,
+        /// The trade was busted, or corrected since: it does not stand as the command says.
+        TradeOver = 17,
+        /// What the command says of a trade contradicts what the exchange knows.
+        TradeTerms = 18,
+    }
+}
+
+byte_enum! {
+    /// Why a trade was busted or corrected, as OUCH writes it.
+    BustReason {
+        /// It was clearly erroneous.
+        Erroneous = b'E',
+        /// Both sides agreed.
+        Consent = b'C',
+        /// By the exchange's supervision.
+        Supervisory = b'S',
+        /// By somebody outside the exchange.
+        External = b'X',
     }
 }
 

@@ -16,6 +16,7 @@ mod secret;
 mod snapshot;
 mod text;
 mod time;
+mod trade;
 
 pub use book_dump::*;
 pub use date::*;
@@ -28,3 +29,4 @@ pub use secret::*;
 pub use snapshot::*;
 pub use text::*;
 pub use time::*;
+pub use trade::*;

@@ -88,8 +88,9 @@ impl fmt::Display for Quantity {
 /// the product is exact. `None` when it does not fit, which is a reject, never a wrap.
 #[must_use]
 pub fn notional(price: Price, quantity: Quantity, scale: i64) -> Option<i64> {
-    let product = i128::from(price.0) * i128::from(quantity.0) * i128::from(scale);
-    i64::try_from(product).ok()
+    // A product that fits has factors that fit, since the last is at least 1.
+    let product = price.0.checked_mul(quantity.0.into())?;
+    i64::try_from(product).ok()?.checked_mul(scale)
 }
 
 #[cfg(test)]

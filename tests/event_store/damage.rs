@@ -292,7 +292,7 @@ fn a_damaged_segment_header_is_named_where_frames_follow() {
         flip(&scratch.segment(number), 100);
     }
     flip(&scratch.segment(0), 100);
-    assert!(matches!(Reader::open(&scratch.0), Err(StoreError::Unreadable { .. })));
+    assert!(matches!(Reader::open(&scratch.0), Err(StoreError::Damaged { .. })));
 }
 
 #[test]
@@ -302,18 +302,6 @@ fn a_middle_segment_cut_short_is_refused_and_not_filled_up() {
     file.set_len(64).unwrap();
     assert_eq!(assert_refused(&scratch, starts[1], "cut"), Damage::Short);
     assert_eq!(fs::metadata(scratch.segment(1)).unwrap().len(), 64);
-}
-
-#[test]
-fn what_a_crash_leaves_of_a_segment_being_prepared_is_no_damage() {
-    let (scratch, _) = log_of_four_segments();
-    for remains in [0, 10, 64, 4_096] {
-        fs::write(scratch.segment(4), vec![0; remains]).unwrap();
-        let (_, recovered) = open(&scratch.0).unwrap();
-        assert_eq!(recovered.torn, None, "{remains} bytes");
-        assert_eq!(fs::metadata(scratch.segment(4)).unwrap().len(), SEGMENT);
-        scratch.forget_positions();
-    }
 }
 
 #[test]
@@ -345,6 +333,21 @@ fn a_second_writer_is_refused_while_the_first_lives() {
 fn an_empty_directory_is_no_log_to_read() {
     let scratch = Scratch::new();
     assert!(matches!(Reader::open(&scratch.0), Err(StoreError::NoLog { .. })));
+}
+
+#[test]
+fn a_reader_learns_the_format_from_any_segment_and_names_the_header_that_is_damaged() {
+    let (scratch, starts) = log_of_four_segments();
+    flip(&scratch.segment(0), 100);
+    let error = Reader::open(&scratch.0).unwrap_err();
+    let StoreError::Damaged { path, position, damage, .. } = &error else { panic!("{error}") };
+    assert_eq!((path, *position), (&scratch.segment(0), starts[0]));
+    assert_eq!(*damage, Damage::SegmentHeader);
+    for number in 1..5 {
+        flip(&scratch.segment(number), 100);
+    }
+    let error = Reader::open(&scratch.0).unwrap_err();
+    assert!(matches!(&error, StoreError::NoFormat { path } if *path == scratch.0), "{error}");
 }
 
 #[test]

@@ -4,10 +4,15 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod background;
+mod crash;
 mod damage;
 mod process;
 mod reading;
+mod repair;
+mod retirement;
 mod survey;
+mod tools;
+mod venue;
 
 use std::fs;
 use std::path::{Path, PathBuf};

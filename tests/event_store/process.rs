@@ -10,12 +10,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rialto::event_store::{Reader, StoreError};
+use rialto::types::Position;
 
 use super::{SEGMENT, Scratch, append, commit_all, next_frame, open, record};
 
 const PART: &str = "RIALTO_STORE_TEST_PART";
 const DIRECTORY: &str = "RIALTO_STORE_TEST_DIRECTORY";
-const ROUNDS: u64 = 5;
 
 /// What runs in the other process; nothing unless it was asked to.
 #[test]
@@ -24,7 +24,8 @@ fn child() {
     let directory = std::env::var(DIRECTORY).unwrap();
     let directory = Path::new(&directory);
     match part.as_str() {
-        "append until killed" => append_until_killed(directory),
+        "append until killed" => append_until_killed(directory, u64::MAX),
+        "retire until killed" => append_until_killed(directory, SEGMENT),
         "read" => read(directory),
         "fill the disk" => fill_the_disk(directory),
         _ => panic!("no such part: {part}"),
@@ -43,10 +44,22 @@ fn run(part: &str, directory: &Path, wrapper: &[&str]) -> Command {
 #[test]
 fn every_acknowledged_frame_survives_kill_9() {
     let scratch = Scratch::on_disk();
-    let mut acknowledged = 0;
-    for round in 0..ROUNDS {
-        let mut child =
-            run("append until killed", &scratch.0, &[]).stdout(Stdio::piped()).spawn().unwrap();
+    killed_under_load("append until killed", &scratch, 50);
+    assert!(scratch.segment(0).exists());
+}
+
+#[test]
+fn so_does_every_one_that_is_kept_where_segments_are_retired_meanwhile() {
+    let scratch = Scratch::new();
+    killed_under_load("retire until killed", &scratch, 50);
+    assert!(!scratch.segment(0).exists(), "nothing was retired");
+}
+
+/// Kills a process that appends as often, each time elsewhere, and looks at what it left.
+fn killed_under_load(part: &str, scratch: &Scratch, rounds: u64) {
+    let (mut acknowledged, mut checked) = (0, 0);
+    for round in 0..rounds {
+        let mut child = run(part, &scratch.0, &[]).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut seen = 0;
         let mut killed = false;
@@ -58,7 +71,7 @@ fn every_acknowledged_frame_survives_kill_9() {
             };
             acknowledged = sequence.parse::<u64>().unwrap();
             seen += 1;
-            if seen == 500 + 777 * round && !killed {
+            if seen == 5 + 53 * round % 400 && !killed {
                 child.kill().unwrap();
                 killed = true;
             }
@@ -67,26 +80,31 @@ fn every_acknowledged_frame_survives_kill_9() {
         assert!(killed, "the child ended by itself after {seen} frames");
 
         let mut reader = Reader::open(&scratch.0).unwrap();
-        let mut sequence = 0;
+        // What the rounds before left was read by them, and may be gone by now.
+        checked = checked.max(reader.beginning().next_sequence - 1);
+        reader.seek_to_sequence(checked + 1).unwrap();
         while let Some(frame) = reader.next_frame().unwrap() {
-            for found in frame.records() {
-                let found = found.unwrap();
-                sequence += 1;
-                assert_eq!((found.sequence, found.lines), (sequence, record(sequence).as_slice()));
+            for found in frame.records().map(Result::unwrap) {
+                assert!(found.sequence <= checked + 1, "a gap behind {checked}");
+                checked = found.sequence;
+                assert_eq!(found.lines, record(checked));
             }
         }
-        assert!(sequence >= acknowledged, "read {sequence}, acknowledged {acknowledged}");
-        let (_, recovered) = open(&scratch.0).unwrap();
-        assert!(recovered.records >= sequence);
+        assert!(checked >= acknowledged, "read {checked}, acknowledged {acknowledged}");
+        let (writer, recovered) = open(&scratch.0).unwrap();
+        assert!(recovered.chain.next_sequence > checked);
+        drop(writer);
     }
 }
 
-fn append_until_killed(directory: &Path) {
+fn append_until_killed(directory: &Path, kept: u64) {
     let (mut writer, _) = open(directory).unwrap();
+    let retirement = writer.retirement();
     let mut stdout = std::io::stdout();
     for frame in 0..1_000_000_u32 {
         append(&mut writer, 1 + u16::try_from(frame % 64).unwrap());
         commit_all(&mut writer);
+        retirement.below(Position(writer.committed().0.saturating_sub(kept)));
         writeln!(stdout, "committed {}.", writer.chain().next_sequence - 1).unwrap();
     }
 }
@@ -170,7 +188,8 @@ fn fill_the_disk(directory: &Path) {
     let (header, payload) = next_frame(&writer, 100);
     assert!(matches!(writer.append(&header, &payload), Err(StoreError::NoSpace { .. })));
     assert_eq!(*writer.chain(), end);
-    assert!(matches!(open(&directory.join("other")), Err(StoreError::NoSpace { .. })));
+    let error = open(&directory.join("other")).unwrap_err();
+    assert!(matches!(error, StoreError::NoSpace { .. }), "{error}");
 
     fs::remove_dir_all(directory.join("other")).unwrap();
     fs::remove_file(ballast).unwrap();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::FileExt as _;
 
-use rialto::event_store::{Damage, StoreError, Survey, survey};
+use rialto::event_store::{Damage, Known, StoreError, Survey, survey, survey_knowing};
 use rialto::types::{FrameError, Position};
 
 use super::{SEGMENT, Scratch, append, commit_all, open};
@@ -101,6 +101,35 @@ fn damage_is_named_and_what_lies_before_it_counted() {
     scratch.forget_positions();
     let found = look(&scratch);
     assert_eq!((name(&found), found.committed), (expected, None), "after a boot");
+}
+
+#[test]
+fn a_log_that_lost_its_end_is_whole_unless_it_is_known_how_far_it_was_durable() {
+    let scratch = Scratch::new();
+    let (mut writer, _) = open(&scratch.0).unwrap();
+    let frames: Vec<_> = (0..4).map(|_| append(&mut writer, 3)).collect();
+    let end = writer.chain().end;
+    drop(writer);
+    scratch.forget_positions();
+    // A power loss left the second frame blank, whose page was not yet on the disk.
+    let mut bytes = fs::read(scratch.segment(0)).unwrap();
+    let at = |position: Position| usize::try_from(position.0).unwrap();
+    bytes[at(frames[1])..at(frames[2])].fill(0);
+    fs::write(scratch.segment(0), &bytes).unwrap();
+    let knowing = |durable, unsynced| {
+        let found = survey_knowing(&scratch.0, Known { durable, unsynced }, |_| ()).unwrap();
+        (found.end(), found.torn.map(|torn| torn.frames), found.damage.map(|e| e.to_string()))
+    };
+    let (_, _, damage) = knowing(Position::FIRST, 0);
+    assert!(damage.unwrap().contains(&format!("position {}", frames[1])));
+    assert_eq!(knowing(frames[1], u64::MAX), (frames[1], Some(2), None));
+    assert!(knowing(frames[2], u64::MAX).2.is_some());
+
+    bytes[at(frames[1])..].fill(0);
+    fs::write(scratch.segment(0), &bytes).unwrap();
+    assert_eq!(knowing(Position::FIRST, 0), (frames[1], None, None));
+    let (_, _, damage) = knowing(end, u64::MAX);
+    assert!(damage.unwrap().contains(&format!("position {}", frames[1])));
 }
 
 #[test]

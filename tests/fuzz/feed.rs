@@ -47,6 +47,7 @@ fn itch(bytes: &[u8]) {
         Message::OrderExecutedWithPrice(m) => m.as_bytes(),
         Message::Trade(m) => m.as_bytes(),
         Message::CrossTrade(m) => m.as_bytes(),
+        Message::BrokenTrade(m) => m.as_bytes(),
         Message::Imbalance(m) => m.as_bytes(),
         Message::OrderCancel(m) => m.as_bytes(),
         Message::OrderDelete(m) => m.as_bytes(),

@@ -128,6 +128,8 @@ fn outbound(bytes: &[u8]) {
         | Outbound::Executed(_, elements)
         | Outbound::Canceled(_, elements)
         | Outbound::AiqCanceled(_, elements)
+        | Outbound::BrokenTrade(_, elements)
+        | Outbound::TradeCorrection(_, elements)
         | Outbound::CancelRejected(_, elements)
         | Outbound::Restated(_, elements)
         | Outbound::Modified(_, elements)
@@ -144,6 +146,8 @@ fn outbound(bytes: &[u8]) {
         Outbound::Executed(m, _) => m.emit(&options, &mut out),
         Outbound::Canceled(m, _) => m.emit(&options, &mut out),
         Outbound::AiqCanceled(m, _) => m.emit(&options, &mut out),
+        Outbound::BrokenTrade(m, _) => m.emit(&options, &mut out),
+        Outbound::TradeCorrection(m, _) => m.emit(&options, &mut out),
         Outbound::CancelRejected(m, _) => m.emit(&options, &mut out),
         Outbound::Restated(m, _) => m.emit(&options, &mut out),
         Outbound::Modified(m, _) => m.emit(&options, &mut out),

@@ -179,6 +179,13 @@ pub(crate) fn said(message: &[u8]) -> String {
         Outbound::AiqCanceled(m, _) => {
             format!("prevented #{} {} {}", m.user_ref_num, m.quantity, char::from(m.strategy))
         }
+        Outbound::BrokenTrade(m, _) => {
+            format!("broken #{} {}", m.user_ref_num, char::from(m.reason))
+        }
+        Outbound::TradeCorrection(m, _) => {
+            let (price, reason) = (shown(m.price.get()), char::from(m.reason));
+            format!("corrected #{} {} {price} {reason}", m.user_ref_num, m.quantity)
+        }
         Outbound::Rejected(m, _) => format!("rejected #{} 0x{:02X}", m.user_ref_num, m.reason),
         Outbound::CancelRejected(m, _) => format!("cancel of #{} rejected", m.user_ref_num),
         Outbound::AccountAnswer(m, _) => format!("next #{}", m.next_user_ref_num),

@@ -7,10 +7,10 @@ use rialto::event_store::{Control, ControlFile};
 use rialto::types::{Date, SessionId};
 
 use crate::broker::Broker;
-use crate::harness::{Logs, Node, Setup, rialto};
+use crate::harness::{Logs, Node, Setup, eventually, rialto};
 use crate::operator::today;
 use crate::recovery::{control_of, lose_power};
-use crate::replay::Replay;
+use crate::replay::{Replay, read_log};
 
 /// With an order in its book, and stopped in order.
 fn traded() -> Node {
@@ -96,6 +96,32 @@ fn a_log_whose_control_file_is_gone_is_refused_and_a_new_incarnation_goes_on_wit
     let after = control_of(&node);
     assert!(after.term > term && !after.cut && after.incarnation == 1, "{after:?}");
     assert_eq!(Replay::equal_to_event_log(&node.site).books(), books);
+}
+
+#[test]
+fn a_new_incarnation_goes_on_with_what_a_power_loss_left_before_a_hole() {
+    let mut node = traded();
+    let control = node.site.disk.join("control/control");
+    node.start_again();
+    eventually("ticks", || read_log(&node.site.commands()).0.len() > 20);
+    node.kill9();
+    let commands = read_log(&node.site.commands()).0;
+    let hole = &commands[commands.len() - 4].0;
+    let segment = node.site.commands().join("00000000.seg");
+    let mut bytes = fs::read(&segment).unwrap();
+    let start = usize::try_from(hole.start.0).unwrap();
+    bytes[start..start + usize::try_from(hole.frame_bytes()).unwrap()].fill(0);
+    fs::write(&segment, bytes).unwrap();
+    // The machine went down, and took with it what would say how far the log was durable.
+    fs::remove_file(&control).unwrap();
+    fs::remove_file(node.site.commands().join("positions")).unwrap();
+    node.start_again_with(&["--new-incarnation"]);
+    assert_eq!(session_of(&node), today().session(2));
+    node.stop_in_order();
+    let kept = read_log(&node.site.commands()).0;
+    let sound = commands.len() - 4;
+    assert!(kept[..sound] == commands[..sound] && kept[sound].0 != *hole);
+    Replay::equal_to_event_log(&node.site);
 }
 
 #[test]

@@ -7,6 +7,8 @@
 mod auction;
 mod bad_input;
 mod broker;
+mod busts;
+mod clock;
 mod commands;
 mod day;
 mod feed;
@@ -17,6 +19,7 @@ mod placement;
 mod raw;
 mod recovery;
 mod replay;
+mod retired;
 mod sessions;
 mod snapshots;
 mod soupbintcp;

@@ -96,6 +96,7 @@ fn run_pipeline(
         reader.clone(),
         events,
         CounterBlock::none(),
+        &mut |_| (),
     )
     .unwrap();
     let (datagrams_in, datagrams) = ring(16 * 1024, DATAGRAM_LINES_MAX);

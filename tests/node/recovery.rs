@@ -17,8 +17,9 @@ use rialto::types::{AccountId, AssetKind, Epoch, FrameHeader, Line, Position, Si
 use rialto::wire::ouch::Outbound;
 
 use crate::broker::{Broker, said};
-use crate::harness::{Logs, Node, SOON, Setup, eventually};
+use crate::harness::{Logs, Node, SOON, Setup, eventually, rialto};
 use crate::replay::{Replay, port_stream, read_log, replay, terms};
+use crate::tools::{counters, succeeds};
 use crate::traffic::{Random, Trader, Traffic};
 
 const KILLS: usize = 20;
@@ -256,6 +257,42 @@ fn a_log_on_disk_is_recovered_and_refused_when_it_ends_before_what_was_durable()
 }
 
 #[test]
+fn a_damaged_command_log_is_refused_and_a_node_starts_on_it_once_it_is_mended_from_a_copy() {
+    let mut node = Node::start_with(&Setup { logs: Logs::OnDisk, ..Setup::default() });
+    let traffic = Traffic::start(&node, 6);
+    traffic.wait(500);
+    traffic.finish();
+    let books = node.stop_in_order();
+    let (log, copy) = (node.site.commands(), node.site.disk.join("copy"));
+    fs::create_dir(&copy).unwrap();
+    for entry in fs::read_dir(&log).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, copy.join(path.file_name().unwrap())).unwrap();
+    }
+    let commands = read_log(&log).0;
+    let [damaged, last] = [commands.len() / 2, commands.len() - 1].map(|at| commands[at].0.start);
+    let segment = log.join("00000000.seg");
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[usize::try_from(damaged.0).unwrap() + 70] ^= 4;
+    bytes[usize::try_from(last.0).unwrap()..].fill(0);
+    fs::write(&segment, bytes).unwrap();
+    let said = node.fails_to_start();
+    for words in [&format!("the frame at position {damaged}"), "rialto log repair --from"] {
+        assert!(said.contains(words), "{words} is not in: {said}");
+    }
+    let mut repair = rialto();
+    repair.args(["log", "repair"]).arg(&log).arg("--from").arg(&copy);
+    let said = succeeds(&mut repair);
+    for position in [damaged, last] {
+        assert!(said.contains(&format!("from position {position} up to")), "{said}");
+    }
+    assert!(said.contains("the copy is sound: "), "{said}");
+    node.start_again();
+    assert_eq!(node.stop_in_order(), books);
+    Replay::equal_to_event_log(&node.site);
+}
+
+#[test]
 fn commands_lost_from_memory_are_missed_as_long_as_their_events_are_there() {
     let mut node = Node::start();
     let mut alfa = Broker::login(&node, "ALFA01");
@@ -280,7 +317,7 @@ fn commands_lost_from_memory_are_missed_as_long_as_their_events_are_there() {
 }
 
 /// Leaves of a log of one segment what a reboot may leave that comes before its pages are on disk.
-fn lose_from(position: Position, log: &Path) {
+pub(crate) fn lose_from(position: Position, log: &Path) {
     fs::remove_file(log.join("positions")).unwrap();
     let segment = log.join("00000000.seg");
     let mut bytes = fs::read(&segment).unwrap();
@@ -323,6 +360,9 @@ fn a_log_in_the_page_cache_is_made_durable_in_the_background_and_how_far_survive
         assert_eq!(alfa.hears(), format!("accepted #{round} B 100 ACME 24.00"));
         let accepted = read_log(&node.site.commands()).0.last().unwrap().0.start;
         eventually("a watermark behind the order", || durable_now(&node) > accepted);
+        eventually("a counter of it", || {
+            counters(&node)["counters"]["durable.position"].as_u64() > Some(accepted.0)
+        });
         node.kill9();
         let control = control_of(&node);
         assert!(!control.clean && control.durable > durable, "{control:?}");

@@ -13,7 +13,9 @@ use rialto::types::{PortName, SessionId};
 use serde_json::Value;
 
 use crate::broker::Broker;
-use crate::harness::{Node, SOON, Setup, rialto};
+use crate::harness::{Logs, Node, SOON, Setup, Site, rialto};
+use crate::recovery::{lose_from, lose_power};
+use crate::replay::read_log;
 
 /// Runs a command of `rialto` that ends by itself: whether it succeeded, and what it said.
 fn run(command: &mut Command) -> (bool, String) {
@@ -22,7 +24,7 @@ fn run(command: &mut Command) -> (bool, String) {
 }
 
 #[track_caller]
-fn succeeds(command: &mut Command) -> String {
+pub(crate) fn succeeds(command: &mut Command) -> String {
     let (done, said) = run(command);
     assert!(done, "{said}");
     said
@@ -32,7 +34,7 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-fn counters(node: &Node) -> Value {
+pub(crate) fn counters(node: &Node) -> Value {
     json(&succeeds(rialto().arg("stat").arg(&node.site.logs).arg("--json")))
 }
 
@@ -161,6 +163,66 @@ fn a_log_is_verified_while_the_node_runs_and_when_it_has_stopped() {
     let info = json(&succeeds(rialto().args(["log", "info", "--json"]).arg(&log)));
     assert_eq!(info["frames"], 0);
     assert!(info["damage"].as_str().unwrap().contains("payload checksum mismatch"));
+}
+
+#[test]
+fn a_command_log_that_lost_what_was_durable_is_seen_with_the_control_file_only() {
+    let mut node = Node::start_with(&Setup { logs: Logs::BehindOnDisk, ..Setup::default() });
+    trade(&node);
+    node.stop_in_order();
+    let (log, control) = (node.site.commands(), node.site.disk.join("control/control"));
+    let verify = |args: &[&Path]| {
+        let mut command = rialto();
+        command.args(["log", "verify"]).arg(&log).args(args);
+        run(&mut command)
+    };
+    let knowing = [Path::new("--control"), &control];
+    let (sound, said) = verify(&[]);
+    assert!(sound && said.contains("see --control"), "{said}");
+    let (sound, said) = verify(&knowing);
+    assert!(sound && !said.contains("control"), "{said}");
+    // The operator's own word for the machine going down with an unsynced end.
+    let last = read_log(&log).0.last().unwrap().0.start;
+    lose_from(last, &log);
+    assert!(verify(&[]).0, "nothing in the log shows it");
+    let (sound, said) = verify(&knowing);
+    assert!(!sound && said.contains(&format!("the frame at position {last}")), "{said}");
+
+    node = Node::start_with(&Setup { logs: Logs::BehindOnDisk, ..Setup::default() });
+    trade(&node);
+    node.kill9();
+    lose_power(&node);
+    let mut info = rialto();
+    info.args(["log", "info", "--json"]).arg(node.site.commands());
+    info.arg("--control").arg(node.site.disk.join("control/control"));
+    let info = json(&succeeds(&mut info));
+    assert_eq!((&info["may_be_cut"], &info["damage"]), (&Value::from(true), &Value::Null));
+    assert!(info["durable"].as_u64().unwrap() <= info["end"].as_u64().unwrap());
+    let mut info = rialto();
+    info.args(["log", "info"]).arg(node.site.events());
+    let (done, said) = run(info.arg("--control").arg(node.site.disk.join("control/control")));
+    assert!(!done && said.contains("not a command log"), "{said}");
+}
+
+#[test]
+fn a_node_s_commands_give_its_events_again_while_it_runs_and_when_it_has_stopped() {
+    let mut node = Node::start();
+    trade(&node);
+    let replay = |site: &Site| {
+        json(&succeeds(rialto().args(["log", "replay", "--json"]).arg(site.commands())))
+    };
+    let fills = |site: &Site| {
+        let mut export = rialto();
+        export.args(["log", "export", "--kind", "Executed", "--symbol", "ACME"]);
+        succeeds(export.arg(site.events()))
+    };
+    let (running, seen) = (replay(&node.site), fills(&node.site));
+    assert!(running["compared_frames"].as_u64() > Some(5), "{running}");
+    assert_eq!(seen.lines().count(), 2, "{seen}");
+    node.stop_in_order();
+    let stopped = replay(&node.site);
+    assert_eq!((&stopped["new_frames"], &stopped["resting_orders"]), (&0.into(), &1.into()));
+    assert_eq!(fills(&node.site), seen);
 }
 
 /// `rialto market` with the node's files and the given market.

@@ -265,6 +265,27 @@ prop_compose! {
 }
 
 prop_compose! {
+    /// Of a trade that is undone, or has another price.
+    fn broken_trades()(place in places(), match_number: u64, corrected: bool) -> Case {
+        let body = Body::BrokenTrade { match_number };
+        let mut event = event::TradeBusted {
+            header: place.header::<event::TradeBusted>(),
+            ..event::TradeBusted::new_zeroed()
+        };
+        event.terms.print_number = MatchNumber(match_number);
+        if !corrected {
+            return place.case(event.lines(), b'B', body);
+        }
+        let event = event::TradeCorrected {
+            header: place.header::<event::TradeCorrected>(),
+            terms: event.terms,
+            ..event::TradeCorrected::new_zeroed()
+        };
+        place.case(event.lines(), b'B', body)
+    }
+}
+
+prop_compose! {
     /// Of a part of an order, or of all that was left of it.
     fn cancels()(
         place in places(),
@@ -328,6 +349,7 @@ fn cases() -> impl Strategy<Value = Case> {
         adds(),
         executions(),
         trades(),
+        broken_trades(),
         cancels(),
         replaces(),
     ]

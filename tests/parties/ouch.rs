@@ -3,15 +3,18 @@
 //! Not covered, because slouch cannot: it reads the first option of an appendage and no further; it
 //! knows neither display `Z`, customer type `N`, self-match strategies (tag 29) nor reject reason 0x40;
 //! it writes no route and no side on an Enter. Of what it writes, an appendage is never left away, and
-//! no price is above that of its market orders. It has no Trade Correction, which we do not send.
+//! no price is above that of its market orders. It has no Trade
+//! Correction.
 
 use proptest::prelude::*;
 use proptest::sample::select;
 use rialto::types::{
-    CancelReason, ClOrdId, FirmCode, Liquidity, OrderState, RejectReason, Side, Symbol, TimeInForce,
+    BustReason, CancelReason, ClOrdId, FirmCode, Liquidity, OrderState, RejectReason, Side, Symbol,
+    TimeInForce,
 };
 use rialto::wire::ouch::{
-    Accepted, Canceled, Executed, Inbound, OUT_MAX, Options, Rejected, Replaced, SystemEvent,
+    Accepted, BrokenTrade, Canceled, Executed, Inbound, OUT_MAX, Options, Rejected, Replaced,
+    SystemEvent,
 };
 use slouch::msg::{
     AccountQuery, CancelOrder, DisableOrderEntry, EnableOrderEntry, EnterOrder, MassCancel,
@@ -31,6 +34,12 @@ const SIDES: [Pair<theirs::Side>; 4] = [
     (Side::Sell.byte(), theirs::Side::Sell),
     (Side::SellShort.byte(), theirs::Side::SellShort),
     (Side::SellShortExempt.byte(), theirs::Side::SellShortExempt),
+];
+const BUST_REASONS: [Pair<theirs::BrokenReason>; 4] = [
+    (BustReason::Erroneous.byte(), theirs::BrokenReason::Erroneous),
+    (BustReason::Consent.byte(), theirs::BrokenReason::Consent),
+    (BustReason::Supervisory.byte(), theirs::BrokenReason::Supervisory),
+    (BustReason::External.byte(), theirs::BrokenReason::External),
 ];
 const TIMES_IN_FORCE: [Pair<theirs::TimeInForce>; 5] = [
     (TimeInForce::Day.byte(), theirs::TimeInForce::Day),
@@ -308,6 +317,34 @@ proptest! {
         prop_assert_eq!(read.user_ref_num().val(), number);
         prop_assert_eq!(read.quantity(), quantity);
         prop_assert_eq!(read.reason(), reason.1);
+        prop_assert_eq!(channel_of(read.options()), channel);
+    }
+
+    #[test]
+    fn slouch_reads_a_broken_trade(
+        timestamp in timestamps(),
+        number: u32,
+        match_number: u64,
+        reason in select(&BUST_REASONS[..]),
+        order in orders(),
+        channel: u8,
+    ) {
+        let broken = BrokenTrade {
+            kind: BrokenTrade::KIND,
+            timestamp: timestamp.into(),
+            user_ref_num: number.into(),
+            match_number: match_number.into(),
+            reason: reason.0,
+            cl_ord_id: order.cl_ord_id,
+        };
+        let mut out = [0; OUT_MAX];
+        let size = broken.emit(&of_channel(channel), &mut out);
+        let OuchResponse::BrokenTrade(read) = read(&out[..size]) else { panic!("another type") };
+        prop_assert_eq!(nanoseconds(read.timestamp()), timestamp);
+        prop_assert_eq!(read.user_ref_num().val(), number);
+        prop_assert_eq!(read.match_number(), match_number);
+        prop_assert_eq!(read.reason(), reason.1);
+        prop_assert_eq!(read.order_token().encode(), order.cl_ord_id.0);
         prop_assert_eq!(channel_of(read.options()), channel);
     }
 

@@ -105,8 +105,8 @@ impl Core {
         let mut counters = CounterFile::create(&path, 1, OPENING).unwrap();
         let published =
             counters.block("engine", &[EngineCounters::NAMES, EngineGauges::NAMES].concat());
-        let engine =
-            EngineAgent::recover(engine, commands.reader(), reader.clone(), events, published);
+        let (past, existing) = (commands.reader(), reader.clone());
+        let engine = EngineAgent::recover(engine, past, existing, events, published, &mut |_| ());
         let (engine, _) = engine.unwrap();
         let (producer, consumer) = ring(RING_LINES, RECORD_LINES_MAX);
         let proposals = [limits.lines(), definitions.as_slice(), day.lines()].concat();

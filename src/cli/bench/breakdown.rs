@@ -31,12 +31,18 @@ pub(super) const STEPS: [&str; 8] = [
     "send (TCP, device)",
 ];
 
-/// The median time of each step in nanoseconds, over all orders that were recorded whole; `None` if
-/// there is none.
-pub(super) fn read(path: &Path) -> io::Result<Option<[u64; STEPS.len()]>> {
+/// The median time of each step in nanoseconds, over the last `orders` that were recorded whole; `None`
+/// if there is none. What came before them, logins among it, does not count.
+pub(super) fn read(path: &Path, orders: usize) -> io::Result<Option<[u64; STEPS.len()]>> {
     let text = fs::read_to_string(path)?;
     let spans: Vec<_> = text.lines().filter_map(span).collect();
-    Ok(medians(&spans))
+    Ok(medians(&spans, orders))
+}
+
+/// What of these times the gateway takes: all but the sequencer's, the engine's, and the ways there.
+pub(super) fn gateway(steps: &[u64; STEPS.len()]) -> u64 {
+    let [receive, parse, .., emit, send] = steps;
+    receive + parse + emit + send
 }
 
 fn span(line: &str) -> Option<(&str, Nanos, Nanos)> {
@@ -48,7 +54,7 @@ fn span(line: &str) -> Option<(&str, Nanos, Nanos)> {
 
 type Recorded<'a> = (&'a str, Nanos, Nanos);
 
-fn medians(spans: &[Recorded<'_>]) -> Option<[u64; STEPS.len()]> {
+fn medians(spans: &[Recorded<'_>], orders: usize) -> Option<[u64; STEPS.len()]> {
     let mut ways = Vec::new();
     let mut rest = spans;
     while let Some(at) = rest.iter().position(|(step, ..)| *step == "net.poll") {
@@ -56,6 +62,7 @@ fn medians(spans: &[Recorded<'_>]) -> Option<[u64; STEPS.len()]> {
         ways.extend(way(rest));
         rest = &rest[1..];
     }
+    ways.drain(..ways.len().saturating_sub(orders));
     (!ways.is_empty()).then(|| {
         std::array::from_fn(|step| {
             let mut times: Vec<u64> = ways.iter().map(|way| way[step]).collect();
@@ -93,7 +100,12 @@ mod tests {
                     market_data 62 70\nnet.flush 75 95\norder_entry 72 99\n\
                     net.poll 100 101\norder_entry 100 105\n";
         let spans: Vec<_> = text.lines().filter_map(span).collect();
-        assert_eq!(medians(&spans), Some([10, 11, 2, 7, 1, 19, 15, 20]));
-        assert_eq!(medians(&spans[..4]), None);
+        let steps = [10, 11, 2, 7, 1, 19, 15, 20];
+        assert_eq!(medians(&spans, 9), Some(steps));
+        assert_eq!(medians(&spans[..4], 9), None);
+        assert_eq!(gateway(&steps), 10 + 11 + 15 + 20);
+        let later = text.replace("net.poll 10 20", "net.poll 5 20");
+        let later: Vec<_> = later.lines().chain(text.lines()).filter_map(span).collect();
+        assert_eq!(medians(&later, 1), Some(steps), "the last one's");
     }
 }

@@ -4,14 +4,18 @@
 pub(super) mod breakdown;
 pub mod engine;
 mod host;
+mod scratch;
+mod store;
 mod wire;
 
 use std::io;
 use std::path::PathBuf;
 
+use super::CliError;
 use super::lab::LabError;
 use crate::client::ClientError;
 use crate::config::ConfigError;
+use crate::event_store::StoreError;
 #[cfg(feature = "dpdk")]
 use crate::sys::dpdk::DpdkError;
 
@@ -26,8 +30,15 @@ pub struct Args {
 enum Bench {
     /// What a command costs in the books and in the engine, against a baseline and an oracle.
     Engine(engine::Args),
+    /// What the event store takes: appends, readers in other processes, replays, a disk.
+    Store(store::Args),
+    /// The reader of the store bench.
+    #[command(hide = true)]
+    StoreReader(store::ReaderArgs),
     /// From an order to its acceptance over the wire, against a raw echo on the same port.
     Wire(wire::Args),
+    /// What an order costs and how long it takes among ever more sessions, against an echo.
+    Sessions(wire::SessionsArgs),
     /// The broker of the wire bench.
     #[command(hide = true)]
     WireClient(wire::ClientArgs),
@@ -51,7 +62,7 @@ pub enum BenchError {
         source: io::Error,
     },
     /// The machine has too few cores.
-    #[error("no core {core}: node and client each need a core of their own (--cores NODE,CLIENT)")]
+    #[error("no core {core} for this process; choose others with --cores")]
     Core {
         /// The core that is missing.
         core: usize,
@@ -91,6 +102,18 @@ pub enum BenchError {
         /// Which.
         workload: &'static str,
     },
+    /// A log of the bench.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The replay.
+    #[error(transparent)]
+    Replay(#[from] Box<CliError>),
+    /// The disk bench was given memory.
+    #[error("{}: this is memory, not a disk; choose a directory with --disk", .0.display())]
+    NoDisk(PathBuf),
+    /// The reader of the store bench.
+    #[error("the reader of the log failed: {0}")]
+    Reader(String),
     /// The bench inside the lab failed, and has said why.
     #[error("the bench failed")]
     Inside,
@@ -110,7 +133,10 @@ impl BenchError {
 pub fn run(args: &Args) -> Result<(), BenchError> {
     match &args.bench {
         Bench::Engine(args) => engine::run(args),
+        Bench::Store(args) => store::run(args),
+        Bench::StoreReader(args) => store::run_reader(args),
         Bench::Wire(args) => wire::run(args),
+        Bench::Sessions(args) => wire::run_sessions(args),
         Bench::WireClient(args) => wire::run_client(args),
     }
 }

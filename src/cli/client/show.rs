@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cli::units::{show_price, show_time};
-use crate::types::{RejectReason, Side};
+use crate::types::{BustReason, RejectReason, Side};
 use crate::wire::ouch::{EntryAnswer, Options, Outbound};
 
 /// One line for a person.
@@ -55,6 +55,26 @@ pub(super) fn text(sequence: u64, message: &Outbound<'_>, decimals: u8) -> Strin
                 m.user_ref_num,
                 m.quantity,
                 cancel_reason(m.reason)
+            ),
+        ),
+        Outbound::BrokenTrade(m, _) => (
+            m.timestamp,
+            format!(
+                "broken    ref {} match {} ({})",
+                m.user_ref_num,
+                m.match_number,
+                bust_reason(m.reason)
+            ),
+        ),
+        Outbound::TradeCorrection(m, _) => (
+            m.timestamp,
+            format!(
+                "corrected ref {} {} at {} match {} ({})",
+                m.user_ref_num,
+                m.quantity,
+                show_price(m.price.get(), decimals),
+                m.match_number,
+                bust_reason(m.reason)
             ),
         ),
         Outbound::AiqCanceled(m, _) => (
@@ -143,6 +163,18 @@ pub(super) fn json(sequence: u64, message: &Outbound<'_>) -> Value {
             "user_ref_num": m.user_ref_num.get(), "quantity": m.quantity.get(),
             "reason": char::from(m.reason).to_string(),
         }),
+        Outbound::BrokenTrade(m, _) => json!({
+            "sequence": sequence, "type": "broken_trade", "timestamp": m.timestamp.get(),
+            "user_ref_num": m.user_ref_num.get(), "match_number": m.match_number.get(),
+            "reason": char::from(m.reason).to_string(), "cl_ord_id": m.cl_ord_id.text(),
+        }),
+        Outbound::TradeCorrection(m, _) => json!({
+            "sequence": sequence, "type": "trade_correction", "timestamp": m.timestamp.get(),
+            "user_ref_num": m.user_ref_num.get(), "quantity": m.quantity.get(),
+            "price": m.price.get(), "liquidity": char::from(m.liquidity).to_string(),
+            "match_number": m.match_number.get(), "reason": char::from(m.reason).to_string(),
+            "cl_ord_id": m.cl_ord_id.text(),
+        }),
         Outbound::AiqCanceled(m, _) => json!({
             "sequence": sequence, "type": "aiq_canceled", "timestamp": m.timestamp.get(),
             "user_ref_num": m.user_ref_num.get(), "quantity": m.quantity.get(),
@@ -189,6 +221,16 @@ pub(super) fn json(sequence: u64, message: &Outbound<'_>) -> Value {
         Outbound::NotBuilt(kind) => {
             json!({ "sequence": sequence, "type": char::from(*kind).to_string() })
         }
+    }
+}
+
+fn bust_reason(reason: u8) -> &'static str {
+    match BustReason::from_byte(reason) {
+        Some(BustReason::Erroneous) => "erroneous",
+        Some(BustReason::Consent) => "both sides agreed",
+        Some(BustReason::Supervisory) => "supervisory",
+        Some(BustReason::External) => "from outside",
+        None => "unknown reason",
     }
 }
 

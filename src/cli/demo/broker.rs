@@ -333,8 +333,10 @@ impl Desk {
                 self.unanswered = self.unanswered.saturating_sub(1);
                 self.trader.over(UserRefNum(rejected.user_ref_num.get()));
             }
-            // These brokers replace nothing.
+            // These brokers replace nothing, and nothing of theirs is busted.
             Outbound::Replaced(..)
+            | Outbound::BrokenTrade(..)
+            | Outbound::TradeCorrection(..)
             | Outbound::Restated(..)
             | Outbound::Modified(..)
             | Outbound::MassCanceled(..)

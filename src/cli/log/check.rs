@@ -1,14 +1,17 @@
 //! `rialto log info` and `rialto log verify`: what a survey of the event store found, in words.
 //! Parses nothing itself.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::progress::Progress;
+use super::walk::no_log;
 use crate::cli::{CliError, units};
-use crate::event_store::{self, Survey};
+use crate::event_store::{self, Control, Known, LogKind, StoreError, Survey};
+use crate::node::CommandLogPast;
+use crate::sys::file::boot_id;
 use crate::types::FrameHeader;
 
 /// Arguments of `rialto log info`.
@@ -21,6 +24,9 @@ use crate::types::FrameHeader;
 pub(super) struct InfoArgs {
     /// The log's directory: the one that holds its segments.
     directory: PathBuf,
+    /// The node's control file, which says how far a command log was durable.
+    #[arg(long, value_name = "FILE")]
+    control: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -30,27 +36,33 @@ pub(super) struct InfoArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  rialto log verify /var/lib/rialto/commands\n\n\
     Exit status 1 says that something is damaged; what a write that did not finish left at the end is \
-    not. Of a running node it sees what is committed; a stopped one cannot start meanwhile.")]
+    not. A command log that lost its end looks whole: only with the node's control file (--control) is \
+    that seen. Of a running node it sees what is committed; a stopped one cannot start meanwhile.")]
 pub(super) struct VerifyArgs {
     /// The log's directory: the one that holds its segments.
     directory: PathBuf,
+    /// The node's control file, which says how far a command log was durable.
+    #[arg(long, value_name = "FILE")]
+    control: Option<PathBuf>,
 }
 
 /// Says what the log holds, damaged or not.
 pub(super) fn info(args: &InfoArgs) -> Result<(), CliError> {
-    let survey = survey(&args.directory)?;
+    let past = past(args.control.as_deref())?;
+    let survey = survey(&args.directory, past)?;
     let mut out = io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", as_json(&survey))?;
+        writeln!(out, "{}", as_json(&survey, past))?;
     } else {
-        write_text(&survey, &mut out)?;
+        write_text(&survey, past, &mut out)?;
     }
     Ok(())
 }
 
 /// Says that the log is sound, or fails with its first damage.
 pub(super) fn verify(args: &VerifyArgs) -> Result<(), CliError> {
-    let survey = survey(&args.directory)?;
+    let past = past(args.control.as_deref())?;
+    let survey = survey(&args.directory, past)?;
     if let Some(damage) = survey.damage {
         return Err(damage.into());
     }
@@ -62,27 +74,44 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), CliError> {
     }
     if survey.in_use {
         writeln!(out, "in use: what lies above the commit position was not looked at")?;
+    } else if survey.kind == LogKind::Commands && past.is_none() {
+        writeln!(out, "how far it was durable is in the node's control file: see --control")?;
+    }
+    if let Some(lost) = lost(&survey, past) {
+        writeln!(out, "{lost}")?;
     }
     Ok(())
 }
 
-/// The survey, with its progress on a terminal.
-fn survey(directory: &Path) -> Result<Survey, CliError> {
-    const INTERVAL: Duration = Duration::from_millis(200);
-    let shown = io::stderr().is_terminal();
-    let mut next = Instant::now() + INTERVAL;
-    let mut any = false;
-    let survey = event_store::survey(directory, |survey| {
-        // A look at the clock for each frame would cost as much as checking a small one.
-        if shown && survey.frames.is_multiple_of(1024) && Instant::now() >= next {
-            next = Instant::now() + INTERVAL;
-            any = true;
-            let (done, all) = (survey.end().0 >> 20, extent(survey) >> 20);
-            eprint!("\r{done} of at most {all} MiB, {} frames", survey.frames);
-        }
-    })?;
-    if any {
-        eprintln!();
+/// What the control file says of a command log.
+fn past(control: Option<&Path>) -> Result<Option<CommandLogPast>, CliError> {
+    let Some(path) = control else { return Ok(None) };
+    Ok(Some(CommandLogPast::new(&Control::read(path)?, boot_id()?)))
+}
+
+/// What may be missing behind the end of the log, though it is whole.
+fn lost(survey: &Survey, past: Option<CommandLogPast>) -> Option<String> {
+    let past = past.filter(|past| past.may_be_cut && !survey.in_use)?;
+    Some(format!(
+        "the machine went down: commands behind position {}, the last that is known to have been \
+         durable, may be gone with its memory",
+        past.known.durable
+    ))
+}
+
+/// The survey, with its progress.
+fn survey(directory: &Path, past: Option<CommandLogPast>) -> Result<Survey, CliError> {
+    let mut progress = Progress::new("records");
+    let known = past.map_or(Known::NOTHING, |past| past.known);
+    let survey = event_store::survey_knowing(directory, known, |survey| {
+        progress.step(survey.end().0, extent(survey), survey.records);
+    });
+    let survey = match survey {
+        Err(StoreError::NoLog { path }) => return Err(no_log(path)),
+        surveyed => surveyed?,
+    };
+    if past.is_some() && survey.kind != LogKind::Commands {
+        return Err(CliError::NotCommands { directory: directory.to_owned() });
     }
     Ok(survey)
 }
@@ -96,7 +125,11 @@ fn extent(survey: &Survey) -> u64 {
     }
 }
 
-fn write_text(survey: &Survey, out: &mut impl Write) -> io::Result<()> {
+fn write_text(
+    survey: &Survey,
+    past: Option<CommandLogPast>,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let Survey { kind, segment_bytes, frames, records, segments, .. } = survey;
     let state = if survey.in_use { "in use" } else { "not in use" };
     writeln!(out, "log          {kind}, {state}")?;
@@ -125,6 +158,16 @@ fn write_text(survey: &Survey, out: &mut impl Write) -> io::Result<()> {
         Some(committed) => writeln!(out, "committed    position {committed}")?,
         None => writeln!(out, "committed    unknown: nobody has opened it since the last boot")?,
     }
+    match past {
+        Some(past) => writeln!(out, "durable      position {}", past.known.durable)?,
+        None if survey.kind == LogKind::Commands => {
+            writeln!(out, "durable      unknown: see --control")?;
+        }
+        None => {}
+    }
+    if let Some(lost) = lost(survey, past) {
+        writeln!(out, "lost         {lost}")?;
+    }
     if let Some(torn) = torn(survey) {
         writeln!(out, "torn         {torn}")?;
     }
@@ -142,7 +185,7 @@ fn torn(survey: &Survey) -> Option<String> {
     ))
 }
 
-fn as_json(survey: &Survey) -> Value {
+fn as_json(survey: &Survey, past: Option<CommandLogPast>) -> Value {
     let segments = survey.segments.iter().map(|segment| {
         json!({
             "number": segment.number,
@@ -173,6 +216,8 @@ fn as_json(survey: &Survey) -> Value {
         "last_time_ns": last.map(|header| header.time.0),
         "end": survey.end().0,
         "committed": survey.committed.map(|position| position.0),
+        "durable": past.map(|past| past.known.durable.0),
+        "may_be_cut": past.map(|past| past.may_be_cut),
         "torn": torn,
         "damage": survey.damage.as_ref().map(ToString::to_string),
     })

@@ -5,6 +5,7 @@ mod apply;
 mod day;
 mod operator;
 mod phase;
+mod trade;
 
 use super::CliError;
 use crate::types::Date;
@@ -73,6 +74,25 @@ enum Command {
         #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
         auction_ms: u32,
     },
+    /// Undo a trade of the day: cash, shares and fees go back.
+    #[command(after_help = "Examples:\n  \
+        rialto market bust --config node.toml --match 4711 --reason erroneous \\\n      \
+        --port OPER01 --secrets secrets.txt\n  \
+        rialto market bust --config node.toml --match 4711 --yes --port OPER01 --secret K3YK3YK3YK\n\n\
+        On the node's machine: the trade's terms are read in its event log. Proceeds that are spent \
+        become a debt of their account, which then buys nothing until it is paid.")]
+    Bust(trade::Args),
+    /// Give a trade of the day another price: both sides pay or get the difference.
+    #[command(after_help = "Example:\n  \
+        rialto market correct --config node.toml --match 4711 --price 25.10 \\\n      \
+        --port OPER01 --secrets secrets.txt")]
+    Correct {
+        #[command(flatten)]
+        args: trade::Args,
+        /// The price that the trade should have had.
+        #[arg(long, value_name = "PRICE")]
+        price: String,
+    },
     /// Compare a market file with what is defined, and say what it would change.
     #[command(after_help = "Example:\n  \
         rialto market plan --config node.toml --market market.toml\n\n\
@@ -101,6 +121,8 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         Command::Phase { phase, operator, on, auction_ms } => {
             phase::set(operator, on, *phase, *auction_ms)
         }
+        Command::Bust(args) => trade::bust(args),
+        Command::Correct { args, price } => trade::correct(args, price),
         Command::Plan(files) => apply::plan(files),
         Command::Apply(args) => apply::apply(args),
     }

@@ -116,6 +116,8 @@ fn answered(event: &Event<'_>) -> Option<u64> {
         Event::CalendarSet(event) => Some(event.request),
         Event::PriceBandSet(event) => Some(event.request),
         Event::TradingAction(event) => Some(event.request),
+        Event::TradeBusted(event) => Some(event.request),
+        Event::TradeCorrected(event) => Some(event.request),
         _ => None,
     }
 }

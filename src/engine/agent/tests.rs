@@ -50,9 +50,9 @@ fn a_leader_proposes_each_new_sample_once_and_the_event_log_says_it_is_confirmed
     }
     let engine = Engine::new(&limits, IndexSeed::new([1; IndexSeed::BYTES]));
     let existing = events.reader();
+    let (all, blank) = (commands.reader(), CounterBlock::none());
     let (agent, _) =
-        EngineAgent::recover(engine, commands.reader(), existing, events, CounterBlock::none())
-            .unwrap();
+        EngineAgent::recover(engine, all, existing, events, blank, &mut |_| {}).unwrap();
     let (proposals, mut sequencer) = ring(16, RECORD_LINES_MAX);
     let mut agent = agent.proposing(proposals);
     agent.do_work(Nanos(1)).unwrap();

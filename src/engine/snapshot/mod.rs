@@ -13,9 +13,10 @@
 //! |---|---|
 //! | engine | day, log time, sequence, samples of the state hash |
 //! | definitions | currencies, firms with their switch and fees, accounts with their last orders, instruments with phase and prices, ports with session, requests, user reference numbers and rates |
-//! | wallet | balances, what is held of them, supplies |
-//! | limits | what was set, and what each account did today |
+//! | wallet | balances, what is held of them, what was done of each today, supplies |
+//! | limits | what was set |
 //! | fees, references | where fees go; transfers of two days |
+//! | busts | the prints of the day that are over |
 //! | events | end of the event log, each port's, firm's and the feed's last number and place |
 //! | timers | grace of ports, calendar, auctions |
 //! | books | by instrument, section and side, the orders in the order in which they would trade |
@@ -40,7 +41,7 @@ use crate::types::{
 };
 
 /// The format that this version writes and reads. Raised with every change of what a snapshot holds.
-pub const SNAPSHOT_FORMAT: u16 = 1;
+pub const SNAPSHOT_FORMAT: u16 = 2;
 
 impl Engine {
     /// The state behind the last command frame, as bytes.
@@ -83,6 +84,9 @@ impl Engine {
             sequence: _,
             now,
             samples,
+            // Of tests.
+            #[cfg(test)]
+                guesses_wildly: _,
         } = self;
         out.put(&SNAPSHOT_FORMAT);
         out.put(&(Capacity::from(limits), limits.event_segment_bytes));
@@ -147,6 +151,7 @@ impl Engine {
         }
         let (ports, firms) = (self.manager.ports.len(), self.manager.firms.len());
         self.events.read(ports, firms, self.now, input)?;
+        self.manager.busts.check_before(self.events.next_sequence())?;
         self.read_timers(input)?;
         orders::read(self, capacity.orders, input)?;
         let rows = self.manager.ports.rows();

@@ -6,11 +6,12 @@ use zerocopy::FromBytes;
 
 use super::super::ApplyError;
 use super::world::World;
-use super::{invariants, script};
+use super::{busts, invariants, script};
 use crate::types::command::{
-    Cancel, CommandHeader, CommandKind, EnableEntry, MassCancel, Modify, NewOrder, Replace,
+    BustTrade, Cancel, CommandHeader, CommandKind, EnableEntry, MassCancel, Modify, NewOrder,
+    Replace, TradeCorrection,
 };
-use crate::types::{Line, Record, UserRefNum};
+use crate::types::{Line, Record, TradeTerms, UserRefNum};
 
 /// A command of the corpus, and what is done to it.
 #[derive(Clone, Debug)]
@@ -57,6 +58,13 @@ pub(super) fn is_whole(lines: &[Line]) -> bool {
     size == Some(lines[0].0[1]) && size.map(usize::from) == Some(lines.len())
 }
 
+/// A trade of the world as it stands, if there is any.
+fn some_trade(world: &World, number: u32) -> Option<TradeTerms> {
+    let trades = busts::trades(world);
+    let (trade, _) = trades.get(number as usize % trades.len().max(1))?;
+    Some(busts::terms(world, *trade, number.is_multiple_of(5)))
+}
+
 /// The market, and a firm whose orders do not meet each other.
 pub(super) fn owners() -> World {
     let mut world = World::open();
@@ -89,6 +97,8 @@ pub(super) fn corpus() -> Vec<Vec<Line>> {
         "G1 buy 2 60 ACME @10.00 selfmatch=O",
         "G1 buy 3 90 ACME @10.01 selfmatch=D",
         "G1 sell 4 90 ACME @9.99",
+        "bust B1.1 A1.1 erroneous",
+        "correct B1.3 A1.3 @9.99 consent",
         "A1 cancel 1",
         "B1 cancel 2 to 100",
         "B1 replace 2 by 4 300 @9.95",
@@ -206,6 +216,15 @@ impl Mutant {
             MassCancel::KIND => {
                 let mass = MassCancel::mut_from_bytes(Line::bytes_mut(&mut command)).unwrap();
                 mass.user_ref_num = UserRefNum(number);
+            }
+            BustTrade::KIND => {
+                let bust = BustTrade::mut_from_bytes(Line::bytes_mut(&mut command)).unwrap();
+                bust.terms = some_trade(world, number).unwrap_or(bust.terms);
+            }
+            TradeCorrection::KIND => {
+                let correction = TradeCorrection::mut_from_bytes(Line::bytes_mut(&mut command));
+                let correction = correction.unwrap();
+                correction.terms = some_trade(world, number).unwrap_or(correction.terms);
             }
             EnableEntry::KIND => {
                 let enable = EnableEntry::mut_from_bytes(Line::bytes_mut(&mut command)).unwrap();

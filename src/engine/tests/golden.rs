@@ -136,6 +136,11 @@ fn price_bands_pause_into_an_auction() {
     tell("bands");
 }
 
+#[test]
+fn trades_are_busted_and_corrected_by_an_operator() {
+    tell("busts");
+}
+
 /// Plays every story of a file and compares all that was said with the file itself.
 fn tell(name: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.txt"));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::busts;
 use super::world::World;
 use crate::matching::{BookSide, Section};
 use crate::order_manager::Asset;
@@ -98,7 +99,7 @@ pub(super) fn hold(world: &World) {
     }
     for (&(account, currency), &open) in &open_value {
         let cash = manager.wallet.find(account, Asset::Cash(CurrencyId(currency))).unwrap();
-        assert_eq!(manager.limits.open_value(cash), open, "of account {account}");
+        assert_eq!(manager.wallet.get(cash).open_value(), open, "of account {account}");
     }
 
     let mut sums: BTreeMap<String, (Asset, i128)> = BTreeMap::new();
@@ -109,7 +110,8 @@ pub(super) fn hold(world: &World) {
         let short = matches!(balance.asset, Asset::Shares(id) if sells_short(world, id));
         let id = manager.wallet.find(balance.account, balance.asset);
         let fees = matches!(balance.asset, Asset::Cash(c) if manager.fee_cash(c) == id);
-        assert!(short || fees || balance.available() >= 0, "{balance:?}");
+        let owes = busts::may_owe(world, manager, balance.account);
+        assert!(short || fees || owes || balance.available() >= 0, "{balance:?}");
         sums.entry(asset).or_insert((balance.asset, 0)).1 += i128::from(balance.total);
     }
     assert!(manager.wallet.is_conserved());

@@ -4,6 +4,7 @@
 //! Nothing here knows how the engine does it; it sees commands, events and views only.
 
 mod auctions;
+mod busts;
 mod capacity;
 mod feed;
 mod fuzz;

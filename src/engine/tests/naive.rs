@@ -3,6 +3,7 @@
 //! One list of orders in the order of entry; nothing is held, what is available is counted from the
 //! list each time. It shares the notation with the engine and nothing else.
 
+mod busts;
 mod fills;
 mod limits;
 mod requests;
@@ -165,6 +166,7 @@ pub(super) struct Naive {
     /// Of each listing; 0 = none yet.
     last_price: [u64; LISTINGS.len()],
     done: limits::Done,
+    trades: Vec<busts::Trade>,
     cash: BTreeMap<u32, i64>,
     shares: BTreeMap<(u32, usize), i64>,
     last_number: [u32; LOGINS.len()],

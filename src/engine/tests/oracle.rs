@@ -37,6 +37,11 @@ pub(super) enum Step {
         enables: bool,
     },
     Query(usize),
+    Bust(usize),
+    Correct {
+        trade: usize,
+        ticks: i64,
+    },
     Limit(Limit),
     LogOut(usize),
     LogIn(usize),
@@ -80,6 +85,8 @@ proptest! {
                     naive.switch(login, number_at(number), enables)
                 }
                 Step::Query(login) => naive.query(login),
+                Step::Bust(trade) => naive.bust(trade),
+                Step::Correct { trade, ticks } => naive.correct(trade, ticks),
                 Step::Limit(limit) => naive.limit(limit),
                 Step::LogOut(login) => naive.log_out(login),
                 Step::LogIn(login) => naive.log_in(login),
@@ -127,6 +134,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => (login.clone(), prop::bool::weighted(0.7))
             .prop_map(|(login, enables)| Step::Switch { login, enables }),
         1 => login.clone().prop_map(Step::Query),
+        2 => (0_usize..40).prop_map(Step::Bust),
+        2 => (0_usize..40, -8_i64..9).prop_map(|(trade, ticks)| Step::Correct { trade, ticks }),
         2 => limit().prop_map(Step::Limit),
         1 => login.clone().prop_map(Step::LogOut),
         1 => login.prop_map(Step::LogIn),
@@ -322,6 +331,8 @@ pub(super) fn line(step: &Step, number: u32) -> String {
             format!("{} {verb} {}", LOGINS[*login].name, number_at(number))
         }
         Step::Limit(limit) => format!("limit {} {} {}", limit.subject, limit.key, limit.text()),
+        Step::Bust(trade) => format!("bust ~{trade} erroneous"),
+        Step::Correct { trade, ticks } => format!("correct ~{trade} @{ticks:+}t erroneous"),
         Step::Query(login) => format!("{} query", LOGINS[*login].name),
         Step::LogOut(login) => format!("down {}", LOGINS[*login].name),
         Step::LogIn(login) => format!("up {}", LOGINS[*login].name),

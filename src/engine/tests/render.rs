@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::phases;
 use super::render_orders::order_event;
 use super::world::World;
+use super::{busts, phases};
 use crate::matching::{BookSide, Section};
 use crate::order_manager::OrderManager;
 use crate::types::command::CommandKind;
@@ -56,7 +56,7 @@ pub(super) fn render(
         | Event::EntrySwitched(_)
         | Event::AccountAnswered(_)
         | Event::Rejected(_)) => order_event(&event, &words, sequence, orders),
-        definition => words.definition(&definition),
+        event => busts::render(&event, &words, orders).unwrap_or_else(|| words.definition(&event)),
     };
     let stream = words.stream(header, matches!(Event::parse(record), Ok(Event::SystemMessage(_))));
     let feed = if header.feed_sequence > 0 { " *" } else { "" };
@@ -229,6 +229,11 @@ impl Words<'_> {
         }
         let instrument = self.manager.instruments.get(self.instrument.0.into()).unwrap();
         decimal(price.0.try_into().unwrap(), instrument.price_decimals)
+    }
+
+    pub(super) fn cash(&self, amount: i64, currency: CurrencyId) -> String {
+        let (code, decimals) = self.currency(currency);
+        format!("{} {code}", decimal(amount, decimals))
     }
 
     pub(super) fn fee(&self, fee: i64, currency: CurrencyId) -> String {

@@ -36,7 +36,7 @@ pub(super) fn run(world: &mut World, line: &str) -> Vec<String> {
 pub(super) struct Speaker<'a> {
     pub(super) world: &'a mut World,
     pub(super) port: Option<&'a str>,
-    request: u64,
+    pub(super) request: u64,
     stale: bool,
     form_error: u16,
 }

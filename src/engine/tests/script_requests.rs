@@ -1,15 +1,23 @@
-//! The notation of what a participant asks about all that it has.
+//! The notation of what a participant asks about all that it has, and of an operator about trades.
 
 use zerocopy::FromZeros;
 
+use super::busts;
 use super::script::{Speaker, number_of, option, side_of};
-use crate::types::command::{AccountQuery, DisableEntry, EnableEntry, MassCancel, Modify};
+use crate::types::command::{
+    AccountQuery, BustTrade, DisableEntry, EnableEntry, MassCancel, Modify,
+};
 use crate::types::{FirmCode, Quantity, Symbol};
 
 impl<'a> Speaker<'a> {
     /// Carries out a request and says what came of it. `None` if the line is none.
     pub(super) fn request(&mut self, words: &[&'a str]) -> Option<Vec<String>> {
         match *words {
+            ["bust" | "correct", ..] => {
+                let header = self.header::<BustTrade>();
+                let command = busts::command(self.world, header, self.request, words);
+                Some(command.map_or_else(Vec::new, |command| self.world.apply_lines(&command)))
+            }
             [port, "modify", number, side, "to", quantity] => {
                 self.port = Some(port);
                 let header = self.header::<Modify>();

@@ -6,7 +6,7 @@ use std::{env, fs};
 
 use proptest::prelude::*;
 
-use super::super::{Capacity, Engine, FrameList, IndexSeed, full_state_hash};
+use super::super::{Capacity, Engine, FrameList, IndexSeed, SNAPSHOT_FORMAT, full_state_hash};
 use super::fuzz::{corpus, is_whole, mutant, owners};
 use super::oracle::{line, step};
 use super::script;
@@ -155,6 +155,7 @@ fn small_venue() -> Vec<(&'static str, Vec<u8>)> {
             "A1 sell 2 100 ACME @10.00 floor=30",
             "A1 sell 3 100 ACME @10.05 display=N",
             "B1 buy 1 110 ACME @10.00 ioc",
+            "bust B1.1 A1.1 erroneous",
             "A1 short 4 50 CHIP @10.00 account=5",
             "A1 buy 5 100 ACME @9.90 tif=6 expires=20",
             "A1 buy 6 100 ACME @11.00 cross=C",
@@ -222,5 +223,5 @@ fn a_snapshot_of_another_format_or_venue_is_refused_by_name() {
     let other = read(&bytes, Capacity { orders: 4_095, ..SMALL });
     assert_eq!(other.unwrap_err(), SnapshotError::Limits);
     bytes[0] += 1;
-    assert_eq!(read(&bytes, SMALL).unwrap_err(), SnapshotError::Format(2));
+    assert_eq!(read(&bytes, SMALL).unwrap_err(), SnapshotError::Format(SNAPSHOT_FORMAT + 1));
 }

@@ -1,12 +1,13 @@
 //! A world: an engine with its two logs in memory, a clock, and the names of things.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{Capacity, CommandFrames, Engine, FrameList, IndexSeed};
 use super::render::render;
 use super::script;
 use crate::types::command::CommandHeader;
-use crate::types::{Epoch, Line, Nanos, OrderRef, PortId, PortName, Record};
+use crate::types::event::Event;
+use crate::types::{AccountId, Epoch, Line, Nanos, OrderRef, PortId, PortName, Record};
 
 /// 2026-03-02 14:30 UTC.
 pub(super) const OPENING: Nanos = Nanos(1_772_461_800_000_000_000);
@@ -26,6 +27,8 @@ pub(super) struct World {
     pub(super) orders: BTreeMap<OrderRef, String>,
     /// Reference of the next transfer that names none.
     pub(super) reference: u64,
+    /// Accounts whose trades were busted or corrected.
+    pub(super) busted: BTreeSet<AccountId>,
     /// Log time between two commands.
     pub(super) pace: Nanos,
 }
@@ -47,6 +50,7 @@ impl World {
             now: OPENING,
             orders: BTreeMap::new(),
             reference: 1_000,
+            busted: BTreeSet::new(),
             pace: Nanos::from_micros(1),
         };
         world.apply(&limits);
@@ -89,6 +93,11 @@ impl World {
         let seen = self.events.0.len();
         self.engine.apply(&header, &payload, &mut self.events).unwrap();
         let new = FrameList(self.events.0[seen..].to_vec());
+        self.busted.extend(new.records().filter_map(|(_, record)| match Event::parse(record) {
+            Ok(Event::FillBusted(side)) => Some(side.account),
+            Ok(Event::FillCorrected(side)) => Some(side.account),
+            _ => None,
+        }));
         new.records()
             .map(|(sequence, record)| {
                 render(sequence, record, self.engine.order_manager(), &mut self.orders)

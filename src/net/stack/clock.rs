@@ -14,6 +14,8 @@
 //! | the next probes | twice as long each, up to 60 s | up to 3 s |
 //! | between two challenge ACKs | 1 s | 50 ms |
 //! | delayed ACK | set to 200 ms | 10 ms |
+//!
+//! What a lost last segment costs beside that, `recovery` says.
 
 use smoltcp::time::{Duration, Instant};
 

@@ -4,8 +4,12 @@
 
 use std::net::Ipv4Addr;
 
+use smoltcp::iface::SocketStorage;
+
+use super::connection::{CONTIGUOUS_BYTES, Connection};
 use crate::net::DATAGRAM_BYTES_MAX;
-use crate::net::ipv4::{Ipv4Header, Ipv4Network};
+use crate::net::ethernet::MacAddress;
+use crate::net::ipv4::{Ipv4Header, Ipv4Network, is_host};
 use crate::net::udp::UdpHeader;
 
 /// Settings of a [`Stack`](super::Stack).
@@ -29,6 +33,9 @@ pub struct StackConfig {
     pub tx_buffer_bytes: usize,
     /// Networks that may talk to us; empty = all. Checked before anything is kept of a packet.
     pub allow: Vec<Ipv4Network>,
+    /// Hosts of our network whose Ethernet address is given: it is never asked for, and frames in their
+    /// name from another address are dropped.
+    pub neighbours: Vec<(Ipv4Addr, MacAddress)>,
     /// Hops of multicast datagrams.
     pub multicast_ttl: u8,
     /// Source port of datagrams, but for unicast where there is a `receive_port`.
@@ -52,10 +59,19 @@ impl StackConfig {
             rx_buffer_bytes: 16 * 1024,
             tx_buffer_bytes: 64 * 1024,
             allow: Vec::new(),
+            neighbours: Vec::new(),
             multicast_ttl: 8,
             datagram_port: listen_port,
             receive_port: None,
         }
+    }
+
+    /// The most memory that a connection ever takes, asked for when the stack is made: its two buffers,
+    /// whose pages are touched as bytes first come, and some 4 KiB that are kept about it.
+    #[must_use]
+    pub const fn bytes_per_connection(&self) -> usize {
+        let kept = size_of::<Connection>() + size_of::<SocketStorage<'static>>() + CONTIGUOUS_BYTES;
+        self.rx_buffer_bytes + self.tx_buffer_bytes + kept + LISTED_BYTES
     }
 }
 
@@ -88,6 +104,8 @@ pub enum StackError {
     Mtu(usize),
 }
 
+/// A connection's places in lists: maps by peer and by source, timers, turns, and events that wait.
+const LISTED_BYTES: usize = 512;
 /// The most connections a stack can have.
 pub const CONNECTIONS_MAX: usize = 1 << 20;
 /// Two segments of usual size.
@@ -98,12 +116,8 @@ const MTU_MIN: usize = Ipv4Header::LEN + UdpHeader::LEN + DATAGRAM_BYTES_MAX;
 
 pub(super) fn check(config: &StackConfig, mtu: usize) -> Result<Ipv4Network, StackError> {
     let StackConfig { address, prefix, connections_max, connections_per_source_max, .. } = *config;
-    let host = !(address.is_unspecified()
-        || address.is_broadcast()
-        || address.is_multicast()
-        || address.is_loopback());
     let network = Ipv4Network::new(address, prefix)
-        .filter(|_| host && prefix > 0)
+        .filter(|_| is_host(address) && prefix > 0)
         .ok_or(StackError::Address(address, prefix))?;
     if let Some(gateway) = config.gateway.filter(|&gateway| !network.contains(gateway)) {
         return Err(StackError::Gateway(gateway, network));

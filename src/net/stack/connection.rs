@@ -10,6 +10,7 @@ use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::wire::IpListenEndpoint;
 
 use super::clock::ACK_DELAY;
+use super::recovery::Recovery;
 use crate::net::buffer::Buffer;
 use crate::net::ethernet::MacAddress;
 use crate::net::events::EventQueue;
@@ -32,6 +33,7 @@ pub(super) struct Connection {
     pub(super) neighbour: MacAddress,
     /// What the peer was told last.
     pub(super) progress: Progress,
+    pub(super) recovery: Recovery,
     /// When a phase other than [`Phase::Open`] ends by force.
     pub(super) deadline: Nanos,
     /// Whether it waits in the stack's list of those that have something to send.
@@ -73,6 +75,7 @@ impl Connection {
             peer: SocketAddrV4::new(std::net::Ipv4Addr::UNSPECIFIED, 0),
             neighbour: MacAddress::default(),
             progress: Progress::default(),
+            recovery: Recovery::default(),
             deadline: Nanos::MAX,
             dirty: false,
             ended: false,
@@ -107,6 +110,28 @@ impl Connection {
         self.phase = Phase::HalfOpen;
         self.peer = peer;
         self.neighbour = from;
+        self.recovery = Recovery::default();
+    }
+
+    /// What left since `before` was the progress.
+    pub(super) fn note_sent(&mut self, before: &Progress, now: Nanos) {
+        if self.phase == Phase::HalfOpen {
+            self.recovery.answered(now);
+        } else if self.progress.has_advanced(before) {
+            self.recovery.sent(now);
+        }
+    }
+
+    /// Whether the engine may send now, for whatever reason of its own.
+    pub(super) fn may_send(&self) -> bool {
+        self.phase != Phase::HalfOpen || self.recovery.may_answer()
+    }
+
+    /// Whether the peer has not acknowledged all that it was sent, or is to be sent.
+    pub(super) fn awaits_acknowledgment(&self) -> bool {
+        let ends =
+            matches!(self.socket().state(), State::FinWait1 | State::Closing | State::LastAck);
+        ends || self.socket().send_queue() > 0
     }
 
     /// Whether the two ends have parted: the slot is kept for segments gone astray, or for a reset that
@@ -117,7 +142,7 @@ impl Connection {
     }
 
     /// Tells what changed since the last look. `false` if the connection is over and told of.
-    pub(super) fn look(&mut self, slot: u32, events: &mut EventQueue) -> bool {
+    pub(super) fn look(&mut self, slot: u32, events: &mut EventQueue, now: Nanos) -> bool {
         let id = self.id(slot);
         let state = self.socket().state();
         let over = self.socket().remote_endpoint().is_none();
@@ -125,6 +150,7 @@ impl Connection {
         if self.phase == Phase::HalfOpen && !over && state != State::SynReceived {
             self.phase = Phase::Open;
             self.deadline = Nanos::MAX;
+            self.recovery.established(now);
             events.push(NetEvent::Opened { connection: id, peer: self.peer });
         }
         if self.phase == Phase::Draining {

@@ -9,12 +9,16 @@ counter_set! {
         rx_frames,
         /// Frames handed to the device.
         tx_frames,
-        /// Frames that are no Ethernet, ARP, IPv4, TCP or UDP, or fail a checksum; fragments too.
+        /// Frames that are no Ethernet, ARP, IPv4, TCP or UDP, fail a checksum, or come from no host.
         malformed,
+        /// Fragments, which are never put together.
+        fragments,
         /// Frames for another host, or of a protocol not spoken here.
         not_ours,
         /// Packets from outside the allowed networks.
         denied,
+        /// Frames in the name of a host whose Ethernet address is given, from another.
+        impostors,
         /// ARP packets received.
         arp,
         /// Datagrams received for the user.
@@ -23,6 +27,9 @@ counter_set! {
         datagrams_lost,
         /// Datagrams dropped because nobody receives on their port.
         datagrams_unwanted,
+        /// Connections looked at: for a frame, for a timer, for their user, or in their turn to send. Idle
+        /// ones are not.
+        visits,
         /// Connections that peers opened.
         opened,
         /// Connection requests dropped: too many at once, no slot free.
@@ -32,10 +39,19 @@ counter_set! {
         /// Connection requests on a connection that we hold open: its peer was asked whether it has
         /// forgotten it.
         challenged,
-        /// Handshakes given up.
+        /// Resets of a connection that are not where its peer stands: it was asked whether it means them,
+        /// if they were near enough.
+        resets_doubted,
+        /// Handshakes given up when their time was over.
         half_open_expired,
+        /// Handshakes given up for others that began later.
+        half_open_gave_way,
         /// Closed connections whose peer did not part in time, and was reset.
         linger_expired,
+        /// Segments sent again.
+        repeated,
+        /// Times that what was sent last had to be sent again, and was before the engine's timeout.
+        tail_probes,
         /// Resets sent for segments of no connection.
         rst_sent,
         /// Segments of no connection that got no answer, by the limit.

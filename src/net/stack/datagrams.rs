@@ -19,11 +19,7 @@ const UNICAST_TTL: u8 = 64;
 impl<D: Device> Stack<D> {
     /// Keeps a datagram for the user, if it came to the port that receives.
     pub(super) fn take_datagram(&mut self, ip: &Ipv4Header, packet: &[u8]) {
-        let sender = ip.source;
-        let host = !(sender.is_multicast() || sender.is_broadcast() || sender.is_unspecified());
-        let Some((udp, payload)) =
-            UdpHeader::parse(ip, packet).filter(|_| host && sender != self.config.address)
-        else {
+        let Some((udp, payload)) = UdpHeader::parse(ip, packet) else {
             self.counters.malformed += 1;
             return;
         };
@@ -31,7 +27,7 @@ impl<D: Device> Stack<D> {
             self.counters.datagrams_unwanted += 1;
             return;
         }
-        if self.inbox.push(SocketAddrV4::new(sender, udp.source_port), payload) {
+        if self.inbox.push(SocketAddrV4::new(ip.source, udp.source_port), payload) {
             self.counters.datagrams_received += 1;
         } else {
             self.counters.datagrams_lost += 1;

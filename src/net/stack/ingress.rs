@@ -11,11 +11,11 @@ use smoltcp::wire::IpListenEndpoint;
 use super::clock::engine_time;
 use super::connection::Phase;
 use super::link::Link;
-use super::{HALF_OPEN, Stack, engine, send_arp};
+use super::{HALF_OPEN, HALF_OPEN_MAX, Stack, engine, send_arp};
 use crate::net::arp::{ArpOperation, ArpPacket};
 use crate::net::device::{Device, FrameBurst, RX_BURST_MAX};
 use crate::net::ethernet::{ETHER_TYPE_ARP, ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
-use crate::net::ipv4::{Ipv4Header, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, allows};
+use crate::net::ipv4::{Ipv4Header, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, allows, is_host};
 use crate::net::tcp::Segment;
 
 const ICMP_ECHO_REQUEST: u8 = 8;
@@ -64,6 +64,10 @@ impl<D: Device> Stack<D> {
             return;
         };
         self.counters.arp += 1;
+        if self.neighbours.contradicts(packet.sender, packet.sender_mac) {
+            self.counters.impostors += 1;
+            return;
+        }
         // An answer to a question of ours is never in the way of those who ask us.
         let asks =
             packet.operation == ArpOperation::Request && packet.target == self.config.address;
@@ -78,11 +82,21 @@ impl<D: Device> Stack<D> {
 
     fn take_packet(&mut self, from: MacAddress, packet: &[u8]) {
         let Some((ip, payload)) = Ipv4Header::parse(packet) else {
-            self.counters.malformed += 1;
+            let fragment = Ipv4Header::is_fragment(packet);
+            self.counters.fragments += u64::from(fragment);
+            self.counters.malformed += u64::from(!fragment);
             return;
         };
+        if !is_host(ip.source) || ip.source == self.config.address {
+            self.counters.malformed += 1;
+            return;
+        }
         if ip.destination != self.config.address {
             self.counters.not_ours += 1;
+            return;
+        }
+        if self.neighbours.contradicts(ip.source, from) {
+            self.counters.impostors += 1;
             return;
         }
         if !allows(&self.config.allow, ip.source) {
@@ -116,7 +130,11 @@ impl<D: Device> Stack<D> {
                 self.release(slot);
                 self.accept(from, peer, packet);
             }
-            Some(slot) if segment.opens() => self.challenge(slot, ip, segment),
+            Some(slot) if segment.opens() => {
+                self.counters.challenged += 1;
+                self.challenge(slot, ip, segment);
+            }
+            Some(slot) if segment.resets() => self.take_reset(slot, ip, packet, segment),
             Some(slot) => self.take_own_segment(slot, packet),
             None if listening && segment.opens() => self.accept(from, peer, packet),
             None if segment.resets() => {}
@@ -132,22 +150,35 @@ impl<D: Device> Stack<D> {
         let connection = &mut self.connections[slot as usize];
         let mut link = Link::with(&mut self.device, connection.neighbour, packet)
             .noting(&mut connection.progress);
-        let now = engine_time(self.clock.now());
-        self.engine.poll_ingress_single(now, &mut link, &mut connection.sockets);
+        let shown = connection.recovery.engine_time(self.clock.now());
+        self.engine.poll_ingress_single(shown, &mut link, &mut connection.sockets);
         self.look(slot);
     }
 
-    /// Asks a peer that opens anew what we hold open whether it means it: it may have lost its memory,
-    /// or never have sent this. If it has forgotten, it resets our connection, and asks again
-    /// (RFC 5961 4). The engine drops such a segment in silence, so it is shown a keep-alive instead,
-    /// which it acknowledges, and that within its own limit.
+    /// A reset counts if it is where the peer stands. The engine takes any within the window, of which
+    /// there is one in 262,144 guesses; a peer that means it says so again when asked (RFC 5961 3).
+    fn take_reset(&mut self, slot: u32, ip: &Ipv4Header, packet: &[u8], segment: Segment) {
+        let ahead = self.connections[slot as usize].progress.ahead(segment);
+        if ahead == 0 {
+            self.take_own_segment(slot, packet);
+            return;
+        }
+        self.counters.resets_doubted += 1;
+        if ahead as usize <= self.config.rx_buffer_bytes {
+            self.challenge(slot, ip, segment);
+        }
+    }
+
+    /// Asks a peer that opens anew what we hold open, or resets it out of place, whether it means it: it
+    /// may have lost its memory, or never have sent this. If it has forgotten, it resets our connection,
+    /// and asks again (RFC 5961 4). The engine drops such a segment in silence, so it is shown a
+    /// keep-alive instead, which it acknowledges, and that within its own limit.
     fn challenge(&mut self, slot: u32, ip: &Ipv4Header, segment: Segment) {
         let connection = &self.connections[slot as usize];
         // In a handshake the engine's answer is on its way, and is repeated.
         if connection.phase == Phase::HalfOpen {
             return;
         }
-        self.counters.challenged += 1;
         let keep_alive = connection.progress.keep_alive(ip, segment);
         self.take_own_segment(slot, &keep_alive);
     }
@@ -163,6 +194,9 @@ impl<D: Device> Stack<D> {
         if !self.syns.take(now) {
             self.counters.syn_dropped += 1;
             return;
+        }
+        if self.free.is_empty() || self.half_open.len() >= HALF_OPEN_MAX {
+            self.give_way();
         }
         let Some(slot) = self.free.pop() else {
             self.counters.syn_dropped += 1;
@@ -184,11 +218,8 @@ impl<D: Device> Stack<D> {
         connection.listen(local, peer, from);
         connection.deadline = now.after(HALF_OPEN);
         let mut link = Link::with(&mut self.device, from, packet);
-        engine.poll_ingress_single(
-            engine_time(self.clock.now()),
-            &mut link,
-            &mut connection.sockets,
-        );
+        let shown = connection.recovery.engine_time(now);
+        engine.poll_ingress_single(shown, &mut link, &mut connection.sockets);
 
         if connection.socket().remote_endpoint().is_none() {
             // Not a segment after all: its checksum is wrong, say.
@@ -199,7 +230,21 @@ impl<D: Device> Stack<D> {
         }
         self.by_peer.insert(peer, slot);
         self.sources.enter(*peer.ip());
+        self.half_open.push_back(connection.id(slot));
         self.look(slot);
+    }
+
+    /// Gives up the handshake that began first of those that are not finished. A peer in good faith
+    /// needs a moment for it; requests that nobody means would keep out all others.
+    fn give_way(&mut self) {
+        while let Some(id) = self.half_open.pop_front() {
+            let connection = &self.connections[id.slot as usize];
+            if connection.generation == id.generation && connection.phase == Phase::HalfOpen {
+                self.counters.half_open_gave_way += 1;
+                self.release(id.slot);
+                return;
+            }
+        }
     }
 
     /// Lets the engine answer a packet that belongs to no connection: a reset, or an echo.

@@ -15,6 +15,7 @@ mod datagrams;
 mod fuzz;
 mod ingress;
 mod link;
+mod recovery;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +30,7 @@ pub use self::client_host::{ClientConnection, ClientHost};
 pub use self::config::{CONNECTIONS_MAX, StackConfig, StackError};
 pub use self::counters::Counters;
 
-use self::clock::{engine_time, real_time};
+use self::clock::engine_time;
 use self::config::check;
 use self::connection::{Connection, Phase};
 use self::datagrams::DATAGRAMS_WAITING_MAX;
@@ -52,10 +53,14 @@ use crate::types::Nanos;
 const EGRESS_SEGMENTS_PER_TURN_MAX: usize = 32;
 /// Segments all of them send before frames are received again.
 const EGRESS_SEGMENTS_PER_CYCLE_MAX: usize = 256;
-/// Timers run in one duty cycle.
-const TIMERS_MAX: usize = 256;
-/// Time for a peer to finish its handshake.
-const HALF_OPEN: Nanos = Nanos::SECOND;
+/// Timers run in one duty cycle: so few that those of many connections at once delay nobody's frames.
+const TIMERS_MAX: usize = 64;
+/// Time for a peer to finish its handshake: over when it asks again, after a second, if it was not
+/// answered.
+const HALF_OPEN: Nanos = Nanos::from_millis(500);
+/// Handshakes that began since the oldest unfinished one; with one more it gives way. At the greatest
+/// rate that is a fifth of a second.
+const HALF_OPEN_MAX: usize = 4_096;
 /// Time for a peer to part after we closed.
 const LINGER: Nanos = Nanos::from_secs(4);
 /// Handshakes begun per second, and at once.
@@ -89,6 +94,8 @@ pub struct Stack<D> {
     connections: Vec<Connection>,
     by_peer: HashMap<SocketAddrV4, u32>,
     free: Vec<u32>,
+    /// Handshakes in the order in which they began; some are over.
+    half_open: VecDeque<ConnectionId>,
     /// Connections with something to send; each at most once.
     dirty: VecDeque<u32>,
     timers: Wheel,
@@ -127,13 +134,14 @@ impl<D: Device> Stack<D> {
         Ok(Self {
             mac,
             clock,
-            neighbours: Neighbours::new(mac, network),
+            neighbours: Neighbours::new(mac, network).with_fixed(&config.neighbours),
             engine,
             nobody: SocketSet::new(Vec::new()),
             connections: (0..slots).map(connection).collect(),
             // Twice the bound, so that removals never make the map grow.
             by_peer: HashMap::with_capacity(2 * slots),
             free: free_slots(slots),
+            half_open: VecDeque::with_capacity(HALF_OPEN_MAX),
             dirty: VecDeque::with_capacity(slots),
             timers: Wheel::new(slots, clock.now()),
             sources: Sources::new(slots, config.connections_per_source_max),
@@ -181,22 +189,26 @@ impl<D: Device> Stack<D> {
     /// After anything happened to a connection: tells of it, frees it if it is over, and sees to it
     /// that it is polled again when it has something to do.
     fn look(&mut self, slot: u32) {
+        self.counters.visits += 1;
+        let now = self.clock.now();
         let connection = &mut self.connections[slot as usize];
         let before = connection.phase;
-        let alive = connection.look(slot, &mut self.events);
+        let alive = connection.look(slot, &mut self.events, now);
         self.counters.opened +=
             u64::from(before == Phase::HalfOpen && connection.phase == Phase::Open);
         if !alive {
             self.release(slot);
             return;
         }
-        let now = engine_time(self.clock.now());
-        let due = self.engine.poll_at(now, &connection.sockets);
-        if due.is_some_and(|at| at <= now) {
+        let connection = &self.connections[slot as usize];
+        let recovery = connection.recovery;
+        let due = self.engine.poll_at(recovery.engine_time(now), &connection.sockets);
+        let due = due.filter(|_| connection.may_send());
+        let due = due.map_or(Nanos::MAX, |at| recovery.real_time(at));
+        let timer = due.min(connection.deadline).min(recovery.probe_at);
+        if due <= now {
             self.mark_dirty(slot);
         }
-        let connection = &self.connections[slot as usize];
-        let timer = due.map_or(Nanos::MAX, real_time).min(connection.deadline);
         if timer != Nanos::MAX {
             self.timers.arm(slot, timer);
         }
@@ -225,22 +237,38 @@ impl<D: Device> Stack<D> {
             && let Some(slot) = self.timers.due(self.clock.now())
         {
             work += 1;
+            self.counters.visits += 1;
+            let now = self.clock.now();
             let connection = &mut self.connections[slot as usize];
-            if connection.deadline <= self.clock.now() {
-                if connection.is_past() {
+            if connection.deadline <= now {
+                // A peer that never finished its handshake may not exist: it is told nothing.
+                let half_open = connection.phase == Phase::HalfOpen;
+                self.counters.half_open_expired += u64::from(half_open);
+                if half_open || connection.is_past() {
                     self.release(slot);
                     continue;
                 }
-                match connection.phase {
-                    Phase::HalfOpen => self.counters.half_open_expired += 1,
-                    _ => self.counters.linger_expired += 1,
-                }
+                self.counters.linger_expired += 1;
                 // Once more, for the reset to leave; it needs no answer.
-                connection.abort(self.clock.now().after(LINGER));
+                connection.abort(now.after(LINGER));
             }
-            self.mark_dirty(slot);
+            if connection.recovery.probe_at <= now {
+                self.probe(slot);
+            }
+            // Mostly what the timer was for has happened, and there is nothing to send.
+            self.look(slot);
         }
         work
+    }
+
+    /// Lets the engine send again what is not acknowledged.
+    fn probe(&mut self, slot: u32) {
+        let now = self.clock.now();
+        let connection = &mut self.connections[slot as usize];
+        let shown = connection.recovery.engine_time(now);
+        let deadline = self.engine.poll_at(shown, &connection.sockets);
+        let deadline = deadline.filter(|_| connection.awaits_acknowledgment());
+        self.counters.tail_probes += u64::from(connection.recovery.probe(now, deadline));
     }
 
     /// Sends for the connections that have something to send, in turn, while the device has room and
@@ -255,6 +283,7 @@ impl<D: Device> Stack<D> {
             let Some(slot) = self.dirty.pop_front() else { break };
             let connection = &mut self.connections[slot as usize];
             connection.dirty = false;
+            self.counters.visits += 1;
             if connection.phase == Phase::Free {
                 continue;
             }
@@ -268,7 +297,7 @@ impl<D: Device> Stack<D> {
 
     /// Sends up to `most` segments of one connection.
     fn turn(&mut self, slot: u32, most: usize) -> usize {
-        let now = engine_time(self.clock.now());
+        let now = self.clock.now();
         // The engine forgets a segment to be repeated when it cannot hand it over, so it never meets a
         // full device.
         for sent in 0..most {
@@ -276,12 +305,19 @@ impl<D: Device> Stack<D> {
                 return sent;
             }
             let connection = &mut self.connections[slot as usize];
+            if !connection.may_send() {
+                return sent;
+            }
+            let shown = connection.recovery.engine_time(now);
+            let before = connection.progress;
             let mut link =
                 Link::to(&mut self.device, connection.neighbour).noting(&mut connection.progress);
-            let result = self.engine.poll_egress(now, &mut link, &mut connection.sockets);
+            let result = self.engine.poll_egress(shown, &mut link, &mut connection.sockets);
             if result == PollResult::None {
                 return sent;
             }
+            connection.note_sent(&before, now);
+            self.counters.repeated += u64::from(connection.progress.repeats_since(&before));
         }
         most
     }

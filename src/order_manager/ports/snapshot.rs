@@ -8,7 +8,7 @@ use crate::types::UserRefNum;
 
 impl Serialize for UserRefNums {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let channels = (0_u8..=u8::MAX).zip(&self.0);
+        let channels = (0_u8..=u8::MAX).map(|channel| (channel, self.last(channel)));
         let used: Vec<_> = channels.filter(|(_, number)| !number.is_none()).collect();
         used.serialize(serializer)
     }

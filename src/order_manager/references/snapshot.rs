@@ -1,14 +1,13 @@
-//! The references of transfers in a snapshot: those of each day, the lowest first.
+//! The references of transfers in a snapshot, and any set of numbers: the lowest first.
 
-use super::super::IdMap;
-use super::References;
+use super::{NumberSet, References};
 use crate::types::{SnapshotError, SnapshotReader, SnapshotWriter, consistent};
 
 impl References {
     pub(in crate::order_manager) fn write(&self, out: &mut SnapshotWriter) {
-        let Self { today, yesterday, max: _ } = self;
-        out.put(&today.sorted_keys());
-        out.put(&yesterday.sorted_keys());
+        let Self { today, yesterday } = self;
+        today.write(out);
+        yesterday.write(out);
     }
 
     /// Fills these, which are of a venue without any.
@@ -16,17 +15,36 @@ impl References {
         &mut self,
         input: &mut SnapshotReader<'_>,
     ) -> Result<(), SnapshotError> {
-        let Self { today, yesterday, max } = self;
-        fill(today, *max, &input.take::<Vec<u64>>()?)?;
-        fill(yesterday, *max, &input.take::<Vec<u64>>()?)
+        let Self { today, yesterday } = self;
+        today.read(input)?;
+        yesterday.read(input)
     }
 }
 
-fn fill(day: &mut IdMap, max: usize, keys: &[u64]) -> Result<(), SnapshotError> {
-    consistent(keys.len() <= max, "more references than a day has room for")?;
-    consistent(keys.is_sorted_by(|one, next| one < next), "references out of order")?;
-    for &key in keys {
-        day.insert(key, 1);
+impl NumberSet {
+    pub(in crate::order_manager) fn write(&self, out: &mut SnapshotWriter) {
+        let Self { numbers, by_number: _, max: _ } = self;
+        let mut numbers = numbers.clone();
+        numbers.sort_unstable();
+        out.put(&numbers);
     }
-    Ok(())
+
+    /// Fills this one, which is empty.
+    pub(in crate::order_manager) fn read(
+        &mut self,
+        input: &mut SnapshotReader<'_>,
+    ) -> Result<(), SnapshotError> {
+        let numbers: Vec<u64> = input.take()?;
+        consistent(numbers.len() <= self.max, "more numbers than a day has room for")?;
+        consistent(numbers.is_sorted_by(|one, next| one < next), "numbers out of order")?;
+        for number in numbers {
+            self.insert(number);
+        }
+        Ok(())
+    }
+
+    /// The highest number.
+    pub(in crate::order_manager) fn highest(&self) -> Option<u64> {
+        self.numbers.iter().copied().max()
+    }
 }

@@ -1,6 +1,9 @@
-//! The wallet in a snapshot: every balance in the order they were opened, and what came in of each asset.
+//! The wallet in a snapshot: every balance in the order they were opened with what was done of it today,
+//! and what came in of each asset.
+//!
+//! A balance's profile of limits is not in it: it is resolved when the balance is next used, to the same.
 
-use super::{Asset, Balance, Flow, SUPPLY_MAX, Wallet, key, weighed};
+use super::{Activity, Asset, Balance, Flow, SUPPLY_MAX, Wallet, key, weighed};
 use crate::types::{
     CurrencyId, InstrumentId, SnapshotError, SnapshotReader, SnapshotWriter, consistent,
 };
@@ -39,7 +42,7 @@ impl Wallet {
         consistent(balances.len() <= self.max, "more balances than there is room for")?;
         let exists = |number, count| (1..=count).contains(&number);
         for (id, balance) in (1..).zip(balances) {
-            let Balance { account, asset, total, held } = balance;
+            let Balance { account, asset, total, held, today, profile: _ } = balance;
             consistent(exists(account, accounts), "a balance of no account")?;
             let known = match asset {
                 Asset::Cash(CurrencyId(id)) => exists(id.into(), currencies),
@@ -49,8 +52,11 @@ impl Wallet {
             consistent(self.find(account, asset).is_none(), "two balances of one asset")?;
             let fits = (-AMOUNT_MAX..=AMOUNT_MAX).contains(&total);
             consistent(fits && (0..=AMOUNT_MAX).contains(&held), "a balance out of range")?;
+            let shares_only = Activity { buys: today.buys, ..Activity::default() };
+            let counted = matches!(asset, Asset::Cash(_)) || today == shares_only;
+            consistent(counted, "value of shares")?;
             self.balances.push(balance);
-            self.by_key.insert(key(account, asset), id);
+            self.by_key.insert(key(account, asset), id, |_| false);
             self.hash = self.hash.wrapping_add(weighed(account, asset, total));
         }
         for supply in [&mut self.cash_supply, &mut self.share_supply] {

@@ -5,14 +5,14 @@
 //! a field. Fields that are absent are zero; character fields keep the wire's bytes, checked or not:
 //! what the gateway found wrong with them is `form_error`.
 //!
-//! Kind numbers are never reused. Reserved for what is to come: 5 `ActivateVersion`,
-//! 53 `BustTrade`, 54 `TradeCorrection`.
+//! Kind numbers are never reused. Reserved for what is to come: 5 `ActivateVersion`.
 
 mod order;
 mod phase;
 mod requests;
 mod risk;
 mod session;
+mod trade;
 
 use std::mem::offset_of;
 
@@ -25,6 +25,7 @@ pub use self::requests::{
 };
 pub use self::risk::{Fee, RiskLimit};
 pub use self::session::{PortDown, PortUp};
+pub use self::trade::{BustTrade, TradeCorrection};
 use super::record::records;
 use super::{
     AccountId, CurrencyCode, Epoch, FirmCode, LINE_BYTES, Line, Nanos, PortId, PortName, Price,
@@ -66,6 +67,8 @@ records! {
     50 Halt [1]
     51 Resume [1]
     52 SetPhase [1]
+    53 BustTrade [3]
+    54 TradeCorrection [3]
 }
 
 /// What every command begins with.
@@ -158,6 +161,8 @@ const _: () = {
     assert!(offset_of!(Halt, request) == request);
     assert!(offset_of!(Resume, request) == request);
     assert!(offset_of!(SetPhase, request) == request);
+    assert!(offset_of!(BustTrade, request) == request);
+    assert!(offset_of!(TradeCorrection, request) == request);
 };
 
 /// The first command after every start or election. Ports that were up enter their grace period, and

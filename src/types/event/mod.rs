@@ -10,6 +10,8 @@ mod order;
 mod phase;
 mod request;
 mod risk;
+mod trade;
+mod trade_search;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -21,6 +23,10 @@ pub use self::phase::{
 };
 pub use self::request::{AccountAnswered, EntrySwitched, MassCanceled, Modified};
 pub use self::risk::{FeeSet, RiskLimitSet};
+pub use self::trade::{
+    FillBusted, FillCorrected, Reprinted, TradeBusted, TradeCorrected, below_zero,
+};
+pub use self::trade_search::{TradeError, TradeSearch};
 use super::record::records;
 use super::{
     AccountId, Connection, CurrencyCode, CurrencyId, Epoch, FirmCode, FirmId, InstrumentId,
@@ -69,7 +75,12 @@ records! {
     49 MassCanceled [1]
     50 CrossTraded [1]
     51 Indication [2]
+    53 TradeBusted [3]
+    54 TradeCorrected [3]
     55 CancelRejected [1]
+    56 FillBusted [2]
+    57 FillCorrected [3]
+    58 Reprinted [1]
 }
 
 /// What every event begins with: where it stands in the streams it belongs to.

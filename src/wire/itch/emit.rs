@@ -6,11 +6,12 @@ use zerocopy::byteorder::big_endian::U32;
 use zerocopy::{Immutable, IntoBytes};
 
 use super::{
-    AddOrder, CrossTrade, Header, Imbalance, OUT_MAX, OrderCancel, OrderDelete, OrderExecuted,
-    OrderExecutedWithPrice, OrderReplace, StockDirectory, SystemEvent, Trade, TradingAction,
+    AddOrder, BrokenTrade, CrossTrade, Header, Imbalance, OUT_MAX, OrderCancel, OrderDelete,
+    OrderExecuted, OrderExecutedWithPrice, OrderReplace, StockDirectory, SystemEvent, Trade,
+    TradingAction,
 };
 use crate::types::event::{self, Event};
-use crate::types::{Liquidity, Price, Quantity, Side, Symbol, SystemCode};
+use crate::types::{Liquidity, MatchNumber, Price, Quantity, Side, Symbol, SystemCode};
 
 /// Writes the message that `event` is in the feed to the front of `out` and returns its size; `None`
 /// if the feed does not show it. `sequence` is the event's own, `timestamp` its log time in
@@ -77,16 +78,20 @@ pub fn emit(
         }
         Event::Indication(e) => put(&imbalance(e, header(b'I', &e.header)?), out),
         Event::Executed(e) if e.shown_as.is_none() => {
-            let trade = Trade {
-                header: header(b'P', &e.header)?,
-                order_ref: 0.into(),
-                side: b'B',
-                shares: e.quantity.0.into(),
-                symbol,
-                price: price(e.price),
-                match_number: e.match_number.0.into(),
-            };
-            put(&trade, out)
+            let header = header(b'P', &e.header)?;
+            put(&trade(header, symbol, (e.quantity, e.price, e.match_number)), out)
+        }
+        Event::Reprinted(e) => {
+            let header = header(b'P', &e.header)?;
+            put(&trade(header, symbol, (e.quantity, e.price, e.print_number)), out)
+        }
+        Event::TradeBusted(e) => {
+            let header = header(b'B', &e.header)?;
+            put(&BrokenTrade { header, match_number: e.terms.print_number.0.into() }, out)
+        }
+        Event::TradeCorrected(e) => {
+            let header = header(b'B', &e.header)?;
+            put(&BrokenTrade { header, match_number: e.terms.print_number.0.into() }, out)
         }
         Event::Executed(e) => {
             let header = header(b'E', &e.header)?;
@@ -143,6 +148,22 @@ fn add(
         shares: shares.0.into(),
         symbol,
         price: price(at),
+    }
+}
+
+fn trade(
+    header: Header,
+    symbol: Symbol,
+    (quantity, at, match_number): (Quantity, Price, MatchNumber),
+) -> Trade {
+    Trade {
+        header,
+        order_ref: 0.into(),
+        side: b'B',
+        shares: quantity.0.into(),
+        symbol,
+        price: price(at),
+        match_number: match_number.0.into(),
     }
 }
 
@@ -213,7 +234,7 @@ mod tests {
     use super::super::Message;
     use super::*;
     use crate::types::event::EventHeader;
-    use crate::types::{InstrumentId, Line, MatchNumber, OrderRef, Quantity, Record};
+    use crate::types::{InstrumentId, Line, OrderRef, Record};
 
     fn acme() -> Symbol {
         Symbol::new("ACME").unwrap()
@@ -282,6 +303,37 @@ mod tests {
         let hidden = b"P\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\0B\0\0\0\x28ACME    \
                        \0\x01\x9A\x28\0\0\0\0\0\0\0\x50";
         assert_eq!(message_of(event.lines()).unwrap(), hidden);
+    }
+
+    #[test]
+    fn a_print_is_broken_once_and_a_corrected_trade_has_another() {
+        let mut busted = event::TradeBusted {
+            header: shown::<event::TradeBusted>(),
+            ..event::TradeBusted::new_zeroed()
+        };
+        (busted.terms.match_number, busted.terms.print_number) = (MatchNumber(80), MatchNumber(81));
+        let broken = b"B\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x51";
+        assert_eq!(message_of(busted.lines()).unwrap(), broken);
+        let mut corrected = event::TradeCorrected {
+            header: shown::<event::TradeCorrected>(),
+            terms: busted.terms,
+            ..event::TradeCorrected::new_zeroed()
+        };
+        assert_eq!(message_of(corrected.lines()).unwrap(), broken);
+        corrected.header.feed_sequence = 0;
+        assert_eq!(message_of(corrected.lines()), None);
+
+        let reprinted = event::Reprinted {
+            header: shown::<event::Reprinted>(),
+            print_number: MatchNumber(80),
+            price: Price(105_000),
+            quantity: Quantity(40),
+            ..event::Reprinted::new_zeroed()
+        };
+        let print_number =
+            b"P\0\x03\0\0\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\0B\0\0\0\x28ACME    \
+                      \0\x01\x9A\x28\0\0\0\0\0\0\0\x50";
+        assert_eq!(message_of(reprinted.lines()).unwrap(), print_number);
     }
 
     #[test]

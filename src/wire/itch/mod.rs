@@ -1,13 +1,15 @@
 //! TotalView-ITCH 5.0: the market as everyone may see it, order by order.
 //!
-//! It writes S R H A E C X D U P Q I and reads them; the other types are known by length, to step over.
+//! It writes S R H A E C X D U P Q B I and reads them; the other types are known by length, to step over.
 
+mod broken;
 mod cross;
 mod emit;
 
 use zerocopy::byteorder::big_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+pub use self::broken::BrokenTrade;
 pub use self::cross::{CrossTrade, Imbalance, OrderExecutedWithPrice};
 pub use self::emit::emit;
 use crate::types::{InstrumentId, Symbol};
@@ -40,8 +42,10 @@ pub enum Message<'a> {
     OrderDelete(&'a OrderDelete),
     /// `U`: a resting order is gone, and another rests in its stead, behind all of its price.
     OrderReplace(&'a OrderReplace),
-    /// `P`: a hidden order traded.
+    /// `P`: a hidden order traded, or a trade has another price.
     Trade(&'a Trade),
+    /// `B`: an execution is not to be counted any more.
+    BrokenTrade(&'a BrokenTrade),
     /// A sound message of a type of the specification that this exchange never sends.
     Other(u8),
 }
@@ -210,7 +214,7 @@ pub struct OrderReplace {
     pub price: U32,
 }
 
-/// Trade: a fill of an order that the feed does not show.
+/// Trade: a fill of an order that the feed does not show, or one at its corrected price.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
 )]
@@ -310,6 +314,7 @@ impl<'a> Message<'a> {
             b'D' => Self::OrderDelete(view(message)?),
             b'U' => Self::OrderReplace(view(message)?),
             b'P' => Self::Trade(view(message)?),
+            b'B' => Self::BrokenTrade(view(message)?),
             other => Self::Other(other),
         })
     }
@@ -358,7 +363,7 @@ mod tests {
 
     #[test]
     fn types_never_sent_are_stepped_over_by_their_length() {
-        for kind in *b"YLVWKJhFBNO" {
+        for kind in *b"YLVWKJhFNO" {
             let mut message = vec![0; message_length(kind).unwrap()];
             message[0] = kind;
             assert!(matches!(Message::parse(&message), Ok(Message::Other(k)) if k == kind));
@@ -380,7 +385,7 @@ mod tests {
 
         #[test]
         fn what_is_laid_over_bytes_is_those_bytes(bytes: [u8; 50]) {
-            for kind in *b"SRHAEXDUPCQI" {
+            for kind in *b"SRHAEXDUPCQBI" {
                 let mut message = bytes[..message_length(kind).unwrap()].to_vec();
                 message[0] = kind;
                 let again = match Message::parse(&message).unwrap() {
@@ -396,6 +401,7 @@ mod tests {
                     Message::OrderDelete(m) => m.as_bytes(),
                     Message::OrderReplace(m) => m.as_bytes(),
                     Message::Trade(m) => m.as_bytes(),
+                    Message::BrokenTrade(m) => m.as_bytes(),
                     Message::Other(_) => panic!("a type that is sent"),
                 };
                 prop_assert_eq!(again, message.as_slice());

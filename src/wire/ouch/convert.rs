@@ -7,7 +7,7 @@ use zerocopy::FromZeros;
 use super::{
     Accepted, AiqCanceled, Cancel, CancelRejected, Canceled, Enter, Executed, MalformedAppendage,
     OUT_MAX, Options, Rejected, Replace, Replaced, SystemEvent, answers, form_error,
-    replace_form_error,
+    replace_form_error, trades,
 };
 use crate::types::command::{self, CommandHeader};
 use crate::types::event::{self, Event};
@@ -177,6 +177,8 @@ pub fn emit(
         Event::Restated(e) if e.header.port_sequence != 0 => {
             Some(answers::restated(e, sequence, timestamp, out))
         }
+        Event::FillBusted(e) => Some(trades::broken(e, timestamp, out)),
+        Event::FillCorrected(e) => Some(trades::corrected(e, timestamp, out)),
         Event::Modified(e) => Some(answers::modified(e, timestamp, out)),
         Event::MassCanceled(e) => Some(answers::mass_canceled(e, timestamp, out)),
         Event::EntrySwitched(e) => Some(answers::entry_switched(e, timestamp, out)),

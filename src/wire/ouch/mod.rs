@@ -11,6 +11,7 @@ mod inbound;
 mod options;
 mod outbound;
 mod requests;
+mod trades;
 
 pub use answers::{AccountAnswer, EntryAnswer, MassCanceled, Modified, Restated};
 pub use convert::emit;
@@ -24,6 +25,7 @@ pub use outbound::{
     Replaced, SystemEvent,
 };
 pub use requests::{AccountQuery, EntrySwitch, MassCancel, Modify, REQUEST_BYTES_MAX};
+pub use trades::{BrokenTrade, TradeCorrection};
 
 /// Why bytes are not a message. The sender speaks another protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -6,8 +6,9 @@
 use zerocopy::byteorder::big_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::TradeCorrection;
 use super::{APPENDAGE_LENGTH_BYTES, Appendage, OPTIONS_BYTES_MAX, Options, OuchError};
-use super::{AccountAnswer, EntryAnswer, MassCanceled, Modified, Restated};
+use super::{AccountAnswer, BrokenTrade, EntryAnswer, MassCanceled, Modified, Restated};
 use super::{join, split};
 use crate::types::{ClOrdId, Symbol};
 
@@ -27,6 +28,10 @@ pub enum Outbound<'a> {
     Executed(&'a Executed, &'a [u8]),
     /// Order Canceled.
     Canceled(&'a Canceled, &'a [u8]),
+    /// Broken Trade.
+    BrokenTrade(&'a BrokenTrade, &'a [u8]),
+    /// Trade Correction.
+    TradeCorrection(&'a TradeCorrection, &'a [u8]),
     /// AIQ Canceled.
     AiqCanceled(&'a AiqCanceled, &'a [u8]),
     /// Order Rejected.
@@ -304,7 +309,15 @@ impl<'a> Outbound<'a> {
                 let (fields, elements) = view(message, Appendage::Optional)?;
                 Self::CancelRejected(fields, elements)
             }
-            b'B' | b'F' | b'P' | b'T' => Self::NotBuilt(kind),
+            BrokenTrade::KIND => {
+                let (fields, elements) = view(message, Appendage::Optional)?;
+                Self::BrokenTrade(fields, elements)
+            }
+            TradeCorrection::KIND => {
+                let (fields, elements) = view(message, Appendage::Optional)?;
+                Self::TradeCorrection(fields, elements)
+            }
+            b'P' | b'T' => Self::NotBuilt(kind),
             unknown => return Err(OuchError::UnknownType(unknown)),
         })
     }

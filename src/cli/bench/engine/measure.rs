@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::report::{Figures, Report, Sparse};
 use super::whole::{Appender, Crowd, Log, apply};
 use super::{Args, BenchError, Kind, Matcher, NaiveBooks, Operation, OurBooks, SlabBooks, Trade};
-use super::{TradeHash, Workload};
+use super::{TradeHash, Workload, bulk, crowded};
 use crate::cli::bench::host::Host;
 use crate::sys::cpu_time::thread_cpu_time;
 use crate::types::{FRAME_COMMANDS_MAX, Line, Nanos};
@@ -15,6 +15,8 @@ use crate::types::{FRAME_COMMANDS_MAX, Line, Nanos};
 const MANY_BOOKS: usize = 2_700_000;
 const ONE_BOOK: usize = 2_000_000;
 const SPARSE_ORDERS: u32 = 1_000_000;
+/// Resting orders whose memory is measured.
+const CROWDED_ORDERS: u32 = 10_000_000;
 
 /// What came of a workload.
 #[derive(Clone, Copy, Debug)]
@@ -50,10 +52,14 @@ fn execute(matcher: &mut impl Matcher, operations: &[Operation], run: &mut Run) 
 
 /// Runs everything and says how it went on standard error.
 pub(super) fn measure(args: &Args) -> Result<Report, BenchError> {
+    let mut report = Report::new(Host::look(&[])?, args.rounds);
+    // The first, as long as no memory is left over from others.
+    eprintln!("bench: memory");
+    let orders = CROWDED_ORDERS / args.shorten;
+    report.crowded = (orders, crowded::bytes_of(orders)?);
     let shorten = args.shorten as usize;
     let a = Workload::many_books(MANY_BOOKS / shorten);
     let b = Workload::one_book(ONE_BOOK / shorten);
-    let mut report = Report::new(Host::look(&[])?, args.rounds);
     for (name, workload) in [("a", &a), ("b", &b)] {
         eprintln!("bench: {name}");
         report.mixed.push((name, mixed(name, workload, args.rounds)?));
@@ -61,6 +67,8 @@ pub(super) fn measure(args: &Args) -> Result<Report, BenchError> {
     eprintln!("bench: c");
     report.sparse = sparse(SPARSE_ORDERS / args.shorten, args.rounds)?;
     report.null_ns = null(args.rounds);
+    eprintln!("bench: bulk");
+    report.bulk = bulk::bulk(bulk::ORDERS / args.shorten, args.rounds);
     Ok(report)
 }
 

@@ -4,6 +4,8 @@
 //! Time is that of the thread on its core, so that others on the machine disturb less; each figure is
 //! the median of rounds in which the engines take turns.
 
+mod bulk;
+mod crowded;
 mod measure;
 mod naive;
 mod ours;
@@ -27,8 +29,9 @@ use crate::matching::BookSide;
 #[command(after_help = "Examples:\n  \
     rialto bench engine\n  \
     rialto bench engine --json --rounds 9\n\n\
-    (a) 100 books and 2.7 million commands, (b) one book and 2 million, (c) a million orders each at a \
-    price of its own, half of them canceled, the others swept. Build with --release.")]
+    First the memory of 10 million resting orders; then (a) 100 books and 2.7 million commands, (b) one \
+    book and 2 million, (c) a million orders each at a price of its own, half of them canceled, the \
+    others swept; and what one command does to a firm with 100,000 open orders. Build with --release.")]
 pub struct Args {
     /// Print the result as a JSON object.
     #[arg(long)]
@@ -120,6 +123,9 @@ pub(super) fn run(args: &Args) -> Result<(), BenchError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::FrameList;
+    use crate::types::Line;
+    use crate::types::event::EventHeader;
 
     fn hash(matcher: &mut impl Matcher, workload: &Workload) -> (TradeHash, u64) {
         let Run { hash, trades, .. } = run_once(matcher, workload);
@@ -149,6 +155,33 @@ mod tests {
                 assert_eq!(measure::engine_hash(&Log::new(&workload, crowd, batch)), expected);
             }
         }
+    }
+
+    /// Every event of a log, without what depends on where frames are cut.
+    fn events(log: &Log, guesses_wildly: bool) -> Vec<Vec<Line>> {
+        let mut events = FrameList::default();
+        let mut engine = log.engine(&mut events);
+        engine.guesses_wildly = guesses_wildly;
+        apply(&mut engine, &log.timed, &mut events);
+        let uncut = |record: &[Line]| {
+            let mut record = record.to_vec();
+            let header = EventHeader::view_mut(&mut record).unwrap();
+            (header.cause, header.port_distance, header.firm_distance) = (0, 0, 0);
+            record
+        };
+        events.records().map(|(_, record)| uncut(record)).collect()
+    }
+
+    #[test]
+    fn what_is_found_by_looking_ahead_or_guessed_wrong_changes_no_byte_of_an_event() {
+        let crowd = Crowd { firms: 5, ports: 10, accounts: 50 };
+        let workload = Workload::mixed(1, 4, 100, 5_000);
+        let in_frames = Log::new(&workload, crowd, 64);
+        let expected = events(&in_frames, false);
+        assert!(expected.len() > 5_000, "{} events", expected.len());
+        assert!(events(&in_frames, true) == expected, "wrong guesses changed an event");
+        let alone = Log::new(&workload, crowd, 1);
+        assert!(events(&alone, false) == expected, "not to look ahead changed an event");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::TradeHash;
+use super::bulk::Bulk;
 use super::whole::Crowd;
 use crate::cli::bench::host::Host;
 use crate::types::Nanos;
@@ -16,6 +17,9 @@ pub(super) struct Report {
     pub(super) sparse: Sparse,
     /// Thousandths of a nanosecond.
     pub(super) null_ns: u64,
+    /// Resting orders, and the bytes that the engine took for them and all else.
+    pub(super) crowded: (u32, u64),
+    pub(super) bulk: Bulk,
 }
 
 /// The times of a workload, round by round.
@@ -44,7 +48,8 @@ pub(super) struct Sparse {
 }
 
 const PHASES: [&str; 3] = ["fill", "cancel", "sweep"];
-const LOOK_AHEAD: &str = "ours 10 and 4 operations; the others none";
+const LOOK_AHEAD: &str =
+    "our books 10 and 4 operations, the engine 12 commands of a frame; the others none";
 
 /// The machine code that this was compiled to.
 const TARGET_CPU: &str = if cfg!(target_feature = "avx512f") {
@@ -59,7 +64,15 @@ const TARGET_CPU: &str = if cfg!(target_feature = "avx512f") {
 
 impl Report {
     pub(super) fn new(host: Host, rounds: u32) -> Self {
-        Self { host, rounds, mixed: Vec::new(), sparse: Sparse::default(), null_ns: 0 }
+        Self {
+            host,
+            rounds,
+            mixed: Vec::new(),
+            sparse: Sparse::default(),
+            null_ns: 0,
+            crowded: (0, 0),
+            bulk: Bulk::default(),
+        }
     }
 
     /// On standard output.
@@ -78,6 +91,9 @@ impl Report {
         }
         object.insert("c".to_owned(), self.sparse.json());
         object.insert("null_ns".to_owned(), json!(self.null()));
+        let (orders, bytes) = self.crowded;
+        object.insert("memory".to_owned(), json!({ "resting_orders": orders, "bytes": bytes }));
+        object.insert("bulk_ms".to_owned(), self.bulk.json());
         object.insert("target_cpu".to_owned(), json!(TARGET_CPU));
         object.insert("look_ahead".to_owned(), json!(LOOK_AHEAD));
         object.insert("accounts".to_owned(), json!(Crowd::FULL.accounts));
@@ -116,6 +132,12 @@ impl Report {
         for (phase, [matching, slab, naive]) in PHASES.into_iter().zip(self.sparse.each()) {
             lines.push(format!("c {phase:6} {matching:>9.1} {:>9} {slab:>9.1} {naive:>9.1}", ""));
         }
+        let (orders, bytes) = self.crowded;
+        lines.push(format!(
+            "{orders} resting orders: {} MB for the whole engine",
+            bytes / 1_000_000
+        ));
+        lines.push(self.bulk.line());
         lines.join("\n") + "\n"
     }
 
@@ -200,6 +222,28 @@ impl Sparse {
         object.insert("trade_hash".to_owned(), json!(self.hash.hex()));
         Value::Object(object)
     }
+}
+
+impl Bulk {
+    fn json(&self) -> Value {
+        let mut object = Map::new();
+        object.insert("orders".to_owned(), json!(self.orders));
+        for &(name, time) in &self.worst {
+            object.insert(name.to_owned(), json!(millis(time)));
+        }
+        Value::Object(object)
+    }
+
+    fn line(&self) -> String {
+        let times = self.worst.iter().map(|&(name, time)| format!("{name} {} ms", millis(time)));
+        let times = times.collect::<Vec<_>>().join(", ");
+        format!("\none command, {} open orders of a firm, at worst: {times}", self.orders)
+    }
+}
+
+/// To a thousandth.
+fn millis(time: Nanos) -> f64 {
+    (float(time.0) / 1_000.0).round() / 1_000.0
 }
 
 impl TradeHash {

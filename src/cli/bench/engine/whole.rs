@@ -80,7 +80,7 @@ const SHARES: i64 = 100_000_000;
 /// Limits that are looked at and never reached.
 const OPEN_ORDERS_MAX: u32 = 1_000_000;
 const MESSAGE_RATE_MAX: u32 = 1_000_000;
-const OPENING: Nanos = Nanos::from_secs(1_772_461_800);
+pub(super) const OPENING: Nanos = Nanos::from_secs(1_772_461_800);
 /// Log time between two commands: a million a second.
 const COMMAND_INTERVAL: Nanos = Nanos::from_micros(1);
 const APPENDER_LINES: usize = 1 << 20;
@@ -117,6 +117,11 @@ impl Log {
         Self { capacity, opening, prefill, timed, numbers: orders.numbers }
     }
 
+    /// All of it, for an event store whose segments have [`MEMORY_SEGMENT_BYTES`].
+    pub fn frames(&self) -> impl Iterator<Item = &(FrameHeader, Vec<Line>)> {
+        self.opening.iter().chain(&self.prefill).chain(&self.timed)
+    }
+
     /// An engine that has executed all but the timed part.
     pub fn engine<S: FrameSink<Error = Infallible>>(&self, sink: &mut S) -> Engine {
         let limits = self.capacity.limits(MEMORY_SEGMENT_BYTES);
@@ -148,7 +153,7 @@ pub fn apply<S: FrameSink<Error = Infallible>>(
 }
 
 /// Cuts commands into frames.
-struct Writer {
+pub(super) struct Writer {
     crowd: Crowd,
     batch: usize,
     pending: usize,
@@ -158,12 +163,12 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(crowd: Crowd, batch: usize) -> Self {
+    pub(super) fn new(crowd: Crowd, batch: usize) -> Self {
         let frames = CommandFrames::new();
         Self { crowd, batch, pending: 0, now: OPENING, frames, sealed: Frames::new() }
     }
 
-    fn push<C: Record>(&mut self, command: &C) -> u64 {
+    pub(super) fn push<C: Record>(&mut self, command: &C) -> u64 {
         if self.pending == self.batch.min(FRAME_COMMANDS_MAX) {
             self.seal();
         }
@@ -177,12 +182,12 @@ impl Writer {
         self.pending = 0;
     }
 
-    fn take(&mut self) -> Frames {
+    pub(super) fn take(&mut self) -> Frames {
         self.seal();
         std::mem::take(&mut self.sealed)
     }
 
-    fn market(&mut self, capacity: &Capacity, firm_orders_max: u32) {
+    pub(super) fn market(&mut self, capacity: &Capacity, firm_orders_max: u32) {
         let Crowd { firms, ports, accounts } = self.crowd;
         let currency = CurrencyCode::new("USD").expect("three letters");
         self.push(&TermStart {
@@ -261,7 +266,7 @@ impl Writer {
     }
 
     /// Begins a day and every port's session; the epochs.
-    fn sessions(&mut self) -> Vec<Epoch> {
+    pub(super) fn sessions(&mut self) -> Vec<Epoch> {
         let date = Date::of(OPENING);
         self.push(&DayStart {
             header: CommandHeader::internal::<DayStart>(OPENING),
@@ -282,7 +287,7 @@ fn firm_code(firm: u32) -> FirmCode {
     FirmCode::new(&format!("F{firm:03}")).expect("four characters")
 }
 
-fn symbol(instrument: u16) -> Symbol {
+pub(super) fn symbol(instrument: u16) -> Symbol {
     Symbol::new(&format!("S{instrument:05}")).expect("six characters")
 }
 

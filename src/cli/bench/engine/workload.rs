@@ -58,7 +58,13 @@ impl Workload {
         Self::mixed(0xB, 1, 5_000, count)
     }
 
-    pub(super) fn mixed(seed: u64, instruments: u16, per_book: usize, count: usize) -> Self {
+    /// `count` operations on so many instruments, after `per_book` orders in each.
+    pub(in crate::cli::bench) fn mixed(
+        seed: u64,
+        instruments: u16,
+        per_book: usize,
+        count: usize,
+    ) -> Self {
         let prefilled = per_book * usize::from(instruments);
         let mut generator = Generator::new(seed, instruments, prefilled + count);
         for at in 0..prefilled {

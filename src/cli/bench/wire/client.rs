@@ -27,6 +27,9 @@ pub(in crate::cli::bench) struct Args {
     /// The file of port secrets.
     #[arg(long)]
     secrets: PathBuf,
+    /// Sessions, each with a port of its own; they order in turns.
+    #[arg(long, default_value_t = 1)]
+    sessions: u32,
     #[arg(long)]
     rounds: u32,
     #[arg(long)]
@@ -34,9 +37,12 @@ pub(in crate::cli::bench) struct Args {
     /// The core to spin on.
     #[arg(long)]
     core: usize,
-    /// The port whose connections and datagrams the node echoes; without it there are no echoes.
+    /// The first port whose connections and datagrams the node echoes; without it there are no echoes.
     #[arg(long)]
     echo_port: Option<u16>,
+    /// Connections from that port on that are echoed, in turns.
+    #[arg(long, default_value_t = 1)]
+    echoes: u16,
     /// Let the orders rest, instead of canceling each.
     #[arg(long)]
     keep: bool,
@@ -83,9 +89,16 @@ impl Percentiles {
 
 /// An answer that takes longer will not come.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// Between two logins while the day is not open.
+const PAUSE_OPENING: Duration = Duration::from_millis(10);
 /// Between two samples: the node has then done all that follows the last one, and waits.
 const PAUSE: Duration = Duration::from_micros(20);
-const PORT: &str = "ALFA01";
+/// The silence that the node is asked to bear, the longest there is: a session waits long for its turn.
+const HEARTBEAT_TIMEOUT_MS: u32 = 99_999;
+/// How often all sessions say something nevertheless, between rounds.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
+/// Between one turn's session and the next one's, so that no cache expects it: a prime.
+const STRIDE: usize = 7_919;
 const SYMBOL: &str = "ACME";
 /// 25.00 dollars.
 const PRICE: Price = Price(250_000);
@@ -97,7 +110,8 @@ pub(in crate::cli::bench) fn run(args: &Args) -> Result<(), BenchError> {
         None => {
             let mut connect = |port| KernelWire::connect(args.connect, port);
             let bind = |port| KernelDatagrams::bind(args.connect, port);
-            let datagrams = args.echo_port.map(bind).transpose()?;
+            let alone = args.echo_port.filter(|_| args.sessions == 1);
+            let datagrams = alone.map(bind).transpose()?;
             measure(args, &mut connect, datagrams)?
         }
         #[cfg(feature = "dpdk")]
@@ -120,25 +134,71 @@ fn measure<W: Wire>(
     if !pin(args.core) {
         return Err(BenchError::Core { core: args.core });
     }
-    let mut session = Session::login(connect(None)?, args)?;
-    let mut echo = args.echo_port.map(|port| connect(Some(port))).transpose()?;
+    let secrets = PortSecrets::read(&args.secrets)?;
+    let mut sessions = Vec::new();
+    let mut alive_at = Instant::now();
+    for number in 1..=args.sessions {
+        let credentials = credentials(&secrets, number).map_err(BenchError::file(&args.secrets))?;
+        sessions.push(login_when_open(connect, credentials)?);
+        keep_alive(&mut sessions, &mut alive_at)?;
+    }
+    let mut echoes = Vec::new();
+    for port in args.echo_port.into_iter().flat_map(|first| first..first + args.echoes) {
+        echoes.push(connect(Some(port))?);
+    }
+    let mut turn = 0;
+    let mut next = |of: usize| {
+        turn += STRIDE;
+        turn % of
+    };
     let mut rounds = Vec::new();
     // One more than asked for: the first warms up and does not count.
     for round in 0..=args.rounds {
-        let echo = match &mut echo {
-            None => Percentiles::default(),
-            Some(wire) => sample(args.samples, || echoed(wire))?,
+        let echo = match echoes.len() {
+            0 => Percentiles::default(),
+            count => sample(args.samples, || echoed(&mut echoes[next(count)]))?,
         };
         let datagram = match &mut datagrams {
             None => None,
             Some(wire) => Some(sample(args.samples, || echoed(wire))?),
         };
-        let order = sample(args.samples, || session.accepted(args.keep))?;
+        let count = sessions.len();
+        let order = sample(args.samples, || sessions[next(count)].accepted(args.keep))?;
         if round > 0 {
             rounds.push(Round { echo, datagram, order });
         }
+        keep_alive(&mut sessions, &mut alive_at)?;
     }
     Ok(Measured { rounds })
+}
+
+fn keep_alive<W: Wire>(
+    sessions: &mut [Session<W>],
+    alive_at: &mut Instant,
+) -> Result<(), BenchError> {
+    if alive_at.elapsed() >= HEARTBEAT_INTERVAL {
+        *alive_at = Instant::now();
+        for session in sessions {
+            session.wire.send(&soup::CLIENT_HEARTBEAT)?;
+        }
+    }
+    Ok(())
+}
+
+/// A node is ready before it has read a long market to its end and opened the day.
+fn login_when_open<W: Wire>(
+    connect: &mut impl FnMut(Option<u16>) -> Result<W, BenchError>,
+    credentials: Credentials,
+) -> Result<Session<W>, BenchError> {
+    let start = Instant::now();
+    loop {
+        match Session::login(connect(None)?, credentials) {
+            Err(BenchError::Client(ClientError::Refused(_))) if start.elapsed() < ANSWER_MAX => {
+                std::thread::sleep(PAUSE_OPENING);
+            }
+            result => return result,
+        }
+    }
 }
 
 fn sample(
@@ -168,7 +228,8 @@ trait Wire {
 fn echoed(wire: &mut impl Wire) -> Result<Duration, BenchError> {
     let sent = [b'e'; PACKET_BYTES];
     let mut answer = [0; PACKET_BYTES];
-    let mut have = 0;
+    // As an order's session does: it takes what came while others had their turn.
+    let mut have = wire.receive(&mut answer)?;
     let start = Instant::now();
     wire.send(&sent)?;
     loop {
@@ -205,10 +266,11 @@ enum Awaited {
 }
 
 impl<W: Wire> Session<W> {
-    fn login(mut wire: W, args: &Args) -> Result<Self, BenchError> {
-        let Credentials { name, secret } = credentials(args)?;
+    fn login(mut wire: W, credentials: Credentials) -> Result<Self, BenchError> {
+        let Credentials { name, secret } = credentials;
         let session = SessionId::BLANK;
-        let login = LoginRequest { name, secret, session, sequence: 0, heartbeat_timeout_ms: None };
+        let heartbeat_timeout_ms = Some(HEARTBEAT_TIMEOUT_MS);
+        let login = LoginRequest { name, secret, session, sequence: 0, heartbeat_timeout_ms };
         let mut packet = [0; soup::LOGIN_REQUEST_BYTES_MAX];
         let size = login.emit(&mut packet);
         wire.send(&packet[..size])?;
@@ -233,6 +295,10 @@ impl<W: Wire> Session<W> {
 
     /// Enters an order and says how long its acceptance took. It is canceled, unless it is to be kept.
     fn accepted(&mut self, keep: bool) -> Result<Duration, BenchError> {
+        // Heartbeats.
+        if self.fill()? {
+            self.take(Awaited::Accepted)?;
+        }
         self.last += 1;
         let number = UserRefNum(self.last);
         let symbol = Symbol::new(SYMBOL).expect("four letters");
@@ -306,12 +372,17 @@ fn answers(message: &[u8], awaited: Awaited, number: u32) -> Result<bool, BenchE
     }
 }
 
-fn credentials(args: &Args) -> Result<Credentials, BenchError> {
-    let secrets = PortSecrets::read(&args.secrets)?;
-    let secret = secrets.get(PortName::new(PORT).expect("six letters"));
-    let credentials = secret.and_then(|secret| Credentials::new(PORT, &secret.reveal()));
-    let none = || io::Error::new(ErrorKind::InvalidData, "no secret for the bench's port");
-    credentials.ok_or_else(none).map_err(BenchError::file(&args.secrets))
+/// The name of a session's port; they count from 1.
+pub(super) fn port_name(number: u32) -> String {
+    format!("S{number:05}")
+}
+
+fn credentials(secrets: &PortSecrets, number: u32) -> io::Result<Credentials> {
+    let name = port_name(number);
+    let secret = PortName::new(&name).and_then(|name| secrets.get(name));
+    let credentials = secret.and_then(|secret| Credentials::new(&name, &secret.reveal()));
+    let none = || io::Error::new(ErrorKind::InvalidData, format!("no secret for port {name}"));
+    credentials.ok_or_else(none)
 }
 
 /// A socket of the kernel.

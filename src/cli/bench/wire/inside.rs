@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::client::Measured;
+use super::client::{Measured, port_name};
 use super::report::{Backend, Report};
 use super::{Args, BackendArg, BenchError, logs};
 use crate::cli::bench::breakdown;
@@ -17,9 +17,14 @@ use crate::cli::lab::{
 use crate::config::Config;
 
 const LISTEN: &str = "10.9.0.1:9001";
-/// What comes from these ports of the client is echoed by the node.
-const ECHO_PORTS: &str = "64000-64999";
-const FIRST_ECHO_PORT: u16 = 64_000;
+/// What comes from these ports of the client, which no kernel gives to whoever asks for any, is echoed
+/// by the node.
+const ECHO_PORTS: &str = "20000-31999";
+const FIRST_ECHO_PORT: u16 = 20_000;
+/// Echoed connections of a measurement: as many as sessions, up to this.
+pub(super) const ECHOES_MAX: u16 = 1_000;
+/// Measurements that have echo ports of their own.
+const ECHO_TURNS: u16 = 12;
 /// What node and client say when they may be used.
 const READY: &str = "ready";
 /// Patience with a start and with an end.
@@ -39,8 +44,9 @@ pub(super) fn run(args: &Args, scratch: &Path) -> Result<(), BenchError> {
         if kernel {
             lab::give_address()?;
         }
-        let measured = Run::new(args, backend, scratch, "figures")?.measure()?;
-        let mut once = Run::new(args, backend, scratch, "breakdown")?;
+        let turn = backend as u16;
+        let measured = Run::new(args, backend, 1, scratch, "figures")?.measure(turn)?;
+        let mut once = Run::new(args, backend, 1, scratch, "breakdown")?;
         let steps = once.breakdown()?;
         if kernel {
             lab::take_address()?;
@@ -53,9 +59,10 @@ pub(super) fn run(args: &Args, scratch: &Path) -> Result<(), BenchError> {
 }
 
 /// A node and its client.
-struct Run<'a> {
+pub(super) struct Run<'a> {
     args: &'a Args,
     backend: BackendArg,
+    sessions: u32,
     dir: PathBuf,
     logs: PathBuf,
     config: Config,
@@ -64,9 +71,10 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// Writes the node's files.
-    fn new(
+    pub(super) fn new(
         args: &'a Args,
         backend: BackendArg,
+        sessions: u32,
         scratch: &Path,
         name: &str,
     ) -> Result<Self, BenchError> {
@@ -74,30 +82,35 @@ impl<'a> Run<'a> {
         let (dir, logs) = (scratch.join(&name), logs(scratch).join(&name));
         fs::create_dir(&dir).map_err(BenchError::file(&dir))?;
         let node = dir.join("node.toml");
-        fs::write(&node, node_toml(args, backend, &dir, &logs)).map_err(BenchError::file(&node))?;
+        fs::write(&node, node_toml(args, backend, sessions, &dir, &logs))
+            .map_err(BenchError::file(&node))?;
         let market = dir.join("market.toml");
-        fs::write(&market, MARKET).map_err(BenchError::file(&market))?;
+        fs::write(&market, market_toml(sessions)).map_err(BenchError::file(&market))?;
         let config = Config::load(&node)?;
-        Ok(Self { args, backend, children: Children::new(&dir), dir, logs, config })
+        Ok(Self { args, backend, sessions, children: Children::new(&dir), dir, logs, config })
     }
 
-    fn measure(&mut self) -> Result<Measured, BenchError> {
+    /// The `turn`th measurement of the lab: the kernel keeps the last one's ports for a while.
+    pub(super) fn measure(&mut self, turn: u16) -> Result<Measured, BenchError> {
         let Args { rounds, samples, .. } = *self.args;
-        // Another for each backend: the kernel keeps the last one's for a while.
-        let port = FIRST_ECHO_PORT + self.backend as u16;
+        let port = (FIRST_ECHO_PORT + turn % ECHO_TURNS * ECHOES_MAX).to_string();
+        let echoes = self.sessions.min(ECHOES_MAX.into()).to_string();
         let node = self.start_node(None)?;
-        let measured = self.run_client(rounds, samples, &["--echo-port", &port.to_string()])?;
+        let options = ["--echo-port", &port, "--echoes", &echoes];
+        let measured = self.run_client(rounds, samples, &options)?;
         self.stop(node)?;
         Ok(measured)
     }
 
     /// With orders alone, so that every span is an order's.
-    fn breakdown(&mut self) -> Result<Option<[u64; breakdown::STEPS.len()]>, BenchError> {
+    pub(super) fn breakdown(
+        &mut self,
+    ) -> Result<Option<[u64; breakdown::STEPS.len()]>, BenchError> {
         let spans = self.dir.join("spans");
         let node = self.start_node(Some(&spans))?;
         self.run_client(1, BREAKDOWN_ORDERS, &["--keep"])?;
         self.stop(node)?;
-        breakdown::read(&spans).map_err(BenchError::file(&spans))
+        breakdown::read(&spans, BREAKDOWN_ORDERS as usize).map_err(BenchError::file(&spans))
     }
 
     fn start_node(&mut self, spans: Option<&Path>) -> Result<ProcessId, BenchError> {
@@ -130,6 +143,7 @@ impl<'a> Run<'a> {
         client.args(["bench", "wire-client", "--connect", LISTEN]).args(options);
         client.arg("--secrets").arg(self.dir.join("secrets"));
         let numbers = [
+            ("--sessions", self.sessions.to_string()),
             ("--rounds", rounds.to_string()),
             ("--samples", samples.to_string()),
             ("--core", self.args.cores.client.to_string()),
@@ -170,7 +184,7 @@ fn memif(backend: BackendArg, role: &str) -> Option<String> {
 const HUGE_PAGES: &str =
     "eal_args = [\"--no-pci\", \"--no-telemetry\", \"--in-memory\", \"-m\", \"128\"]\n";
 
-fn node_toml(args: &Args, backend: BackendArg, dir: &Path, logs: &Path) -> String {
+fn node_toml(args: &Args, backend: BackendArg, sessions: u32, dir: &Path, logs: &Path) -> String {
     let [logs, control] =
         [logs, &dir.join("control")].map(|path| toml::Value::from(path.to_string_lossy().as_ref()));
     let name = if backend == BackendArg::Kernel { "kernel" } else { "dpdk" };
@@ -178,13 +192,16 @@ fn node_toml(args: &Args, backend: BackendArg, dir: &Path, logs: &Path) -> Strin
     let device = toml::Value::from(device);
     let memory = if args.hugepages { HUGE_PAGES } else { "" };
     let core = args.cores.node;
+    let connections = sessions + u32::from(ECHOES_MAX);
     format!(
-        "# Made by `rialto bench wire`.\n\
+        "# Made by `rialto bench`.\n\
          [node]\nid = 1\nname = \"bench\"\n\
          [logs]\ndirectory = {logs}\ndurability = \"memory\"\n\
          [control]\ndirectory = {control}\n\
          [order_entry]\nbackend = \"{name}\"\nlisten = \"{LISTEN}\"\nprefix = {NODE_PREFIX}\n\
          allow = [\"{BROKERS_ADDRESS}\"]\n\
+         connections_max = {connections}\nconnections_per_source_max = {connections}\n\
+         [capacity]\nports = {sessions}\n\
          [dpdk]\ndevice = {device}\n{memory}\
          [feed]\ngroup = \"239.9.9.9:9100\"\nsource = \"{NODE_ADDRESS}\"\n\
          [placement]\nidle = \"spin\"\n\
@@ -193,8 +210,19 @@ fn node_toml(args: &Args, backend: BackendArg, dir: &Path, logs: &Path) -> Strin
     )
 }
 
-/// One broker, rich enough for every order.
-const MARKET: &str = r#"# Made by `rialto bench wire`.
+/// One broker, rich enough for every order, with a port for each session.
+fn market_toml(sessions: u32) -> String {
+    let ports = (1..=sessions).map(|number| {
+        let name = port_name(number);
+        format!(
+            "[[port]]\nname = \"{name}\"\nfirm = \"ALFA\"\nkind = \"order_entry\"\n\
+             disconnect = \"keep\"\ndefault_account = 1001\n"
+        )
+    });
+    MARKET.to_owned() + &ports.collect::<String>()
+}
+
+const MARKET: &str = r#"# Made by `rialto bench`.
 [[currency]]
 code = "USD"
 cash_decimals = 4
@@ -210,12 +238,6 @@ number = 1001
 firm = "ALFA"
 status = "approved"
 cash = { USD = "1000000000.00" }
-[[port]]
-name = "ALFA01"
-firm = "ALFA"
-kind = "order_entry"
-disconnect = "keep"
-default_account = 1001
 "#;
 
 #[cfg(test)]
@@ -235,12 +257,13 @@ mod tests {
     fn the_benchs_files_are_proven_for_every_backend() {
         let Line { args } = Line::parse_from(["wire", "--cores", "3,2", "--hugepages"]);
         assert_eq!(args.backends, BackendArg::ALL);
-        for backend in BackendArg::ALL {
-            let text = node_toml(&args, backend, Path::new("/var/x"), Path::new("/dev/shm/x"));
+        for (backend, sessions) in BackendArg::ALL.into_iter().zip([1, 1_000, 10_000]) {
+            let [dir, logs] = ["/var/x", "/dev/shm/x"].map(Path::new);
+            let text = node_toml(&args, backend, sessions, dir, logs);
             let config = Config::parse(Path::new("node.toml"), &text).unwrap();
             assert_eq!(config.order_entry().listen.to_string(), LISTEN);
             assert_eq!(config.placement().threads[0].core, Some(3));
-            let market = Market::parse(Path::new("market.toml"), MARKET).unwrap();
+            let market = Market::parse(Path::new("market.toml"), &market_toml(sessions)).unwrap();
             market.fits(config.capacity()).unwrap();
         }
     }

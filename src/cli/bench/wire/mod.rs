@@ -3,18 +3,21 @@
 //! and over UDP.
 //!
 //! Stack, port, client and moment are the same for both, so their ratio is what the exchange itself
-//! adds. The command runs twice: outside, where it makes the lab, and inside (`inside`).
+//! adds. The command runs twice: outside, where it makes the lab, and inside (`inside`). `sessions` asks
+//! what many sessions make of the same.
 
 mod client;
 mod inside;
 mod report;
+mod sessions;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 pub(super) use client::{Args as ClientArgs, run as run_client};
+pub(super) use sessions::{Args as SessionsArgs, run as run_sessions};
 
 use super::BenchError;
+use super::scratch::Scratch;
 use crate::cli::lab;
 
 /// Arguments of `rialto bench wire`.
@@ -105,12 +108,17 @@ pub(super) fn run(args: &Args) -> Result<(), BenchError> {
     if let Some(scratch) = &args.inside {
         return inside::run(args, scratch);
     }
+    in_lab(|scratch| arguments(args, scratch))
+}
+
+/// Runs this program inside a lab, with the arguments made for a scratch directory.
+fn in_lab(arguments: impl FnOnce(&Path) -> Vec<String>) -> Result<(), BenchError> {
     lab::check()?;
     let name = format!("rialto-bench-{}", std::process::id());
     // Logs in memory, and on disk what a node wants there.
     let [logs, scratch] = [Path::new("/dev/shm"), &std::env::temp_dir()].map(|at| at.join(&name));
     let _made = [Scratch::make(&logs)?, Scratch::make(&scratch)?];
-    let status = lab::run(arguments(args, &scratch))?;
+    let status = lab::run(arguments(&scratch))?;
     if status.success() { Ok(()) } else { Err(BenchError::Inside) }
 }
 
@@ -137,22 +145,4 @@ fn arguments(args: &Args, scratch: &Path) -> Vec<String> {
         .chain(values.into_iter().flat_map(|(name, value)| [name.to_owned(), value]))
         .chain(flags)
         .collect()
-}
-
-/// A directory that is removed when the bench is over.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn make(path: &Path) -> Result<Self, BenchError> {
-        fs::create_dir(path).map_err(BenchError::file(path))?;
-        Ok(Self(path.to_owned()))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("bench: {} is left behind: {error}", self.0.display());
-        }
-    }
 }

@@ -92,15 +92,12 @@ impl Report {
             "added ns p50"
         ));
         for backend in backends {
-            let Backend { name, echo, datagram_echo, order, .. } = backend;
-            let Backend { ratio_p50, ratio_p99, added_ns_per_order, .. } = backend;
-            let pair = |micros: &Micros| format!("{:.2} / {:.2}", micros.p50_us, micros.p99_us);
-            let ratios = format!("{ratio_p50:.2} / {ratio_p99:.2}");
+            let Backend { name, datagram_echo, added_ns_per_order, .. } = backend;
+            let [echo, order, ratios] = backend.columns();
+            let datagram_echo = datagram_echo.as_ref().map_or_else(|| "-".to_owned(), Micros::pair);
             lines.push(format!(
-                "{name:8} {:>20} {:>20} {:>20} {ratios:>15} {added_ns_per_order:>14}",
-                pair(echo),
-                datagram_echo.as_ref().map_or_else(|| "-".to_owned(), pair),
-                pair(order)
+                "{name:8} {echo:>20} {datagram_echo:>20} {order:>20} {ratios:>15} \
+                 {added_ns_per_order:>14}"
             ));
         }
         lines.push(String::from("\ninside the node, median ns (recorded in a run of its own)"));
@@ -116,7 +113,19 @@ impl Report {
     }
 }
 
+impl Micros {
+    fn pair(&self) -> String {
+        format!("{:.2} / {:.2}", self.p50_us, self.p99_us)
+    }
+}
+
 impl Backend {
+    /// Median and 99th percentile of echo and order, and their ratios, as a table shows them.
+    pub(super) fn columns(&self) -> [String; 3] {
+        let ratios = format!("{:.2} / {:.2}", self.ratio_p50, self.ratio_p99);
+        [self.echo.pair(), self.order.pair(), ratios]
+    }
+
     pub(super) fn new(
         name: &'static str,
         pmd: Option<String>,

@@ -1,6 +1,7 @@
 //! The naive exchange's fills: what an order trades as it comes, and what it may not meet.
 
 use super::super::render::decimal;
+use super::busts::Trade;
 use super::{FEES, LISTINGS, LOGINS, Naive, Order, Rates, Ticket};
 use super::{account_of, due, name, shown_of, worth};
 
@@ -79,6 +80,15 @@ impl Naive {
             *self.shares.entry((seller, ticket.listing)).or_default() -= i64::from(quantity);
             self.last_price[ticket.listing] = price;
             self.done.note_trade((buyer, seller), ticket.listing, (quantity, paid));
+            let mut sides = [
+                (name(ticket), account, fees[1]),
+                (name(&resting.ticket), resting.account, fees[0]),
+            ];
+            if ticket.side != "buy" {
+                sides.reverse();
+            }
+            let of = ticket.listing;
+            self.trades.push(Trade { listing: of, quantity, price, sides, busted: false });
             let price = decimal(price.try_into().unwrap(), listing.decimals);
             let fill = format!("{quantity} {} @{price}", listing.symbol);
             let how = if is_shown { "Added" } else { "AddedHidden" };

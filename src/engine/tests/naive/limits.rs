@@ -53,6 +53,25 @@ impl Done {
     }
 }
 
+impl Done {
+    /// Counts value that is paid once more, or back.
+    pub(super) fn count_value(&mut self, (buyer, seller): (u32, u32), paid: i64) {
+        *self.bought.entry(buyer).or_default() += paid;
+        *self.sold.entry(seller).or_default() += paid;
+    }
+
+    pub(super) fn forget_shares(
+        &mut self,
+        (buyer, seller): (u32, u32),
+        listing: usize,
+        quantity: i64,
+    ) {
+        for account in [buyer, seller] {
+            *self.shares.entry((account, listing)).or_default() -= quantity;
+        }
+    }
+}
+
 impl Naive {
     pub(in super::super) fn limit(&mut self, limit: Limit) -> Vec<String> {
         self.done.limits.insert((limit.subject, limit.key), limit.value);

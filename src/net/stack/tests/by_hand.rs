@@ -195,8 +195,17 @@ pub(crate) struct Player {
 impl Player {
     /// With a connection, which the stack's user has been told of.
     pub(crate) fn connect(bench: &mut Bench, at: SocketAddrV4) -> (Self, ConnectionId) {
+        Self::connect_from_afar(bench, at, STEP)
+    }
+
+    /// The same, with so long a way to the stack and back.
+    pub(crate) fn connect_from_afar(
+        bench: &mut Bench,
+        at: SocketAddrV4,
+        away: Nanos,
+    ) -> (Self, ConnectionId) {
         bench.put_segment(at, &syn());
-        let answers = bench.cycle();
+        let answers = bench.answers(away);
         let (_, answer) = parsed(&answers[0]);
         assert!(answer.syn() && answer.ack() && answer.dst_port() == at.port());
         let expected = answer.seq_number().0.cast_unsigned().wrapping_add(1);
@@ -228,6 +237,11 @@ impl Player {
             ..syn()
         };
         bench.put_segment(self.at, &segment);
+    }
+
+    /// The number of the stack's byte that it waits for.
+    pub(crate) fn acknowledges(&self) -> u32 {
+        self.expected
     }
 
     /// Takes what of `frames` is for it, in order, and returns the bytes.

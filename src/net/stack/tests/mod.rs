@@ -1,12 +1,17 @@
 //! The stack with smoltcp clients over a wire in memory: what decent peers see of it.
 //!
-//! `by_hand` makes frames, for what no decent peer does: `frames` one at a time, `hostile` in crowds.
+//! `by_hand` makes frames, for what no decent peer does: `frames` one at a time, `hostile` in crowds,
+//! `forged` in another's name.
+//! `loss` has what a lost frame costs, `scale` what ten thousand connections do.
 
 pub(super) mod by_hand;
 mod datagrams;
+mod forged;
 mod frames;
 mod hostile;
+mod loss;
 mod lossy;
+mod scale;
 
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
@@ -212,27 +217,6 @@ mod over_a_wire_that_loses_every_seventh_frame {
             &mut world(),
         );
     }
-}
-
-#[test]
-fn a_lost_last_segment_is_sent_again_after_fifty_milliseconds() {
-    let (near, far) = MemoryDevice::pair(256);
-    let mut lost = 0;
-    let near = Lossy::new(near, move |frame: &[u8]| {
-        let loses = frame.ends_with(b"the only answer") && lost == 0;
-        lost += u32::from(loses);
-        loses
-    });
-    let mut world = world_of(config(), near, far);
-    let client = world.connect();
-    let id = world.opened();
-    let sent = world.now;
-    assert!(world.stack.send(id, b"the only answer"));
-    while world.client_receive(client).is_empty() {
-        world.step();
-        assert!(world.now.since(sent) < Nanos::from_millis(70));
-    }
-    assert!(world.now.since(sent) > Nanos::from_millis(40));
 }
 
 #[test]

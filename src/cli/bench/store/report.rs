@@ -1,0 +1,153 @@
+//! The figures of the store bench, as JSON or for people.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value, json};
+
+use super::Timed;
+use super::disk::Batch;
+use crate::cli::bench::host::{Host, Jitter};
+
+/// Everything.
+pub(super) struct Report {
+    host: Host,
+    rounds: u32,
+    pub(super) batch64: Timed,
+    pub(super) batch1: Timed,
+    pub(super) replay: Timed,
+    /// Nanoseconds, sorted.
+    pub(super) reader: Vec<u64>,
+    pub(super) disk: Vec<Batch>,
+    pub(super) disk_directory: PathBuf,
+}
+
+impl Report {
+    pub(super) fn new(host: Host, rounds: u32) -> Self {
+        let nothing = Timed::default;
+        Self {
+            host,
+            rounds,
+            batch64: nothing(),
+            batch1: nothing(),
+            replay: nothing(),
+            reader: Vec::new(),
+            disk: Vec::new(),
+            disk_directory: PathBuf::new(),
+        }
+    }
+
+    /// On standard output.
+    pub(super) fn print(&self, as_json: bool) {
+        if as_json {
+            println!("{}", self.json());
+        } else {
+            print!("{}", self.table());
+        }
+    }
+
+    fn json(&self) -> Value {
+        let Self { host, rounds, batch64, batch1, replay, reader, disk, disk_directory } = self;
+        let [p50, p99, p999] = percentiles(reader);
+        let batches = disk.iter().map(|batch| (batch.commands.to_string(), batch.json()));
+        json!({
+            "append_batch64_per_s": batch64.per_second(),
+            "append_batch64_mib_per_s": batch64.mib_per_second(),
+            "append_batch1_per_s": batch1.per_second(),
+            "append_batch1_mib_per_s": batch1.mib_per_second(),
+            "reader_p50_ns": p50,
+            "reader_p99_ns": p99,
+            "reader_p999_ns": p999,
+            "replay_per_s": replay.per_second(),
+            "replay_commands": replay.commands,
+            "replay_bytes": replay.bytes,
+            "disk_mode": batches.collect::<Map<_, _>>(),
+            "fdatasync_p50_us": disk.first().map(|one| median(&one.raw) / 1_000),
+            "disk": disk_directory.to_string_lossy(),
+            "rounds": rounds,
+            "host": host,
+        })
+    }
+
+    fn table(&self) -> String {
+        let Self { host, rounds, batch64, batch1, replay, reader, disk, disk_directory } = self;
+        let mut lines = vec![host.line()];
+        lines.extend(host.jitter.iter().map(Jitter::line));
+        lines.push(format!("{rounds} rounds; time of the thread on its core\n"));
+        for (name, timed) in
+            [("append, 64 a frame", batch64), ("append, 1 a frame", batch1), ("replay", replay)]
+        {
+            let (per_second, mib) = (timed.per_second(), timed.mib_per_second());
+            lines.push(format!("{name:22} {per_second:>10} commands/s {mib:>6} MiB/s"));
+        }
+        let [p50, p99, p999] = percentiles(reader);
+        lines.push(format!(
+            "seen by another process: {p50} / {p99} / {p999} ns (p50, p99, p99.9)\n"
+        ));
+        lines.push(format!(
+            "{:>28} {:>12} {:>17} {:>22}",
+            format!("on {}", disk_directory.display()),
+            "commands/s",
+            "sync p50 / p99 us",
+            "fdatasync p50 / p99 us"
+        ));
+        for Batch { commands, bytes, per_s, log, raw } in disk {
+            let each = format!("{commands} commands, {bytes} bytes");
+            let pair = |times: &[u64]| {
+                let [p50, p99, _] = percentiles(times).map(|time| time / 1_000);
+                format!("{p50} / {p99}")
+            };
+            lines.push(format!("{each:>28} {per_s:>12} {:>17} {:>22}", pair(log), pair(raw)));
+        }
+        lines.join("\n") + "\n"
+    }
+}
+
+impl Timed {
+    /// The median round's.
+    fn per_second(&self) -> u64 {
+        per_second(self.commands, self.median())
+    }
+
+    fn mib_per_second(&self) -> u64 {
+        per_second(self.bytes, self.median()) >> 20
+    }
+
+    fn median(&self) -> u64 {
+        let mut rounds = self.rounds_ns.clone();
+        rounds.sort_unstable();
+        median(&rounds)
+    }
+}
+
+impl Batch {
+    fn json(&self) -> Value {
+        let [[p50, p99, _], [raw_p50, raw_p99, _]] =
+            [&self.log, &self.raw].map(|times| percentiles(times).map(|time| time / 1_000));
+        json!({
+            "commands_per_s": self.per_s,
+            "bytes": self.bytes,
+            "sync_p50_us": p50,
+            "sync_p99_us": p99,
+            "fdatasync_p50_us": raw_p50,
+            "fdatasync_p99_us": raw_p99,
+        })
+    }
+}
+
+fn per_second(count: u64, nanos: u64) -> u64 {
+    let per_second = u128::from(count) * 1_000_000_000 / u128::from(nanos.max(1));
+    u64::try_from(per_second).unwrap_or(u64::MAX)
+}
+
+/// p50, p99 and p99.9 of sorted times.
+fn percentiles(times: &[u64]) -> [u64; 3] {
+    [500, 990, 999].map(|thousandths| at(times, times.len() * thousandths / 1_000))
+}
+
+fn median(times: &[u64]) -> u64 {
+    at(times, times.len() / 2)
+}
+
+fn at(times: &[u64], place: usize) -> u64 {
+    times.get(place).copied().unwrap_or(0)
+}

@@ -1,0 +1,251 @@
+//! `rialto log replay`: the engine over a command log, in this process, with nothing written anywhere.
+//!
+//! The venue is the log's own. What is made can be compared with the event log, frame by frame.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::LogError;
+use super::difference::first_difference;
+use super::progress::per_second;
+use super::walk::Walk;
+use crate::cli::{CliError, units};
+use crate::config::secrets;
+use crate::engine::{ApplyError, Engine, IndexSeed};
+use crate::event_store::{Frame, LogKind};
+use crate::node::venue_limits;
+use crate::sys::cpu_time::thread_cpu_time;
+use crate::types::{FrameHeader, FrameSink, Line, Nanos, split_record};
+
+/// Arguments of `rialto log replay`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    rialto log replay /var/lib/rialto/commands\n  \
+    rialto log replay /backup/commands --events /var/lib/rialto/events --to 1000000\n\n\
+    It reads the logs and writes nothing. The event log is that beside the command log (events beside \
+    commands), if there is one. Exit status 1 says that it is not what the commands give.")]
+pub(super) struct Args {
+    /// The command log's directory: the one that holds its segments.
+    directory: PathBuf,
+    /// Stop behind the command of this sequence.
+    #[arg(long, value_name = "SEQUENCE", value_parser = clap::value_parser!(u64).range(1..))]
+    to: Option<u64>,
+    /// Compare with the event log in this directory.
+    #[arg(long, value_name = "DIR", conflicts_with = "alone")]
+    events: Option<PathBuf>,
+    /// Compare with no event log.
+    #[arg(long)]
+    alone: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a replay went through, and what came of it.
+pub(in crate::cli) struct Replayed {
+    engine: Engine,
+    pub(in crate::cli) commands: u64,
+    frames: u64,
+    /// Log time of the last command.
+    time: Nanos,
+    /// From the first command to the last; making the engine is not in it.
+    elapsed: Duration,
+    /// What this thread had a core for of that.
+    pub(in crate::cli) cpu_time: Nanos,
+    compared: Option<Compared>,
+}
+
+/// The event frames of which there is an original.
+struct Compared {
+    path: PathBuf,
+    equal: u64,
+    /// Frames that the event log did not have yet.
+    new: u64,
+}
+
+/// Replays a log and says how it went.
+pub(super) fn run(args: &Args) -> Result<(), CliError> {
+    let beside =
+        args.directory.canonicalize().ok().and_then(|path| Some(path.parent()?.join("events")));
+    let beside = beside.filter(|path| !args.alone && path.is_dir());
+    let replayed = replay(&args.directory, args.events.clone().or(beside).as_deref(), args.to)?;
+    let mut out = io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", replayed.json())?;
+    } else {
+        write!(out, "{}", replayed.text())?;
+    }
+    Ok(())
+}
+
+/// Replays the command log in `directory`, up to the command `to` if that is said.
+pub(in crate::cli) fn replay(
+    directory: &Path,
+    events: Option<&Path>,
+    to: Option<u64>,
+) -> Result<Replayed, CliError> {
+    // Its end is taken first, so that a node that runs has the commands of all of it.
+    let events = events.map(Originals::open).transpose()?;
+    let mut commands = Walk::open_filled(directory, "commands")?;
+    require(directory, &commands, LogKind::Commands)?;
+    let limits = venue_limits(&mut commands.reader())?;
+    let limits = limits.ok_or_else(|| LogError::NoLimits(directory.to_owned()))?;
+    let mut seed = [0; IndexSeed::BYTES];
+    secrets::random(&mut seed)?;
+    let mut engine = Engine::new(&limits, IndexSeed::new(seed));
+
+    let (start, cpu_start) = (Instant::now(), thread_cpu_time());
+    let mut sink = Compare { originals: events, is_cut: false };
+    let (mut count, mut frames, mut time) = (0, 0, Nanos::ZERO);
+    while let Some(frame) = commands.next()? {
+        let Some((header, payload)) = up_to(&frame, to) else { break };
+        sink.is_cut = header.count < frame.header.count;
+        engine.apply(&header, payload, &mut sink).map_err(apply_error)?;
+        (count, frames, time) = (count + u64::from(header.count), frames + 1, header.time);
+    }
+    let (elapsed, cpu_time) = (start.elapsed(), thread_cpu_time().since(cpu_start));
+    let compared = sink.originals.map(|originals| originals.finish(to.is_none())).transpose()?;
+    Ok(Replayed { engine, commands: count, frames, time, elapsed, cpu_time, compared })
+}
+
+fn require(path: &Path, walk: &Walk, wanted: LogKind) -> Result<(), LogError> {
+    let found = walk.kind();
+    if found == wanted {
+        return Ok(());
+    }
+    Err(LogError::WrongKind { path: path.to_owned(), found, wanted })
+}
+
+/// The part of a frame up to the command `to`, if there is any.
+fn up_to<'a>(frame: &Frame<'a>, to: Option<u64>) -> Option<(FrameHeader, &'a [Line])> {
+    let Frame { header, payload } = *frame;
+    let wanted = to.map_or(u64::MAX, |to| (to + 1).saturating_sub(header.first_sequence));
+    let Ok(count) = u16::try_from(wanted) else { return Some((*header, payload)) };
+    if count >= header.count {
+        return Some((*header, payload));
+    }
+    let mut rest = payload;
+    for _ in 0..count {
+        // One that is no record is left in, for the engine to say so.
+        let Ok((_, behind)) = split_record(rest) else { return Some((*header, payload)) };
+        rest = behind;
+    }
+    let part = &payload[..payload.len() - rest.len()];
+    (count > 0).then_some((FrameHeader { count, ..*header }, part))
+}
+
+fn apply_error(error: ApplyError<CliError>) -> CliError {
+    match error {
+        ApplyError::Sink(error) => error,
+        ApplyError::Command(error) => LogError::Command(error).into(),
+    }
+}
+
+/// The event log that is there.
+struct Originals {
+    path: PathBuf,
+    walk: Walk,
+    equal: u64,
+    new: u64,
+}
+
+impl Originals {
+    fn open(path: &Path) -> Result<Self, CliError> {
+        let walk = Walk::open(path, None)?;
+        require(path, &walk, LogKind::Events)?;
+        Ok(Self { path: path.to_owned(), walk, equal: 0, new: 0 })
+    }
+
+    /// What came of it. With the last command done, nothing may be left of a log.
+    fn finish(mut self, is_all: bool) -> Result<Compared, CliError> {
+        let left = if is_all { self.walk.next()? } else { None };
+        if let Some(frame) = left {
+            let position = frame.header.start;
+            return Err(LogError::CommandsLost { path: self.path, position }.into());
+        }
+        let Self { path, equal, new, .. } = self;
+        Ok(Compared { path, equal, new })
+    }
+}
+
+/// Compares event frames with their originals.
+struct Compare {
+    originals: Option<Originals>,
+    /// Whether the command frame that is being applied is not a whole one: then its last event frame
+    /// may end before the original does.
+    is_cut: bool,
+}
+
+impl FrameSink for Compare {
+    type Error = CliError;
+
+    fn frame(&mut self, header: &FrameHeader, payload: &[Line]) -> Result<(), CliError> {
+        let Some(originals) = &mut self.originals else { return Ok(()) };
+        let Some(original) = originals.walk.next()? else {
+            originals.new += 1;
+            return Ok(());
+        };
+        let made = Frame { header, payload };
+        let is_part = self.is_cut && is_beginning(&made, &original);
+        if !is_part && let Some(difference) = first_difference(LogKind::Events, &made, &original) {
+            return Err(LogError::Diverged(difference).into());
+        }
+        originals.equal += 1;
+        Ok(())
+    }
+}
+
+fn is_beginning(made: &Frame<'_>, original: &Frame<'_>) -> bool {
+    let place = |frame: &Frame<'_>| (frame.header.start, frame.header.index, frame.header.time);
+    place(made) == place(original) && original.payload.starts_with(made.payload)
+}
+
+impl Replayed {
+    fn text(&self) -> String {
+        let Self { engine, commands, frames, time, elapsed, cpu_time, compared } = self;
+        let (events, end) = (engine.chain().next_sequence - 1, engine.chain().end);
+        let mut lines = vec![
+            format!(
+                "commands     {commands} in {frames} frames, to {} UTC",
+                units::show_moment(*time)
+            ),
+            format!("events       {events}, up to position {end}"),
+            format!("resting      {} orders in all books", engine.books().order_count()),
+        ];
+        if let Some(Compared { path, equal, new }) = compared {
+            lines.push(match new {
+                0 => format!("compared     {equal} event frames with {}: equal", path.display()),
+                _ => format!(
+                    "compared     {equal} event frames with {}: equal; it ends there, {new} more were made",
+                    path.display()
+                ),
+            });
+        }
+        let [elapsed_ms, cpu_ms] = [elapsed.as_millis(), u128::from(cpu_time.0 / 1_000_000)];
+        lines.push(format!(
+            "rate         {} commands/s ({elapsed_ms} ms, {cpu_ms} of them on a core)",
+            per_second(*commands, *elapsed),
+        ));
+        lines.join("\n") + "\n"
+    }
+
+    fn json(&self) -> Value {
+        let Self { engine, commands, frames, time, elapsed, cpu_time, compared } = self;
+        json!({
+            "commands": commands,
+            "frames": frames,
+            "last_time_ns": time.0,
+            "events": engine.chain().next_sequence - 1,
+            "events_end": engine.chain().end.0,
+            "resting_orders": engine.books().order_count(),
+            "compared_frames": compared.as_ref().map(|compared| compared.equal),
+            "new_frames": compared.as_ref().map(|compared| compared.new),
+            "elapsed_ns": u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
+            "cpu_ns": cpu_time.0,
+            "commands_per_s": per_second(*commands, *elapsed),
+        })
+    }
+}

@@ -1,0 +1,113 @@
+//! A log from one end to the other: every committed frame, its checksum proven again, because a tool is
+//! asked about logs that no node has opened.
+
+use std::path::{Path, PathBuf};
+
+use super::LogError;
+use super::progress::Progress;
+use crate::cli::CliError;
+use crate::event_store::{Frame, LogKind, LogRecord, Reader, StoreError};
+use crate::types::{FRAME_HEADER_BYTES, FrameHeader, LINE_BYTES, Position, RecordError};
+
+/// A way through a log.
+#[derive(Debug)]
+pub(super) struct Walk {
+    path: PathBuf,
+    reader: Reader,
+    /// The commit position when it began: a node may write on meanwhile, and never come to an end.
+    end: Position,
+    progress: Option<Progress>,
+    /// Records passed.
+    records: u64,
+}
+
+impl Walk {
+    /// Before the first frame of the log in `directory`. Says on the way how many `what` it has passed.
+    pub(super) fn open(directory: &Path, what: Option<&'static str>) -> Result<Self, CliError> {
+        let reader = match Reader::open(directory) {
+            Err(StoreError::NoLog { path }) => return Err(no_log(path)),
+            opened => opened?,
+        };
+        let (path, end) = (directory.to_owned(), reader.committed());
+        Ok(Self { path, reader, end, progress: what.map(Progress::new), records: 0 })
+    }
+
+    /// The same, of a log that holds something.
+    pub(super) fn open_filled(directory: &Path, what: &'static str) -> Result<Self, CliError> {
+        let walk = Self::open(directory, Some(what))?;
+        if walk.end == Position::FIRST {
+            return Err(LogError::Empty(walk.path).into());
+        }
+        Ok(walk)
+    }
+
+    /// The next frame.
+    pub(super) fn next(&mut self) -> Result<Option<Frame<'_>>, CliError> {
+        if self.reader.position() >= self.end {
+            return Ok(None);
+        }
+        if let Some(progress) = &mut self.progress {
+            progress.step(self.reader.position().0, self.end.0, self.records);
+        }
+        let Some(frame) = self.reader.next_frame()? else { return Ok(None) };
+        self.records += u64::from(frame.header.count);
+        let FrameHeader { start: position, first_sequence: sequence, .. } = *frame.header;
+        frame.header.check_payload(frame.payload).map_err(|why| {
+            let path = self.path.clone();
+            LogError::Damaged { path, position, sequence, why }
+        })?;
+        Ok(Some(frame))
+    }
+
+    /// Goes to the last segment whose first frame is one that `before` holds for, which it does for none
+    /// behind one it does not hold for. So what lies before is not read.
+    pub(super) fn skip_to(
+        &mut self,
+        before: impl Fn(&FrameHeader) -> bool,
+    ) -> Result<(), CliError> {
+        let segment_bytes = self.reader.segment_bytes();
+        // The first segment is one in any case.
+        let mut last = 0;
+        let mut none = (self.end.0 - 1) / segment_bytes + 1;
+        while last + 1 < none {
+            let middle = last.midpoint(none);
+            self.reader.seek(Position(middle * segment_bytes))?;
+            match self.reader.next_frame()? {
+                Some(frame) if before(frame.header) => last = middle,
+                _ => none = middle,
+            }
+        }
+        Ok(self.reader.seek(Position((last * segment_bytes).max(Position::FIRST.0)))?)
+    }
+
+    pub(super) fn kind(&self) -> LogKind {
+        self.reader.kind()
+    }
+
+    pub(super) const fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// A reader of the same log, where this one stands.
+    pub(super) fn reader(&self) -> Reader {
+        self.reader.clone()
+    }
+}
+
+/// What to say of a directory without a log: perhaps one of those in it was meant.
+pub(super) fn no_log(path: PathBuf) -> CliError {
+    if path.join("commands").is_dir() {
+        return LogError::Parent(path).into();
+    }
+    StoreError::NoLog { path }.into()
+}
+
+/// What to say of a record in a sound frame that is none.
+pub(super) fn broken(path: &Path, frame: &Frame<'_>, why: RecordError) -> LogError {
+    let behind =
+        |record: LogRecord<'_>| record.position.plus((record.lines.len() * LINE_BYTES) as u64);
+    let first = frame.header.start.plus(FRAME_HEADER_BYTES as u64);
+    let position = frame.records().map_while(Result::ok).last().map_or(first, behind);
+    let sequence = frame.header.first_sequence;
+    LogError::Record { path: path.to_owned(), position, sequence, why }
+}

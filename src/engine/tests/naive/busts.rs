@@ -1,0 +1,121 @@
+//! The naive exchange's busts: every trade is remembered, and undone or paid again in plain words.
+
+use super::super::render::decimal;
+use super::{FEES, LISTINGS, Naive, worth};
+
+/// A trade as it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Trade {
+    pub(super) listing: usize,
+    pub(super) quantity: u32,
+    pub(super) price: u64,
+    /// The buyer's order, account and fee, then the seller's.
+    pub(super) sides: [(String, u32, i64); 2],
+    pub(super) busted: bool,
+}
+
+impl Naive {
+    /// Undoes a trade, whichever number is asked for.
+    pub(in super::super) fn bust(&mut self, number: usize) -> Vec<String> {
+        let Some(trade) = self.pick(number) else { return Vec::new() };
+        if trade.busted {
+            return vec!["refused BustTrade, TradeOver".to_owned()];
+        }
+        self.pay(&trade, -1);
+        let at = number % self.trades.len();
+        self.trades[at].busted = true;
+        let quantity = i64::from(trade.quantity);
+        let [(_, buyer, _), (_, seller, _)] = trade.sides;
+        *self.shares.entry((buyer, trade.listing)).or_default() -= quantity;
+        *self.shares.entry((seller, trade.listing)).or_default() += quantity;
+        self.done.forget_shares((buyer, seller), trade.listing, quantity);
+        let what = what(&trade);
+        let mut said = vec![format!("bust of {what} Erroneous{} *", self.debts(&trade))];
+        for (name, account, fee) in &trade.sides {
+            let (price, has) = (at_price(&trade, *fee), self.has(*account, trade.listing));
+            said.push(format!("busted {name} {quantity} {price}, has {has}"));
+        }
+        said
+    }
+
+    /// Gives a trade a price so many ticks from its own.
+    pub(in super::super) fn correct(&mut self, number: usize, ticks: i64) -> Vec<String> {
+        let Some(was) = self.pick(number) else { return Vec::new() };
+        if was.busted {
+            return vec!["refused TradeCorrection, TradeOver".to_owned()];
+        }
+        let tick = i64::try_from(LISTINGS[was.listing].tick).unwrap();
+        let price = was.price.saturating_add_signed(ticks * tick);
+        if price == was.price || price == 0 {
+            return vec!["refused TradeCorrection, Invalid".to_owned()];
+        }
+        let mut is = Trade { price, ..was.clone() };
+        let values = [&was, &is].map(|trade| i128::from(value(trade)));
+        for (_, _, fee) in &mut is.sides {
+            let part = i128::from(*fee) * values[1] / values[0];
+            *fee = i64::try_from(part.clamp(-values[1] / 10, values[1] / 10)).unwrap();
+        }
+        self.pay(&was, -1);
+        self.pay(&is, 1);
+        let at = number % self.trades.len();
+        self.trades[at] = is.clone();
+        let what = what(&is);
+        let mut said = vec![format!("correction to {what} Erroneous{} *", self.debts(&is))];
+        for ((name, account, old), (_, _, new)) in was.sides.iter().zip(&is.sides) {
+            let (old, new) = (at_price(&was, *old), at_price(&is, *new));
+            let (quantity, has) = (is.quantity, self.has(*account, is.listing));
+            said.push(format!("corrected {name} {quantity} {old} to {new}, has {has}"));
+        }
+        let symbol = LISTINGS[is.listing].symbol;
+        said.push(format!("printed {} {symbol} {} *", is.quantity, at_price(&is, 0)));
+        said
+    }
+
+    fn pick(&self, number: usize) -> Option<Trade> {
+        self.trades.get(number % self.trades.len().max(1)).cloned()
+    }
+
+    /// Pays a trade and its fees, and counts its value; with the sign turned, back.
+    fn pay(&mut self, trade: &Trade, sign: i64) {
+        let paid = sign * value(trade);
+        let [(_, buyer, buyer_fee), (_, seller, seller_fee)] = &trade.sides;
+        let fees = sign * (buyer_fee + seller_fee);
+        *self.cash.entry(*buyer).or_default() -= paid + sign * buyer_fee;
+        *self.cash.entry(*seller).or_default() += paid - sign * seller_fee;
+        *self.cash.entry(FEES).or_default() += fees;
+        self.done.count_value((*buyer, *seller), paid);
+    }
+
+    fn has(&self, account: u32, listing: usize) -> String {
+        let shares = self.shares.get(&(account, listing)).copied().unwrap_or(0);
+        format!("{} USD and {shares} {}", decimal(self.cash[&account], 4), LISTINGS[listing].symbol)
+    }
+
+    fn debts(&self, trade: &Trade) -> String {
+        let owes = |account, who: &str| {
+            let cash = self.cash[account] < 0;
+            let shares = self.shares.get(&(*account, trade.listing)).is_some_and(|held| *held < 0);
+            let debts = [(cash, "cash"), (shares, "shares")].map(|(owes, what)| {
+                if owes { format!(", {who}'s {what} below zero") } else { String::new() }
+            });
+            debts.concat()
+        };
+        owes(&trade.sides[0].1, "buyer") + &owes(&trade.sides[1].1, "seller")
+    }
+}
+
+fn what(trade: &Trade) -> String {
+    let [(bought, ..), (sold, ..)] = &trade.sides;
+    let symbol = LISTINGS[trade.listing].symbol;
+    format!("{} {symbol} {} of {bought} with {sold}", trade.quantity, at_price(trade, 0))
+}
+
+fn value(trade: &Trade) -> i64 {
+    worth(trade.price, trade.quantity, trade.listing)
+}
+
+fn at_price(trade: &Trade, fee: i64) -> String {
+    let price = decimal(trade.price.try_into().unwrap(), LISTINGS[trade.listing].decimals);
+    let fee = if fee == 0 { String::new() } else { format!(", fee {}", decimal(fee, 4)) };
+    format!("@{price}{fee}")
+}
