@@ -16,6 +16,7 @@ use super::{
     Admin, Backend, Capacity, Config, Control, Dpdk, Durability, Feed, Logs, Node, OrderEntry,
 };
 use crate::agent::Idle;
+use crate::net::device::BUFFERS_SPARE;
 use crate::net::ipv4::Ipv4Network;
 
 /// Mebibytes of a segment: at least many frames, at most what a file system gives at once.
@@ -382,8 +383,12 @@ impl DpdkTable {
         in_range(source, "dpdk.rx_descriptors", rx_descriptors, &DESCRIPTORS)?;
         in_range(source, "dpdk.tx_descriptors", tx_descriptors, &DESCRIPTORS)?;
         let descriptors = u32::from(rx_descriptors) + u32::from(tx_descriptors);
-        let rule = format_args!("must be more than the {descriptors} descriptors of both rings");
-        source.rule(mbufs > descriptors, "dpdk.mbufs", mbufs, rule)?;
+        let least = descriptors + BUFFERS_SPARE;
+        let rule = format_args!(
+            "must be at least {least}, for the {descriptors} descriptors of both rings and \
+             {BUFFERS_SPARE} on their way"
+        );
+        source.rule(mbufs >= least, "dpdk.mbufs", mbufs, rule)?;
         Ok(Dpdk { eal_args, device, mbufs, rx_descriptors, tx_descriptors })
     }
 }

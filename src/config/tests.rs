@@ -257,8 +257,9 @@ fn the_optional_tables_have_rules_too() {
         ),
         ("[dpdk]\nrx_descriptors = 8", "dpdk.rx_descriptors = 8: must be in 64..=4096"),
         (
-            "[dpdk]\nmbufs = 1024",
-            "dpdk.mbufs = 1024: must be more than the 2048 descriptors of both rings",
+            "[dpdk]\nmbufs = 3071",
+            "dpdk.mbufs = 3071: must be at least 3072, for the 2048 descriptors of both rings and 1024 on \
+             their way",
         ),
         ("[capacity]\norders = 1", "capacity.orders = 1: must be in 1024..=67108864"),
         ("[capacity]\ninstruments = 70000", "capacity.instruments = 70000: must be in 1..=65535"),

@@ -42,21 +42,24 @@ use crate::matching::BookSide;
 use crate::order_manager::{Asset, Guess, OpenOrder};
 use crate::sys::memory::prefetch;
 use crate::types::command::{Cancel, NewOrder, Replace};
-use crate::types::{
-    FRAME_COMMANDS_MAX, Line, OrderHandle, PortId, Price, Record, Side, UserRefNum,
-};
+use crate::types::{Line, OrderHandle, PortId, Price, Record, Side, UserRefNum};
 
 /// Commands between two steps of one command.
 const STRIDE: usize = 3;
 /// Commands between its first step and the command.
 const REACH: usize = 4 * STRIDE;
 
+/// Commands that are between their first step and being applied, as a power of two of places.
+const PLACES: usize = 16;
+const _: () = assert!(PLACES > REACH && PLACES.is_power_of_two());
+
 /// Lines of the frame between a command and what is brought near of those behind it.
 const LINES_AHEAD: usize = 16;
 
 /// What is known of the commands that are to come, as a frame is applied.
 pub(super) struct LookAhead<'a> {
-    coming: [Coming<'a>; FRAME_COMMANDS_MAX],
+    /// By place in the frame, over and over.
+    coming: [Coming<'a>; PLACES],
     /// Behind the commands that were found.
     rest: &'a [Line],
     /// How many commands the frame has.
@@ -86,8 +89,7 @@ enum Asks<'a> {
 impl<'a> LookAhead<'a> {
     /// At the start of a frame's payload.
     pub(super) fn new(count: u16, payload: &'a [Line]) -> Self {
-        let coming = [Coming::default(); FRAME_COMMANDS_MAX];
-        Self { coming, rest: payload, count: usize::from(count).min(FRAME_COMMANDS_MAX) }
+        Self { coming: [Coming::default(); PLACES], rest: payload, count: count.into() }
     }
 
     /// Takes the steps that are due before the command `ordinal` is applied, 0 the first, and says what
@@ -100,25 +102,29 @@ impl<'a> LookAhead<'a> {
                 self.step(engine, at);
             }
         }
-        self.coming.get(ordinal).map_or_else(Guess::default, |coming| coming.guess)
+        self.coming[ordinal % PLACES].guess
     }
 
     /// One step each of the commands that are at a step when `at` is at its first.
     fn step(&mut self, engine: &Engine, at: usize) {
         if at < self.count {
-            self.coming[at] = self.find(engine);
+            self.coming[at % PLACES] = self.find(engine);
         }
-        let coming = &mut self.coming[..self.count];
-        // Before the first command there is none: the number wraps and finds nothing.
-        if let Some(coming) = coming.get_mut(at.wrapping_sub(STRIDE)) {
+        if let Some(coming) = self.coming(at, STRIDE) {
             coming.look_up(engine);
         }
-        if let Some(coming) = coming.get_mut(at.wrapping_sub(2 * STRIDE)) {
+        if let Some(coming) = self.coming(at, 2 * STRIDE) {
             coming.expect_balances(engine);
         }
-        if let Some(coming) = coming.get_mut(at.wrapping_sub(3 * STRIDE)) {
+        if let Some(coming) = self.coming(at, 3 * STRIDE) {
             coming.expect_neighbours(engine);
         }
+    }
+
+    /// The command so many before `at`, if the frame has it.
+    fn coming(&mut self, at: usize, before: usize) -> Option<&mut Coming<'a>> {
+        let at = at.checked_sub(before).filter(|&at| at < self.count)?;
+        Some(&mut self.coming[at % PLACES])
     }
 
     /// The next command, and where the indexes have what it names.

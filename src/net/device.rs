@@ -43,3 +43,6 @@ pub trait FrameBurst {
 
 /// The most frames in a burst.
 pub const RX_BURST_MAX: usize = 32;
+/// Buffers that a port needs beyond its queues': an outbox, a burst being read, and the caches of two
+/// threads.
+pub const BUFFERS_SPARE: u32 = 1_024;

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::device::{Device, FrameBurst, RX_BURST_MAX};
+use super::device::{BUFFERS_SPARE, Device, FrameBurst, RX_BURST_MAX};
 use super::ethernet::{EthernetHeader, MacAddress};
 use crate::counters::{CounterBlock, CounterSet};
 use crate::sys::dpdk::{Burst, DpdkError, Eal, Mempool, Port, PortConfig, PortStats};
@@ -59,8 +59,6 @@ fn is_pci(device: &str) -> bool {
     device.contains(':')
 }
 
-/// Buffers beyond the queues': an outbox, a burst being read, and the caches of two threads.
-const BUFFERS_SPARE: u32 = 1024;
 /// How often the driver is asked what it counted: a NIC reads it from its registers, which takes tens
 /// of microseconds.
 const STATS_INTERVAL: Nanos = Nanos::SECOND;

@@ -262,8 +262,12 @@ impl LoginReject {
     }
 }
 
+/// What the five digits of a heartbeat timeout can say.
+const HEARTBEAT_TIMEOUT_MS_MAX: u32 = 99_999;
+
 impl LoginRequest {
-    /// Writes the whole packet, in the 4.10 form if it has a heartbeat timeout, and returns its size.
+    /// Writes the whole packet, in the 4.10 form if it has a heartbeat timeout, and returns its size. A
+    /// longer timeout than the field's digits can say is the longest they can.
     pub fn emit(&self, packet: &mut [u8; LOGIN_REQUEST_BYTES_MAX]) -> usize {
         let payload = if self.heartbeat_timeout_ms.is_some() { LOGIN_410 } else { LOGIN_300 };
         let [.., length] = (1 + payload).to_be_bytes();
@@ -273,7 +277,7 @@ impl LoginRequest {
         packet[19..29].copy_from_slice(&self.session.0);
         emit_number(self.sequence, &mut packet[29..49]);
         if let Some(timeout) = self.heartbeat_timeout_ms {
-            emit_number(u64::from(timeout), &mut packet[49..]);
+            emit_number(timeout.min(HEARTBEAT_TIMEOUT_MS_MAX).into(), &mut packet[49..]);
         }
         HEADER_BYTES + payload
     }
@@ -349,6 +353,10 @@ mod tests {
         let mut packet = [0; LOGIN_REQUEST_BYTES_MAX];
         assert_eq!(request.emit(&mut packet), 54);
         assert_eq!(&packet[49..], b"15000");
+        let longer = LoginRequest { heartbeat_timeout_ms: Some(600_000), ..request };
+        longer.emit(&mut packet);
+        assert_eq!(&packet[49..], b"99999");
+        request.emit(&mut packet);
         assert_eq!(
             parse(&packet, ANY_LENGTH),
             Ok(Some((Packet::LoginRequest(request), LOGIN_REQUEST_BYTES_MAX)))
@@ -402,7 +410,7 @@ mod tests {
             secret in text(),
             session in text(),
             sequence: u64,
-            heartbeat_timeout_ms in prop::option::of(0_u32..=99_999),
+            heartbeat_timeout_ms in prop::option::of(0..=HEARTBEAT_TIMEOUT_MS_MAX),
         ) -> LoginRequest {
             let (name, session) = (PortName(name), SessionId(session));
             LoginRequest { name, secret, session, sequence, heartbeat_timeout_ms }
