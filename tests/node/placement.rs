@@ -34,11 +34,8 @@ fn after_some_trade(placement: &'static str) -> Node {
     node.start_again();
     traffic.wait(1_000);
     let traders = traffic.finish();
-    let events = read_log(&node.site.events());
     for mut trader in traders {
-        let stream = port_stream(&events, trader.port);
-        trader.listen_until(stream.len());
-        assert!(trader.stream == stream, "{} heard something else than its stream", trader.port);
+        trader.hears_its_stream(&node.site.events());
     }
     node
 }

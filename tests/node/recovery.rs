@@ -42,11 +42,8 @@ fn nothing_that_was_told_is_lost_or_happens_twice_when_a_node_is_killed_under_lo
     traffic.wait(500);
     let mut traders = traffic.finish();
 
-    let events = read_log(&node.site.events());
     for trader in &mut traders {
-        let stream = port_stream(&events, trader.port);
-        trader.listen_until(stream.len());
-        assert!(trader.stream == stream, "{} heard something else than its stream", trader.port);
+        trader.hears_its_stream(&node.site.events());
         assert!(trader.logins > 1, "{} never lost its connection", trader.port);
     }
     let books = node.stop_in_order();

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -16,6 +17,7 @@ use rialto::wire::ouch::{Cancel, Enter, Options, Outbound, Replace};
 
 use crate::broker::{order, price};
 use crate::harness::{Node, SOON};
+use crate::replay::{port_stream, read_log};
 
 /// The ports that trade.
 pub(crate) const PORTS: [&str; 4] = ["ALFA01", "ALFA02", "BETA01", "BETA02"];
@@ -118,11 +120,20 @@ impl Trader {
     }
 
     /// Listens until the stream has `length` messages.
-    pub(crate) fn listen_until(&mut self, length: usize) {
+    fn listen_until(&mut self, length: usize) {
         let (tell, _) = channel();
         while self.stream.len() < length {
             self.hear(&tell).unwrap();
         }
+    }
+
+    /// Hears all of its stream that the event log has by now, and nothing else. A cancel that was sent
+    /// last may make it longer meanwhile.
+    pub(crate) fn hears_its_stream(&mut self, events: &Path) {
+        self.listen_until(port_stream(&read_log(events), self.port).len());
+        let stream = port_stream(&read_log(events), self.port);
+        let heard = self.stream.as_slice();
+        assert!(stream.starts_with(heard), "{} heard something else than its stream", self.port);
     }
 
     /// A dead node closes its connections; anything else is not what a trader may see.
