@@ -388,6 +388,10 @@ fn files_under(folder: &Path) -> Vec<PathBuf> {
         let entry = entry.unwrap();
         let path = folder.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
+            // What a package of its own was built into.
+            if entry.file_name() == "target" {
+                continue;
+            }
             found.extend(files_under(&path));
         } else {
             found.push(path);
