@@ -10,6 +10,7 @@ mod measure;
 mod naive;
 mod ours;
 mod report;
+mod rules;
 mod slab;
 mod whole;
 mod workload;
