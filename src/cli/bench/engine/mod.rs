@@ -10,6 +10,7 @@ mod measure;
 mod naive;
 mod ours;
 mod report;
+mod rules;
 mod slab;
 mod whole;
 mod workload;
@@ -31,7 +32,9 @@ use crate::matching::BookSide;
     rialto bench engine --json --rounds 9\n\n\
     First the memory of 10 million resting orders; then (a) 100 books and 2.7 million commands, (b) one \
     book and 2 million, (c) a million orders each at a price of its own, half of them canceled, the \
-    others swept; and what one command does to a firm with 100,000 open orders. Build with --release.")]
+    others swept; and what one command does to a firm with 100,000 open orders. The whole engine runs \
+    (a) and (b) with 1,000 firms, under every risk limit there is, fees and self-match prevention, none \
+    of which changes a trade. Build with --release.")]
 pub struct Args {
     /// Print the result as a JSON object.
     #[arg(long)]

@@ -1,13 +1,14 @@
 //! The whole engine under the bench: accounts, wallets and checks, matching, and events written.
 //!
 //! 1,000 firms with two ports and ten accounts each, drawn uniformly, so that no wallet and no port is
-//! hot. Commands are made into frames beforehand; an order is named by port and user reference number.
+//! hot, under every limit there is, fees and self-match prevention ([`rules`](super::rules)). Commands are made into frames beforehand; an order is named by port and user reference number.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
 
 use zerocopy::{FromZeros, IntoBytes};
 
+use super::rules::{Repeats, group_of};
 use super::workload::SplitMix64;
 use super::{Kind, Operation, TICK, Trade, Workload};
 use crate::engine::{Capacity, CommandFrames, Engine, IndexSeed, MEMORY_SEGMENT_BYTES};
@@ -20,7 +21,8 @@ use crate::types::event::Event;
 use crate::types::{
     AccountId, AccountStatus, AssetKind, CurrencyCode, Date, DisconnectPolicy, Epoch,
     FRAME_COMMANDS_MAX, FirmCode, FrameHeader, FrameSink, Line, Liquidity, Nanos, PortId, PortKind,
-    PortName, Price, Quantity, Record, Side, Symbol, TimeInForce, UserRefNum, split_record,
+    PortName, Price, Quantity, Record, SelfMatchKey, Side, Symbol, TimeInForce, UserRefNum,
+    split_record,
 };
 
 /// Sealed frames in their order.
@@ -84,6 +86,8 @@ pub(super) const OPENING: Nanos = Nanos::from_secs(1_772_461_800);
 /// Log time between two commands: a million a second.
 const COMMAND_INTERVAL: Nanos = Nanos::from_micros(1);
 const APPENDER_LINES: usize = 1 << 20;
+/// Times that an order's owner is drawn, until it is one who has not just entered the same.
+const DRAWS_MAX: usize = 10_000;
 
 impl Log {
     /// With at most `batch` commands in a frame.
@@ -95,15 +99,17 @@ impl Log {
         let instruments = workload.instruments;
         let capacity = Capacity {
             orders: crowd.firms * crowd.firm_orders_max(workload),
-            balances: crowd.accounts * (u32::from(instruments) + 1),
+            // With those of the account that gets the fees.
+            balances: crowd.accounts * (u32::from(instruments) + 1) + 1,
             currencies: 1,
             firms: u16::try_from(crowd.firms).expect("a thousand"),
             ports: crowd.ports,
-            accounts: crowd.accounts,
+            accounts: crowd.accounts + 1,
             instruments,
         };
         let mut writer = Writer::new(crowd, batch);
         writer.market(&capacity, crowd.firm_orders_max(workload));
+        writer.rules();
         let epochs = writer.sessions();
         let opening = writer.take();
         let mut orders = Orders::new(crowd, &epochs);
@@ -154,7 +160,7 @@ pub fn apply<S: FrameSink<Error = Infallible>>(
 
 /// Cuts commands into frames.
 pub(super) struct Writer {
-    crowd: Crowd,
+    pub(super) crowd: Crowd,
     batch: usize,
     pending: usize,
     now: Nanos,
@@ -207,6 +213,7 @@ impl Writer {
             self.push(&FirmDefine {
                 header: CommandHeader::internal::<FirmDefine>(OPENING),
                 code: firm_code(firm),
+                self_match_key: SelfMatchKey::Group.byte(),
                 open_orders_max: firm_orders_max,
                 ..FirmDefine::new_zeroed()
             });
@@ -283,7 +290,7 @@ impl Writer {
     }
 }
 
-fn firm_code(firm: u32) -> FirmCode {
+pub(super) fn firm_code(firm: u32) -> FirmCode {
     FirmCode::new(&format!("F{firm:03}")).expect("four characters")
 }
 
@@ -295,6 +302,7 @@ pub(super) fn symbol(instrument: u16) -> Symbol {
 struct Orders<'a> {
     crowd: Crowd,
     random: SplitMix64,
+    repeats: Repeats,
     epochs: &'a [Epoch],
     /// By the order's number: port and user reference number.
     names: Vec<(PortId, UserRefNum)>,
@@ -305,26 +313,22 @@ impl<'a> Orders<'a> {
     fn new(crowd: Crowd, epochs: &'a [Epoch]) -> Self {
         let numbers = vec![vec![0]; crowd.ports as usize + 1];
         let names = vec![(PortId::NONE, UserRefNum(0))];
-        Self { crowd, random: SplitMix64(0xE), epochs, names, numbers }
+        let (random, repeats) = (SplitMix64(0xE), Repeats::default());
+        Self { crowd, random, repeats, epochs, names, numbers }
     }
 
     fn write(&mut self, operation: &Operation, writer: &mut Writer) {
         let &Operation { kind, side, instrument, target, price, quantity, executed, .. } =
             operation;
-        let (price, side) = (
-            Price(price),
-            match side {
-                BookSide::Bids => Side::Buy,
-                BookSide::Asks => Side::Sell,
-            },
-        );
+        let (price, group_id) = (Price(price), group_of(side));
+        let side = match side {
+            BookSide::Bids => Side::Buy,
+            BookSide::Asks => Side::Sell,
+        };
         let original = self.names[target as usize];
         match kind {
             Kind::Enter => {
-                let Crowd { firms, ports, accounts } = self.crowd;
-                let port = PortId(self.draw(ports) + 1);
-                let firm = (port.0 - 1) % firms;
-                let account = AccountId(self.draw(accounts / firms) * firms + firm + 1);
+                let (port, account) = self.owner(operation, writer.now);
                 writer.push(&NewOrder {
                     header: self.header::<NewOrder>(port, writer.now),
                     price,
@@ -338,6 +342,7 @@ impl<'a> Orders<'a> {
                     capacity: b'A',
                     intermarket_sweep: b'N',
                     cross_type: b'N',
+                    group_id,
                     ..NewOrder::new_zeroed()
                 });
             }
@@ -362,6 +367,21 @@ impl<'a> Orders<'a> {
                 });
             }
         }
+    }
+
+    /// Who enters an order: nobody who has just entered the same.
+    fn owner(&mut self, operation: &Operation, now: Nanos) -> (PortId, AccountId) {
+        let &Operation { side, instrument, price, quantity, .. } = operation;
+        let Crowd { firms, ports, accounts } = self.crowd;
+        for _ in 0..DRAWS_MAX {
+            let port = self.draw(ports);
+            let account = AccountId(self.draw(accounts / firms) * firms + port % firms + 1);
+            let terms = (account, instrument, side == BookSide::Bids, price, quantity);
+            if self.repeats.note(terms, now) {
+                return (PortId(port + 1), account);
+            }
+        }
+        panic!("every account has just entered {operation:?}");
     }
 
     fn header<C: Record>(&self, port: PortId, now: Nanos) -> CommandHeader {
