@@ -15,7 +15,7 @@ pub(crate) struct Rest {
     pub(crate) cash: BalanceId,
     /// Its account's shares.
     pub(crate) shares: BalanceId,
-    /// What it is worth at its limit.
+    /// What it is worth as it was counted.
     pub(crate) value: i64,
     /// How many shares it has.
     pub(crate) quantity: Quantity,

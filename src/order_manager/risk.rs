@@ -21,10 +21,12 @@
 //!
 //! - The reference price is the last trade's, before the first one the definition's. The collar is
 //!   one-sided: it keeps an order from trading far away, and one that waits far away harms nobody.
-//! - Shares and value count what was traded today and what open orders may still trade, at their limits;
-//!   a cancel gives back, and so does a price improvement. Value is counted by account and currency, in
-//!   cash units. Of an order to sell that is the least it may bring: a better price counts once it is
-//!   traded. An order without a limit is worth on either side what one to buy holds. One that waits for
+//! - Shares and value count what was traded today and what open orders may still trade; a cancel gives
+//!   back, and so does a price improvement. Value is counted by account and currency, in cash units: of an
+//!   order to buy at its limit. An order to sell below the market brings more than its limit, so it counts
+//!   at the market's price as it came, or its limit if that is higher, until it trades: the reference
+//!   price's, or the best bid's if that is higher and orders trade as they come, or if there is no
+//!   reference. An order without a limit is worth on either side what one to buy holds. One that waits for
 //!   an auction is under no collar here: the auction has its own. Others are never refused for theirs:
 //!   it is how far they trade and what they hold, with none set [`MARKET_COLLAR`].
 //! - Net exposure is the worse of two cases: that all orders to buy trade and none to sell, or the
@@ -38,7 +40,9 @@ use super::limits::Profile;
 use super::wallet::Activity;
 use super::{Account, Instrument, OrderManager, cross_of};
 use crate::types::command::NewOrder;
-use crate::types::{InstrumentId, Nanos, PortId, Price, Quantity, RejectReason, Side, Symbol};
+use crate::types::{
+    InstrumentId, Nanos, Phase, PortId, Price, Quantity, RejectReason, Side, Symbol,
+};
 
 /// Orders of an account that are compared with its next one.
 pub(crate) const RECENT_MAX: usize = 16;
@@ -93,20 +97,35 @@ impl OrderManager {
 }
 
 /// The worst price that an order may trade at, and what a share of it is held and counted at. A limit is
-/// both. A market order trades as far as its collar, and counts on either side as one to buy; one that
+/// both, but that a sale counts at the market's price if that is higher. A market order trades as far as its collar, and counts on either side as one to buy; one that
 /// waits for an auction has no worst price, and its instrument says what it counts for.
 pub(super) fn limit_of(
     order: &NewOrder,
     side: Side,
     position: &Profile,
     instrument: &Instrument,
+    best_bid: impl Fn(InstrumentId) -> Option<Price>,
 ) -> (Price, Price) {
     if order.price != Price::MARKET || cross_of(order).is_some() {
-        return (order.price, instrument.trading.worth(order.price));
+        let at_limit = instrument.trading.worth(order.price);
+        let market = if side.is_buy() { Price(0) } else { market_price(instrument, best_bid) };
+        return (order.price, at_limit.max(market));
     }
     let collar = position.collar.min(MARKET_COLLAR);
     let bound = |buys| collar_price(instrument.reference(), collar, instrument.tick_size, buys);
     (bound(side.is_buy()), bound(true))
+}
+
+/// What a sale may bring now, 0 = nobody knows. In an auction one bid says little about its price.
+fn market_price(
+    instrument: &Instrument,
+    best_bid: impl Fn(InstrumentId) -> Option<Price>,
+) -> Price {
+    let reference = instrument.reference();
+    if instrument.trading.phase != Phase::Continuous && reference.0 != 0 {
+        return reference;
+    }
+    best_bid(instrument.id).map_or(reference, |bid| bid.max(reference))
 }
 
 /// Checks an order against what holds for its account: its shares, and its value.

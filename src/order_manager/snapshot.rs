@@ -106,7 +106,10 @@ impl OrderManager {
         consistent(firm == Some(order.firm), "an order of no port")?;
         let known = self.orders.find(order.port, order.user_ref_idx, order.user_ref_num);
         consistent(known.is_none() && !order.user_ref_num.is_none(), "two orders of one number")?;
-        let value = notional(instrument.trading.worth(price), open, instrument.scale);
+        let (worth, at_limit) = (order.worth(), instrument.trading.worth(price));
+        let counted = if order.side.is_buy() { worth == at_limit } else { worth >= at_limit };
+        consistent(counted && worth <= Price::MAX, "an order counted at another price")?;
+        let value = notional(worth, open, instrument.scale);
         let sound = order.fee.is_sound() && order.executed.0.checked_add(open.0).is_some();
         consistent(sound, "an order out of range")?;
         let (balance, amount) = if order.side.is_buy() {
