@@ -29,6 +29,8 @@
 //!   reference. An order without a limit is worth on either side what one to buy holds. One that waits for
 //!   an auction is under no collar here: the auction has its own. Others are never refused for theirs:
 //!   it is how far they trade and what they hold, with none set [`MARKET_COLLAR`].
+//! - What adds up to more than 63 bits is not known any more: until the day is over it is more than any
+//!   limit. Without a limit nothing is too much.
 //! - Net exposure is the worse of two cases: that all orders to buy trade and none to sell, or the
 //!   reverse.
 //! - The same order is one of the same instrument, side, quantity and price; [`RECENT_MAX`] orders of an
@@ -150,11 +152,12 @@ pub(super) fn check(
     }
     let notional = notional.unsigned_abs();
     require(notional <= position.notional_max, RejectReason::OrderNotional)?;
-    let shares = shares.buys.saturating_add(quantity.0.into()).unsigned_abs();
+    let shares = shares.buys.unsigned_abs() + u64::from(quantity.0);
     require(shares <= position.shares_max, RejectReason::SharesExceedThreshold)?;
     require(immediate || account.open_orders < position.open_orders_max, RejectReason::Other)?;
     let (gross, net) = cash.with(side, notional);
-    let within = gross <= exposure.gross_max.into() && net <= exposure.net_max.into();
+    let within = |most: u64, counted| most == u64::MAX || counted <= i128::from(most);
+    let within = within(exposure.gross_max, gross) && within(exposure.net_max, net);
     require(within, RejectReason::AggregateExposure)
 }
 
@@ -166,13 +169,17 @@ fn bound(position: &Profile, instrument: &Instrument, side: Side) -> Option<Pric
 }
 
 impl Activity {
-    /// Gross and net exposure with another order.
+    /// Gross and net exposure with another order; above any limit if a count of them is not known.
     fn with(self, side: Side, notional: u64) -> (i128, i128) {
+        let Self { buys, bought, sells, sold } = self;
+        if [buys, bought, sells, sold].contains(&i64::MAX) {
+            return (i128::MAX, i128::MAX);
+        }
         let wide = i128::from;
-        let (mut buys, mut sells) = (wide(self.buys), wide(self.sells));
+        let (mut buys, mut sells) = (wide(buys), wide(sells));
         *if side.is_buy() { &mut buys } else { &mut sells } += i128::from(notional);
-        let long = buys - wide(self.sold);
-        let short = sells - wide(self.bought);
+        let long = buys - wide(sold);
+        let short = sells - wide(bought);
         (buys + sells, long.max(short))
     }
 }
@@ -268,5 +275,12 @@ mod tests {
         assert_eq!(traded.with(Side::Buy, 0), (1_200, 200));
         assert_eq!(traded.with(Side::Buy, 100), (1_300, 300));
         assert_eq!(traded.with(Side::SellShort, 100), (1_300, 300));
+    }
+
+    #[test]
+    fn a_count_that_is_not_known_is_more_than_any_limit() {
+        let traded = Activity { sold: i64::MAX, ..Activity::default() };
+        let (gross, net) = traded.with(Side::Buy, 0);
+        assert!(gross > i128::from(u64::MAX) && net > i128::from(u64::MAX));
     }
 }
