@@ -15,7 +15,9 @@
 //! | `NetExposure` | the same, one side less the other, would be worth more | 20 |
 //! | `DuplicateWindow` | its account entered the same one so little time ago | 2A |
 //!
-//! The rates are counted first, whatever becomes of the message, and a Replace beyond them leaves the
+//! A port's messages are counted by instrument for [`SYMBOLS_COUNTED_MAX`](super::ports) instruments of a
+//! second, in the order in which they come; those of all others together, so whoever sends so many meets
+//! the rate sooner. The rates are counted first, whatever becomes of the message, and a Replace beyond them leaves the
 //! original alone. The others are checked in this order behind the account. A limit holds for every
 //! order from then on, and the tightest of those that apply: what is open stays open.
 //!
@@ -41,6 +43,7 @@ use serde::{Deserialize, Serialize};
 use super::limits::Profile;
 use super::wallet::Activity;
 use super::{Account, Instrument, OrderManager, cross_of};
+use crate::sys::prefault::prefaulted_room;
 use crate::types::command::NewOrder;
 use crate::types::{
     InstrumentId, Nanos, Phase, PortId, Price, Quantity, RejectReason, Side, Symbol,
@@ -86,15 +89,14 @@ impl OrderManager {
     ) -> Result<(), RejectReason> {
         let row = self.ports.get_mut(port.0).expect("it has a session");
         require(row.takes_message(now), RejectReason::PortMessageRate)?;
-        if !self.limits.counts_symbols {
+        if !self.limits.count_symbols() {
             return Ok(());
         }
         let Some(instrument) = self.instrument(symbol) else { return Ok(()) };
         let most = self.instruments.get(instrument.0.into()).expect("found").symbol_messages_max;
         let row = self.ports.get_mut(port.0).expect("as above");
         let most = most.min(row.symbol_messages_max);
-        let takes = row.takes_symbol_message(instrument, self.instruments.len(), most, now);
-        require(takes, RejectReason::SymbolMessageRate)
+        require(row.symbol_messages.takes(instrument, most, now), RejectReason::SymbolMessageRate)
     }
 }
 
@@ -185,7 +187,7 @@ impl Activity {
 }
 
 /// An account's last orders, the next one's place first when all are used.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct RecentOrders {
     orders: Vec<RecentOrder>,
     next: usize,
@@ -202,6 +204,16 @@ struct RecentOrder {
 }
 
 impl RecentOrders {
+    /// None yet, with room for all that will be remembered.
+    pub(super) fn new() -> Self {
+        Self { orders: prefaulted_room(RecentOrder::default(), RECENT_MAX), next: 0 }
+    }
+
+    /// Takes the room that they had before they were written.
+    pub(super) fn make_room(&mut self) {
+        self.orders.reserve_exact(RECENT_MAX - self.orders.len());
+    }
+
     /// Whether the same order came within the window before `now`.
     pub(super) fn has(
         &self,
@@ -231,8 +243,6 @@ impl RecentOrders {
         let &NewOrder { price, quantity, side, .. } = order;
         let recent = RecentOrder { time: now, price, quantity, instrument, side };
         if self.orders.len() < RECENT_MAX {
-            // All at once: an account's first order under a window is its only one that allocates.
-            self.orders.reserve_exact(RECENT_MAX - self.orders.len());
             self.orders.push(recent);
         } else {
             self.orders[self.next] = recent;
