@@ -1,5 +1,8 @@
 //! Limits: what an operator set for whom, and what holds of it for one account in one instrument.
 //!
+//! A limit of a firm, or of the venue, is that of each of its accounts by itself: what they do is never
+//! added up. Only the open orders of a firm's definition are its accounts' together, and messages a port's.
+//!
 //! A limit is kept for its subject as it was set. What an order is checked against is resolved from all
 //! of them once for each balance, the first time it is used after a change: a change, whomever it is for,
 //! takes no time. What was resolved is the same for most balances, so it is kept once, as a profile whose
