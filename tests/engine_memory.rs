@@ -8,15 +8,15 @@ use rialto::engine::{Capacity, CommandFrames, Engine, IndexSeed, MEMORY_SEGMENT_
 use rialto::sys::alloc_count::{CountingAllocator, counted};
 use rialto::types::command::{
     AccountOpen, AccountUpdate, BustTrade, CommandHeader, CurrencyDefine, DayEnd, DayStart,
-    FirmDefine, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, Tick, TradeCorrection,
-    Transfer,
+    FirmDefine, InstrumentDefine, NewOrder, PortDefine, PortDown, PortUp, RiskLimit, SetPhase,
+    Tick, TradeCorrection, Transfer,
 };
 use rialto::types::event::{Event, Executed};
 use rialto::types::{
     AccountId, AccountStatus, AssetKind, BustReason, ClOrdId, CurrencyCode, Date, DisconnectPolicy,
-    DownReason, Epoch, FirmCode, FrameHeader, FrameSink, Line, MatchNumber, Nanos, PortId,
-    PortKind, PortName, Price, Quantity, Record, SessionId, Side, Symbol, TimeInForce, TradeSide,
-    TradeTerms, UserRefNum, split_record,
+    DownReason, Epoch, FirmCode, FrameHeader, FrameSink, Line, MatchNumber, Nanos, Phase, PortId,
+    PortKind, PortName, Price, Quantity, Record, RiskKey, RiskScope, SessionId, Side, Symbol,
+    TimeInForce, TradeSide, TradeTerms, UserRefNum, split_record,
 };
 use zerocopy::FromZeros;
 
@@ -101,6 +101,38 @@ fn a_bust_and_a_correction_allocate_nothing() {
         venue.give(&BustTrade { header, terms, reason, ..BustTrade::new_zeroed() });
         assert_eq!(venue.heard.busted, Some(terms));
     }
+    assert_eq!(venue.allocations, 0);
+}
+
+#[test]
+fn no_limit_has_an_order_allocate_and_neither_has_an_auction() {
+    let mut venue = Venue::open();
+    let epoch = Epoch(venue.give(&PortUp {
+        header: CommandHeader::new::<PortUp>(ORDER_ENTRY, Epoch::NONE, OPENING),
+        ..PortUp::new_zeroed()
+    }));
+    for key in (0..=u8::MAX).filter_map(RiskKey::from_byte) {
+        venue.limit(key);
+    }
+    venue.allocations = 0;
+    let mut orders = (1..=8_u32).flat_map(|number| {
+        (0..=255).map(move |channel| (number, channel, u32::from(channel) + 37 * number))
+    });
+    for (number, channel, instrument) in orders.by_ref().take(1_024) {
+        let account = 1 + u32::from(channel) % 4;
+        venue.give(&order(epoch, channel, number, account, instrument % 150));
+    }
+    venue.phase(Phase::PreOpen);
+    for (number, channel, _) in orders.by_ref().take(1_000) {
+        venue.give(&order(epoch, channel, number, 1 + u32::from(channel) % 4, 0));
+    }
+    assert_eq!(venue.engine.books().order_count(), 2_024);
+    venue.transfer(1, 1);
+    let (number, channel, _) = orders.next().unwrap();
+    let buy = NewOrder { price: Price(10_000), ..order(epoch, channel, number, 1, 0) };
+    venue.give(&NewOrder { side: Side::Buy.byte(), quantity: Quantity(5), ..buy });
+    venue.phase(Phase::Continuous);
+    assert_eq!(venue.engine.books().order_count(), 2_019);
     assert_eq!(venue.allocations, 0);
 }
 
@@ -244,6 +276,38 @@ impl Venue {
         applied.unwrap();
         self.allocations += allocations;
         sequence
+    }
+
+    /// Limits the whole venue to more than anybody needs.
+    fn limit(&mut self, key: RiskKey) {
+        let is_amount =
+            matches!(key, RiskKey::OrderNotional | RiskKey::GrossExposure | RiskKey::NetExposure);
+        let currency = if is_amount { "USD" } else { "" };
+        let value = match key {
+            // It has no venue.
+            RiskKey::Restricted => return,
+            RiskKey::NoMarketOrders => 1,
+            RiskKey::Collar => 10_000,
+            RiskKey::OrderQuantity => 1_000,
+            _ => 1_000_000,
+        };
+        self.give(&RiskLimit {
+            header: CommandHeader::internal::<RiskLimit>(OPENING),
+            scope: RiskScope::Venue.byte(),
+            key: key.byte(),
+            value,
+            currency: CurrencyCode::new(currency).unwrap_or(CurrencyCode::BLANK),
+            ..RiskLimit::new_zeroed()
+        });
+    }
+
+    fn phase(&mut self, phase: Phase) {
+        self.give(&SetPhase {
+            header: CommandHeader::internal::<SetPhase>(OPENING),
+            symbol: symbol(0),
+            phase: phase.byte(),
+            ..SetPhase::new_zeroed()
+        });
     }
 
     fn transfer(&mut self, reference: u64, account: u32) {

@@ -75,12 +75,12 @@ impl Engine {
     /// Takes shares from a resting order, and gives back what was held for them.
     pub(super) fn withdraw(&mut self, handle: OrderHandle, quantity: Quantity) -> Cut {
         let view = self.books.order(handle);
-        let OrderView { price, open, .. } = view;
-        let &OpenOrder { side, cash, shares, instrument, fee, .. } =
-            self.manager.orders.get(handle);
+        let OrderView { open, .. } = view;
+        let order = self.manager.orders.get(handle);
+        let &OpenOrder { side, cash, shares, instrument, fee, .. } = order;
+        let worth = order.worth();
         let instrument = self.manager.instruments.get(instrument.0.into());
-        let instrument = instrument.expect("it trades");
-        let (worth, scale) = (instrument.trading.worth(price), instrument.scale);
+        let scale = instrument.expect("it trades").scale;
         let (all, gone) = (value(worth, open, scale), value(worth, quantity, scale));
         self.manager.give_back(&Rest { side, cash, shares, value: gone, quantity });
         if side.is_buy() {

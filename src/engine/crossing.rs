@@ -112,11 +112,10 @@ impl Engine {
         let row = self.manager.instruments.get(id.0.into()).expect("it exists");
         let (currency, scale) = (row.currency, row.scale);
         let fee_cash = self.manager.fee_cash(currency);
-        let worth = |limit| row.trading.worth(limit);
-        let (bid_worth, ask_worth) = (worth(bid.price), worth(ask.price));
-        let (paid, buyer_hold) = (value(price, quantity, scale), value(bid_worth, quantity, scale));
         let (of_buyer, of_seller) =
             (*self.manager.orders.get(buyer), *self.manager.orders.get(seller));
+        let (bid_worth, ask_worth) = (of_buyer.worth(), of_seller.worth());
+        let (paid, buyer_hold) = (value(price, quantity, scale), value(bid_worth, quantity, scale));
         let (mut buyer_meter, mut seller_meter) = (of_buyer.fee, of_seller.fee);
         let (buyer_fee, seller_fee) = (buyer_meter.charge(paid), seller_meter.charge(paid));
         let left = value(bid_worth, Quantity(bid.open.0 - quantity.0), scale);

@@ -100,7 +100,7 @@ impl Engine {
                 seller_shares: resting.shares,
                 notional: paid,
                 buyer_hold: own_value,
-                seller_value: paid,
+                seller_value: value(resting.worth(), fill.quantity, admission.scale),
                 quantity: fill.quantity,
                 buyer_fee: taker_fee,
                 buyer_fee_hold: taker_fee,

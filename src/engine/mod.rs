@@ -261,7 +261,7 @@ impl Engine {
             books: Books::new(orders, instruments),
             events: EventWriter::new(limits),
             deadlines: Deadlines::new(ports, orders),
-            phases: Phases::new(instruments),
+            phases: Phases::new(instruments, orders),
             day: None,
             last_day: (0, 0),
             counters: EngineCounters::default(),

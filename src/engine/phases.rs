@@ -67,13 +67,13 @@ const PAUSED: [u8; 4] = *b"LUDP";
 const NO_REASON: [u8; 4] = [b' '; 4];
 
 impl Phases {
-    /// For a venue of so many instruments.
-    pub(super) fn new(instruments: u16) -> Self {
+    /// For a venue of so many instruments and resting orders.
+    pub(super) fn new(instruments: u16, orders: u32) -> Self {
         let instruments = u32::from(instruments) + 1;
         Self {
             calendar: Calendar::default(),
             timers: TimerQueue::new(indication(InstrumentId(0)) + 2 * instruments),
-            auction: Auction::default(),
+            auction: Auction::with_room(orders),
             hours: Hours::Ahead,
         }
     }

@@ -61,7 +61,8 @@ impl Engine {
 
         let open = self.books.order(handle).open;
         let cut = self.withdraw(handle, open);
-        match self.manager.admit_successor(replace, &original) {
+        let bid = |id| self.books.best_bid(id);
+        match self.manager.admit_successor(replace, &original, bid) {
             Some((order, admission)) => {
                 self.enter_successor(replace, (&original, &cut), &order, &admission, out);
             }

@@ -47,7 +47,7 @@ impl Engine {
             self.reject(order, reason.code(), out);
             return;
         }
-        match self.manager.admit(order, now) {
+        match self.manager.admit(order, now, |id| self.books.best_bid(id)) {
             Ok(admission) => self.enter(order, &admission, out),
             Err(reason) => self.reject(order, reason, out),
         }
@@ -325,6 +325,7 @@ fn open_order(
         account: admission.account,
         executed,
         fee: FeeMeter::new(admission.rates.maker),
+        worth: u32::try_from(admission.worth.0).expect("a price has fewer bits"),
         older: OrderHandle::NONE,
         younger: OrderHandle::NONE,
         firm: admission.firm,

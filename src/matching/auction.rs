@@ -14,7 +14,11 @@
 //! the limits that cross, and those that market orders reach. Where no bid has a limit, the range begins
 //! no higher than the reference price; where no offer has one, it ends no lower.
 
+use crate::sys::prefault::prefaulted_part;
 use crate::types::Price;
+
+/// Memory for one limit of so many orders is touched at the start, as that of the books' price levels is.
+const ORDERS_PER_LIMIT: usize = 32;
 
 /// What was collected for an auction. Its memory is used again for the next.
 #[derive(Debug, Default)]
@@ -43,6 +47,17 @@ struct Side {
 }
 
 impl Auction {
+    /// Room for as many limits as orders may rest.
+    #[must_use]
+    pub fn with_room(orders: u32) -> Self {
+        let side = || {
+            let orders = orders as usize;
+            let often = orders / ORDERS_PER_LIMIT;
+            Side { market: 0, limits: prefaulted_part((Price(0), 0), often, orders) }
+        };
+        Self { bids: side(), asks: side() }
+    }
+
     /// Collects both sides: shares without a limit, and limits with their shares, best price first.
     /// Takes of the limits only those that can have a part in the price.
     pub fn collect(

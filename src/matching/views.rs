@@ -49,6 +49,12 @@ impl Books {
         self.first_in(instrument, Section::Continuous, side)
     }
 
+    /// The highest price at which a buy rests that is not for an auction.
+    #[must_use]
+    pub fn best_bid(&self, instrument: InstrumentId) -> Option<Price> {
+        self.ladder(instrument, Section::Continuous, BookSide::Bids).crossed_by(Price(0))
+    }
+
     /// The order that trades first on a side of a section.
     #[must_use]
     pub fn first_in(

@@ -15,6 +15,8 @@
 //! | busts and corrections | when one is carried out: 16,384 in a day | it is refused |
 //! | rows of definitions | when one is added | the definition is refused |
 //! | whom limits are set for | when a limit is set: [`SUBJECTS_MAX`](super::limits::SUBJECTS_MAX) | it is refused |
+//! | symbols of a port's messages within a second | where messages are limited by symbol: 256 | those of all others are counted together |
+//! | orders that are remembered of an account | where the same again is refused: 16 | the oldest is forgotten |
 //! | fills of one order | as it trades: [`FILLS_MAX`] | what is left of it is canceled in the same command, reason `Z` |
 //! | events of one command | never: frames are cut where the next record does not fit | |
 //! | numbers of a stream | after each command, with the worst next one in reserve | the port or firm is closed until the next day |

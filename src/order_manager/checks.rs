@@ -91,11 +91,16 @@ impl OrderManager {
     ///
     /// # Panics
     /// If the port does not exist: its session was checked.
-    pub(crate) fn admit(&mut self, order: &NewOrder, now: Nanos) -> Result<Admission, u16> {
+    pub(crate) fn admit(
+        &mut self,
+        order: &NewOrder,
+        now: Nanos,
+        best_bid: impl Fn(InstrumentId) -> Option<Price>,
+    ) -> Result<Admission, u16> {
         if order.header.form_error != 0 {
             return Err(order.header.form_error);
         }
-        self.admit_formed(order, Some(now)).map_err(RejectReason::code)
+        self.admit_formed(order, Some(now), best_bid).map_err(RejectReason::code)
     }
 
     /// The order that `replace` asks for, if it may take the place of `original`, which is closed.
@@ -106,6 +111,7 @@ impl OrderManager {
         &mut self,
         replace: &Replace,
         original: &OpenOrder,
+        best_bid: impl Fn(InstrumentId) -> Option<Price>,
     ) -> Option<(NewOrder, Admission)> {
         let same_side = replace.side == 0 || replace.side == original.side.byte();
         if !same_side || replace.quantity > Quantity::MAX {
@@ -116,7 +122,7 @@ impl OrderManager {
         if order.header.form_error != 0 {
             return None;
         }
-        let admission = self.admit_formed(&order, None).ok()?;
+        let admission = self.admit_formed(&order, None, best_bid).ok()?;
         Some((order, Admission { executed: original.executed, ..admission }))
     }
 
@@ -125,6 +131,7 @@ impl OrderManager {
         &mut self,
         order: &NewOrder,
         now: Option<Nanos>,
+        best_bid: impl Fn(InstrumentId) -> Option<Price>,
     ) -> Result<Admission, RejectReason> {
         let port = self.ports.get(order.header.port.0).expect("the port has a session");
         let instrument = self
@@ -149,7 +156,7 @@ impl OrderManager {
         let row = self.accounts.get(account).expect("found above");
         let today =
             |id: Option<_>| id.map_or_else(Activity::default, |id| self.wallet.get(id).today);
-        let (limit, worth) = risk::limit_of(order, side, position, instrument);
+        let (limit, worth) = risk::limit_of(order, side, position, instrument, best_bid);
         let notional = notional(worth, order.quantity, instrument.scale)
             .ok_or(RejectReason::ExceedsMaxNotional)?;
         risk::check(

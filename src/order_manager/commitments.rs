@@ -1,7 +1,8 @@
 //! Commitments: what an order takes as it enters, gives back as it is canceled, and settles as it fills.
 //!
 //! The wallet's holds and the day's counts of shares and value change here, together and nowhere else.
-//! Counts stop at the largest number: they are for limits, and no money depends on them.
+//! A count that would be beyond the largest number stays there for the day, whatever is given back: what it
+//! should be is not known any more. They are for limits, and no money depends on them.
 
 use super::{Admission, BalanceId, OrderManager, Settlement};
 use crate::types::{Quantity, Side};
@@ -15,7 +16,7 @@ pub(crate) struct Rest {
     pub(crate) cash: BalanceId,
     /// Its account's shares.
     pub(crate) shares: BalanceId,
-    /// What it is worth at its limit.
+    /// What it is worth as it was counted.
     pub(crate) value: i64,
     /// How many shares it has.
     pub(crate) quantity: Quantity,
@@ -30,24 +31,21 @@ impl OrderManager {
             Side::Sell => self.wallet.hold(shares, quantity.0.into()),
             Side::SellShort | Side::SellShortExempt => self.wallet.hold_short(shares, quantity),
         }
-        let traded = &mut self.wallet.get_mut(shares).today.buys;
-        *traded = traded.saturating_add(quantity.0.into());
+        count(&mut self.wallet.get_mut(shares).today.buys, quantity.0.into());
         let exposure = &mut self.wallet.get_mut(cash).today;
-        let open = if side.is_buy() { &mut exposure.buys } else { &mut exposure.sells };
-        *open = open.saturating_add(notional);
+        count(if side.is_buy() { &mut exposure.buys } else { &mut exposure.sells }, notional);
     }
 
     /// Gives back what was held for part of an order, and counts it no more.
     pub(crate) fn give_back(&mut self, rest: &Rest) {
         let &Rest { side, cash, shares, value, quantity } = rest;
-        let traded = &mut self.wallet.get_mut(shares).today.buys;
-        *traded = traded.saturating_sub(quantity.0.into());
+        count(&mut self.wallet.get_mut(shares).today.buys, -i64::from(quantity.0));
         let exposure = &mut self.wallet.get_mut(cash).today;
         if side.is_buy() {
-            exposure.buys = exposure.buys.saturating_sub(value);
+            count(&mut exposure.buys, -value);
             self.wallet.release(cash, value);
         } else {
-            exposure.sells = exposure.sells.saturating_sub(value);
+            count(&mut exposure.sells, -value);
             self.wallet.release(shares, quantity.0.into());
         }
     }
@@ -64,10 +62,17 @@ impl OrderManager {
         self.wallet.settle(fill);
         let &Settlement { notional, buyer_hold, seller_value, .. } = fill;
         let buyer = &mut self.wallet.get_mut(fill.buyer_cash).today;
-        buyer.buys = buyer.buys.saturating_sub(buyer_hold - notional);
-        buyer.bought = buyer.bought.saturating_add(notional);
+        count(&mut buyer.buys, notional - buyer_hold);
+        count(&mut buyer.bought, notional);
         let seller = &mut self.wallet.get_mut(fill.seller_cash).today;
-        seller.sells = seller.sells.saturating_add(notional - seller_value);
-        seller.sold = seller.sold.saturating_add(notional);
+        count(&mut seller.sells, notional - seller_value);
+        count(&mut seller.sold, notional);
+    }
+}
+
+/// Changes a count, unless it is not known any more.
+fn count(counted: &mut i64, change: i64) {
+    if *counted != i64::MAX {
+        *counted = counted.saturating_add(change);
     }
 }

@@ -9,7 +9,8 @@ use super::references::References;
 use super::table::{is_name, name_key};
 use super::{Asset, BUSTS_MAX, BalanceId, Busts, Capacity, Guess, IdMap, IndexSeed};
 use super::{
-    Fees, Limits, OpenOrders, Port, Rates, RecentOrders, Table, Trading, UserRefNums, Wallet,
+    Fees, Limits, OpenOrders, Port, Rates, RecentOrders, SymbolMessages, Table, Trading,
+    UserRefNums, Wallet,
 };
 use crate::types::command::{
     AccountOpen, AccountUpdate, CurrencyDefine, FirmDefine, InstrumentDefine, PortDefine, Transfer,
@@ -279,7 +280,7 @@ impl OrderManager {
             symbol_messages_max: u32::MAX,
             rate_second: 0,
             messages: 0,
-            symbol_messages: Vec::new(),
+            symbol_messages: SymbolMessages::new(),
         };
         self.ports.add(name_key(&name.0), port)?;
         self.resolve_rates(id);
@@ -299,7 +300,7 @@ impl OrderManager {
             return Err(Refusal::Exists);
         }
         let short_allowed = open.short_allowed == 1;
-        let (open_orders, recent) = (0, RecentOrders::default());
+        let (open_orders, recent) = (0, RecentOrders::new());
         let row = Account { id, firm, status, short_allowed, group_id, open_orders, recent };
         let account = self.accounts.add(u64::from(id.0), row)?;
         if group_id != 0 {

@@ -1,5 +1,8 @@
 //! Limits: what an operator set for whom, and what holds of it for one account in one instrument.
 //!
+//! A limit of a firm, or of the venue, is that of each of its accounts by itself: what they do is never
+//! added up. Only the open orders of a firm's definition are its accounts' together, and messages a port's.
+//!
 //! A limit is kept for its subject as it was set. What an order is checked against is resolved from all
 //! of them once for each balance, the first time it is used after a change: a change, whomever it is for,
 //! takes no time. What was resolved is the same for most balances, so it is kept once, as a profile whose
@@ -56,8 +59,8 @@ pub struct Limits {
     by_subject: IdMap,
     /// What was resolved under another generation is stale.
     generation: u32,
-    /// Whether messages are ever counted by instrument.
-    pub(super) counts_symbols: bool,
+    /// Limits there are that messages are counted by instrument for.
+    symbol_rates: u32,
     /// What was resolved in this generation, each once.
     profiles: Vec<Profile>,
     by_profile: IdMap,
@@ -115,7 +118,7 @@ impl Limits {
             sets: Vec::new(),
             by_subject: IdMap::with_capacity(0, seed),
             generation: 1,
-            counts_symbols: false,
+            symbol_rates: 0,
             profiles: prefaulted_room(Profile::NONE, profiles),
             by_profile: IdMap::with_capacity(profiles, seed),
         }
@@ -130,6 +133,11 @@ impl Limits {
         })
     }
 
+    /// Whether messages are counted by instrument.
+    pub(super) const fn count_symbols(&self) -> bool {
+        self.symbol_rates != 0
+    }
+
     fn set(&mut self, subject: Subject, key: RiskKey, value: u64) -> Result<(), Refusal> {
         let id = match self.number_of(subject) {
             Some(id) => id as usize,
@@ -142,9 +150,12 @@ impl Limits {
                 id
             }
         };
-        self.sets[id - 1].values[usize::from(key.byte())] = value;
+        let set = &mut self.sets[id - 1].values[usize::from(key.byte())];
+        let was = std::mem::replace(set, value);
+        if key == RiskKey::SymbolMessageRate {
+            self.symbol_rates = self.symbol_rates - u32::from(was != 0) + u32::from(value != 0);
+        }
         self.forget_profiles();
-        self.counts_symbols |= key == RiskKey::SymbolMessageRate;
         Ok(())
     }
 

@@ -37,6 +37,7 @@ pub(crate) use limits::{limit_max, scope_takes};
 pub use orders::{OpenOrder, OpenOrders};
 pub(crate) use phase::cross_of;
 pub use phase::{AUCTION_MS_DEFAULT, Trading};
+use ports::SymbolMessages;
 pub use ports::{Port, UserRefNums};
 use risk::RecentOrders;
 pub use table::Table;

@@ -8,7 +8,8 @@ use super::{Account, BalanceId, FeeMeter, IdMap, IndexSeed, OrderManager, Port};
 use crate::sys::memory::prefetch;
 use crate::sys::prefault::prefaulted;
 use crate::types::{
-    AccountId, FirmId, InstrumentId, OrderHandle, OrderRef, PortId, Quantity, Side, UserRefNum,
+    AccountId, FirmId, InstrumentId, OrderHandle, OrderRef, PortId, Price, Quantity, Side,
+    UserRefNum,
 };
 
 /// What matching need not know of a resting order: one cache line.
@@ -35,6 +36,8 @@ pub struct OpenOrder {
     pub younger: OrderHandle,
     /// What it owes for what it trades.
     pub(crate) fee: FeeMeter,
+    /// What a share of it is held and counted at, as it was when it entered: fewer bits than a price.
+    pub(crate) worth: u32,
     /// The port's firm.
     pub firm: FirmId,
     /// The instrument.
@@ -56,6 +59,11 @@ pub struct OpenOrder {
 const _: () = assert!(size_of::<OpenOrder>() == 64);
 
 impl OpenOrder {
+    /// What a share of it is held and counted at.
+    pub(crate) fn worth(&self) -> Price {
+        Price(self.worth.into())
+    }
+
     fn key(&self) -> u64 {
         key(self.port, self.user_ref_idx, self.user_ref_num)
     }
@@ -73,6 +81,7 @@ impl OpenOrder {
             older: OrderHandle::NONE,
             younger: OrderHandle::NONE,
             fee: FeeMeter::default(),
+            worth: 0,
             firm: FirmId::NONE,
             instrument: InstrumentId::NONE,
             group_id: 0,

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sys::prefault::prefaulted;
+use crate::sys::prefault::{prefaulted, prefaulted_room};
 use crate::types::{
     AccountId, DisconnectPolicy, Epoch, FirmCode, FirmId, InstrumentId, Nanos, OrderHandle, PortId,
     PortKind, PortName, UserRefNum,
@@ -66,8 +66,8 @@ pub struct Port {
     pub grace_ms: u32,
     /// The highest request number of an administrative port.
     pub last_request: u64,
-    /// Second and new orders in it, by instrument; as far as they are counted.
-    pub(super) symbol_messages: Vec<(u64, u32)>,
+    /// Its messages of this second by instrument, as far as they are counted.
+    pub(super) symbol_messages: SymbolMessages,
 }
 
 const _: () = assert!(std::mem::offset_of!(Port, symbol_messages_max) == 64);
@@ -95,28 +95,66 @@ impl Port {
         self.messages <= self.messages_max
     }
 
-    /// Counts a new order of an instrument of `instruments`; false if there were `most` this second.
-    pub(super) fn takes_symbol_message(
-        &mut self,
-        instrument: InstrumentId,
-        instruments: u32,
-        most: u32,
-        now: Nanos,
-    ) -> bool {
-        if self.symbol_messages.len() < instruments as usize {
-            self.symbol_messages.resize(instruments as usize, (0, 0));
-        }
-        let (second, messages) = &mut self.symbol_messages[usize::from(instrument.0) - 1];
-        if *second != now.second() {
-            (*second, *messages) = (now.second(), 0);
-        }
-        *messages = messages.saturating_add(1);
-        *messages <= most
-    }
-
     /// Begins a day: every user reference number may be used again.
     pub(crate) fn start_day(&mut self) {
         self.user_refs.reset();
+    }
+}
+
+/// Instruments whose messages a port has counted by themselves within a second. Those of all others are
+/// counted together, as if they were of one.
+pub(super) const SYMBOLS_COUNTED_MAX: usize = 256;
+
+/// A port's messages of one second of log time, by instrument.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SymbolMessages {
+    second: u64,
+    /// Each instrument once, in the order in which they came.
+    counts: Vec<(InstrumentId, u32)>,
+    others: u32,
+}
+
+impl SymbolMessages {
+    /// None yet, with room for all that will be counted.
+    pub(super) fn new() -> Self {
+        let counts = prefaulted_room((InstrumentId::NONE, 0), SYMBOLS_COUNTED_MAX);
+        Self { second: 0, counts, others: 0 }
+    }
+
+    /// Counts a message about an instrument; false if there were `most` this second.
+    pub(super) fn takes(&mut self, instrument: InstrumentId, most: u32, now: Nanos) -> bool {
+        if self.second != now.second() {
+            self.second = now.second();
+            self.counts.clear();
+            self.others = 0;
+        }
+        let found = self.counts.iter().position(|&(of, _)| of == instrument);
+        let count = match found {
+            Some(at) => &mut self.counts[at].1,
+            None if self.counts.len() == SYMBOLS_COUNTED_MAX => &mut self.others,
+            None => {
+                self.counts.push((instrument, 0));
+                &mut self.counts.last_mut().expect("just pushed").1
+            }
+        };
+        *count = count.saturating_add(1);
+        *count <= most
+    }
+
+    /// Whether these can be a port's in a venue of so many instruments.
+    pub(super) fn are_sound(&self, instruments: u32) -> bool {
+        let Self { second: _, counts, others } = self;
+        let exist =
+            counts.iter().all(|&(of, count)| count > 0 && (1..=instruments).contains(&of.0.into()));
+        let is_new = |at: usize| counts[..at].iter().all(|(of, _)| *of != counts[at].0);
+        let fits = counts.len() <= SYMBOLS_COUNTED_MAX
+            && (*others == 0 || counts.len() == SYMBOLS_COUNTED_MAX);
+        fits && exist && (0..counts.len()).all(is_new)
+    }
+
+    /// Takes the room that they had before they were written.
+    pub(super) fn make_room(&mut self) {
+        self.counts.reserve_exact(SYMBOLS_COUNTED_MAX - self.counts.len());
     }
 }
 
@@ -176,6 +214,23 @@ impl UserRefNums {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn so_many_symbols_are_counted_by_themselves_and_the_others_together() {
+        let mut messages = SymbolMessages::new();
+        let most = u16::try_from(SYMBOLS_COUNTED_MAX).unwrap();
+        let (first, last) = (InstrumentId(1), InstrumentId(most + 1));
+        for id in 1..=most {
+            assert!(messages.takes(InstrumentId(id), 1, Nanos::SECOND));
+        }
+        assert!(!messages.takes(first, 1, Nanos::SECOND));
+        assert!(messages.takes(last, 1, Nanos::SECOND));
+        assert!(!messages.takes(InstrumentId(most + 2), 1, Nanos::SECOND));
+        assert!(messages.takes(InstrumentId(most + 2), 1, Nanos::from_secs(2)));
+        assert!(messages.takes(last, 1, Nanos::from_secs(2)));
+        assert!(messages.takes(first, 1, Nanos::from_secs(2)));
+        assert!(messages.are_sound(u32::from(most) + 2) && !messages.are_sound(2));
+    }
 
     #[test]
     fn a_number_is_new_once_in_each_channel() {

@@ -15,18 +15,24 @@
 //! | `NetExposure` | the same, one side less the other, would be worth more | 20 |
 //! | `DuplicateWindow` | its account entered the same one so little time ago | 2A |
 //!
-//! The rates are counted first, whatever becomes of the message, and a Replace beyond them leaves the
+//! A port's messages are counted by instrument for [`SYMBOLS_COUNTED_MAX`](super::ports) instruments of a
+//! second, in the order in which they come; those of all others together, so whoever sends so many meets
+//! the rate sooner. The rates are counted first, whatever becomes of the message, and a Replace beyond them leaves the
 //! original alone. The others are checked in this order behind the account. A limit holds for every
 //! order from then on, and the tightest of those that apply: what is open stays open.
 //!
 //! - The reference price is the last trade's, before the first one the definition's. The collar is
 //!   one-sided: it keeps an order from trading far away, and one that waits far away harms nobody.
-//! - Shares and value count what was traded today and what open orders may still trade, at their limits;
-//!   a cancel gives back, and so does a price improvement. Value is counted by account and currency, in
-//!   cash units. Of an order to sell that is the least it may bring: a better price counts once it is
-//!   traded. An order without a limit is worth on either side what one to buy holds. One that waits for
+//! - Shares and value count what was traded today and what open orders may still trade; a cancel gives
+//!   back, and so does a price improvement. Value is counted by account and currency, in cash units: of an
+//!   order to buy at its limit. An order to sell below the market brings more than its limit, so it counts
+//!   at the market's price as it came, or its limit if that is higher, until it trades: the reference
+//!   price's, or the best bid's if that is higher and orders trade as they come, or if there is no
+//!   reference. An order without a limit is worth on either side what one to buy holds. One that waits for
 //!   an auction is under no collar here: the auction has its own. Others are never refused for theirs:
 //!   it is how far they trade and what they hold, with none set [`MARKET_COLLAR`].
+//! - What adds up to more than 63 bits is not known any more: until the day is over it is more than any
+//!   limit. Without a limit nothing is too much.
 //! - Net exposure is the worse of two cases: that all orders to buy trade and none to sell, or the
 //!   reverse.
 //! - The same order is one of the same instrument, side, quantity and price; [`RECENT_MAX`] orders of an
@@ -37,8 +43,11 @@ use serde::{Deserialize, Serialize};
 use super::limits::Profile;
 use super::wallet::Activity;
 use super::{Account, Instrument, OrderManager, cross_of};
+use crate::sys::prefault::prefaulted_room;
 use crate::types::command::NewOrder;
-use crate::types::{InstrumentId, Nanos, PortId, Price, Quantity, RejectReason, Side, Symbol};
+use crate::types::{
+    InstrumentId, Nanos, Phase, PortId, Price, Quantity, RejectReason, Side, Symbol,
+};
 
 /// Orders of an account that are compared with its next one.
 pub(crate) const RECENT_MAX: usize = 16;
@@ -80,33 +89,47 @@ impl OrderManager {
     ) -> Result<(), RejectReason> {
         let row = self.ports.get_mut(port.0).expect("it has a session");
         require(row.takes_message(now), RejectReason::PortMessageRate)?;
-        if !self.limits.counts_symbols {
+        if !self.limits.count_symbols() {
             return Ok(());
         }
         let Some(instrument) = self.instrument(symbol) else { return Ok(()) };
         let most = self.instruments.get(instrument.0.into()).expect("found").symbol_messages_max;
         let row = self.ports.get_mut(port.0).expect("as above");
         let most = most.min(row.symbol_messages_max);
-        let takes = row.takes_symbol_message(instrument, self.instruments.len(), most, now);
-        require(takes, RejectReason::SymbolMessageRate)
+        require(row.symbol_messages.takes(instrument, most, now), RejectReason::SymbolMessageRate)
     }
 }
 
 /// The worst price that an order may trade at, and what a share of it is held and counted at. A limit is
-/// both. A market order trades as far as its collar, and counts on either side as one to buy; one that
+/// both, but that a sale counts at the market's price if that is higher. A market order trades as far as its collar, and counts on either side as one to buy; one that
 /// waits for an auction has no worst price, and its instrument says what it counts for.
 pub(super) fn limit_of(
     order: &NewOrder,
     side: Side,
     position: &Profile,
     instrument: &Instrument,
+    best_bid: impl Fn(InstrumentId) -> Option<Price>,
 ) -> (Price, Price) {
     if order.price != Price::MARKET || cross_of(order).is_some() {
-        return (order.price, instrument.trading.worth(order.price));
+        let at_limit = instrument.trading.worth(order.price);
+        let market = if side.is_buy() { Price(0) } else { market_price(instrument, best_bid) };
+        return (order.price, at_limit.max(market));
     }
     let collar = position.collar.min(MARKET_COLLAR);
     let bound = |buys| collar_price(instrument.reference(), collar, instrument.tick_size, buys);
     (bound(side.is_buy()), bound(true))
+}
+
+/// What a sale may bring now, 0 = nobody knows. In an auction one bid says little about its price.
+fn market_price(
+    instrument: &Instrument,
+    best_bid: impl Fn(InstrumentId) -> Option<Price>,
+) -> Price {
+    let reference = instrument.reference();
+    if instrument.trading.phase != Phase::Continuous && reference.0 != 0 {
+        return reference;
+    }
+    best_bid(instrument.id).map_or(reference, |bid| bid.max(reference))
 }
 
 /// Checks an order against what holds for its account: its shares, and its value.
@@ -131,11 +154,12 @@ pub(super) fn check(
     }
     let notional = notional.unsigned_abs();
     require(notional <= position.notional_max, RejectReason::OrderNotional)?;
-    let shares = shares.buys.saturating_add(quantity.0.into()).unsigned_abs();
+    let shares = shares.buys.unsigned_abs() + u64::from(quantity.0);
     require(shares <= position.shares_max, RejectReason::SharesExceedThreshold)?;
     require(immediate || account.open_orders < position.open_orders_max, RejectReason::Other)?;
     let (gross, net) = cash.with(side, notional);
-    let within = gross <= exposure.gross_max.into() && net <= exposure.net_max.into();
+    let within = |most: u64, counted| most == u64::MAX || counted <= i128::from(most);
+    let within = within(exposure.gross_max, gross) && within(exposure.net_max, net);
     require(within, RejectReason::AggregateExposure)
 }
 
@@ -147,19 +171,23 @@ fn bound(position: &Profile, instrument: &Instrument, side: Side) -> Option<Pric
 }
 
 impl Activity {
-    /// Gross and net exposure with another order.
+    /// Gross and net exposure with another order; above any limit if a count of them is not known.
     fn with(self, side: Side, notional: u64) -> (i128, i128) {
+        let Self { buys, bought, sells, sold } = self;
+        if [buys, bought, sells, sold].contains(&i64::MAX) {
+            return (i128::MAX, i128::MAX);
+        }
         let wide = i128::from;
-        let (mut buys, mut sells) = (wide(self.buys), wide(self.sells));
+        let (mut buys, mut sells) = (wide(buys), wide(sells));
         *if side.is_buy() { &mut buys } else { &mut sells } += i128::from(notional);
-        let long = buys - wide(self.sold);
-        let short = sells - wide(self.bought);
+        let long = buys - wide(sold);
+        let short = sells - wide(bought);
         (buys + sells, long.max(short))
     }
 }
 
 /// An account's last orders, the next one's place first when all are used.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct RecentOrders {
     orders: Vec<RecentOrder>,
     next: usize,
@@ -176,6 +204,16 @@ struct RecentOrder {
 }
 
 impl RecentOrders {
+    /// None yet, with room for all that will be remembered.
+    pub(super) fn new() -> Self {
+        Self { orders: prefaulted_room(RecentOrder::default(), RECENT_MAX), next: 0 }
+    }
+
+    /// Takes the room that they had before they were written.
+    pub(super) fn make_room(&mut self) {
+        self.orders.reserve_exact(RECENT_MAX - self.orders.len());
+    }
+
     /// Whether the same order came within the window before `now`.
     pub(super) fn has(
         &self,
@@ -205,8 +243,6 @@ impl RecentOrders {
         let &NewOrder { price, quantity, side, .. } = order;
         let recent = RecentOrder { time: now, price, quantity, instrument, side };
         if self.orders.len() < RECENT_MAX {
-            // All at once: an account's first order under a window is its only one that allocates.
-            self.orders.reserve_exact(RECENT_MAX - self.orders.len());
             self.orders.push(recent);
         } else {
             self.orders[self.next] = recent;
@@ -249,5 +285,12 @@ mod tests {
         assert_eq!(traded.with(Side::Buy, 0), (1_200, 200));
         assert_eq!(traded.with(Side::Buy, 100), (1_300, 300));
         assert_eq!(traded.with(Side::SellShort, 100), (1_300, 300));
+    }
+
+    #[test]
+    fn a_count_that_is_not_known_is_more_than_any_limit() {
+        let traded = Activity { sold: i64::MAX, ..Activity::default() };
+        let (gross, net) = traded.with(Side::Buy, 0);
+        assert!(gross > i128::from(u64::MAX) && net > i128::from(u64::MAX));
     }
 }

@@ -64,15 +64,18 @@ impl OrderManager {
             manager.check_firm(&row)?;
             add(&mut manager.firms, name_key(&row.code.0), row)?;
         }
-        for row in input.take::<Vec<Account>>()? {
+        for mut row in input.take::<Vec<Account>>()? {
+            consistent(row.recent.is_sound(), "orders that no account remembers")?;
+            row.recent.make_room();
             manager.add_account(row)?;
         }
         for row in input.take::<Vec<Instrument>>()? {
             manager.check_instrument(&row)?;
             add(&mut manager.instruments, name_key(&row.symbol.0), row)?;
         }
-        for row in input.take::<Vec<Port>>()? {
+        for mut row in input.take::<Vec<Port>>()? {
             manager.check_port(&row)?;
+            row.symbol_messages.make_room();
             add(&mut manager.ports, name_key(&row.name.0), row)?;
         }
         let instruments = manager.instruments.len();
@@ -106,7 +109,10 @@ impl OrderManager {
         consistent(firm == Some(order.firm), "an order of no port")?;
         let known = self.orders.find(order.port, order.user_ref_idx, order.user_ref_num);
         consistent(known.is_none() && !order.user_ref_num.is_none(), "two orders of one number")?;
-        let value = notional(instrument.trading.worth(price), open, instrument.scale);
+        let (worth, at_limit) = (order.worth(), instrument.trading.worth(price));
+        let counted = if order.side.is_buy() { worth == at_limit } else { worth >= at_limit };
+        consistent(counted && worth <= Price::MAX, "an order counted at another price")?;
+        let value = notional(worth, open, instrument.scale);
         let sound = order.fee.is_sound() && order.executed.0.checked_add(open.0).is_some();
         consistent(sound, "an order out of range")?;
         let (balance, amount) = if order.side.is_buy() {
@@ -157,9 +163,9 @@ impl OrderManager {
     }
 
     fn add_account(&mut self, row: Account) -> Result<(), SnapshotError> {
-        let &Account { id, firm, group_id, ref recent, .. } = &row;
+        let &Account { id, firm, group_id, .. } = &row;
         let exists = self.firms.get(firm.0.into()).is_some();
-        consistent(!id.is_none() && exists && recent.is_sound(), "an account out of range")?;
+        consistent(!id.is_none() && exists, "an account out of range")?;
         let is_new = group_id == 0 || self.account_of_group(firm, group_id).is_none();
         consistent(is_new, "two accounts of one group")?;
         add(&mut self.accounts, u64::from(id.0), row)?;
@@ -193,7 +199,7 @@ impl OrderManager {
         let sound = is_name(&name.0)
             && name == name.upper()
             && has_firm
-            && symbol_messages.len() <= self.instruments.len() as usize;
+            && symbol_messages.are_sound(self.instruments.len());
         consistent(sound, "a port out of range")
     }
 

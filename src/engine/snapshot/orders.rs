@@ -30,6 +30,7 @@ struct Row {
     user_ref_num: UserRefNum,
     executed: Quantity,
     fee: FeeMeter,
+    worth: u32,
     group_id: u16,
     user_ref_idx: u8,
     side: Side,
@@ -87,6 +88,7 @@ fn row(view: OrderView, manager: &OrderManager, deadlines: &Deadlines) -> Row {
         // Whose `older` this is.
         younger: _,
         fee,
+        worth,
         // The port's.
         firm: _,
         instrument: _,
@@ -115,6 +117,7 @@ fn row(view: OrderView, manager: &OrderManager, deadlines: &Deadlines) -> Row {
         user_ref_num,
         executed,
         fee,
+        worth,
         group_id,
         user_ref_idx,
         side,
@@ -192,6 +195,7 @@ fn open_order(
         older: OrderHandle::NONE,
         younger: OrderHandle::NONE,
         fee: row.fee,
+        worth: row.worth,
         firm: engine.manager.ports.get(row.port.0).map_or(FirmId::NONE, |port| port.firm),
         instrument,
         group_id: row.group_id,

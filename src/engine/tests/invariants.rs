@@ -60,7 +60,7 @@ pub(super) fn hold(world: &World) {
                 *of_firm.entry(owner.firm).or_insert(0) += 1;
                 let account = manager.account(owner.account).unwrap();
                 *of_account.entry(account).or_insert(0) += 1;
-                let worth = instrument.trading.worth(order.price);
+                let worth = owner.worth();
                 let value = notional(worth, order.open, instrument.scale).unwrap();
                 let open = open_value.entry((account, instrument.currency.0)).or_default();
                 open[usize::from(!owner.side.is_buy())] += value;

@@ -136,6 +136,8 @@ pub(super) enum Shift {
 struct Order {
     ticket: Ticket,
     account: u32,
+    /// What a share of it counted at as it came.
+    counted_at: u64,
     open: u32,
     executed: u32,
     deadline: Option<Nanos>,
@@ -267,6 +269,7 @@ impl Naive {
 
     /// The shares of a ticket are those that are still to trade.
     fn trade(&mut self, ticket: &Ticket, executed_before: u32) -> Vec<String> {
+        let counted_at = self.price_held(ticket);
         let ticket = &self.limited(ticket);
         if ticket.immediate && !self.trades(ticket) {
             return Vec::new();
@@ -300,6 +303,7 @@ impl Naive {
         let order = Order {
             ticket: *ticket,
             account,
+            counted_at,
             open,
             executed,
             traded: 0,

@@ -10,10 +10,15 @@ use crate::types::{
 
 impl Limits {
     pub(in crate::order_manager) fn write(&self, out: &mut SnapshotWriter) {
-        let Self { sets, by_subject: _, generation: _, counts_symbols, profiles: _, by_profile: _ } =
-            self;
+        let Self {
+            sets,
+            by_subject: _,
+            generation: _,
+            symbol_rates: _,
+            profiles: _,
+            by_profile: _,
+        } = self;
         out.put(sets);
-        out.put(counts_symbols);
     }
 
     /// Fills these, which are of a venue without any.
@@ -35,10 +40,11 @@ impl Limits {
                     })
                 });
             consistent(sound, "a limit out of range")?;
+            let rate = values[usize::from(RiskKey::SymbolMessageRate.byte())];
+            self.symbol_rates += u32::from(rate != 0);
             self.by_subject.insert(subject.key(), id, |_| false);
             self.sets.push(set);
         }
-        self.counts_symbols = input.take()?;
         Ok(())
     }
 }

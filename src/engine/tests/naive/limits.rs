@@ -133,11 +133,14 @@ impl Naive {
 
     /// What a share of it is held and counted at.
     pub(super) fn price_held(&self, ticket: &Ticket) -> u64 {
-        self.limited(&Ticket {
-            side: if ticket.price == MARKET { "buy" } else { ticket.side },
-            ..*ticket
-        })
-        .price
+        let counts_as_buy = ticket.price == MARKET || ticket.side == "buy";
+        if counts_as_buy {
+            return self.limited(&Ticket { side: "buy", ..*ticket }).price;
+        }
+        let bids = self.orders.iter().map(|order| &order.ticket);
+        let bids = bids.filter(|bid| bid.listing == ticket.listing && bid.side == "buy");
+        let best_bid = bids.map(|bid| bid.price).max().unwrap_or(0);
+        ticket.price.max(best_bid).max(self.last_price[ticket.listing])
     }
 
     pub(super) fn refuse_for_limits(
@@ -182,7 +185,7 @@ impl Naive {
         let open_value = |buys: bool| {
             let of_side = own().filter(|order| (order.ticket.side == "buy") == buys);
             let values =
-                of_side.map(|order| worth(order.ticket.price, order.open, order.ticket.listing));
+                of_side.map(|order| worth(order.counted_at, order.open, order.ticket.listing));
             values.sum::<i64>()
         };
         let [bought, sold] = [&self.done.bought, &self.done.sold]
