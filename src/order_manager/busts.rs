@@ -234,6 +234,7 @@ impl OrderManager {
         for (balance, amount) in moves.into_iter().flatten().flatten() {
             self.wallet.change(balance, amount);
         }
+        self.wallet.end_move();
         let bought = &mut self.wallet.get_mut(buyer.cash).today;
         for counted in [&mut bought.buys, &mut bought.bought] {
             *counted = counted.saturating_sub(was.notional).saturating_add(value.notional);
