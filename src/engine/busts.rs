@@ -72,7 +72,8 @@ impl Engine {
     ) -> Result<(), Refusal> {
         let &TradeCorrection { terms, price, reason, .. } = correction;
         let trade = self.standing_trade(&terms, reason)?;
-        let value = self.manager.correct(&trade, price)?;
+        let print_number = MatchNumber(self.events.next_sequence());
+        let value = self.manager.correct(&trade, (price, print_number))?;
         let (was_in_feed, printed) = (terms.in_feed(), terms.in_feed() && !terms.in_auction());
         let corrected = TradeCorrected {
             header: header_of::<TradeCorrected>(trade.instrument),
@@ -83,7 +84,7 @@ impl Engine {
             reserved: [0; 6],
         };
         let route = Route::port(asker.port).and_feed(was_in_feed);
-        let print_number = MatchNumber(self.events.emit(route, &corrected, out));
+        self.events.emit(route, &corrected, out);
         for (side, party, fee) in [
             (&terms.buyer, &trade.buyer, value.buyer_fee),
             (&terms.seller, &trade.seller, value.seller_fee),
