@@ -11,7 +11,8 @@
 //!   have changed since.
 //! - The day's counts of shares and value lose a busted trade, and have a corrected one at its new price.
 //! - What was spent since is a debt: the balance is below zero, and the account cannot use it for new
-//!   orders until it is above. What was open stays open.
+//!   orders until it is above. What was pledged to open orders is no debt: the engine cancels those that
+//!   are not covered any more.
 
 use super::{Asset, BalanceId, IdMap, IndexSeed, OrderManager};
 use crate::sys::prefault::prefaulted_room;

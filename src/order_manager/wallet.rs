@@ -56,7 +56,7 @@ pub struct Balance {
     /// All of it, what is held included. Negative only by short selling, by rebates, or by a bust of what
     /// was spent.
     pub total: i64,
-    /// What open orders may still use, never negative.
+    /// What open orders hold, never negative. More than there is only by short sales, which need no cover.
     pub held: i64,
     /// What is counted for its limits.
     pub(super) today: Activity,
