@@ -113,8 +113,8 @@ pub(super) fn hold(world: &World) {
         let id = manager.wallet.find(balance.account, balance.asset);
         let fees = matches!(balance.asset, Asset::Cash(c) if manager.fee_cash(c) == id);
         // Whoever owes has nothing open that would have it owe more.
-        let owed = shorts || busts::may_owe(world, manager, balance.account);
-        let owes = owed && balance.held == 0;
+        let may_owe = shorts || busts::may_owe(world, manager, balance.account);
+        let owes = may_owe && balance.held == 0;
         assert!(short || fees || owes || balance.available() >= 0, "{balance:?}");
         sums.entry(asset).or_insert((balance.asset, 0)).1 += i128::from(balance.total);
     }
