@@ -5,6 +5,9 @@
 //! shown, which changes no book. Fills of an auction are part of its one print, and that stands: of them
 //! the feed hears only if it told them one by one, and they are not printed again. The last price, and
 //! what is measured from it, stays: it was everyone's while it was.
+//!
+//! What a side loses may have been pledged to its open orders. Those that it cannot cover any more are
+//! canceled, the youngest first, so that no order of before trades what is not there.
 
 use super::administration::Asker;
 use super::events::{Outlet, Route};
@@ -14,7 +17,7 @@ use crate::types::command::{BustTrade, TradeCorrection};
 use crate::types::event::{
     FillBusted, FillCorrected, Reprinted, TradeBusted, TradeCorrected, below_zero,
 };
-use crate::types::{MatchNumber, Price, Refusal, TradeSide, TradeTerms};
+use crate::types::{CancelReason, MatchNumber, Price, Refusal, Side, TradeSide, TradeTerms};
 
 impl Engine {
     /// Undoes a trade.
@@ -26,6 +29,7 @@ impl Engine {
     ) -> Result<(), Refusal> {
         let &BustTrade { terms, reason, .. } = bust;
         let trade = self.standing_trade(&terms, reason)?;
+        let was = self.totals_of(&trade);
         self.manager.bust(&trade)?;
         let busted = TradeBusted {
             header: header_of::<TradeBusted>(trade.instrument),
@@ -60,6 +64,7 @@ impl Engine {
             };
             self.events.emit(Route::order_entry(party.port, party.firm), &busted, out);
         }
+        self.cancel_uncovered(&trade, was, out);
         Ok(())
     }
 
@@ -72,7 +77,9 @@ impl Engine {
     ) -> Result<(), Refusal> {
         let &TradeCorrection { terms, price, reason, .. } = correction;
         let trade = self.standing_trade(&terms, reason)?;
-        let value = self.manager.correct(&trade, price)?;
+        let print_number = MatchNumber(self.events.next_sequence());
+        let was = self.totals_of(&trade);
+        let value = self.manager.correct(&trade, (price, print_number))?;
         let (was_in_feed, printed) = (terms.in_feed(), terms.in_feed() && !terms.in_auction());
         let corrected = TradeCorrected {
             header: header_of::<TradeCorrected>(trade.instrument),
@@ -83,7 +90,7 @@ impl Engine {
             reserved: [0; 6],
         };
         let route = Route::port(asker.port).and_feed(was_in_feed);
-        let print_number = MatchNumber(self.events.emit(route, &corrected, out));
+        self.events.emit(route, &corrected, out);
         for (side, party, fee) in [
             (&terms.buyer, &trade.buyer, value.buyer_fee),
             (&terms.seller, &trade.seller, value.seller_fee),
@@ -124,6 +131,7 @@ impl Engine {
             };
             self.events.emit(Route::FEED, &reprinted, out);
         }
+        self.cancel_uncovered(&trade, was, out);
         Ok(())
     }
 
@@ -134,6 +142,30 @@ impl Engine {
         let trade = self.manager.standing_trade(terms, reason, now)?;
         let tells = |party: &Party| self.events.has_numbers(party.port, party.firm);
         if tells(&trade.buyer) && tells(&trade.seller) { Ok(trade) } else { Err(Refusal::Capacity) }
+    }
+
+    /// Cancels what either side can no longer cover of its open orders: of what it has less than it had.
+    fn cancel_uncovered(
+        &mut self,
+        trade: &StandingTrade,
+        was: [(i64, i64); 2],
+        out: &mut dyn Outlet,
+    ) {
+        let why = CancelReason::Supervisory;
+        for (party, (cash_was, shares_was)) in [&trade.buyer, &trade.seller].into_iter().zip(was) {
+            let (cash, shares) = self.totals(party);
+            if cash < cash_was {
+                self.cancel_until_covered(party.firm, (party.cash, Side::Buy), why, out);
+            }
+            if shares < shares_was {
+                self.cancel_until_covered(party.firm, (party.shares, Side::Sell), why, out);
+            }
+        }
+    }
+
+    /// What both sides have, the buyer first.
+    fn totals_of(&self, trade: &StandingTrade) -> [(i64, i64); 2] {
+        [self.totals(&trade.buyer), self.totals(&trade.seller)]
     }
 
     /// A party's cash and shares.

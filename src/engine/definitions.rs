@@ -19,7 +19,8 @@ use crate::types::event::{
     PortDefined, SystemMessage, TradingAction, VenueLimitsSet,
 };
 use crate::types::{
-    AccountStatus, AssetKind, CurrencyId, FirmCode, InstrumentId, PortKind, Refusal, SystemCode,
+    AccountStatus, AssetKind, CancelReason, CurrencyId, FirmCode, InstrumentId, PortKind, Refusal,
+    Side, SystemCode,
 };
 
 impl Engine {
@@ -105,10 +106,27 @@ impl Engine {
     ) -> Result<(), Refusal> {
         let account = self.manager.update_account(update)?;
         self.say_account(account, asker, out);
-        if self.manager.accounts.get(account).expect("changed").status != AccountStatus::Approved {
-            self.cancel_orders_of_account(account, out);
+        let row = self.manager.accounts.get(account).expect("changed");
+        let trades = row.status == AccountStatus::Approved;
+        if !trades {
+            self.cancel_orders_of_account(account, |_| true, out);
+        } else if !row.short_allowed {
+            self.cancel_short_sales(account, out);
         }
         Ok(())
+    }
+
+    /// Cancels what an account sells short, and what it would deliver of what its short sales took.
+    fn cancel_short_sales(&mut self, account: u32, out: &mut dyn Outlet) {
+        self.cancel_orders_of_account(account, Side::is_short, out);
+        let firm = self.manager.accounts.get(account).expect("it exists").firm;
+        for number in 1..=self.manager.instruments.len() {
+            let id = InstrumentId(u16::try_from(number).expect("ids are u16"));
+            if let Some(shares) = self.manager.wallet.find(account, Asset::Shares(id)) {
+                let sells = (shares, Side::Sell);
+                self.cancel_until_covered(firm, sells, CancelReason::Regulatory, out);
+            }
+        }
     }
 
     fn say_account(&mut self, account: u32, asker: Asker, out: &mut dyn Outlet) {

@@ -315,7 +315,6 @@ impl Engine {
                 self.apply_command(command, &mut out);
             }
             self.close_full_streams(&mut out);
-            self.manager.wallet.end_command();
             self.events.end_command();
         }
         if !rest.is_empty() {

@@ -5,12 +5,12 @@
 
 use super::Engine;
 use super::events::{Outlet, Owner, Route};
-use crate::order_manager::{Account, OpenOrder, Port};
+use crate::order_manager::{Account, BalanceId, OpenOrder, Port};
 use crate::types::command::{PortDown, PortUp, TermStart};
 use crate::types::event::{EventHeader, PortWentDown, PortWentUp, TermStarted};
 use crate::types::{
-    CancelReason, DisconnectPolicy, DownReason, Epoch, FirmId, Nanos, OrderHandle, Phase, PortId,
-    PortKind,
+    CancelReason, DisconnectPolicy, DownReason, Epoch, FirmId, Nanos, OrderHandle, OrderRef, Phase,
+    PortId, PortKind, Side,
 };
 
 impl Engine {
@@ -134,14 +134,20 @@ impl Engine {
         }
     }
 
-    /// Cancels every order of an account, port by port, the oldest of each first. In one step: what it
-    /// looks at are its firm's open orders, and the firm's limit bounds those.
-    pub(super) fn cancel_orders_of_account(&mut self, account: u32, out: &mut dyn Outlet) {
+    /// Cancels every order of an account on such a side, port by port, the oldest of each first: it may
+    /// not have them any more. In one step: what it looks at are its firm's open orders, and the firm's
+    /// limit bounds those.
+    pub(super) fn cancel_orders_of_account(
+        &mut self,
+        account: u32,
+        on: impl Fn(Side) -> bool,
+        out: &mut dyn Outlet,
+    ) {
         let &Account { id, firm, .. } = self.manager.accounts.get(account).expect("it exists");
         self.cancel_orders_of_firm(
             firm,
             CancelReason::Regulatory,
-            |order, _| order.account == id,
+            |order, _| order.account == id && on(order.side),
             out,
         );
     }
@@ -166,6 +172,39 @@ impl Engine {
                     self.cancel_rest(handle, reason, out);
                 }
             }
+        }
+    }
+
+    /// Cancels orders of a side behind a balance, the youngest first, while more is held of it than there
+    /// is. Short sales stay: they need no cover. In one step: what it looks at are the firm's open orders,
+    /// each once, and the firm's limit bounds those.
+    pub(super) fn cancel_until_covered(
+        &mut self,
+        firm: FirmId,
+        (balance, side): (BalanceId, Side),
+        reason: CancelReason,
+        out: &mut dyn Outlet,
+    ) {
+        let is_covered = |engine: &Self| engine.manager.wallet.get(balance).available() >= 0;
+        if is_covered(self) {
+            return;
+        }
+        let mut behind: Vec<(OrderRef, OrderHandle)> = Vec::new();
+        for port in self.manager.ports.rows().iter().filter(|port| port.firm == firm) {
+            let mut next = port.youngest;
+            while !next.is_none() {
+                let order = self.manager.orders.get(next);
+                if order.side == side && [order.cash, order.shares].contains(&balance) {
+                    behind.push((order.order, next));
+                }
+                next = order.older;
+            }
+        }
+        behind.sort_unstable();
+        while !is_covered(self)
+            && let Some((_, youngest)) = behind.pop()
+        {
+            self.cancel_rest(youngest, reason, out);
         }
     }
 

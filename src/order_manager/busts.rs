@@ -1,9 +1,9 @@
 //! Busts: trades of the day that are undone or get another price, and what is known of those that were.
 //!
 //! A command says the trade's full terms, and whoever proposed it has read them in the event log; here
-//! they are held against everything the exchange knows without remembering trades. What is remembered is
-//! the numbers of prints that are over, until the day is: a trade is undone once, and corrected from the
-//! price it has. It goes back exactly as it settled, to accounts of whatever status: what they owe does
+//! they are held against everything the exchange knows without remembering trades. What is remembered,
+//! until the day is over, is the print that each busted or corrected trade stands at, or that it stands no
+//! more: a trade is undone once, and corrected from the price it has. It goes back exactly as it settled, to accounts of whatever status: what they owe does
 //! not depend on it.
 //!
 //! - Fees go back out of the account that gets them now. At another price each side pays its fee in
@@ -11,13 +11,14 @@
 //!   have changed since.
 //! - The day's counts of shares and value lose a busted trade, and have a corrected one at its new price.
 //! - What was spent since is a debt: the balance is below zero, and the account cannot use it for new
-//!   orders until it is above. What was open stays open.
+//!   orders until it is above. What was pledged to open orders is no debt: the engine cancels those that
+//!   are not covered any more.
 
-use super::references::NumberSet;
-use super::{Asset, BalanceId, IndexSeed, OrderManager};
+use super::{Asset, BalanceId, IdMap, IndexSeed, OrderManager};
+use crate::sys::prefault::prefaulted_room;
 use crate::types::{
-    BustReason, CurrencyId, FirmId, InstrumentId, Liquidity, PortId, PortKind, Price, Quantity,
-    Refusal, Side, TradeSide, TradeTerms, notional,
+    BustReason, CurrencyId, FirmId, InstrumentId, Liquidity, MatchNumber, PortId, PortKind, Price,
+    Quantity, Refusal, Side, TradeSide, TradeTerms, notional,
 };
 
 mod snapshot;
@@ -31,33 +32,81 @@ const FEE_PART: i64 = 10;
 /// So far from zero a balance may come by busts: sums of balances are far from where they could wrap.
 const TOTAL_MAX: i128 = i64::MAX as i128 / 4;
 
-/// The prints that are over.
+/// The trades that are not as they were made.
 #[derive(Debug)]
 pub(crate) struct Busts {
-    over: NumberSet,
+    /// The number of the match, and of the print that the trade stands at; none if it was busted.
+    changed: Vec<(u64, u64)>,
+    by_match: IdMap,
+    max: usize,
     /// The first event of the day: what is of the day came behind it.
     day_start: u64,
 }
 
+/// The print of a trade that was busted.
+const NO_PRINT: u64 = 0;
+
 impl Busts {
     /// Room for `max` of them in a day.
     pub(super) fn new(max: u32, seed: IndexSeed) -> Self {
-        Self { over: NumberSet::new(max, seed), day_start: 0 }
+        let max = max as usize;
+        let by_match = IdMap::with_capacity(max, seed);
+        Self { changed: prefaulted_room((0, 0), max), by_match, max, day_start: 0 }
     }
 
     /// Leaves no room for another.
     #[cfg(test)]
     pub(crate) fn fill(&mut self) {
         let mut numbers = (0..=u64::MAX).rev();
-        while !self.over.is_full() {
-            self.over.insert(numbers.next().expect("more than there is room for"));
+        while !self.is_full() {
+            self.set(numbers.next().expect("more than there is room for"), NO_PRINT);
         }
     }
 
     /// Begins a day, whose first event has this sequence: yesterday's trades are out of reach.
     pub(crate) fn start_day(&mut self, day_start: u64) {
-        self.over.clear();
+        self.changed.clear();
+        self.by_match.clear();
         self.day_start = day_start;
+    }
+
+    /// Whether a trade stands at the print that was said.
+    fn check_print(&self, trade: u64, print: u64) -> Result<(), Refusal> {
+        match self.place(trade) {
+            Some(at) => require(self.changed[at].1 == print, Refusal::TradeOver),
+            // As it was made, it is its own print.
+            None => require(print == trade, Refusal::TradeTerms),
+        }
+    }
+
+    /// Whether a trade can be noted.
+    fn has_room(&self, trade: u64) -> bool {
+        !self.is_full() || self.place(trade).is_some()
+    }
+
+    fn is_full(&self) -> bool {
+        self.changed.len() == self.max
+    }
+
+    fn place(&self, trade: u64) -> Option<usize> {
+        let place = |id: u32| id as usize - 1;
+        self.by_match.get(trade, |id| self.changed[place(id)].0 == trade).map(place)
+    }
+
+    /// Notes the print that a trade stands at from now on.
+    ///
+    /// # Panics
+    /// If there is no room: the caller looked first.
+    fn set(&mut self, trade: u64, print: u64) {
+        if let Some(at) = self.place(trade) {
+            self.changed[at].1 = print;
+            return;
+        }
+        assert!(!self.is_full(), "the caller looked for room");
+        let changed = &mut self.changed;
+        changed.push((trade, print));
+        let id = u32::try_from(changed.len()).expect("max was a u32");
+        self.by_match.insert(trade, id, |id| changed[id as usize - 1].0 == trade);
     }
 }
 
@@ -66,8 +115,7 @@ impl Busts {
 pub(crate) struct StandingTrade {
     pub(crate) instrument: InstrumentId,
     pub(crate) currency: CurrencyId,
-    /// Its number among the prints.
-    print_number: u64,
+    match_number: MatchNumber,
     /// Cash units in a price unit.
     scale: i64,
     tick_size: u64,
@@ -137,7 +185,6 @@ impl OrderManager {
 
         require(match_number.0 > self.busts.day_start, Refusal::Day)?;
         require(print_number.0 < next_event, Refusal::Unknown)?;
-        require(match_number <= print_number, Refusal::TradeTerms)?;
         let fee_cash = self.fee_cash(row.currency);
         let found = |side: &TradeSide| self.party(side, match_number.0, row.currency, instrument);
         let (buyer, seller) = (found(&terms.buyer)?, found(&terms.seller)?);
@@ -146,20 +193,19 @@ impl OrderManager {
             let costs = side.fee.unsigned_abs() <= notional.unsigned_abs() / FEE_PART as u64 + 1;
             require(costs && (side.fee == 0 || fee_cash.is_some()), Refusal::TradeTerms)?;
         }
-        require(!self.busts.over.contains(print_number.0), Refusal::TradeOver)?;
+        self.busts.check_print(match_number.0, print_number.0)?;
         let is_counted = |party: &Party, sold: bool| {
             let [cash, shares] = [party.cash, party.shares].map(|id| self.wallet.get(id).today);
             let value = if sold { cash.sold } else { cash.bought };
             shares.buys >= quantity.0.into() && value >= notional
         };
         require(is_counted(&buyer, false) && is_counted(&seller, true), Refusal::TradeTerms)?;
-        require(!self.busts.over.is_full(), Refusal::Capacity)?;
+        require(self.busts.has_room(match_number.0), Refusal::Capacity)?;
         let &super::Instrument { currency, scale, tick_size, .. } = row;
-        let print_number = print_number.0;
         Ok(StandingTrade {
             instrument,
             currency,
-            print_number,
+            match_number,
             scale,
             tick_size,
             price,
@@ -178,6 +224,7 @@ impl OrderManager {
     pub(crate) fn bust(&mut self, trade: &StandingTrade) -> Result<(), Refusal> {
         let nothing = TradeValue::default();
         self.settle_again(trade, nothing, i64::from(trade.quantity.0))?;
+        self.busts.set(trade.match_number.0, NO_PRINT);
         for party in [&trade.buyer, &trade.seller] {
             let traded = &mut self.wallet.get_mut(party.shares).today.buys;
             *traded = traded.saturating_sub(trade.quantity.0.into());
@@ -185,7 +232,7 @@ impl OrderManager {
         Ok(())
     }
 
-    /// Gives a trade another price, and returns what it comes to.
+    /// Gives a trade another price, at which it is printed with this number, and returns what it comes to.
     ///
     /// # Errors
     /// [`Refusal::Invalid`] for a price that no trade has, the one it has, or one at which a balance
@@ -193,12 +240,13 @@ impl OrderManager {
     pub(crate) fn correct(
         &mut self,
         trade: &StandingTrade,
-        price: Price,
+        (price, print_number): (Price, MatchNumber),
     ) -> Result<TradeValue, Refusal> {
         require(is_price(price, trade.tick_size) && price != trade.price, Refusal::Invalid)?;
         let value = notional(price, trade.quantity, trade.scale).ok_or(Refusal::Invalid)?;
         let value = trade.value.at(value);
         self.settle_again(trade, value, 0)?;
+        self.busts.set(trade.match_number.0, print_number.0);
         Ok(value)
     }
 
@@ -234,6 +282,7 @@ impl OrderManager {
         for (balance, amount) in moves.into_iter().flatten().flatten() {
             self.wallet.change(balance, amount);
         }
+        self.wallet.end_move();
         let bought = &mut self.wallet.get_mut(buyer.cash).today;
         for counted in [&mut bought.buys, &mut bought.bought] {
             *counted = counted.saturating_sub(was.notional).saturating_add(value.notional);
@@ -242,7 +291,6 @@ impl OrderManager {
         for counted in [&mut sold.sells, &mut sold.sold] {
             *counted = counted.saturating_sub(was.notional).saturating_add(value.notional);
         }
-        self.busts.over.insert(trade.print_number);
         Ok(())
     }
 
@@ -304,13 +352,24 @@ mod tests {
     }
 
     #[test]
-    fn prints_that_are_over_are_forgotten_with_their_day() {
+    fn a_trade_stands_at_one_print_until_it_is_busted_or_the_day_is_over() {
         let mut busts = Busts::new(2, IndexSeed::new([7; IndexSeed::BYTES]));
         busts.start_day(5);
-        busts.over.insert(9);
-        assert!(busts.over.contains(9));
-        busts.start_day(20);
-        assert!(!busts.over.contains(9));
-        assert_eq!(busts.day_start, 20);
+        assert_eq!(busts.check_print(9, 9), Ok(()));
+        assert_eq!(busts.check_print(9, 10), Err(Refusal::TradeTerms));
+        busts.set(9, 20);
+        assert_eq!(busts.check_print(9, 20), Ok(()));
+        assert_eq!(busts.check_print(9, 9), Err(Refusal::TradeOver));
+        assert_eq!(busts.check_print(10, 20), Err(Refusal::TradeTerms));
+        busts.set(10, NO_PRINT);
+        // Full, but what is known may change again.
+        assert!(!busts.has_room(11) && busts.has_room(9));
+        busts.set(9, NO_PRINT);
+        for print in [9, 20] {
+            assert_eq!(busts.check_print(9, print), Err(Refusal::TradeOver));
+        }
+        busts.start_day(30);
+        assert!(busts.place(9).is_none() && busts.has_room(11));
+        assert_eq!(busts.day_start, 30);
     }
 }

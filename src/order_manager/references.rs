@@ -18,7 +18,7 @@ pub(super) struct References {
 
 /// Some numbers, of all there are.
 #[derive(Debug)]
-pub(super) struct NumberSet {
+struct NumberSet {
     numbers: Vec<u64>,
     by_number: IdMap,
     max: usize,
@@ -57,20 +57,20 @@ impl References {
 
 impl NumberSet {
     /// Room for `max` of them.
-    pub(super) fn new(max: u32, seed: IndexSeed) -> Self {
+    fn new(max: u32, seed: IndexSeed) -> Self {
         let max = max as usize;
         let by_number = IdMap::with_capacity(max, seed);
         Self { numbers: prefaulted_room(0, max), by_number, max }
     }
 
     /// Whether a number is in it.
-    pub(super) fn contains(&self, number: u64) -> bool {
+    fn contains(&self, number: u64) -> bool {
         let is_it = |id: u32| self.numbers[id as usize - 1] == number;
         self.by_number.get(number, is_it).is_some()
     }
 
     /// Whether there is no room for another.
-    pub(super) fn is_full(&self) -> bool {
+    fn is_full(&self) -> bool {
         self.numbers.len() == self.max
     }
 
@@ -78,7 +78,7 @@ impl NumberSet {
     ///
     /// # Panics
     /// If it is in it, or the set is full: the caller looked first.
-    pub(super) fn insert(&mut self, number: u64) {
+    fn insert(&mut self, number: u64) {
         assert!(!self.is_full(), "the caller looked for room");
         let numbers = &mut self.numbers;
         numbers.push(number);
@@ -87,7 +87,7 @@ impl NumberSet {
     }
 
     /// Forgets all.
-    pub(super) fn clear(&mut self) {
+    fn clear(&mut self) {
         self.numbers.clear();
         self.by_number.clear();
     }

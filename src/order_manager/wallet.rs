@@ -1,7 +1,7 @@
 //! The wallet: what every account owns of every currency and instrument, and what its orders hold.
 //!
 //! Money moves here and nowhere else. A balance never falls below what is held of it (short selling, the
-//! fee account and busts apart), and what one command takes from one account it gives to another, to the
+//! fee account and busts apart), and what one move takes from one account it gives to another, to the
 //! unit.
 
 use serde::{Deserialize, Serialize};
@@ -56,7 +56,7 @@ pub struct Balance {
     /// All of it, what is held included. Negative only by short selling, by rebates, or by a bust of what
     /// was spent.
     pub total: i64,
-    /// What open orders may still use, never negative.
+    /// What open orders hold, never negative. More than there is only by short sales, which need no cover.
     pub held: i64,
     /// What is counted for its limits.
     pub(super) today: Activity,
@@ -142,15 +142,15 @@ pub struct Wallet {
     /// What came in by transfers and has not left, by currency and by instrument.
     cash_supply: Vec<i64>,
     share_supply: Vec<i64>,
-    /// What this command has changed.
+    /// What the move under way has changed.
     cash_flow: Flow,
     share_flow: Flow,
     /// Changes with every balance; see [`Wallet::hash`].
     hash: u64,
 }
 
-/// What a command has brought into all balances of one asset, less what came into the exchange. A
-/// command deals with one currency and one instrument, so it is checked at no cost.
+/// What a move has brought into all balances of one asset, less what came into the exchange. A move - a
+/// fill, a bust or a transfer - is of one currency and one instrument, so it is checked at no cost.
 #[derive(Clone, Copy, Debug, Default)]
 struct Flow {
     /// `None` before the first change.
@@ -161,7 +161,7 @@ struct Flow {
 impl Flow {
     fn add(&mut self, asset: Asset, amount: i64) {
         let first = *self.asset.get_or_insert(asset);
-        assert_eq!(first, asset, "a command moves one asset for another");
+        assert_eq!(first, asset, "a move is of one currency and one instrument");
         self.sum += amount;
     }
 }
@@ -297,6 +297,7 @@ impl Wallet {
         self.change(id, amount);
         *self.supply_mut(asset) = supply;
         self.flow_mut(asset).add(asset, -amount);
+        self.end_move();
         Ok(id)
     }
 
@@ -347,14 +348,15 @@ impl Wallet {
         self.release(fill.seller_shares, quantity);
         self.change(fill.seller_shares, -quantity);
         self.change(fill.buyer_shares, quantity);
+        self.end_move();
     }
 
-    /// Ends a command: of each asset, what settlements took, settlements gave, and what transfers
-    /// brought is in the exchange.
+    /// Ends a move: what it took from some balances it gave to others, and what a transfer brought is in
+    /// the exchange. A command may be of many, each of other assets.
     ///
     /// # Panics
     /// If cash or shares came from nowhere or went there.
-    pub(crate) fn end_command(&mut self) {
+    pub(super) fn end_move(&mut self) {
         assert_eq!(self.cash_flow.sum, 0, "cash is not conserved: {:?}", self.cash_flow);
         assert_eq!(self.share_flow.sum, 0, "shares are not conserved: {:?}", self.share_flow);
         self.cash_flow.asset = None;
@@ -388,7 +390,7 @@ impl Wallet {
         sum == 0 && hash == self.hash
     }
 
-    /// Changes a balance, and whatever is held of it stays held.
+    /// Changes a balance as part of a move, and whatever is held of it stays held.
     ///
     /// # Panics
     /// If it cannot be counted.
@@ -451,7 +453,6 @@ mod tests {
     fn funded(wallet: &mut Wallet, account: u32, asset: Asset, amount: i64) -> BalanceId {
         if amount != 0 {
             wallet.transfer(account, asset, amount).unwrap();
-            wallet.end_command();
         }
         wallet.open(account, asset).unwrap()
     }
@@ -480,14 +481,13 @@ mod tests {
             seller_fee: -2,
             fee_cash: Some(fees),
         });
-        wallet.end_command();
         let amounts = [buyer_cash, buyer_shares, seller_cash, seller_shares, fees]
             .map(|id| (wallet.get(id).total, wallet.get(id).held));
         assert_eq!(amounts, [(394, 0), (10, 0), (602, 0), (0, 0), (4, 0)]);
     }
 
     #[test]
-    #[should_panic(expected = "a command moves one asset for another")]
+    #[should_panic(expected = "a move is of one currency and one instrument")]
     fn a_fill_paid_in_one_currency_and_received_in_another_stops_the_node() {
         let mut wallet = wallet(8);
         let buyer_cash = funded(&mut wallet, 1, CASH, 1_000);

@@ -62,6 +62,12 @@ impl Side {
     pub const fn is_buy(self) -> bool {
         matches!(self, Self::Buy)
     }
+
+    /// Whether it sells what need not be there.
+    #[must_use]
+    pub const fn is_short(self) -> bool {
+        matches!(self, Self::SellShort | Self::SellShortExempt)
+    }
 }
 
 byte_enum! {

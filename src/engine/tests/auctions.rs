@@ -82,6 +82,59 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    /// Auctions of all instruments at once, in two currencies, some ended by a timer in the command of
+    /// another instrument's trade.
+    #[test]
+    fn instruments_trade_together_and_each_moves_only_its_own(
+        lines in prop::collection::vec(line_of_many(), 1..150),
+    ) {
+        let mut world = World::open();
+        let funds = ["deposit 1 9,000,000 KRW", "deposit 1 10,000 DOTS", "deposit 1 10,000 CHIP"];
+        let money = ["deposit 2 9,000,000 KRW", "deposit 2 10,000 DOTS", "deposit 2 10,000 CHIP"];
+        let fees = ["account 9 BETA", "fee venue account=9 maker=-1.00 taker=3.00"];
+        for line in funds.into_iter().chain(money).chain(fees).chain(["phase * preopen"]) {
+            let said = script::run(&mut world, line);
+            prop_assert!(!said[0].contains("refused"), "{said:?}");
+        }
+        for (number, line) in (1..).zip(&lines) {
+            script::run(&mut world, &line.replace('#', &number.to_string()));
+            invariants::hold(&world);
+        }
+        script::run(&mut world, "phase * continuous");
+        invariants::hold(&world);
+        prop_assert_eq!(&replay::replay(&world.command_log).0, &world.events);
+    }
+}
+
+/// A line about any instrument, whose order has the number `#`.
+fn line_of_many() -> impl Strategy<Value = String> {
+    let symbols = || prop::sample::select(vec!["ACME", "BOLT", "CHIP", "DOTS"]);
+    let order = (prop::sample::select(vec!["A1 buy", "A1 sell", "B1 buy", "B1 sell"]), symbols());
+    let order = (order, 1_u32..4, 9_u32..12).prop_map(|((who, symbol), lots, price)| {
+        format!("{who} # {} {symbol} @{}", lots * 100, price * 50)
+    });
+    let phases = vec![
+        "phase SYMBOL preopen",
+        "phase SYMBOL volatility for=1s",
+        "phase SYMBOL reopening for=1s",
+        "phase SYMBOL continuous",
+        "band SYMBOL 300 for=1s",
+        "phase * volatility for=1s",
+        "phase * continuous",
+        "bust ~7 consent",
+        "correct ~5 @+2t consent",
+        "deposit 2 10 SYMBOL",
+        "away 1s",
+        "wait 1s",
+    ];
+    let phase = (prop::sample::select(phases), symbols())
+        .prop_map(|(line, symbol)| line.replace("SYMBOL", symbol));
+    prop_oneof![8 => order, 3 => phase]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let price = prop_oneof![9 => (990_u32..1_010).prop_map(Some), 1 => Just(None)];
     let kind = prop::sample::select(vec!["N", "N", "N", "O", "C", "H"]);

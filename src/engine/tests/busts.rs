@@ -19,8 +19,8 @@ use crate::types::{
 
 /// `bust B1.1 A1.1 erroneous` undoes their last fill, `bust ~7 ...` the seventh trade there was, counted on
 /// from the first behind the last. `correct B1.1 A1.1 @9.50 consent` gives it a price, `@+2t` two ticks
-/// above the one it has. `asmade` means the trade as it was before any correction. `None` if there is no
-/// trade.
+/// above the one it has. `asmade` means the trade as it was before any correction, `print=B1.2/A1.2` says
+/// that it is another's print. `None` if there is no trade.
 pub(super) fn command(
     world: &World,
     header: CommandHeader,
@@ -116,7 +116,8 @@ fn changed(world: &World, terms: TradeTerms, words: &[&str]) -> TradeTerms {
     };
     TradeTerms {
         match_number: option(words, "match").map_or(terms.match_number, MatchNumber),
-        print_number: option(words, "print").map_or(terms.print_number, MatchNumber),
+        print_number: option::<String>(words, "print")
+            .map_or(terms.print_number, |print| print_of(world, &print)),
         price: price.map_or(terms.price, |price| new_price(world, &terms, &price)),
         quantity: option(words, "quantity").map_or(terms.quantity, Quantity),
         symbol: option::<String>(words, "symbol")
@@ -124,6 +125,14 @@ fn changed(world: &World, terms: TradeTerms, words: &[&str]) -> TradeTerms {
         date: option(words, "date").unwrap_or(terms.date),
         buyer: side(terms.buyer, "buyer"),
         seller: side(terms.seller, "seller"),
+    }
+}
+
+/// "7", or that of the last trade of "B1.2/A1.2" as it stands.
+fn print_of(world: &World, text: &str) -> MatchNumber {
+    match text.split_once('/') {
+        Some((buyer, seller)) => terms(world, between(world, buyer, seller), false).print_number,
+        None => MatchNumber(text.parse().unwrap()),
     }
 }
 

@@ -141,6 +141,11 @@ fn trades_are_busted_and_corrected_by_an_operator() {
     tell("busts");
 }
 
+#[test]
+fn any_number_of_instruments_trade_in_one_step() {
+    tell("together");
+}
+
 /// Plays every story of a file and compares all that was said with the file itself.
 fn tell(name: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.txt"));

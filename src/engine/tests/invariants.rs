@@ -107,10 +107,14 @@ pub(super) fn hold(world: &World) {
         let asset = format!("{:?}", balance.asset);
         let expected = held.remove(&(balance.account, asset.clone())).unwrap_or(0);
         assert_eq!(balance.held, expected, "{balance:?}");
-        let short = matches!(balance.asset, Asset::Shares(id) if sells_short(world, id));
+        let account = manager.accounts.get(balance.account).unwrap();
+        let shorts = matches!(balance.asset, Asset::Shares(id) if sells_short(world, id));
+        let short = shorts && account.short_allowed;
         let id = manager.wallet.find(balance.account, balance.asset);
         let fees = matches!(balance.asset, Asset::Cash(c) if manager.fee_cash(c) == id);
-        let owes = busts::may_owe(world, manager, balance.account);
+        // Whoever owes has nothing open that would have it owe more.
+        let may_owe = shorts || busts::may_owe(world, manager, balance.account);
+        let owes = may_owe && balance.held == 0;
         assert!(short || fees || owes || balance.available() >= 0, "{balance:?}");
         sums.entry(asset).or_insert((balance.asset, 0)).1 += i128::from(balance.total);
     }

@@ -1,12 +1,15 @@
-//! Busts in a snapshot: the prints of the day that are over, and where the day began.
+//! Busts in a snapshot: the trades that are not as they were made, the lowest number first, and where the
+//! day began.
 
-use super::Busts;
+use super::{Busts, NO_PRINT};
 use crate::types::{SnapshotError, SnapshotReader, SnapshotWriter, consistent};
 
 impl Busts {
     pub(in crate::order_manager) fn write(&self, out: &mut SnapshotWriter) {
-        let Self { over, day_start } = self;
-        over.write(out);
+        let Self { changed, by_match: _, max: _, day_start } = self;
+        let mut changed = changed.clone();
+        changed.sort_unstable();
+        out.put(&changed);
         out.put(day_start);
     }
 
@@ -15,7 +18,15 @@ impl Busts {
         &mut self,
         input: &mut SnapshotReader<'_>,
     ) -> Result<(), SnapshotError> {
-        self.over.read(input)?;
+        let changed: Vec<(u64, u64)> = input.take()?;
+        consistent(changed.len() <= self.max, "more busts than a day has room for")?;
+        consistent(changed.is_sorted_by(|one, next| one.0 < next.0), "busts out of order")?;
+        // A corrected trade is printed behind its match.
+        let follows = changed.iter().all(|&(trade, print)| print == NO_PRINT || trade < print);
+        consistent(follows, "a print ahead of its trade")?;
+        for (trade, print) in changed {
+            self.set(trade, print);
+        }
         self.day_start = input.take()?;
         Ok(())
     }
@@ -25,7 +36,8 @@ impl Busts {
     /// # Errors
     /// If they are not.
     pub(crate) fn check_before(&self, next_event: u64) -> Result<(), SnapshotError> {
-        let over = self.over.highest().is_none_or(|number| number < next_event);
-        consistent(over && self.day_start < next_event, "a bust of no trade")
+        let known = |&(trade, print): &(u64, u64)| trade.max(print) < next_event;
+        let known = self.changed.iter().all(known);
+        consistent(known && self.day_start < next_event, "a bust of no trade")
     }
 }

@@ -1,4 +1,4 @@
-//! The references of transfers in a snapshot, and any set of numbers: the lowest first.
+//! The references of transfers in a snapshot: the lowest of each day first.
 
 use super::{NumberSet, References};
 use crate::types::{SnapshotError, SnapshotReader, SnapshotWriter, consistent};
@@ -22,7 +22,7 @@ impl References {
 }
 
 impl NumberSet {
-    pub(in crate::order_manager) fn write(&self, out: &mut SnapshotWriter) {
+    fn write(&self, out: &mut SnapshotWriter) {
         let Self { numbers, by_number: _, max: _ } = self;
         let mut numbers = numbers.clone();
         numbers.sort_unstable();
@@ -30,10 +30,7 @@ impl NumberSet {
     }
 
     /// Fills this one, which is empty.
-    pub(in crate::order_manager) fn read(
-        &mut self,
-        input: &mut SnapshotReader<'_>,
-    ) -> Result<(), SnapshotError> {
+    fn read(&mut self, input: &mut SnapshotReader<'_>) -> Result<(), SnapshotError> {
         let numbers: Vec<u64> = input.take()?;
         consistent(numbers.len() <= self.max, "more numbers than a day has room for")?;
         consistent(numbers.is_sorted_by(|one, next| one < next), "numbers out of order")?;
@@ -41,10 +38,5 @@ impl NumberSet {
             self.insert(number);
         }
         Ok(())
-    }
-
-    /// The highest number.
-    pub(in crate::order_manager) fn highest(&self) -> Option<u64> {
-        self.numbers.iter().copied().max()
     }
 }

@@ -24,7 +24,7 @@ impl Wallet {
             hash: _,
         } = self;
         for Flow { asset, sum } in [cash_flow, share_flow] {
-            assert!(asset.is_none() && *sum == 0, "a snapshot within a command");
+            assert!(asset.is_none() && *sum == 0, "a snapshot within a move");
         }
         out.put(balances);
         out.put(cash_supply);
