@@ -1,4 +1,4 @@
-//! Processes and threads: asking a child to end, and giving way to others.
+//! Processes and threads: asking a child to end, ending with a parent, and giving way to others.
 //!
 //! Signals only children that are not yet waited for: their number is theirs.
 
@@ -31,6 +31,27 @@ pub fn give_way() -> io::Result<()> {
     match unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, LOWEST) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Has this process, the child `parent` has just started, killed when the thread that started it ends,
+/// and lets go of the files of the parent's that it should not have got. To be called before any file is
+/// opened. Returns `false` if the parent is gone already.
+///
+/// # Errors
+/// The operating system's.
+pub fn die_with(parent: u32) -> io::Result<bool> {
+    const BEHIND_STANDARD_ERROR: libc::c_uint = 3;
+    // SAFETY: both take numbers only. Nothing in this process has opened a file yet, so that none of
+    // those closed is in use.
+    let done = unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) == 0
+            && libc::close_range(BEHIND_STANDARD_ERROR, libc::c_uint::MAX, 0) == 0
+    };
+    if done {
+        Ok(std::os::unix::process::parent_id() == parent)
+    } else {
+        Err(io::Error::last_os_error())
     }
 }
 
