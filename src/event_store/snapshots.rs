@@ -381,7 +381,7 @@ mod tests {
         let path = snapshots.store(&mark(9), b"content").unwrap();
         let unfinished = scratch.0.join("00000000000000000099.new");
         fs::write(&unfinished, b"half").unwrap();
-        assert_eq!(snapshots.newest_first().unwrap(), [path.clone()]);
+        assert_eq!(snapshots.newest_first().unwrap(), std::slice::from_ref(&path));
         snapshots.remove_unfinished().unwrap();
         assert!(!unfinished.exists() && path.exists());
     }

@@ -22,9 +22,9 @@ pub type StartShadow = Box<dyn FnMut() -> io::Result<Child> + Send>;
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How long to wait before the first start again, and at most. Each time twice as long.
 const BACK_OFF_MIN: Duration = Duration::from_millis(100);
-const BACK_OFF_MAX: Duration = Duration::from_secs(60);
+const BACK_OFF_MAX: Duration = Duration::from_mins(1);
 /// One that ran for so long has not failed for what the one before it did.
-const STEADY_AFTER: Duration = Duration::from_secs(60);
+const STEADY_AFTER: Duration = Duration::from_mins(1);
 /// How long it may take to end in order. It loses nothing if it does not.
 const STOP_MAX: Duration = Duration::from_secs(2);
 

@@ -42,13 +42,11 @@ pub fn give_way() -> io::Result<()> {
 /// The operating system's.
 pub fn die_with(parent: u32) -> io::Result<bool> {
     const BEHIND_STANDARD_ERROR: libc::c_uint = 3;
-    // SAFETY: both take numbers only. Nothing in this process has opened a file yet, so that none of
-    // those closed is in use.
-    let done = unsafe {
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) == 0
-            && libc::close_range(BEHIND_STANDARD_ERROR, libc::c_uint::MAX, 0) == 0
-    };
-    if done {
+    // SAFETY: takes numbers only.
+    let bound = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    // SAFETY: takes numbers only. This process has opened no file yet, so none of these is in use.
+    let closed = unsafe { libc::close_range(BEHIND_STANDARD_ERROR, libc::c_uint::MAX, 0) };
+    if (bound, closed) == (0, 0) {
         Ok(std::os::unix::process::parent_id() == parent)
     } else {
         Err(io::Error::last_os_error())

@@ -165,7 +165,15 @@ impl Shadow {
                 break;
             }
         }
-        if self.end > begun && !stop.is_set() { self.take() } else { Ok(()) }
+        if stop.is_set() {
+            return Ok(());
+        }
+        if self.end == begun {
+            let last = self.engine.next_command() - 1;
+            writeln!(io::stdout(), "no snapshot: no whole frame to apply behind command {last}")?;
+            return Ok(());
+        }
+        self.take()
     }
 
     /// Applies the next frame, if there is one and no command in it is behind `to`.
