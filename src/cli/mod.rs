@@ -33,6 +33,9 @@ pub enum CliError {
     /// A log.
     #[error(transparent)]
     Store(#[from] crate::event_store::StoreError),
+    /// A snapshot.
+    #[error(transparent)]
+    Snapshot(#[from] crate::event_store::SnapshotFileError),
     /// The repair of a log.
     #[error(transparent)]
     Repair(#[from] crate::event_store::RepairError),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::CliError;
 use super::bench::breakdown;
+use super::log::start_shadow;
 use crate::agent::{Spans, StopFlag, real_time};
 use crate::config::market::Market;
 use crate::config::secrets::{PortSecrets, load_or_create_cluster_key};
@@ -77,8 +78,13 @@ pub fn run(args: Args) -> Result<(), CliError> {
     };
     let spans = args.bench_spans.is_some().then(Spans::new);
     let bench = args.bench_echo.map(|echo_ports| Bench { echo_ports, spans: spans.clone() });
-    let start =
-        Start { market, books_out: args.books_out, new_incarnation: args.new_incarnation, bench };
+    let start = Start {
+        market,
+        books_out: args.books_out,
+        new_incarnation: args.new_incarnation,
+        shadow: start_shadow(&config),
+        bench,
+    };
     let mut node = Node::start(&config, start, now)?;
     if node.wait_ready(&stop)? {
         // Whoever asked may have stopped listening; the node serves all the same.

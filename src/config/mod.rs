@@ -32,6 +32,7 @@ use error::Source;
 pub struct Config {
     node: Node,
     logs: Logs,
+    snapshots: Snapshots,
     control: Control,
     order_entry: OrderEntry,
     dpdk: Dpdk,
@@ -76,17 +77,20 @@ impl Logs {
         self.directory.join("events")
     }
 
-    /// The directory of snapshots of the engine.
-    #[must_use]
-    pub fn snapshots(&self) -> PathBuf {
-        self.directory.join("snapshots")
-    }
-
     /// The file of counters.
     #[must_use]
     pub fn counters(&self) -> PathBuf {
         self.directory.join(COUNTERS_FILE)
     }
+}
+
+/// The snapshots with which a restart begins, and the shadow engine that takes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshots {
+    /// Where they are.
+    pub directory: PathBuf,
+    /// Commands from one to the next; 0 has none taken, and no shadow engine run.
+    pub every_commands: u64,
 }
 
 /// What must survive the machine.
@@ -220,6 +224,12 @@ impl Config {
     #[must_use]
     pub const fn logs(&self) -> &Logs {
         &self.logs
+    }
+
+    /// The snapshots.
+    #[must_use]
+    pub const fn snapshots(&self) -> &Snapshots {
+        &self.snapshots
     }
 
     /// What must survive the machine.

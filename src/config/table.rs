@@ -14,6 +14,7 @@ use super::error::{ConfigError, Source};
 use super::placement::{self, Placement, ThreadPlacement};
 use super::{
     Admin, Backend, Capacity, Config, Control, Dpdk, Durability, Feed, Logs, Node, OrderEntry,
+    Snapshots,
 };
 use crate::agent::Idle;
 use crate::net::device::BUFFERS_SPARE;
@@ -41,6 +42,8 @@ const VOLATILE: [&str; 2] = ["/dev/shm", "/run"];
 pub(super) struct File {
     node: NodeTable,
     logs: LogsTable,
+    #[serde(default)]
+    snapshots: SnapshotsTable,
     control: ControlTable,
     order_entry: OrderEntryTable,
     #[serde(default)]
@@ -81,6 +84,14 @@ impl LogsTable {
     fn durability() -> String {
         "memory".to_owned()
     }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SnapshotsTable {
+    /// By default beside the logs.
+    directory: Option<PathBuf>,
+    every_commands: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -210,9 +221,11 @@ impl Default for CapacityTable {
 
 impl File {
     pub(super) fn prove(self, source: &Source) -> Result<Config, ConfigError> {
+        let logs = self.logs.prove(source)?;
         Ok(Config {
             node: self.node.prove(source)?,
-            logs: self.logs.prove(source)?,
+            snapshots: self.snapshots.prove(source, &logs)?,
+            logs,
             control: self.control.prove(source)?,
             order_entry: self.order_entry.prove(source)?,
             dpdk: self.dpdk.prove(source)?,
@@ -264,6 +277,14 @@ impl LogsTable {
             event_segment_bytes: event_segment_mib << 20,
             durability,
         })
+    }
+}
+
+impl SnapshotsTable {
+    fn prove(self, source: &Source, logs: &Logs) -> Result<Snapshots, ConfigError> {
+        let directory = self.directory.unwrap_or_else(|| logs.directory.join("snapshots"));
+        let directory = whole(source, "snapshots.directory", directory)?;
+        Ok(Snapshots { directory, every_commands: self.every_commands })
     }
 }
 

@@ -217,6 +217,13 @@ impl Reader {
         self.log.committed()
     }
 
+    /// Whether the commit position may move on. Not where nobody has opened the log since the machine
+    /// booted: then nobody can as long as this reader lives.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.log.memory.committed().is_some()
+    }
+
     /// Which log this is.
     #[must_use]
     pub fn kind(&self) -> LogKind {

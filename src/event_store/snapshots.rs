@@ -94,6 +94,7 @@ pub enum SnapshotFileError {
 const MAGIC: [u8; 8] = *b"RLSNAPS1";
 const EXTENSION: &str = "snapshot";
 const UNFINISHED: &str = "new";
+const USELESS: &str = "useless";
 /// No engine's is larger; a length beyond it is damage.
 const CONTENT_BYTES_MAX: u64 = 1 << 40;
 
@@ -158,6 +159,12 @@ impl Snapshots {
     /// # Errors
     /// [`SnapshotFileError::Io`].
     pub fn newest_first(&self) -> Result<Vec<PathBuf>, SnapshotFileError> {
+        let mut snapshots = self.files(EXTENSION)?;
+        snapshots.sort_unstable_by(|one, other| other.cmp(one));
+        Ok(snapshots)
+    }
+
+    fn files(&self, extension: &str) -> Result<Vec<PathBuf>, SnapshotFileError> {
         let entries = match fs::read_dir(&self.directory) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -166,11 +173,27 @@ impl Snapshots {
         let paths = entries.map(|entry| entry.map(|entry| entry.path()));
         let paths: Vec<_> =
             paths.collect::<Result<_, _>>().map_err(io_error("list", &self.directory))?;
-        let is_snapshot =
-            |path: &PathBuf| path.extension().is_some_and(|extension| extension == EXTENSION);
-        let mut snapshots: Vec<_> = paths.into_iter().filter(is_snapshot).collect();
-        snapshots.sort_unstable_by(|one, other| other.cmp(one));
-        Ok(snapshots)
+        let is_wanted = |path: &PathBuf| path.extension().is_some_and(|own| own == extension);
+        Ok(paths.into_iter().filter(is_wanted).collect())
+    }
+
+    /// Removes what was begun and not finished. For who alone writes here, before the first.
+    ///
+    /// # Errors
+    /// [`SnapshotFileError::Io`].
+    pub fn remove_unfinished(&self) -> Result<(), SnapshotFileError> {
+        for path in self.files(UNFINISHED)? {
+            fs::remove_file(&path).map_err(io_error("remove", &path))?;
+        }
+        Ok(())
+    }
+
+    /// Gives a file that is of no use another name, so that it does not count among those kept.
+    ///
+    /// # Errors
+    /// [`SnapshotFileError::Io`].
+    pub fn set_aside(path: &Path) -> Result<(), SnapshotFileError> {
+        fs::rename(path, path.with_extension(USELESS)).map_err(io_error("rename", path))
     }
 
     /// Reads a file back.
@@ -356,8 +379,11 @@ mod tests {
         let scratch = Scratch::new("unfinished");
         let snapshots = Snapshots::new(&scratch.0);
         let path = snapshots.store(&mark(9), b"content").unwrap();
-        fs::write(scratch.0.join("00000000000000000099.new"), b"half").unwrap();
-        assert_eq!(snapshots.newest_first().unwrap(), [path]);
+        let unfinished = scratch.0.join("00000000000000000099.new");
+        fs::write(&unfinished, b"half").unwrap();
+        assert_eq!(snapshots.newest_first().unwrap(), std::slice::from_ref(&path));
+        snapshots.remove_unfinished().unwrap();
+        assert!(!unfinished.exists() && path.exists());
     }
 
     #[test]

@@ -118,7 +118,7 @@ pub(super) fn boot(
     // What the event log holds is compared before anybody is answered from it.
     events.commit(existing.chain.end);
     let reader = events.reader();
-    let snapshots = Snapshots::new(&config.logs().snapshots());
+    let snapshots = Snapshots::new(&config.snapshots().directory);
     let Resumed { engine, commands: to_apply, events: existing } =
         resume(&snapshots, (&limits, seed), commands.reader(), reader.clone())?;
     let mut progress = Progress::new("applying commands");

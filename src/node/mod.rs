@@ -11,6 +11,7 @@ mod past;
 mod progress;
 mod rehearsal;
 mod restart;
+mod shadow;
 mod venue;
 mod wiring;
 
@@ -27,6 +28,9 @@ use durable::{Background, DurableCounters, SharedControl};
 pub use error::NodeError;
 pub use past::CommandLogPast;
 pub use progress::Progress;
+pub use restart::resume_shadow;
+pub use shadow::StartShadow;
+use shadow::{Shadow, ShadowCounters};
 pub use venue::venue_limits;
 use wiring::Stages;
 
@@ -50,6 +54,8 @@ pub struct Start {
     pub books_out: Option<PathBuf>,
     /// Start although the log or the control file, which vouch for each other, is gone.
     pub new_incarnation: bool,
+    /// Starts the shadow engine that takes snapshots of this node, if one is to.
+    pub shadow: Option<StartShadow>,
     /// What a benchmark of this node asks.
     pub bench: Option<Bench>,
 }
@@ -70,6 +76,7 @@ impl fmt::Debug for Start {
             .field("market", &market)
             .field("books_out", &self.books_out)
             .field("new_incarnation", &self.new_incarnation)
+            .field("shadow", &self.shadow.is_some())
             .field("bench", &self.bench)
             .finish()
     }
@@ -83,6 +90,8 @@ pub struct Node {
     control: SharedControl,
     /// Makes the command log durable, where no stage does.
     background: Option<Background>,
+    /// Takes snapshots, if any are taken.
+    shadow: Option<Shadow>,
     commands: Reader,
     events: Reader,
     ready: [ReadyFlag; 3],
@@ -105,11 +114,15 @@ impl Node {
     ///
     /// # Errors
     /// [`NodeError`] names what is wrong and how to mend it; nothing was sent to anybody.
-    pub fn start(config: &Config, start: Start, now: Nanos) -> Result<Self, NodeError> {
+    pub fn start(config: &Config, mut start: Start, now: Nanos) -> Result<Self, NodeError> {
         abort_on_panic();
-        let bench = start.bench.clone();
+        let (bench, shadow) = (start.bench.clone(), start.shadow.take());
         let (mut booted, control) = boot::boot(config, start, now)?;
         let synced = booted.counters.block("durable", DurableCounters::NAMES);
+        let shadow = shadow.map(|start| {
+            let published = booted.counters.block("shadow", ShadowCounters::NAMES);
+            (start, published)
+        });
         let (commands, mut events) = (booted.commands.reader(), booted.events.clone());
         events.seek(events.committed())?;
         let directory = &config.logs().directory;
@@ -140,6 +153,7 @@ impl Node {
             threads,
             control,
             background: None,
+            shadow: None,
             commands,
             events,
             ready: stages.ready,
@@ -148,6 +162,15 @@ impl Node {
         if behind && let Err(error) = node.follow_behind(config, known, synced) {
             let _ = stop_in_order(std::mem::take(&mut node.threads));
             return Err(error);
+        }
+        if let Some((start, published)) = shadow {
+            match Shadow::start(start, published) {
+                Ok(shadow) => node.shadow = Some(shadow),
+                Err(error) => {
+                    let _ = stop_in_order(std::mem::take(&mut node.threads));
+                    return Err(NodeError::Thread(error));
+                }
+            }
         }
         Ok(node)
     }
@@ -198,6 +221,9 @@ impl Node {
             noted = self.note_days();
         }
         let stopped = stop_in_order(std::mem::take(&mut self.threads));
+        if let Some(shadow) = self.shadow.take() {
+            shadow.stop();
+        }
         let followed = self.background.take().map_or(Ok(()), Background::stop);
         stopped?;
         followed?;

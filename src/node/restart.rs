@@ -63,11 +63,49 @@ pub(super) fn resume(
     Ok(Resumed { engine: Engine::new(limits, seed), commands, events })
 }
 
+/// The engine of a shadow, which has no event log of its own, with a reader before the first command that
+/// it has not applied. Snapshots of no use are set aside: newer ones than those to come would outlive
+/// them.
+///
+/// # Errors
+/// If the directory of snapshots cannot be read, or a file in it not be renamed.
+pub fn resume_shadow(
+    snapshots: &Snapshots,
+    venue: (&VenueLimits, IndexSeed),
+    commands: &Reader,
+) -> Result<(Engine, Reader), SnapshotFileError> {
+    for path in snapshots.newest_first()? {
+        let mut commands = commands.clone();
+        match load(&path, venue, &mut commands) {
+            Ok(engine) => return Ok((engine, commands)),
+            Err(why) => {
+                warn!(path = %path.display(), %why, "set aside a snapshot");
+                Snapshots::set_aside(&path)?;
+            }
+        }
+    }
+    let (limits, seed) = venue;
+    Ok((Engine::new(limits, seed), commands.clone()))
+}
+
 fn resume_from(
     path: &Path,
-    (limits, seed): (&VenueLimits, IndexSeed),
+    venue: (&VenueLimits, IndexSeed),
     (mut commands, mut events): (Reader, Reader),
 ) -> Result<Resumed, Useless> {
+    let engine = load(path, venue, &mut commands)?;
+    // Events that are not there would have to be made again, and its engine is beyond them.
+    events.has_passed(engine.chain())?;
+    events.seek(engine.chain().end)?;
+    Ok(Resumed { engine, commands, events })
+}
+
+/// The engine of a snapshot, with `commands` before the first command that is not in it.
+fn load(
+    path: &Path,
+    (limits, seed): (&VenueLimits, IndexSeed),
+    commands: &mut Reader,
+) -> Result<Engine, Useless> {
     let (mark, content) = Snapshots::load(path)?;
     commands.has_passed(&mark.commands)?;
     let engine = Engine::from_snapshot(&content, limits, seed)?;
@@ -76,11 +114,8 @@ fn resume_from(
     if !is_marked {
         return Err(Useless::Header);
     }
-    // Events that are not there would have to be made again, and its engine is beyond them.
-    events.has_passed(engine.chain())?;
     commands.seek(mark.commands.end)?;
-    events.seek(engine.chain().end)?;
-    Ok(Resumed { engine, commands, events })
+    Ok(engine)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Processes and threads: asking a child to end, and giving way to others.
+//! Processes and threads: asking a child to end, ending with a parent, and giving way to others.
 //!
 //! Signals only children that are not yet waited for: their number is theirs.
 
@@ -31,6 +31,25 @@ pub fn give_way() -> io::Result<()> {
     match unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, LOWEST) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Has this process, the child `parent` has just started, killed when the thread that started it ends,
+/// and lets go of the files of the parent's that it should not have got. To be called before any file is
+/// opened. Returns `false` if the parent is gone already.
+///
+/// # Errors
+/// The operating system's.
+pub fn die_with(parent: u32) -> io::Result<bool> {
+    const BEHIND_STANDARD_ERROR: libc::c_uint = 3;
+    // SAFETY: takes numbers only.
+    let bound = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    // SAFETY: takes numbers only. This process has opened no file yet, so none of these is in use.
+    let closed = unsafe { libc::close_range(BEHIND_STANDARD_ERROR, libc::c_uint::MAX, 0) };
+    if (bound, closed) == (0, 0) {
+        Ok(std::os::unix::process::parent_id() == parent)
+    } else {
+        Err(io::Error::last_os_error())
     }
 }
 

@@ -54,6 +54,8 @@ pub(crate) struct Setup {
     pub(crate) logs_mib: Option<u32>,
     /// Where its logs are, and when an append counts.
     pub(crate) logs: Logs,
+    /// Commands from one snapshot to the next, if any are to be taken.
+    pub(crate) snapshot_every: u64,
 }
 
 /// Where a node's logs are.
@@ -70,7 +72,14 @@ pub(crate) enum Logs {
 impl Default for Setup {
     fn default() -> Self {
         let (grace_ms, segment_mib) = (60_000, 4);
-        Self { placement: COMPOSITE, grace_ms, segment_mib, logs_mib: None, logs: Logs::InMemory }
+        Self {
+            placement: COMPOSITE,
+            grace_ms,
+            segment_mib,
+            logs_mib: None,
+            logs: Logs::InMemory,
+            snapshot_every: 0,
+        }
     }
 }
 
@@ -180,7 +189,7 @@ impl Site {
 
     fn config_text(&self, setup: &Setup) -> String {
         let Self { logs, disk, order_entry, admin, feed, .. } = self;
-        let Setup { placement, segment_mib, .. } = setup;
+        let Setup { placement, segment_mib, snapshot_every, .. } = setup;
         let durability = if setup.logs == Logs::OnDisk { "disk" } else { "memory" };
         format!(
             r#"
@@ -192,6 +201,8 @@ impl Site {
             command_segment_mib = {segment_mib}
             event_segment_mib = {segment_mib}
             durability = "{durability}"
+            [snapshots]
+            every_commands = {snapshot_every}
             [control]
             directory = "{}"
             [order_entry]

@@ -11,12 +11,14 @@ mod filter;
 mod progress;
 mod repair;
 mod replay;
+mod shadow;
 mod walk;
 
 use std::process::ExitCode;
 
 pub use error::LogError;
 pub(in crate::cli) use replay::replay;
+pub(in crate::cli) use shadow::start_shadow;
 
 use super::{CliError, quiet_end};
 

@@ -1,4 +1,5 @@
-//! `rialto log replay`: the engine over a command log, in this process, with nothing written anywhere.
+//! `rialto log replay`: the engine over a command log, in this process. It writes nothing, but snapshots
+//! if it is asked for them.
 //!
 //! The venue is the log's own. What is made can be compared with the event log, frame by frame.
 
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use super::LogError;
 use super::difference::first_difference;
 use super::progress::per_second;
+use super::shadow::{self, ShadowArgs};
 use super::walk::Walk;
 use crate::cli::{CliError, units};
 use crate::config::secrets;
@@ -24,8 +26,10 @@ use crate::types::{FrameHeader, FrameSink, Line, Nanos, split_record};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     rialto log replay /var/lib/rialto/commands\n  \
-    rialto log replay /backup/commands --events /var/lib/rialto/events --to 1000000\n\n\
-    It reads the logs and writes nothing. The event log is that beside the command log (events beside \
+    rialto log replay /backup/commands --events /var/lib/rialto/events --to 1000000\n  \
+    rialto log replay /var/lib/rialto/commands --snapshot /backup/snapshots\n  \
+    rialto log replay /var/lib/rialto/commands --follow --snapshot /backup/snapshots\n\n\
+    It reads the logs and writes nothing to them. The event log is that beside the command log (events beside \
     commands), if there is one. Exit status 1 says that it is not what the commands give.")]
 pub(super) struct Args {
     /// The command log's directory: the one that holds its segments.
@@ -40,8 +44,10 @@ pub(super) struct Args {
     #[arg(long)]
     alone: bool,
     /// Print JSON.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "snapshot")]
     json: bool,
+    #[command(flatten)]
+    shadow: ShadowArgs,
 }
 
 /// What a replay went through, and what came of it.
@@ -68,6 +74,9 @@ struct Compared {
 
 /// Replays a log and says how it went.
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
+    if args.shadow.is_wanted() {
+        return shadow::run(&args.directory, &args.shadow, args.to);
+    }
     let beside =
         args.directory.canonicalize().ok().and_then(|path| Some(path.parent()?.join("events")));
     let beside = beside.filter(|path| !args.alone && path.is_dir());
