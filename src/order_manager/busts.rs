@@ -71,11 +71,11 @@ impl Busts {
     }
 
     /// Whether a trade stands at the print that was said.
-    fn check_print(&self, trade: u64, print: u64) -> Result<(), Refusal> {
+    fn check_print(&self, trade: u64, number: u64) -> Result<(), Refusal> {
         match self.place(trade) {
-            Some(at) => require(self.changed[at].1 == print, Refusal::TradeOver),
+            Some(at) => require(self.changed[at].1 == number, Refusal::TradeOver),
             // As it was made, it is its own print.
-            None => require(print == trade, Refusal::TradeTerms),
+            None => require(number == trade, Refusal::TradeTerms),
         }
     }
 
@@ -97,14 +97,14 @@ impl Busts {
     ///
     /// # Panics
     /// If there is no room: the caller looked first.
-    fn set(&mut self, trade: u64, print: u64) {
+    fn set(&mut self, trade: u64, number: u64) {
         if let Some(at) = self.place(trade) {
-            self.changed[at].1 = print;
+            self.changed[at].1 = number;
             return;
         }
         assert!(!self.is_full(), "the caller looked for room");
         let changed = &mut self.changed;
-        changed.push((trade, print));
+        changed.push((trade, number));
         let id = u32::try_from(changed.len()).expect("max was a u32");
         self.by_match.insert(trade, id, |id| changed[id as usize - 1].0 == trade);
     }
@@ -365,8 +365,8 @@ mod tests {
         // Full, but what is known may change again.
         assert!(!busts.has_room(11) && busts.has_room(9));
         busts.set(9, NO_PRINT);
-        for print in [9, 20] {
-            assert_eq!(busts.check_print(9, print), Err(Refusal::TradeOver));
+        for number in [9, 20] {
+            assert_eq!(busts.check_print(9, number), Err(Refusal::TradeOver));
         }
         busts.start_day(30);
         assert!(busts.place(9).is_none() && busts.has_room(11));

@@ -22,10 +22,10 @@ impl Busts {
         consistent(changed.len() <= self.max, "more busts than a day has room for")?;
         consistent(changed.is_sorted_by(|one, next| one.0 < next.0), "busts out of order")?;
         // A corrected trade is printed behind its match.
-        let follows = changed.iter().all(|&(trade, print)| print == NO_PRINT || trade < print);
+        let follows = changed.iter().all(|&(trade, number)| number == NO_PRINT || trade < number);
         consistent(follows, "a print ahead of its trade")?;
-        for (trade, print) in changed {
-            self.set(trade, print);
+        for (trade, number) in changed {
+            self.set(trade, number);
         }
         self.day_start = input.take()?;
         Ok(())
@@ -36,7 +36,7 @@ impl Busts {
     /// # Errors
     /// If they are not.
     pub(crate) fn check_before(&self, next_event: u64) -> Result<(), SnapshotError> {
-        let known = |&(trade, print): &(u64, u64)| trade.max(print) < next_event;
+        let known = |&(trade, number): &(u64, u64)| trade.max(number) < next_event;
         let known = self.changed.iter().all(known);
         consistent(known && self.day_start < next_event, "a bust of no trade")
     }
