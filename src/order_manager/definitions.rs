@@ -5,8 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::firm_activity::FirmActivity;
 use super::references::References;
 use super::table::{is_name, name_key};
+use super::wallet::Activity;
 use super::{Asset, BUSTS_MAX, BalanceId, Busts, Capacity, Guess, IdMap, IndexSeed};
 use super::{
     Fees, Limits, OpenOrders, Port, Rates, RecentOrders, SymbolMessages, Table, Trading,
@@ -42,6 +44,8 @@ pub struct OrderManager {
     pub wallet: Wallet,
     /// Whose orders are open.
     pub orders: OpenOrders,
+    /// What each firm did today, but for what lies with it.
+    pub(crate) firm_activity: FirmActivity,
     /// What nobody may do.
     pub(crate) limits: Limits,
     /// What trades cost.
@@ -69,9 +73,9 @@ pub struct Currency {
     pub cash_decimals: u8,
 }
 
-/// A firm: half a cache line.
+/// A firm: one cache line.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[repr(align(32))]
+#[repr(align(64))]
 pub struct Firm {
     /// Its number.
     pub id: FirmId,
@@ -88,6 +92,9 @@ pub struct Firm {
     pub entry_disabled: bool,
     /// What its trades cost, if that was set.
     pub rates: Option<Rates>,
+    /// What is counted for its limits in the first currency: most venues have no other.
+    #[serde(skip)]
+    pub(super) today: Activity,
 }
 
 /// An account: a wallet. One cache line.
@@ -111,7 +118,7 @@ pub struct Account {
     pub(super) recent: RecentOrders,
 }
 
-const _: () = assert!(size_of::<Firm>() == 32 && size_of::<Account>() == 64);
+const _: () = assert!(size_of::<Firm>() == 64 && size_of::<Account>() == 64);
 
 /// An instrument.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -175,6 +182,7 @@ impl OrderManager {
             instruments: Table::new(usize::from(capacity.instruments), seed),
             wallet: Wallet::new(capacity, seed),
             orders: OpenOrders::new(capacity.orders, seed),
+            firm_activity: FirmActivity::new(capacity),
             limits: Limits::new(capacity.balances, seed),
             fees: Fees::default(),
             groups: IdMap::with_capacity(capacity.accounts as usize, seed),
@@ -201,6 +209,7 @@ impl OrderManager {
         }
         self.currencies.add(name_key(&code.0), Currency { id, code, cash_decimals })?;
         self.open_fee_balances();
+        self.make_room_for_firms();
         Ok(id)
     }
 
@@ -229,6 +238,7 @@ impl OrderManager {
             open_orders: 0,
             entry_disabled: false,
             rates: None,
+            today: Activity::default(),
         };
         self.firms.add(name_key(&code.0), firm)?;
         Ok(id)
@@ -358,6 +368,7 @@ impl OrderManager {
             symbol_messages_max: u32::MAX,
         };
         self.instruments.add(name_key(&symbol.0), row)?;
+        self.make_room_for_firms();
         Ok(id)
     }
 
@@ -399,7 +410,9 @@ impl OrderManager {
         }
         for firm in self.firms.rows_mut() {
             firm.entry_disabled = false;
+            firm.today = Activity::default();
         }
+        self.firm_activity.start_day();
         self.wallet.start_day();
         self.references.start_day();
         self.open_fee_balances();

@@ -26,6 +26,8 @@ impl OrderManager {
             instruments,
             wallet,
             orders: _,
+            // Together with what lies with the firms.
+            firm_activity: _,
             limits,
             fees,
             groups: _,
@@ -40,6 +42,7 @@ impl OrderManager {
         out.put(instruments.rows());
         out.put(ports.rows());
         wallet.write(out);
+        self.write_firm_activity(out);
         limits.write(out);
         out.put(fees);
         references.write(out);
@@ -81,6 +84,7 @@ impl OrderManager {
         let instruments = manager.instruments.len();
         let owners = [manager.accounts.len(), manager.currencies.len(), instruments];
         manager.wallet.read(owners, input)?;
+        manager.read_firm_activity(input)?;
         manager.limits.read(input)?;
         manager.check_subjects()?;
         manager.resolve_all_rates();

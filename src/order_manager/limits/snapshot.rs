@@ -10,14 +10,8 @@ use crate::types::{
 
 impl Limits {
     pub(in crate::order_manager) fn write(&self, out: &mut SnapshotWriter) {
-        let Self {
-            sets,
-            by_subject: _,
-            generation: _,
-            symbol_rates: _,
-            profiles: _,
-            by_profile: _,
-        } = self;
+        let Self { sets, by_subject: _, generation: _, symbol_rates: _, profiles: _, exposures: _ } =
+            self;
         out.put(sets);
     }
 
