@@ -77,3 +77,17 @@ fn adopt(sum: &mut i64, counted: i64) -> Result<(), SnapshotError> {
     *sum = counted;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_firm_did_what_its_accounts_did_unless_that_is_not_known() {
+        let adopted = |mut sum, counted| adopt(&mut sum, counted).map(|()| sum).ok();
+        assert_eq!(adopted(7, 7), Some(7));
+        assert_eq!([adopted(7, 8), adopted(0, 7), adopted(7, -7)], [None; 3]);
+        assert_eq!(adopted(7, i64::MAX), Some(i64::MAX));
+        assert_eq!(adopted(i64::MAX, 7), Some(7));
+    }
+}
