@@ -27,7 +27,7 @@
 //! - The reference price is the last trade's, before the first one the definition's. The collar is
 //!   one-sided: it keeps an order from trading far away, and one that waits far away harms nobody.
 //! - Shares and value count what was traded today and what open orders may still trade; a cancel gives
-//!   back, and so does a price improvement. Value is counted by account and currency, in cash units: of an
+//!   back, and so does a price improvement. Value is counted by currency, in cash units: of an
 //!   order to buy at its limit. An order to sell below the market brings more than its limit, so it counts
 //!   at the market's price as it came, or its limit if that is higher, until it trades: the reference
 //!   price's, or the best bid's if that is higher and orders trade as they come, or if there is no
