@@ -11,14 +11,13 @@ use serde_json::{Value, json};
 
 use super::LogError;
 use super::difference::first_difference;
-use super::progress::per_second;
 use super::shadow::{self, ShadowArgs};
 use super::walk::Walk;
 use crate::cli::{CliError, units};
 use crate::config::secrets;
 use crate::engine::{ApplyError, Engine, IndexSeed};
 use crate::event_store::{Frame, LogKind};
-use crate::node::venue_limits;
+use crate::node::{per_second, venue_limits};
 use crate::sys::cpu_time::thread_cpu_time;
 use crate::types::{FrameHeader, FrameSink, Line, Nanos, split_record};
 
@@ -98,7 +97,7 @@ pub(in crate::cli) fn replay(
 ) -> Result<Replayed, CliError> {
     // Its end is taken first, so that a node that runs has the commands of all of it.
     let events = events.map(Originals::open).transpose()?;
-    let mut commands = Walk::open_filled(directory, "commands")?;
+    let mut commands = Walk::open_filled(directory, "applying commands")?;
     require(directory, &commands, LogKind::Commands)?;
     let limits = venue_limits(&mut commands.reader())?;
     let limits = limits.ok_or_else(|| LogError::NoLimits(directory.to_owned()))?;

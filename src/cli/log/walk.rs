@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use super::LogError;
-use super::progress::Progress;
 use crate::cli::CliError;
 use crate::event_store::{Frame, LogKind, LogRecord, Reader, StoreError};
+use crate::node::Progress;
 use crate::types::{FRAME_HEADER_BYTES, FrameHeader, LINE_BYTES, Position, RecordError};
 
 /// A way through a log.
@@ -22,7 +22,7 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// Before the first frame of the log in `directory`. Says on the way how many `what` it has passed.
+    /// Before the first frame of the log in `directory`. Says on the way how far `what` it does is.
     pub(super) fn open(directory: &Path, what: Option<&'static str>) -> Result<Self, CliError> {
         let reader = match Reader::open(directory) {
             Err(StoreError::NoLog { path }) => return Err(no_log(path)),
@@ -47,7 +47,7 @@ impl Walk {
             return Ok(None);
         }
         if let Some(progress) = &mut self.progress {
-            progress.step(self.reader.position().0, self.end.0, self.records);
+            progress.at_record(self.reader.position(), self.end, self.records);
         }
         let Some(frame) = self.reader.next_frame()? else { return Ok(None) };
         self.records += u64::from(frame.header.count);
