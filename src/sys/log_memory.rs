@@ -27,8 +27,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use zerocopy::FromBytes;
 
-use super::file::{self, DirectoryLock};
-use super::log_positions::{APPEND_WORD, COMMIT_WORD, Positions};
+use super::file::{self, DirectoryLock, Presence};
+use super::log_positions::{APPEND_WORD, COMMIT_WORD, Positions, WriterState};
 use crate::types::{LINE_BYTES, Line, Position};
 
 /// The name of a retired segment's file that waits to be used again.
@@ -117,6 +117,17 @@ impl LogMemory {
         match &self.bound {
             Bound::Live(positions) => Some(Position(positions.load(APPEND_WORD))),
             Bound::Frozen(_) => None,
+        }
+    }
+
+    /// Who writes to it. Nobody can to a frozen log.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn writer(&self) -> io::Result<WriterState> {
+        match &self.bound {
+            Bound::Live(positions) => positions.writer(),
+            Bound::Frozen(_) => Ok(WriterState::Closed),
         }
     }
 
@@ -308,7 +319,8 @@ impl Segment {
 #[derive(Debug)]
 pub struct LogWriter {
     log: Arc<LogMemory>,
-    // Held until the last write is done.
+    // Both held until the last write is done; the lock until nobody sees this one any more.
+    _presence: Presence,
     _lock: DirectoryLock,
 }
 
@@ -328,9 +340,10 @@ impl LogWriter {
         end: Position,
     ) -> io::Result<Self> {
         assert!(lock.is_exclusive(), "a writer needs the log for itself");
-        let positions = Positions::start(lock.path(), begin, end)?;
+        let (positions, presence) = Positions::start(lock.path(), begin, end)?;
         Ok(Self {
             log: LogMemory::new(lock.path(), segment_bytes, Bound::Live(positions)),
+            _presence: presence,
             _lock: lock,
         })
     }
@@ -406,6 +419,15 @@ impl LogWriter {
         match &self.log.bound {
             Bound::Live(positions) => positions,
             Bound::Frozen(_) => unreachable!("`start` makes a live log"),
+        }
+    }
+}
+
+impl Drop for LogWriter {
+    /// A log whose writer panicked was not closed.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.positions().close();
         }
     }
 }
@@ -494,6 +516,28 @@ mod tests {
         let mut writer = scratch.writer();
         writer.append(Position(128));
         writer.commit(Position(192));
+    }
+
+    #[test]
+    fn a_reader_knows_whether_the_log_is_written_closed_or_left() {
+        let scratch = Scratch::new("state");
+        let writer = scratch.writer();
+        let reader = LogMemory::live(&scratch.0, SEGMENT).unwrap().unwrap();
+        assert_eq!(reader.writer().unwrap(), WriterState::Lives);
+        assert_eq!(writer.log().writer().unwrap(), WriterState::Lives);
+        drop(writer);
+        assert_eq!(reader.writer().unwrap(), WriterState::Closed);
+        let writer = scratch.writer();
+        assert_eq!(reader.writer().unwrap(), WriterState::Lives);
+        std::thread::spawn(move || {
+            let _held = writer;
+            panic!("as a process that dies");
+        })
+        .join()
+        .unwrap_err();
+        assert_eq!(reader.writer().unwrap(), WriterState::Died);
+        let _again = scratch.writer();
+        assert_eq!(reader.writer().unwrap(), WriterState::Lives);
     }
 
     #[test]
