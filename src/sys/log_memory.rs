@@ -146,6 +146,7 @@ impl LogMemory {
         let length = file.metadata()?.len().next_multiple_of(LINE_BYTES as u64);
         let length = length.min(self.segment_bytes);
         let map = MmapOptions::new().len(to_usize(length)).map_raw_read_only(&file)?;
+        want_huge_pages(&map);
         Ok(self.register(Segment::new(self, number, file, map, false)))
     }
 
@@ -192,8 +193,7 @@ impl LogMemory {
 
     fn map_to_write(self: &Arc<Self>, number: u64, file: File) -> io::Result<Arc<Segment>> {
         let map = MmapOptions::new().len(to_usize(self.segment_bytes)).map_raw(&file)?;
-        // Where the file system has them (tmpfs mounted with `huge=advise`), else it changes nothing.
-        let _ = map.advise(Advice::HugePage);
+        want_huge_pages(&map);
         match map.advise(Advice::PopulateWrite) {
             // Linux before 5.14 faults the pages in one by one, as they are written.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
@@ -214,6 +214,12 @@ impl LogMemory {
         mapped.push(Arc::downgrade(&segment));
         segment
     }
+}
+
+/// Asks for huge pages, which file systems give or do not (`event_store/format.md` says which): it matters
+/// for nothing but time.
+fn want_huge_pages(map: &MmapRaw) {
+    let _ = map.advise(Advice::HugePage);
 }
 
 /// The file at `path` for whoever writes it anew, if nobody maps it. If somebody does it is left to

@@ -20,7 +20,7 @@ use crate::event_store::{Frame, LogKind};
 use crate::node::{per_second, venue_limits};
 use crate::sys::cpu_time::thread_cpu_time;
 use crate::types::event::StateConfirmed;
-use crate::types::{FrameHeader, FrameSink, Line, Nanos, Record, split_record};
+use crate::types::{FrameHeader, FrameSink, Line, Nanos, Position, Record, split_record};
 
 /// Arguments of `rialto log replay`.
 #[derive(Debug, clap::Args)]
@@ -247,6 +247,11 @@ fn is_beginning(made: &Frame<'_>, original: &Frame<'_>) -> bool {
 }
 
 impl Replayed {
+    /// Where the event log ends that the commands give.
+    pub(in crate::cli) const fn events_end(&self) -> Position {
+        self.engine.chain().end
+    }
+
     fn text(&self) -> String {
         let Self { engine, commands, frames, time, elapsed, cpu_time, compared, confirmed } = self;
         let (events, end) = (engine.chain().next_sequence - 1, engine.chain().end);
