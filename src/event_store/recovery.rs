@@ -64,7 +64,7 @@ pub(super) fn recover(
     see: &mut dyn FnMut(&FrameHeader),
 ) -> Result<Recovered, StoreError> {
     let mut walk = Walk::new(log);
-    let stopped = walk.to_end(see)?;
+    let stopped = walk.walk_on(see)?;
     let torn = judge_end(&walk, stopped, acknowledged, unsynced)?;
     if walk.frames == 0 && log.beginning().end > Position::FIRST {
         // What was retired lay before a frame that was durable.
@@ -89,7 +89,7 @@ pub(super) fn find_end(
     let mut see = |header: &FrameHeader| progress(header.start, extent);
     if let Some(chain) = before_last_segment(log, extent) {
         let mut walk = Walk::behind(log, chain);
-        let stopped = walk.to_end(&mut see)?;
+        let stopped = walk.walk_on(&mut see)?;
         if walk.frames > 0 {
             judge_end(&walk, stopped, Position::FIRST, 0)?;
             return Ok(walk.chain.end);
@@ -190,7 +190,7 @@ impl<'a> Walk<'a> {
 
     /// Goes on until something is wrong with the next frame, which is what it returns. `see` is shown each
     /// header.
-    fn to_end(&mut self, see: &mut dyn FnMut(&FrameHeader)) -> Result<Damage, StoreError> {
+    fn walk_on(&mut self, see: &mut dyn FnMut(&FrameHeader)) -> Result<Damage, StoreError> {
         loop {
             match self.step() {
                 Ok(header) => see(&header),
