@@ -29,7 +29,8 @@ fn every_figure_is_there_and_no_file_stays() {
     assert!(output.status.success(), "{stdout}\n{stderr}");
     let figures: Value = serde_json::from_str(&stdout).unwrap();
     let positive = |value: &Value| value.as_u64().is_some_and(|number| number > 0);
-    for key in ["append_batch64_per_s", "append_batch1_per_s", "reader_p50_ns", "replay_per_s"] {
+    let rates = ["append_batch64_per_s", "append_batch1_per_s", "reader_p50_ns", "replay_per_s"];
+    for key in rates.into_iter().chain(["day_command_gb", "day_event_gb", "day_command_mb_per_s"]) {
         assert!(positive(&figures[key]), "{key} in {figures}");
     }
     assert!(figures["fdatasync_p50_us"].is_u64(), "{figures}");

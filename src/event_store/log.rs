@@ -126,7 +126,18 @@ impl Log {
             .map_err(|error| if self.is_retired(number) { SegmentError::Retired } else { error })
     }
 
+    /// The header of the first frame of segment `number`, if both are as they should be.
+    pub(super) fn first_header(&self, number: u64) -> Option<FrameHeader> {
+        let memory = self.sound_memory(number).ok()?;
+        let start = Position(number * self.memory.segment_bytes()).plus(SEGMENT_HEADER_BYTES);
+        header_at(&memory, start).ok().copied()
+    }
+
     fn sound_segment(&self, number: u64) -> Result<LogSegment, SegmentError> {
+        Ok(LogSegment { memory: self.sound_memory(number)?, hints: self.index.segment(number) })
+    }
+
+    fn sound_memory(&self, number: u64) -> Result<Arc<Segment>, SegmentError> {
         let memory = self.memory.segment(number).map_err(|error| match error.kind() {
             // Nobody else locks a segment's file for himself than who retired it.
             io::ErrorKind::NotFound | io::ErrorKind::WouldBlock => {
@@ -136,10 +147,9 @@ impl Log {
         })?;
         let expected = SegmentHeader::new(self.kind, self.memory.segment_bytes(), number);
         match memory.lines(Position(number * self.memory.segment_bytes()), 1) {
-            Some([line]) if *line == expected.line() => {}
-            _ => return Err(SegmentError::Damage(Damage::SegmentHeader)),
+            Some([line]) if *line == expected.line() => Ok(memory),
+            _ => Err(SegmentError::Damage(Damage::SegmentHeader)),
         }
-        Ok(LogSegment { memory, hints: self.index.segment(number) })
     }
 
     /// Where the frame behind one that ends at `end` starts.
@@ -163,16 +173,7 @@ impl LogSegment {
     /// # Errors
     /// What is there instead.
     pub(super) fn header(&self, start: Position) -> Result<&FrameHeader, Damage> {
-        let line = self.memory.lines(start, 1).ok_or(Damage::Short)?;
-        let header = FrameHeader::ref_from_bytes(Line::bytes(line)).expect("a line is a header");
-        if header.is_blank() {
-            return Err(Damage::Blank);
-        }
-        header.check()?;
-        if header.start != start {
-            return Err(FrameError::Chain.into());
-        }
-        Ok(header)
+        header_at(&self.memory, start)
     }
 
     /// The payload behind a header of this segment. Its checksum is not computed again.
@@ -184,6 +185,19 @@ impl LogSegment {
         let first = header.start.plus(FRAME_HEADER_BYTES as u64);
         self.memory.lines(first, lines).ok_or(Damage::Short)
     }
+}
+
+fn header_at(memory: &Segment, start: Position) -> Result<&FrameHeader, Damage> {
+    let line = memory.lines(start, 1).ok_or(Damage::Short)?;
+    let header = FrameHeader::ref_from_bytes(Line::bytes(line)).expect("a line is a header");
+    if header.is_blank() {
+        return Err(Damage::Blank);
+    }
+    header.check()?;
+    if header.start != start {
+        return Err(FrameError::Chain.into());
+    }
+    Ok(header)
 }
 
 /// The numbers of the segment files in `directory`, ascending.

@@ -57,3 +57,5 @@ pub use segment::{LogKind, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 pub use snapshots::{SNAPSHOTS_KEPT, SnapshotFileError, SnapshotMark, Snapshots};
 pub use survey::{Known, SegmentSurvey, Survey, survey, survey_knowing};
 pub use writer::{Durability, Options, Writer, check_space};
+
+pub use crate::sys::log_positions::WriterState;

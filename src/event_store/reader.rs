@@ -1,19 +1,19 @@
 //! Readers of a log: in order behind the writer, or at random below the commit position.
 //!
 //! Never slow the writer, never see a byte above the commit position, and never compute a payload's
-//! checksum again: recovery did, or the writer of this boot wrote it.
+//! checksum again where recovery did, or the writer of this boot wrote it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::log::{Log, LogSegment, SegmentError, format_of};
-use super::recovery::recover;
-use super::{LogKind, StoreError};
+use super::recovery::find_end;
+use super::{Damage, LogKind, StoreError, WriterState};
 use crate::sys::file::DirectoryLock;
 use crate::sys::log_memory::LogMemory;
 use crate::types::{
     FRAME_HEADER_BYTES, FrameChain, FrameHeader, LINE_BYTES, Line, Position, RecordError,
-    SEGMENT_HEADER_BYTES, split_record,
+    SEGMENT_HEADER_BYTES, chain_hash, split_record,
 };
 
 /// A place in a log, and the way to everything below its commit position.
@@ -28,6 +28,8 @@ pub struct Reader {
     following: Option<LogSegment>,
     /// The segment of the last frame looked up.
     looked_up: Option<LogSegment>,
+    /// Of a frozen log: the chain behind the last frame that was handed out in order.
+    proven: Option<FrameChain>,
 }
 
 /// A committed frame.
@@ -55,12 +57,25 @@ pub struct LogRecord<'a> {
 impl Reader {
     /// A reader before the first frame of the log in `directory`, which another process may be
     /// writing. Where nobody has opened the log since the machine booted, the commit position is
-    /// unknown: then the whole log is checked, which takes a while, everything sound in it counts as
-    /// committed, and no writer can open it as long as this reader and its clones live.
+    /// unknown: then everything sound counts as committed, and no writer can open the log as long as this
+    /// reader and its clones live. Its last segment is walked to find the end, and every frame is checked,
+    /// and its link to the one before, when it is handed out.
     ///
     /// # Errors
     /// [`StoreError`], each with its remedy.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        Self::open_watched(directory, &mut |_, _| ())
+    }
+
+    /// [`Reader::open`] that shows `progress`, after each frame of what must be walked, its position and
+    /// one that it does not pass.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn open_watched(
+        directory: &Path,
+        progress: &mut dyn FnMut(Position, Position),
+    ) -> Result<Self, StoreError> {
         let (segment_bytes, kind) = format_of(directory)?;
         let live = LogMemory::live(directory, segment_bytes)
             .map_err(StoreError::io("read the positions file in", directory))?;
@@ -69,14 +84,14 @@ impl Reader {
             None => Log::frozen(lock_to_read(directory)?, segment_bytes, kind)?,
         };
         if log.memory.committed().is_none() {
-            log.frozen_end = recover(&log, Position::FIRST, 0, &mut |_| ())?.chain.end;
+            log.frozen_end = find_end(&log, progress)?;
         }
         Ok(Self::new(Arc::new(log)))
     }
 
     pub(super) fn new(log: Arc<Log>) -> Self {
-        let end = log.beginning().end;
-        Self { log, end, following: None, looked_up: None }
+        let chain = log.beginning();
+        Self { log, end: chain.end, following: None, looked_up: None, proven: Some(chain) }
     }
 
     /// The next committed frame, or `None` if there is none yet.
@@ -92,6 +107,9 @@ impl Reader {
         let start = self.log.next_start(self.end);
         let segment = hold(&self.log, &mut self.following, start)?;
         let frame = frame_at(&self.log, segment, start)?;
+        if self.log.memory.committed().is_none() {
+            self.proven = Some(prove(&self.log, &frame, self.proven)?);
+        }
         self.end = frame.end();
         Ok(Some(frame))
     }
@@ -106,6 +124,7 @@ impl Reader {
         if to > committed {
             return Err(StoreError::NotCommitted { position: to, committed });
         }
+        self.proven = None;
         if to == committed {
             self.end = to;
             return Ok(());
@@ -134,6 +153,7 @@ impl Reader {
         if sequence < beginning.next_sequence {
             return Err(self.log.retired(Position(0)));
         }
+        self.proven = None;
         let number = behind.saturating_sub(1).max(self.log.segment_number(beginning.end));
         let mut next = beginning.next_sequence;
         let mut start = Position(number * self.segment_bytes()).plus(SEGMENT_HEADER_BYTES);
@@ -224,6 +244,16 @@ impl Reader {
         self.log.memory.committed().is_some()
     }
 
+    /// Who writes to the log: whoever waits for more need not if nobody does, once it has come to the
+    /// commit position again.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn writer(&self) -> Result<WriterState, StoreError> {
+        let memory = &self.log.memory;
+        memory.writer().map_err(StoreError::io("look for the writer of", memory.directory()))
+    }
+
     /// Which log this is.
     #[must_use]
     pub fn kind(&self) -> LogKind {
@@ -259,9 +289,13 @@ impl Reader {
             return Err(StoreError::NotCommitted { position, committed });
         }
         let segment = hold(&self.log, &mut self.looked_up, position)?;
-        first_behind(&self.log, segment, position)?
+        let frame = first_behind(&self.log, segment, position)?
             .filter(|frame| frame.header.start <= position)
-            .ok_or(StoreError::NoRecord { position })
+            .ok_or(StoreError::NoRecord { position })?;
+        if self.log.memory.committed().is_none() {
+            prove(&self.log, &frame, None)?;
+        }
+        Ok(frame)
     }
 }
 
@@ -283,6 +317,20 @@ impl<'a> Frame<'a> {
     #[must_use]
     pub const fn end(&self) -> Position {
         self.header.start.plus(self.header.frame_bytes())
+    }
+
+    /// The end of a log with segments of this size, of which it is the last frame.
+    pub(super) fn chain(&self, segment_bytes: u64) -> FrameChain {
+        let &Self { header, payload } = self;
+        FrameChain {
+            segment_bytes,
+            end: self.end(),
+            next_sequence: header.first_sequence + u64::from(header.count),
+            hash: chain_hash(header, payload),
+            index: header.index,
+            term: header.term,
+            time: header.time,
+        }
     }
 }
 
@@ -360,6 +408,25 @@ pub(super) fn frame_at<'a>(
         path: log.segment_path(segment.memory.number()),
         position: start,
         damage,
+    })
+}
+
+/// Checks a frame that nobody has since the machine booted: its payload, and where the frame before it was
+/// proven, its link to that. The chain behind it.
+fn prove(
+    log: &Log,
+    frame: &Frame<'_>,
+    before: Option<FrameChain>,
+) -> Result<FrameChain, StoreError> {
+    let &Frame { header, payload } = frame;
+    let proven = header.check_payload(payload).and_then(|()| match before {
+        Some(mut chain) => chain.follow(header, payload).map(|()| chain),
+        None => Ok(frame.chain(log.memory.segment_bytes())),
+    });
+    proven.map_err(|error| StoreError::Unreadable {
+        path: log.segment_path(log.segment_number(header.start)),
+        position: header.start,
+        damage: Damage::Frame(error),
     })
 }
 

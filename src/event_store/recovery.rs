@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use zerocopy::FromBytes;
 
 use super::beginning::was_retired;
-use super::log::{Log, LogSegment, SegmentError, segment_numbers};
+use super::log::{Log, LogSegment, SegmentError, extent, segment_numbers};
 use super::segment::SegmentHeader;
 use super::{Damage, StoreError};
 use crate::sys::file;
@@ -64,13 +64,7 @@ pub(super) fn recover(
     see: &mut dyn FnMut(&FrameHeader),
 ) -> Result<Recovered, StoreError> {
     let mut walk = Walk::new(log);
-    let stopped = loop {
-        match walk.step() {
-            Ok(header) => see(&header),
-            Err(SegmentError::Damage(damage)) => break damage,
-            Err(error) => return Err(walk.error(error)),
-        }
-    };
+    let stopped = walk.walk_on(see)?;
     let torn = judge_end(&walk, stopped, acknowledged, unsynced)?;
     if walk.frames == 0 && log.beginning().end > Position::FIRST {
         // What was retired lay before a frame that was durable.
@@ -79,6 +73,52 @@ pub(super) fn recover(
     let Walk { frames, chain, .. } = walk;
     let records = chain.next_sequence - log.beginning().next_sequence;
     Ok(Recovered { frames, records, torn, chain })
+}
+
+/// Finds the end of a frozen log whose readers check each frame they come to. If every segment begins as
+/// it should, only the last is walked; else all of it, to say what is wrong. `progress` is shown the
+/// position of each frame and one that it does not pass.
+///
+/// # Errors
+/// As [`recover`], but for damage that lies in the segments before the last.
+pub(super) fn find_end(
+    log: &Log,
+    progress: &mut dyn FnMut(Position, Position),
+) -> Result<Position, StoreError> {
+    let extent = extent(log)?;
+    let mut see = |header: &FrameHeader| progress(header.start, extent);
+    if let Some(chain) = before_last_segment(log, extent) {
+        let mut walk = Walk::behind(log, chain);
+        let stopped = walk.walk_on(&mut see)?;
+        if walk.frames > 0 {
+            judge_end(&walk, stopped, Position::FIRST, 0)?;
+            return Ok(walk.chain.end);
+        }
+    }
+    Ok(recover(log, Position::FIRST, 0, &mut see)?.chain.end)
+}
+
+/// What the first frame of the last segment says of all before it; `None` if there is only one segment, or
+/// one does not begin as it should.
+fn before_last_segment(log: &Log, extent: Position) -> Option<FrameChain> {
+    let segment_bytes = log.memory.segment_bytes();
+    let first = log.segment_number(log.beginning().end);
+    let last = log.segment_number(extent).checked_sub(1)?;
+    let mut header = None;
+    for number in first + 1..=last {
+        header = Some(log.first_header(number)?);
+    }
+    log.first_header(first)?;
+    let header = header?;
+    Some(FrameChain {
+        segment_bytes,
+        end: Position(last * segment_bytes),
+        next_sequence: header.first_sequence,
+        hash: header.previous_hash,
+        index: header.index.saturating_sub(1),
+        term: header.term,
+        time: header.time,
+    })
 }
 
 /// Whether a frozen log may end where `walk` found what `stopped` it: what is torn there, if anything.
@@ -146,6 +186,18 @@ impl<'a> Walk<'a> {
     /// From behind the frames of `chain`, which are not looked at.
     pub(super) const fn behind(log: &'a Log, chain: FrameChain) -> Self {
         Self { log, segment: None, chain, frames: 0 }
+    }
+
+    /// Goes on until something is wrong with the next frame, which is what it returns. `see` is shown each
+    /// header.
+    fn walk_on(&mut self, see: &mut dyn FnMut(&FrameHeader)) -> Result<Damage, StoreError> {
+        loop {
+            match self.step() {
+                Ok(header) => see(&header),
+                Err(SegmentError::Damage(damage)) => return Ok(damage),
+                Err(error) => return Err(self.error(error)),
+            }
+        }
     }
 
     /// Goes over the next frame, or says why there is none.

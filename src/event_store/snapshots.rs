@@ -25,7 +25,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::{Frame, Reader, StoreError};
 use crate::sys::file::{create_directory, sync_directory};
-use crate::types::{FrameChain, LINE_BYTES, Nanos, Position, chain_hash};
+use crate::types::{FrameChain, LINE_BYTES, Nanos, Position};
 
 /// Snapshots that are kept: the newest, and the one before it in case that is damaged.
 pub const SNAPSHOTS_KEPT: usize = 2;
@@ -226,17 +226,7 @@ impl SnapshotMark {
     /// The mark behind a frame of a command log with segments of this size.
     #[must_use]
     pub fn behind(frame: &Frame<'_>, segment_bytes: u64, state_hash: u64) -> Self {
-        let &Frame { header, payload } = frame;
-        let commands = FrameChain {
-            segment_bytes,
-            end: frame.end(),
-            next_sequence: header.first_sequence + u64::from(header.count),
-            hash: chain_hash(header, payload),
-            index: header.index,
-            term: header.term,
-            time: header.time,
-        };
-        Self { commands, state_hash }
+        Self { commands: frame.chain(segment_bytes), state_hash }
     }
 }
 

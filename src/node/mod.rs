@@ -27,7 +27,7 @@ use tracing::{error, info};
 use durable::{Background, DurableCounters, SharedControl};
 pub use error::NodeError;
 pub use past::CommandLogPast;
-pub use progress::Progress;
+pub use progress::{Progress, per_second};
 pub use restart::resume_shadow;
 pub use shadow::StartShadow;
 use shadow::{Shadow, ShadowCounters};

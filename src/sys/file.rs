@@ -80,6 +80,56 @@ impl Drop for DirectoryLock {
     }
 }
 
+/// Shows, as long as it lives and its process does, that somebody has a file. Others ask and take nothing,
+/// so that asking stands in nobody's way: which `flock` cannot do.
+///
+/// It is an `fcntl` lock of the open file description, of the whole file, exclusive.
+#[derive(Debug)]
+pub struct Presence(File);
+
+impl Presence {
+    /// Shows it of a file that is open to write; `None` if somebody else does.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn show(file: File) -> io::Result<Option<Self>> {
+        match lock_whole(&file, libc::F_OFD_SETLK, libc::F_WRLCK) {
+            Ok(_) => Ok(Some(Self(file))),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether somebody shows it of this file, which was opened apart.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn is_shown(file: &File) -> io::Result<bool> {
+        let in_the_way = lock_whole(file, libc::F_OFD_GETLK, libc::F_RDLCK)?;
+        Ok(in_the_way != libc::F_UNLCK)
+    }
+}
+
+impl Drop for Presence {
+    /// In so many words, for the same reason as that of [`DirectoryLock`].
+    fn drop(&mut self) {
+        if let Err(error) = lock_whole(&self.0, libc::F_OFD_SETLK, libc::F_UNLCK) {
+            warn!(%error, "cannot unlock");
+        }
+    }
+}
+
+/// Asks the kernel `what` of a lock on all of `file`; the kind of lock that it answers with.
+fn lock_whole(file: &File, what: libc::c_int, kind: libc::c_int) -> io::Result<libc::c_int> {
+    let kind = libc::c_short::try_from(kind).expect("one of three");
+    let whence = libc::c_short::try_from(libc::SEEK_SET).expect("zero");
+    let mut lock = libc::flock { l_type: kind, l_whence: whence, l_start: 0, l_len: 0, l_pid: 0 };
+    // SAFETY: `what` is one of the two commands that take a `flock`, which lives through the call and is
+    // not kept; the descriptor is open while `file` is borrowed.
+    let status = unsafe { libc::fcntl(file.as_raw_fd(), what, &raw mut lock) };
+    if status == 0 { Ok(lock.l_type.into()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Gives `file` at least `bytes` bytes, each backed by storage, so that no later write to them can
 /// run out of space.
 ///

@@ -27,8 +27,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use zerocopy::FromBytes;
 
-use super::file::{self, DirectoryLock};
-use super::log_positions::{APPEND_WORD, COMMIT_WORD, Positions};
+use super::file::{self, DirectoryLock, Presence};
+use super::log_positions::{APPEND_WORD, COMMIT_WORD, Positions, WriterState};
 use crate::types::{LINE_BYTES, Line, Position};
 
 /// The name of a retired segment's file that waits to be used again.
@@ -120,6 +120,17 @@ impl LogMemory {
         }
     }
 
+    /// Who writes to it. Nobody can to a frozen log.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn writer(&self) -> io::Result<WriterState> {
+        match &self.bound {
+            Bound::Live(positions) => positions.writer(),
+            Bound::Frozen(_) => Ok(WriterState::Closed),
+        }
+    }
+
     /// Segment `number`, from the mapping that somebody here holds or else mapped anew to read. A
     /// file shorter than a segment gives the lines that it has, the last filled up with zeroes.
     ///
@@ -135,6 +146,7 @@ impl LogMemory {
         let length = file.metadata()?.len().next_multiple_of(LINE_BYTES as u64);
         let length = length.min(self.segment_bytes);
         let map = MmapOptions::new().len(to_usize(length)).map_raw_read_only(&file)?;
+        want_huge_pages(&map);
         Ok(self.register(Segment::new(self, number, file, map, false)))
     }
 
@@ -181,8 +193,7 @@ impl LogMemory {
 
     fn map_to_write(self: &Arc<Self>, number: u64, file: File) -> io::Result<Arc<Segment>> {
         let map = MmapOptions::new().len(to_usize(self.segment_bytes)).map_raw(&file)?;
-        // Where the file system has them (tmpfs mounted with `huge=advise`), else it changes nothing.
-        let _ = map.advise(Advice::HugePage);
+        want_huge_pages(&map);
         match map.advise(Advice::PopulateWrite) {
             // Linux before 5.14 faults the pages in one by one, as they are written.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
@@ -203,6 +214,12 @@ impl LogMemory {
         mapped.push(Arc::downgrade(&segment));
         segment
     }
+}
+
+/// Asks for huge pages, which file systems give or do not (`event_store/format.md` says which): it matters
+/// for nothing but time.
+fn want_huge_pages(map: &MmapRaw) {
+    let _ = map.advise(Advice::HugePage);
 }
 
 /// The file at `path` for whoever writes it anew, if nobody maps it. If somebody does it is left to
@@ -308,7 +325,8 @@ impl Segment {
 #[derive(Debug)]
 pub struct LogWriter {
     log: Arc<LogMemory>,
-    // Held until the last write is done.
+    // Both held until the last write is done; the lock until nobody sees this one any more.
+    _presence: Presence,
     _lock: DirectoryLock,
 }
 
@@ -328,9 +346,10 @@ impl LogWriter {
         end: Position,
     ) -> io::Result<Self> {
         assert!(lock.is_exclusive(), "a writer needs the log for itself");
-        let positions = Positions::start(lock.path(), begin, end)?;
+        let (positions, presence) = Positions::start(lock.path(), begin, end)?;
         Ok(Self {
             log: LogMemory::new(lock.path(), segment_bytes, Bound::Live(positions)),
+            _presence: presence,
             _lock: lock,
         })
     }
@@ -406,6 +425,15 @@ impl LogWriter {
         match &self.log.bound {
             Bound::Live(positions) => positions,
             Bound::Frozen(_) => unreachable!("`start` makes a live log"),
+        }
+    }
+}
+
+impl Drop for LogWriter {
+    /// A log whose writer panicked was not closed.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.positions().close();
         }
     }
 }
@@ -494,6 +522,28 @@ mod tests {
         let mut writer = scratch.writer();
         writer.append(Position(128));
         writer.commit(Position(192));
+    }
+
+    #[test]
+    fn a_reader_knows_whether_the_log_is_written_closed_or_left() {
+        let scratch = Scratch::new("state");
+        let writer = scratch.writer();
+        let reader = LogMemory::live(&scratch.0, SEGMENT).unwrap().unwrap();
+        assert_eq!(reader.writer().unwrap(), WriterState::Lives);
+        assert_eq!(writer.log().writer().unwrap(), WriterState::Lives);
+        drop(writer);
+        assert_eq!(reader.writer().unwrap(), WriterState::Closed);
+        let writer = scratch.writer();
+        assert_eq!(reader.writer().unwrap(), WriterState::Lives);
+        std::thread::spawn(move || {
+            let _held = writer;
+            panic!("as a process that dies");
+        })
+        .join()
+        .unwrap_err();
+        assert_eq!(reader.writer().unwrap(), WriterState::Died);
+        let _again = scratch.writer();
+        assert_eq!(reader.writer().unwrap(), WriterState::Lives);
     }
 
     #[test]

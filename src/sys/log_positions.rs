@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use super::file::{self, BootId};
+use super::file::{self, BootId, Presence};
 use super::words::SharedWords;
 use crate::types::Position;
 
@@ -22,9 +22,24 @@ pub fn committed_in_this_boot(directory: &Path) -> io::Result<Option<Position>> 
     Ok(positions.map(|positions| Position(positions.load(COMMIT_WORD))))
 }
 
+/// Who writes to a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriterState {
+    /// A process has it open to write.
+    Lives,
+    /// Nobody: who wrote to it last closed it in order, or nobody has opened it since the machine booted.
+    Closed,
+    /// Nobody: the process that wrote to it last ended without closing it.
+    Died,
+}
+
 /// The positions file, mapped: `format.md` of the event store draws it.
 #[derive(Debug)]
-pub(super) struct Positions(SharedWords);
+pub(super) struct Positions {
+    words: SharedWords,
+    /// To ask whether the writer is there.
+    file: File,
+}
 
 /// Its size.
 pub const POSITIONS_BYTES: u64 = 4096;
@@ -34,7 +49,8 @@ const BOOT_WORDS: [usize; 2] = [2, 3];
 // A cache line each, so that appending does not disturb who waits for a commit.
 pub(super) const APPEND_WORD: usize = 8;
 pub(super) const COMMIT_WORD: usize = 16;
-const WORDS: usize = 24;
+const CLOSED_WORD: usize = 24;
+const WORDS: usize = 32;
 
 impl Positions {
     /// Maps the file to read, unless there is none or another boot wrote it.
@@ -49,17 +65,25 @@ impl Positions {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             Err(error) => return Err(error),
         };
-        let positions = Self(words);
+        let positions = Self { words, file };
         Ok(positions.is_of(file::boot_id()?).then_some(positions))
     }
 
-    /// Maps the file to write, makes it this boot's, and sets the append position.
-    pub(super) fn start(directory: &Path, begin: Position, end: Position) -> io::Result<Self> {
+    /// Maps the file to write, makes it this boot's, and sets the append position. The writer is there as
+    /// long as its presence lives.
+    pub(super) fn start(
+        directory: &Path,
+        begin: Position,
+        end: Position,
+    ) -> io::Result<(Self, Presence)> {
         let path = directory.join(POSITIONS_FILE);
         let file =
-            File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+            File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
         file::allocate(&file, POSITIONS_BYTES)?;
-        let positions = Self(SharedWords::write(&file, WORDS)?);
+        let words = SharedWords::write(&file, WORDS)?;
+        let presence = Presence::show(file)?;
+        let presence = presence.ok_or(io::ErrorKind::WouldBlock)?;
+        let positions = Self { words, file: File::open(&path)? };
         let boot = file::boot_id()?;
         if !positions.is_of(boot) {
             positions.store(BOOT_WORDS[0], 0);
@@ -68,12 +92,31 @@ impl Positions {
         let committed = Position(positions.load(COMMIT_WORD));
         assert!(committed <= end, "the log ends at {end}, below its commit position {committed}");
         positions.store(APPEND_WORD, end.0);
+        // Behind the presence: who finds neither that nor this has found a writer that died.
+        positions.store(CLOSED_WORD, 0);
         positions.store(MAGIC_WORD, POSITIONS_MAGIC);
         // Last: a reader that sees this boot sees the positions that go with it.
         let [first, second] = boot_words(boot);
         positions.store(BOOT_WORDS[1], second);
         positions.store(BOOT_WORDS[0], first);
-        Ok(positions)
+        Ok((positions, presence))
+    }
+
+    /// Says that the writer closes the log in order.
+    pub(super) fn close(&self) {
+        self.store(CLOSED_WORD, 1);
+    }
+
+    /// Who writes to the log.
+    pub(super) fn writer(&self) -> io::Result<WriterState> {
+        if Presence::is_shown(&self.file)? {
+            return Ok(WriterState::Lives);
+        }
+        if self.load(CLOSED_WORD) != 0 {
+            return Ok(WriterState::Closed);
+        }
+        // The next one may have begun meanwhile.
+        Ok(if Presence::is_shown(&self.file)? { WriterState::Lives } else { WriterState::Died })
     }
 
     fn is_of(&self, boot: BootId) -> bool {
@@ -82,11 +125,11 @@ impl Positions {
     }
 
     pub(super) fn load(&self, word: usize) -> u64 {
-        self.0.load(word)
+        self.words.load(word)
     }
 
     pub(super) fn store(&self, word: usize, value: u64) {
-        self.0.store(word, value);
+        self.words.store(word, value);
     }
 }
 

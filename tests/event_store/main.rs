@@ -6,6 +6,7 @@
 mod background;
 mod crash;
 mod damage;
+mod following;
 mod process;
 mod reading;
 mod repair;

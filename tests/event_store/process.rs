@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rialto::event_store::{Reader, StoreError};
+use rialto::event_store::{Reader, StoreError, WriterState};
 use rialto::types::Position;
 
 use super::{SEGMENT, Scratch, append, commit_all, next_frame, open, record};
@@ -80,6 +80,7 @@ fn killed_under_load(part: &str, scratch: &Scratch, rounds: u64) {
         assert!(killed, "the child ended by itself after {seen} frames");
 
         let mut reader = Reader::open(&scratch.0).unwrap();
+        assert_eq!(reader.writer().unwrap(), WriterState::Died);
         // What the rounds before left was read by them, and may be gone by now.
         checked = checked.max(reader.beginning().next_sequence - 1);
         reader.seek_to_sequence(checked + 1).unwrap();
@@ -94,6 +95,7 @@ fn killed_under_load(part: &str, scratch: &Scratch, rounds: u64) {
         let (writer, recovered) = open(&scratch.0).unwrap();
         assert!(recovered.chain.next_sequence > checked);
         drop(writer);
+        assert_eq!(reader.writer().unwrap(), WriterState::Closed);
     }
 }
 

@@ -1,14 +1,15 @@
 //! What is appended is read back, in order and at random, by whoever may read.
 
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use rialto::event_store::{LogKind, Options, Reader, StoreError, Writer};
+use rialto::event_store::{Damage, LogKind, Options, Reader, StoreError, Writer};
 use rialto::types::{
-    Cause, FRAME_PAYLOAD_BYTES_MAX, FrameHeader, FrameKind, FrameSink, Line, Position,
+    Cause, FRAME_PAYLOAD_BYTES_MAX, FrameError, FrameHeader, FrameKind, FrameSink, Line, Position,
 };
 
 use super::{SEGMENT, Scratch, append, commit_all, next_frame, open, record};
@@ -86,6 +87,80 @@ fn an_unread_log_of_another_boot_is_read_to_its_end_and_kept_from_writers_meanwh
     drop(reader);
     assert_eq!(scratch.contents(), before);
     open(&scratch.0).unwrap();
+}
+
+#[test]
+fn of_an_unread_log_only_the_last_segment_is_walked_to_open_it() {
+    let scratch = Scratch::new();
+    let (mut writer, _) = open(&scratch.0).unwrap();
+    while writer.chain().end.0 < 5 * SEGMENT {
+        append(&mut writer, 100);
+    }
+    commit_all(&mut writer);
+    let (end, last) = (writer.chain().end, writer.chain().next_sequence - 1);
+    drop(writer);
+    scratch.forget_positions();
+    let mut walked = Vec::new();
+    let see = &mut |at: Position, all: Position| walked.push((at.0 / SEGMENT, all));
+    let mut reader = Reader::open_watched(&scratch.0, see).unwrap();
+    assert!(!walked.is_empty() && walked.iter().all(|&seen| seen == (5, Position(6 * SEGMENT))));
+    assert_eq!(reader.committed(), end);
+    reader.seek_to_sequence(last).unwrap();
+    assert_eq!(read_on(&mut reader).last().map(|&(sequence, _)| sequence), Some(last));
+    assert_eq!(read_on(&mut Reader::open(&scratch.0).unwrap()).len() as u64, last);
+}
+
+/// As one who has a copy of two logs of the same shape, and mixed them up.
+#[test]
+fn frames_of_an_unread_log_are_proven_as_they_are_read() {
+    let [scratch, other] = [0, 1].map(|salt| {
+        let scratch = Scratch::new();
+        let (mut writer, _) = open(&scratch.0).unwrap();
+        while writer.chain().end.0 < 4 * SEGMENT {
+            let (header, mut payload) = next_frame(&writer, 100);
+            payload[0].0[63] ^= salt;
+            let mut chain = *writer.chain();
+            let cause = Cause { index: header.index, term: header.term, time: header.time };
+            let header = chain.seal(FrameKind::Normal, cause, 100, &payload);
+            writer.append(&header, &payload).unwrap();
+        }
+        commit_all(&mut writer);
+        drop(writer);
+        scratch.forget_positions();
+        scratch
+    });
+    let wrong = |error| match error {
+        StoreError::Unreadable { position, damage: Damage::Frame(error), .. } => (position, error),
+        error => panic!("{error}"),
+    };
+    let second = Position(SEGMENT + 64);
+
+    let bytes = fs::read(scratch.segment(1)).unwrap();
+    let mut flipped = bytes.clone();
+    flipped[64 + 64 + 5] ^= 1;
+    fs::write(scratch.segment(1), flipped).unwrap();
+    let mut reader = Reader::open(&scratch.0).unwrap();
+    let error = loop {
+        if let Err(error) = reader.next_frame() {
+            break error;
+        }
+    };
+    assert_eq!(wrong(error), (second, FrameError::PayloadChecksum));
+    let error = reader.frame_containing(second).unwrap_err();
+    assert_eq!(wrong(error), (second, FrameError::PayloadChecksum));
+    // What is not damaged can be read.
+    reader.seek(Position(2 * SEGMENT)).unwrap();
+    assert!(reader.next_frame().unwrap().is_some());
+    drop(reader);
+
+    fs::write(scratch.segment(1), fs::read(other.segment(1)).unwrap()).unwrap();
+    let mut reader = Reader::open(&scratch.0).unwrap();
+    let error = loop {
+        if let Err(error) = reader.next_frame() {
+            break error;
+        }
+    };
+    assert_eq!(wrong(error), (second, FrameError::Chain));
 }
 
 #[test]

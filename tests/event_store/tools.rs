@@ -275,6 +275,15 @@ fn a_replay_makes_the_events_that_the_event_log_holds() {
         (&all["events_end"], &Value::Null)
     );
     assert_eq!(all["resting_orders"], 50);
+    let state = all["state_hash"].as_str().unwrap();
+    assert!(
+        alone["state_hash"] == state && said.contains(&format!("state        {state}\n")),
+        "{said}"
+    );
+    assert_eq!(
+        (&all["confirmed_states"], &all["last_confirmed_command"]),
+        (&0.into(), &Value::Null)
+    );
 
     // Up to any command, in the midst of a frame too, whose events are then a part of what is there.
     let mut resting = BTreeSet::new();
@@ -302,6 +311,9 @@ fn a_replay_says_where_the_event_log_is_another_s() {
     };
     let (status, said, error) = replay(&dearer);
     assert_eq!((status, &*said), (Some(1), ""));
+    let words =
+        "what the commands from sequence 19 to 22 give differs from the event log at sequence ";
+    assert!(error.contains(words), "{error}");
     assert!(error.contains("Accepted fields.price: 250000 and 260000"), "{error}");
     // A shorter one is behind; a longer one knows commands that this log does not.
     let (status, said, _) = replay(&Venue::with_rounds(2));
@@ -310,6 +322,29 @@ fn a_replay_says_where_the_event_log_is_another_s() {
     let (status, _, error) = replay(&Venue::with_rounds(4));
     assert_eq!(status, Some(1));
     assert!(error.contains("behind what the last command gives: commands were lost"), "{error}");
+}
+
+#[test]
+fn a_replay_says_which_states_of_the_leader_it_came_to_or_that_it_came_to_another() {
+    let said = succeeds(&["replay"], &Venue::with_state_hash(0).commands());
+    assert!(
+        said.contains("\nconfirmed    1 states in the log, the last behind command "),
+        "{said}"
+    );
+    let wrong = Venue::with_state_hash(1);
+    for arguments in [&["replay"][..], &["replay", "--alone"]] {
+        fails(arguments, &wrong.commands(), 1, "the state behind command 65538 has the hash ");
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_the_event_log_is_damage_and_no_divergence() {
+    let venue = Venue::with_rounds(3);
+    let position = export(&venue.events(), &[]).last().unwrap()["position"].as_u64().unwrap();
+    let segment = venue.events().join("00000000.seg");
+    let file = fs::File::options().write(true).open(segment).unwrap();
+    file.write_all_at(&[0x91], position + 30).unwrap();
+    fails(&["replay"], &venue.commands(), 1, "is damaged: payload checksum mismatch");
 }
 
 #[test]

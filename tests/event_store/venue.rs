@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rialto::engine::{Capacity, Engine, IndexSeed};
+use rialto::engine::{Capacity, Engine, IndexSeed, SAMPLE_INTERVAL, StateSample};
 use rialto::event_store::{LogKind, Options, Writer};
 use rialto::types::command::*;
 use rialto::types::*;
@@ -29,6 +29,30 @@ impl Venue {
 
     /// The same, but `change` has its way with each order first.
     pub(crate) fn with(rounds: u32, change: impl Fn(&mut NewOrder)) -> Self {
+        Self::ending(rounds, change, |_| ())
+    }
+
+    /// So long that the state is sampled, with that sample at its end, or one that is wrong by so much.
+    pub(crate) fn with_state_hash(wrong_by: u64) -> Self {
+        let rounds = u32::try_from(SAMPLE_INTERVAL).unwrap() / 4;
+        Self::ending(
+            rounds,
+            |_| (),
+            |logs| {
+                let StateSample { at_sequence, hash } = logs.engine.last_sample().unwrap();
+                let header = CommandHeader::internal::<StateHash>(OPENING);
+                let hash = hash.wrapping_add(wrong_by);
+                logs.push(&StateHash { header, at_sequence, hash, ..StateHash::new_zeroed() });
+                if wrong_by == 0 {
+                    logs.seal();
+                } else {
+                    logs.seal_commands();
+                }
+            },
+        )
+    }
+
+    fn ending(rounds: u32, change: impl Fn(&mut NewOrder), end: impl FnOnce(&mut Logs)) -> Self {
         let scratch = Scratch::new();
         let venue = Self(scratch);
         let mut logs = Logs::open(&venue);
@@ -48,6 +72,7 @@ impl Venue {
             logs.push(&Cancel { header, user_ref_num: number(1), ..Cancel::new_zeroed() });
             logs.seal();
         }
+        end(&mut logs);
         venue
     }
 
@@ -127,16 +152,21 @@ impl Logs {
 
     /// Appends the frame, and the events it gives.
     fn seal(&mut self) {
+        let (header, batch) = self.seal_commands();
+        self.engine.apply(&header, &batch, &mut self.events).unwrap();
+        self.events.commit(self.engine.chain().end);
+    }
+
+    /// Appends the frame, as a node does that dies before it has applied it.
+    fn seal_commands(&mut self) -> (FrameHeader, Vec<Line>) {
         let mut chain = *self.commands.chain();
         let cause = Cause { index: chain.index + 1, term: 1, time: self.now };
         let header = chain.seal(FrameKind::Normal, cause, self.count, &self.batch);
         self.commands.append(&header, &self.batch).unwrap();
         self.commands.commit(chain.end);
-        self.engine.apply(&header, &self.batch, &mut self.events).unwrap();
-        self.events.commit(self.engine.chain().end);
-        self.batch.clear();
         self.count = 0;
         self.now = self.now.after(STEP);
+        (header, std::mem::take(&mut self.batch))
     }
 
     fn open_market(&mut self) {

@@ -53,6 +53,28 @@ struct Terms {
     fee: i64,
 }
 
+/// The side that one of the two events tells of.
+macro_rules! side {
+    ($event:expr, $old:expr, $new:expr, busted: $busted:expr) => {
+        Side {
+            stated: Stated {
+                buys: is_buy($event.side)?,
+                account: $event.account,
+                currency: $event.currency,
+                instrument: $event.header.instrument,
+                cash: $event.cash,
+                shares: $event.shares,
+            },
+            order: $event.order,
+            match_number: $event.match_number,
+            quantity: $event.quantity,
+            old: $old,
+            new: $new,
+            busted: $busted,
+        }
+    };
+}
+
 impl Extractor {
     pub(super) fn trade_busted(
         &mut self,
@@ -92,22 +114,9 @@ impl Extractor {
         event: &FillBusted,
         origin: Origin<'_>,
     ) -> Result<(), Refused> {
-        let side = Side {
-            stated: Stated {
-                buys: is_buy(event.side)?,
-                account: event.account,
-                currency: event.currency,
-                instrument: event.header.instrument,
-                cash: event.cash,
-                shares: event.shares,
-            },
-            order: event.order,
-            match_number: event.match_number,
-            quantity: event.quantity,
-            old: Terms { price: signed(event.price.0), notional: event.notional, fee: event.fee },
-            new: Terms::default(),
-            busted: true,
-        };
+        let price = signed(event.price.0);
+        let old = Terms { price, notional: event.notional, fee: event.fee };
+        let side = side!(event, old, Terms::default(), busted: true);
         self.amend(&side, origin)
     }
 
@@ -116,26 +125,10 @@ impl Extractor {
         event: &FillCorrected,
         origin: Origin<'_>,
     ) -> Result<(), Refused> {
-        let side = Side {
-            stated: Stated {
-                buys: is_buy(event.side)?,
-                account: event.account,
-                currency: event.currency,
-                instrument: event.header.instrument,
-                cash: event.cash,
-                shares: event.shares,
-            },
-            order: event.order,
-            match_number: event.match_number,
-            quantity: event.quantity,
-            old: Terms {
-                price: signed(event.old_price.0),
-                notional: event.old_notional,
-                fee: event.old_fee,
-            },
-            new: Terms { price: signed(event.price.0), notional: event.notional, fee: event.fee },
-            busted: false,
-        };
+        let (old_price, price) = (signed(event.old_price.0), signed(event.price.0));
+        let old = Terms { price: old_price, notional: event.old_notional, fee: event.old_fee };
+        let new = Terms { price, notional: event.notional, fee: event.fee };
+        let side = side!(event, old, new, busted: false);
         self.amend(&side, origin)
     }
 

@@ -11,6 +11,38 @@ use super::{Extractor, Origin, Refused, moment, signed};
 use crate::rows::OrderRow;
 use crate::table::Text;
 
+/// The row with the terms that an order, its successor, and the commands that ask for them all have, under
+/// the same names.
+macro_rules! with_terms {
+    ($row:expr, $order:expr, $names:expr) => {{
+        let (row, order) = ($row, $order);
+        let character = |byte| $names.character(byte);
+        OrderRow {
+            side: character(order.side),
+            price: signed(order.price.0),
+            quantity: order.quantity.0.into(),
+            min_quantity: order.min_quantity.0.into(),
+            max_floor: order.max_floor.0.into(),
+            random_reserves: order.random_reserves.into(),
+            time_in_force: character(order.time_in_force),
+            expire_time_s: order.expire_time_s.into(),
+            display: character(order.display),
+            intermarket_sweep: character(order.intermarket_sweep),
+            post_only: character(order.post_only),
+            handling: character(order.handling),
+            price_type: character(order.price_type),
+            peg_offset: order.peg_offset.into(),
+            discretion_price: signed(order.discretion_price.0),
+            discretion_price_type: character(order.discretion_price_type),
+            discretion_peg_offset: order.discretion_peg_offset.into(),
+            shares_located: character(order.shares_located),
+            locate_broker: Text::of_record(&order.locate_broker),
+            trade_now: character(order.trade_now),
+            ..row
+        }
+    }};
+}
+
 impl Extractor {
     pub(super) fn accepted(&mut self, event: &Accepted, origin: Origin<'_>) -> Result<(), Refused> {
         let character = |byte| self.names.character(byte);
@@ -22,37 +54,17 @@ impl Extractor {
             channel: event.user_ref_idx.into(),
             user_ref_num: event.user_ref_num.0.into(),
             cl_ord_id: Text::of_record(&event.cl_ord_id.0),
-            side: character(event.side),
-            price: signed(event.price.0),
-            quantity: event.quantity.0.into(),
             shown: event.shown.0.into(),
-            min_quantity: event.min_quantity.0.into(),
-            max_floor: event.max_floor.0.into(),
-            random_reserves: event.random_reserves.into(),
-            time_in_force: character(event.time_in_force),
-            expire_time_s: event.expire_time_s.into(),
-            display: character(event.display),
             capacity: character(event.capacity),
-            intermarket_sweep: character(event.intermarket_sweep),
             cross_type: character(event.cross_type),
             order_state: character(event.order_state),
             customer_type: character(event.customer_type),
-            post_only: character(event.post_only),
-            handling: character(event.handling),
-            price_type: character(event.price_type),
-            peg_offset: event.peg_offset.into(),
-            discretion_price: signed(event.discretion_price.0),
-            discretion_price_type: character(event.discretion_price_type),
-            discretion_peg_offset: event.discretion_peg_offset.into(),
-            shares_located: character(event.shares_located),
-            locate_broker: Text::of_record(&event.locate_broker),
             route: Text::of_record(&event.route),
-            trade_now: character(event.trade_now),
             bbo_weight: character(event.bbo_weight),
             self_match: character(event.self_match),
             named_firm: Text::of_record(&event.firm),
             group: event.group_id.into(),
-            ..self.order_row(origin)?
+            ..with_terms!(self.order_row(origin)?, event, self.names)
         };
         Ok(self.tables.orders.push(row)?)
     }
@@ -70,34 +82,14 @@ impl Extractor {
             user_ref_num: event.user_ref_num.0.into(),
             orig_user_ref_num: event.orig_user_ref_num.0.into(),
             cl_ord_id: Text::of_record(&event.cl_ord_id.0),
-            side: character(event.side),
-            price: signed(event.price.0),
-            quantity: event.quantity.0.into(),
             shown: event.shown.0.into(),
             executed: event.executed.0.into(),
-            min_quantity: event.min_quantity.0.into(),
-            max_floor: event.max_floor.0.into(),
-            random_reserves: event.random_reserves.into(),
-            time_in_force: character(event.time_in_force),
-            expire_time_s: event.expire_time_s.into(),
-            display: character(event.display),
             capacity: character(event.capacity),
-            intermarket_sweep: character(event.intermarket_sweep),
             cross_type: character(event.cross_type),
             order_state: character(event.order_state),
-            post_only: character(event.post_only),
-            handling: character(event.handling),
-            price_type: character(event.price_type),
-            peg_offset: event.peg_offset.into(),
-            discretion_price: signed(event.discretion_price.0),
-            discretion_price_type: character(event.discretion_price_type),
-            discretion_peg_offset: event.discretion_peg_offset.into(),
-            shares_located: character(event.shares_located),
-            locate_broker: Text::of_record(&event.locate_broker),
-            trade_now: character(event.trade_now),
             group: event.group_id.into(),
             rests: event.rests.into(),
-            ..self.order_row(origin)?
+            ..with_terms!(self.order_row(origin)?, event, self.names)
         };
         Ok(self.tables.orders.push(row)?)
     }
@@ -156,60 +148,20 @@ impl Extractor {
                     account: order.account.0.into(),
                     price_decimals: self.names.price_decimals(&symbol),
                     symbol,
-                    side: character(order.side),
-                    price: signed(order.price.0),
-                    quantity: order.quantity.0.into(),
-                    min_quantity: order.min_quantity.0.into(),
-                    max_floor: order.max_floor.0.into(),
-                    random_reserves: order.random_reserves.into(),
-                    time_in_force: character(order.time_in_force),
-                    expire_time_s: order.expire_time_s.into(),
-                    display: character(order.display),
                     capacity: character(order.capacity),
-                    intermarket_sweep: character(order.intermarket_sweep),
                     cross_type: character(order.cross_type),
                     customer_type: character(order.customer_type),
-                    post_only: character(order.post_only),
-                    handling: character(order.handling),
-                    price_type: character(order.price_type),
-                    peg_offset: order.peg_offset.into(),
-                    discretion_price: signed(order.discretion_price.0),
-                    discretion_price_type: character(order.discretion_price_type),
-                    discretion_peg_offset: order.discretion_peg_offset.into(),
-                    shares_located: character(order.shares_located),
-                    locate_broker: Text::of_record(&order.locate_broker),
                     route: Text::of_record(&order.route),
-                    trade_now: character(order.trade_now),
                     bbo_weight: character(order.bbo_weight),
                     self_match: character(order.self_match),
                     named_firm: Text::of_record(&order.firm),
                     group: order.group_id.into(),
-                    ..row
+                    ..with_terms!(row, order, self.names)
                 }
             }
             Command::Replace(replace) => OrderRow {
                 orig_user_ref_num: replace.orig_user_ref_num.0.into(),
-                side: character(replace.side),
-                price: signed(replace.price.0),
-                quantity: replace.quantity.0.into(),
-                min_quantity: replace.min_quantity.0.into(),
-                max_floor: replace.max_floor.0.into(),
-                random_reserves: replace.random_reserves.into(),
-                time_in_force: character(replace.time_in_force),
-                expire_time_s: replace.expire_time_s.into(),
-                display: character(replace.display),
-                intermarket_sweep: character(replace.intermarket_sweep),
-                post_only: character(replace.post_only),
-                handling: character(replace.handling),
-                price_type: character(replace.price_type),
-                peg_offset: replace.peg_offset.into(),
-                discretion_price: signed(replace.discretion_price.0),
-                discretion_price_type: character(replace.discretion_price_type),
-                discretion_peg_offset: replace.discretion_peg_offset.into(),
-                shares_located: character(replace.shares_located),
-                locate_broker: Text::of_record(&replace.locate_broker),
-                trade_now: character(replace.trade_now),
-                ..row
+                ..with_terms!(row, replace, self.names)
             },
             // What is refused is no order.
             Command::MassCancel(_) | Command::DisableEntry(_) | Command::EnableEntry(_) => {

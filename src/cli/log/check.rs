@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::progress::Progress;
 use super::walk::no_log;
 use crate::cli::{CliError, units};
 use crate::event_store::{self, Control, Known, LogKind, StoreError, Survey};
-use crate::node::CommandLogPast;
+use crate::node::{CommandLogPast, Progress};
 use crate::sys::file::boot_id;
-use crate::types::FrameHeader;
+use crate::types::{FrameHeader, Position};
 
 /// Arguments of `rialto log info`.
 #[derive(Debug, clap::Args)]
@@ -101,10 +100,10 @@ fn lost(survey: &Survey, past: Option<CommandLogPast>) -> Option<String> {
 
 /// The survey, with its progress.
 fn survey(directory: &Path, past: Option<CommandLogPast>) -> Result<Survey, CliError> {
-    let mut progress = Progress::new("records");
+    let mut progress = Progress::new("checking");
     let known = past.map_or(Known::NOTHING, |past| past.known);
     let survey = event_store::survey_knowing(directory, known, |survey| {
-        progress.step(survey.end().0, extent(survey), survey.records);
+        progress.at_record(survey.end(), extent(survey), survey.records);
     });
     let survey = match survey {
         Err(StoreError::NoLog { path }) => return Err(no_log(path)),
@@ -117,11 +116,11 @@ fn survey(directory: &Path, past: Option<CommandLogPast>) -> Result<Survey, CliE
 }
 
 /// How far the log reaches at most.
-fn extent(survey: &Survey) -> u64 {
+fn extent(survey: &Survey) -> Position {
     let segments = survey.segments.last().map_or(0, |last| last.number + 1);
     match survey.committed {
-        Some(committed) if survey.in_use => committed.0,
-        _ => segments * survey.segment_bytes,
+        Some(committed) if survey.in_use => committed,
+        _ => Position(segments * survey.segment_bytes),
     }
 }
 

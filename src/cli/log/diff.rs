@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
 }
 
 fn compare(args: &Args) -> Result<Verdict, CliError> {
-    let mut first = Walk::open(&args.first, Some("records"))?;
+    let mut first = Walk::open(&args.first, Some("comparing"))?;
     let mut second = Walk::open(&args.second, None)?;
     let kind = first.kind();
     if kind != second.kind() {

@@ -90,15 +90,32 @@ pub enum LogError {
          made by another version, or its node stopped in its first moment", path = .0.display()
     )]
     NoLimits(PathBuf),
+    /// Whoever followed the log waits for nobody.
+    #[error(
+        "{path}: its node died, nobody writes to it any more; everything up to command {last} was applied          (start the node again, or give --wait to follow across restarts)", path = .path.display()
+    )]
+    WriterDied {
+        /// The log.
+        path: PathBuf,
+        /// The last command in it.
+        last: u64,
+    },
     /// The engine did not take a command.
     #[error(transparent)]
     Command(#[from] CommandError),
     /// What the commands give is not what the event log says.
     #[error(
-        "what the commands give differs from the event log at {0}; it was made by another version, or \
-         one of the logs is not the other's"
+        "what the commands from sequence {first} to {last} give differs from the event log at \
+         {difference}; it was made by another version, or one of the logs is not the other's"
     )]
-    Diverged(Difference),
+    Diverged {
+        /// The first command of the frame that gives it.
+        first: u64,
+        /// The last.
+        last: u64,
+        /// Where, in the event log, and what.
+        difference: Difference,
+    },
     /// The event log holds more than all commands give.
     #[error(
         "{path}: the event log goes on at position {position}, behind what the last command gives: \

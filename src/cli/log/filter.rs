@@ -54,7 +54,7 @@ pub(super) fn select(
     args: &FilterArgs,
     see: &mut dyn FnMut(&LogRecord<'_>, &Content<'_>) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
-    let mut walk = Walk::open_filled(directory, "records")?;
+    let mut walk = Walk::open_filled(directory, "reading")?;
     let kind = walk.kind();
     let mut filter = Filter::new(args, kind)?;
     filter.skip(&mut walk)?;

@@ -8,7 +8,6 @@ mod error;
 mod export;
 mod fields;
 mod filter;
-mod progress;
 mod repair;
 mod replay;
 mod shadow;

@@ -11,16 +11,16 @@ use serde_json::{Value, json};
 
 use super::LogError;
 use super::difference::first_difference;
-use super::progress::per_second;
 use super::shadow::{self, ShadowArgs};
-use super::walk::Walk;
+use super::walk::{Walk, prove};
 use crate::cli::{CliError, units};
 use crate::config::secrets;
 use crate::engine::{ApplyError, Engine, IndexSeed};
 use crate::event_store::{Frame, LogKind};
-use crate::node::venue_limits;
+use crate::node::{per_second, venue_limits};
 use crate::sys::cpu_time::thread_cpu_time;
-use crate::types::{FrameHeader, FrameSink, Line, Nanos, split_record};
+use crate::types::event::StateConfirmed;
+use crate::types::{FrameHeader, FrameSink, Line, Nanos, Position, Record, split_record};
 
 /// Arguments of `rialto log replay`.
 #[derive(Debug, clap::Args)]
@@ -30,7 +30,8 @@ use crate::types::{FrameHeader, FrameSink, Line, Nanos, split_record};
     rialto log replay /var/lib/rialto/commands --snapshot /backup/snapshots\n  \
     rialto log replay /var/lib/rialto/commands --follow --snapshot /backup/snapshots\n\n\
     It reads the logs and writes nothing to them. The event log is that beside the command log (events beside \
-    commands), if there is one. Exit status 1 says that it is not what the commands give.")]
+    commands), if there is one. Exit status 1 says that it is not, to the byte, what the commands give, or \
+    that the state came to another hash than a node that led put into the command log.")]
 pub(super) struct Args {
     /// The command log's directory: the one that holds its segments.
     directory: PathBuf,
@@ -62,6 +63,15 @@ pub(in crate::cli) struct Replayed {
     /// What this thread had a core for of that.
     pub(in crate::cli) cpu_time: Nanos,
     compared: Option<Compared>,
+    confirmed: Confirmed,
+}
+
+/// The state hashes that a node which led put into the command log, and the replay came to.
+#[derive(Clone, Copy, Default)]
+struct Confirmed {
+    count: u64,
+    /// The last command in the last of them.
+    last: u64,
 }
 
 /// The event frames of which there is an original.
@@ -98,7 +108,7 @@ pub(in crate::cli) fn replay(
 ) -> Result<Replayed, CliError> {
     // Its end is taken first, so that a node that runs has the commands of all of it.
     let events = events.map(Originals::open).transpose()?;
-    let mut commands = Walk::open_filled(directory, "commands")?;
+    let mut commands = Walk::open_filled(directory, "applying commands")?;
     require(directory, &commands, LogKind::Commands)?;
     let limits = venue_limits(&mut commands.reader())?;
     let limits = limits.ok_or_else(|| LogError::NoLimits(directory.to_owned()))?;
@@ -107,17 +117,21 @@ pub(in crate::cli) fn replay(
     let mut engine = Engine::new(&limits, IndexSeed::new(seed));
 
     let (start, cpu_start) = (Instant::now(), thread_cpu_time());
-    let mut sink = Compare { originals: events, is_cut: false };
+    let confirmed = Confirmed::default();
+    let mut sink = Compare { originals: events, is_cut: false, commands: (0, 0), confirmed };
     let (mut count, mut frames, mut time) = (0, 0, Nanos::ZERO);
     while let Some(frame) = commands.next()? {
         let Some((header, payload)) = up_to(&frame, to) else { break };
         sink.is_cut = header.count < frame.header.count;
+        let first = header.first_sequence;
+        sink.commands = (first, (first + u64::from(header.count)).saturating_sub(1));
         engine.apply(&header, payload, &mut sink).map_err(apply_error)?;
         (count, frames, time) = (count + u64::from(header.count), frames + 1, header.time);
     }
     let (elapsed, cpu_time) = (start.elapsed(), thread_cpu_time().since(cpu_start));
+    let confirmed = sink.confirmed;
     let compared = sink.originals.map(|originals| originals.finish(to.is_none())).transpose()?;
-    Ok(Replayed { engine, commands: count, frames, time, elapsed, cpu_time, compared })
+    Ok(Replayed { engine, commands: count, frames, time, elapsed, cpu_time, compared, confirmed })
 }
 
 fn require(path: &Path, walk: &Walk, wanted: LogKind) -> Result<(), LogError> {
@@ -183,6 +197,9 @@ impl Originals {
 /// Compares event frames with their originals.
 struct Compare {
     originals: Option<Originals>,
+    /// The first and last command of the frame that is being applied.
+    commands: (u64, u64),
+    confirmed: Confirmed,
     /// Whether the command frame that is being applied is not a whole one: then its last event frame
     /// may end before the original does.
     is_cut: bool,
@@ -192,18 +209,35 @@ impl FrameSink for Compare {
     type Error = CliError;
 
     fn frame(&mut self, header: &FrameHeader, payload: &[Line]) -> Result<(), CliError> {
+        let made = Frame { header, payload };
+        self.confirmed.see(&made);
         let Some(originals) = &mut self.originals else { return Ok(()) };
-        let Some(original) = originals.walk.next()? else {
+        // One that is equal has the checksum that was just computed.
+        let Some(original) = originals.walk.next_as_it_is()? else {
             originals.new += 1;
             return Ok(());
         };
-        let made = Frame { header, payload };
         let is_part = self.is_cut && is_beginning(&made, &original);
         if !is_part && let Some(difference) = first_difference(LogKind::Events, &made, &original) {
-            return Err(LogError::Diverged(difference).into());
+            prove(&originals.path, &original)?;
+            let (first, last) = self.commands;
+            return Err(LogError::Diverged { first, last, difference }.into());
         }
         originals.equal += 1;
         Ok(())
+    }
+}
+
+impl Confirmed {
+    fn see(&mut self, events: &Frame<'_>) {
+        for record in events.records().map_while(Result::ok) {
+            if record.lines[0].0[0] == StateConfirmed::KIND
+                && let Some(confirmed) = StateConfirmed::view(record.lines)
+            {
+                self.count += 1;
+                self.last = confirmed.at_sequence;
+            }
+        }
     }
 }
 
@@ -213,8 +247,13 @@ fn is_beginning(made: &Frame<'_>, original: &Frame<'_>) -> bool {
 }
 
 impl Replayed {
+    /// Where the event log ends that the commands give.
+    pub(in crate::cli) const fn events_end(&self) -> Position {
+        self.engine.chain().end
+    }
+
     fn text(&self) -> String {
-        let Self { engine, commands, frames, time, elapsed, cpu_time, compared } = self;
+        let Self { engine, commands, frames, time, elapsed, cpu_time, compared, confirmed } = self;
         let (events, end) = (engine.chain().next_sequence - 1, engine.chain().end);
         let mut lines = vec![
             format!(
@@ -223,7 +262,14 @@ impl Replayed {
             ),
             format!("events       {events}, up to position {end}"),
             format!("resting      {} orders in all books", engine.books().order_count()),
+            format!("state        {:016x}", engine.state_hash()),
         ];
+        if let Confirmed { count: 1.., last } = confirmed {
+            let count = confirmed.count;
+            lines.push(format!(
+                "confirmed    {count} states in the log, the last behind command {last}"
+            ));
+        }
         if let Some(Compared { path, equal, new }) = compared {
             lines.push(match new {
                 0 => format!("compared     {equal} event frames with {}: equal", path.display()),
@@ -242,7 +288,7 @@ impl Replayed {
     }
 
     fn json(&self) -> Value {
-        let Self { engine, commands, frames, time, elapsed, cpu_time, compared } = self;
+        let Self { engine, commands, frames, time, elapsed, cpu_time, compared, confirmed } = self;
         json!({
             "commands": commands,
             "frames": frames,
@@ -250,6 +296,9 @@ impl Replayed {
             "events": engine.chain().next_sequence - 1,
             "events_end": engine.chain().end.0,
             "resting_orders": engine.books().order_count(),
+            "state_hash": format!("{:016x}", engine.state_hash()),
+            "confirmed_states": confirmed.count,
+            "last_confirmed_command": (confirmed.count > 0).then_some(confirmed.last),
             "compared_frames": compared.as_ref().map(|compared| compared.equal),
             "new_frames": compared.as_ref().map(|compared| compared.new),
             "elapsed_ns": u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),

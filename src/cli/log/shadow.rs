@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 
 use super::LogError;
-use super::walk::no_log;
+use super::walk;
 use crate::agent::StopFlag;
 use crate::cli::CliError;
 use crate::config::{Config, secrets};
 use crate::engine::{ApplyError, Engine, IndexSeed};
-use crate::event_store::{LogKind, Reader, SnapshotMark, Snapshots, StoreError};
-use crate::node::{StartShadow, resume_shadow, venue_limits};
+use crate::event_store::{LogKind, Reader, SnapshotMark, Snapshots, WriterState};
+use crate::node::{Progress, StartShadow, resume_shadow, venue_limits};
 use crate::sys::process::{die_with, give_way};
 use crate::types::{FrameHeader, FrameSink, LINE_BYTES, Line, Position};
 
@@ -30,9 +30,13 @@ pub(super) struct ShadowArgs {
     /// newest snapshot there that is of any use, and keeps two.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["events", "alone"])]
     snapshot: Option<PathBuf>,
-    /// Follow the log until SIGTERM or SIGINT, and take a snapshot every so often.
+    /// Follow the log until its node stops, or SIGTERM or SIGINT, and take a snapshot every so often. Exit
+    /// status 1 says that the node died.
     #[arg(long, requires = "snapshot", conflicts_with = "to")]
     follow: bool,
+    /// Where the node has stopped, wait until it starts again.
+    #[arg(long, requires = "follow")]
+    wait: bool,
     /// Commands from one snapshot to the next.
     #[arg(long, value_name = "COMMANDS", requires = "follow", default_value_t = 1_000_000,
         value_parser = clap::value_parser!(u64).range(1..))]
@@ -61,11 +65,12 @@ pub(super) fn run(directory: &Path, args: &ShadowArgs, to: Option<u64>) -> Resul
         signal_hook::flag::register(signal, stop.shared())?;
     }
     give_way()?;
-    let Some(mut shadow) = Shadow::open(directory, snapshots, args.follow, &stop)? else {
+    let Some(mut shadow) = Shadow::open(directory, snapshots, args, &stop)? else {
         return Ok(());
     };
     if args.follow && shadow.commands.is_live() {
-        shadow.follow(args.every, &stop)
+        shadow.follow(args, &stop)?;
+        if stop.is_set() { Ok(()) } else { shadow.end(directory) }
     } else {
         shadow.go_to(to.unwrap_or(u64::MAX), &stop)
     }
@@ -80,7 +85,9 @@ pub(in crate::cli) fn start_shadow(config: &Config) -> Option<StartShadow> {
         // What it says belongs in the node's log.
         let out = io::stderr().as_fd().try_clone_to_owned()?;
         let mut command = Command::new("/proc/self/exe");
-        command.arg0("rialto").args(["log", "replay"]).arg(&commands).arg("--follow");
+        command.arg0("rialto").args(["log", "replay"]).arg(&commands);
+        // The keeper ends it.
+        command.args(["--follow", "--wait"]);
         command.arg("--snapshot").arg(&snapshots.directory);
         command.args(["--every", &snapshots.every_commands.to_string()]);
         command.args(["--child-of", &std::process::id().to_string()]);
@@ -95,6 +102,8 @@ struct Shadow {
     commands: Reader,
     /// The end of the last frame that was applied.
     end: Position,
+    /// That of the last snapshot.
+    taken: Position,
     snapshots: Snapshots,
 }
 
@@ -107,13 +116,10 @@ impl Shadow {
     fn open(
         directory: &Path,
         snapshots: &Path,
-        follow: bool,
+        args: &ShadowArgs,
         stop: &StopFlag,
     ) -> Result<Option<Self>, CliError> {
-        let commands = match Reader::open(directory) {
-            Err(StoreError::NoLog { path }) => return Err(no_log(path)),
-            opened => opened?,
-        };
+        let commands = walk::open(directory)?;
         let (path, found) = (directory.to_owned(), commands.kind());
         if found != LogKind::Commands {
             return Err(LogError::WrongKind { path, found, wanted: LogKind::Commands }.into());
@@ -122,7 +128,8 @@ impl Shadow {
             if let Some(limits) = venue_limits(&mut commands.clone())? {
                 break limits;
             }
-            if !follow || !commands.is_live() {
+            let goes_on = args.wait || commands.writer()? == WriterState::Lives;
+            if !(args.follow && commands.is_live() && goes_on) {
                 return Err(LogError::NoLimits(path).into());
             }
             if stop.is_set() {
@@ -137,17 +144,33 @@ impl Shadow {
         let venue = (&limits, IndexSeed::new(seed));
         let (engine, commands) = resume_shadow(&snapshots, venue, &commands)?;
         let end = commands.position();
-        Ok(Some(Self { engine, commands, end, snapshots }))
+        Ok(Some(Self { engine, commands, end, taken: end, snapshots }))
     }
 
-    /// Follows the log until told to stop. A snapshot that cannot be written is done without.
-    fn follow(&mut self, every: u64, stop: &StopFlag) -> Result<(), CliError> {
-        let mut due = self.engine.next_command() + every;
+    /// Follows the log until told to stop, or until nobody writes to it. A snapshot that cannot be written
+    /// is done without.
+    fn follow(&mut self, args: &ShadowArgs, stop: &StopFlag) -> Result<(), CliError> {
+        let mut progress = Some(Progress::new("catching up"));
+        let mut due = self.engine.next_command() + args.every;
         while !stop.is_set() {
-            if !self.apply_next(u64::MAX)? {
-                thread::sleep(POLL_INTERVAL);
-            } else if self.engine.next_command() >= due {
-                due = self.engine.next_command() + every;
+            if self.apply_next(u64::MAX)? {
+                if let Some(progress) = &mut progress {
+                    progress.at(self.end, self.commands.committed());
+                }
+            } else {
+                progress = None;
+                // Asked first: who is gone has committed all that he will.
+                let is_over = !args.wait && self.commands.writer()? != WriterState::Lives;
+                if !self.apply_next(u64::MAX)? {
+                    if is_over {
+                        return Ok(());
+                    }
+                    thread::sleep(POLL_INTERVAL);
+                    continue;
+                }
+            }
+            if self.engine.next_command() >= due {
+                due = self.engine.next_command() + args.every;
                 match self.take() {
                     Err(CliError::Snapshot(error)) => warn!(%error, "no snapshot was taken"),
                     taken => taken?,
@@ -157,14 +180,29 @@ impl Shadow {
         Ok(())
     }
 
+    /// Takes a last snapshot, if there is more in it than in the one before, and says how the log ended.
+    fn end(&mut self, directory: &Path) -> Result<(), CliError> {
+        if self.taken < self.end {
+            self.take()?;
+        }
+        let last = self.engine.next_command() - 1;
+        if self.commands.writer()? == WriterState::Died {
+            return Err(LogError::WriterDied { path: directory.to_owned(), last }.into());
+        }
+        Ok(writeln!(io::stdout(), "the log was closed: it was followed up to command {last}")?)
+    }
+
     /// Goes as far as the log does now, or the command `to`, and takes a snapshot there.
     fn go_to(&mut self, to: u64, stop: &StopFlag) -> Result<(), CliError> {
         let (begun, all) = (self.end, self.commands.committed());
+        let mut progress = Progress::new("applying commands");
         while self.end < all && !stop.is_set() {
+            progress.at(self.end, all);
             if !self.apply_next(to)? {
                 break;
             }
         }
+        drop(progress);
         if stop.is_set() {
             return Ok(());
         }
@@ -199,6 +237,7 @@ impl Shadow {
         let mark = SnapshotMark::behind(&last, segment_bytes, state_hash);
         let content = self.engine.snapshot();
         let path = self.snapshots.store(&mark, &content)?;
+        self.taken = self.end;
         let (sequence, bytes) = (mark.commands.next_sequence - 1, content.len());
         let (millis, path) = (start.elapsed().as_millis(), path.display());
         let mut out = io::stdout().lock();

@@ -1,12 +1,12 @@
 //! A log from one end to the other: every committed frame, its checksum proven again, because a tool is
-//! asked about logs that no node has opened.
+//! asked when something is in doubt.
 
 use std::path::{Path, PathBuf};
 
 use super::LogError;
-use super::progress::Progress;
 use crate::cli::CliError;
 use crate::event_store::{Frame, LogKind, LogRecord, Reader, StoreError};
+use crate::node::Progress;
 use crate::types::{FRAME_HEADER_BYTES, FrameHeader, LINE_BYTES, Position, RecordError};
 
 /// A way through a log.
@@ -22,12 +22,9 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// Before the first frame of the log in `directory`. Says on the way how many `what` it has passed.
+    /// Before the first frame of the log in `directory`. Says on the way how far `what` it does is.
     pub(super) fn open(directory: &Path, what: Option<&'static str>) -> Result<Self, CliError> {
-        let reader = match Reader::open(directory) {
-            Err(StoreError::NoLog { path }) => return Err(no_log(path)),
-            opened => opened?,
-        };
+        let reader = open(directory)?;
         let (path, end) = (directory.to_owned(), reader.committed());
         Ok(Self { path, reader, end, progress: what.map(Progress::new), records: 0 })
     }
@@ -43,20 +40,32 @@ impl Walk {
 
     /// The next frame.
     pub(super) fn next(&mut self) -> Result<Option<Frame<'_>>, CliError> {
-        if self.reader.position() >= self.end {
+        if self.is_at_end() {
             return Ok(None);
-        }
-        if let Some(progress) = &mut self.progress {
-            progress.step(self.reader.position().0, self.end.0, self.records);
         }
         let Some(frame) = self.reader.next_frame()? else { return Ok(None) };
         self.records += u64::from(frame.header.count);
-        let FrameHeader { start: position, first_sequence: sequence, .. } = *frame.header;
-        frame.header.check_payload(frame.payload).map_err(|why| {
-            let path = self.path.clone();
-            LogError::Damaged { path, position, sequence, why }
-        })?;
+        prove(&self.path, &frame)?;
         Ok(Some(frame))
+    }
+
+    /// The next frame, its checksum not computed again: for who compares it with one that is known.
+    pub(super) fn next_as_it_is(&mut self) -> Result<Option<Frame<'_>>, CliError> {
+        if self.is_at_end() {
+            return Ok(None);
+        }
+        let Some(frame) = self.reader.next_frame()? else { return Ok(None) };
+        self.records += u64::from(frame.header.count);
+        Ok(Some(frame))
+    }
+
+    /// Whether it has come to the end; says how far it is if not.
+    fn is_at_end(&mut self) -> bool {
+        let position = self.reader.position();
+        if let Some(progress) = &mut self.progress {
+            progress.at_record(position, self.end, self.records);
+        }
+        position >= self.end
     }
 
     /// Goes to the last segment whose first frame is one that `before` holds for, which it does for none
@@ -91,6 +100,23 @@ impl Walk {
     /// A reader of the same log, where this one stands.
     pub(super) fn reader(&self) -> Reader {
         self.reader.clone()
+    }
+}
+
+/// Computes the checksum of a frame of the log in `path` again.
+pub(super) fn prove(path: &Path, frame: &Frame<'_>) -> Result<(), LogError> {
+    frame.header.check_payload(frame.payload).map_err(|why| {
+        let FrameHeader { start: position, first_sequence: sequence, .. } = *frame.header;
+        LogError::Damaged { path: path.to_owned(), position, sequence, why }
+    })
+}
+
+/// A reader before the first frame of the log in `directory`. Says on the way how far it is.
+pub(super) fn open(directory: &Path) -> Result<Reader, CliError> {
+    let mut progress = Progress::new("checking");
+    match Reader::open_watched(directory, &mut |done, all| progress.at(done, all)) {
+        Err(StoreError::NoLog { path }) => Err(no_log(path)),
+        opened => Ok(opened?),
     }
 }
 

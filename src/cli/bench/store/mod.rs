@@ -85,7 +85,7 @@ pub(super) fn run(args: &Args) -> Result<(), BenchError> {
         report.disk_directory.clone_from(&args.disk);
     }
     eprintln!("bench: replay");
-    report.replay = replayed(memory.path(), rounds, shorten)?;
+    (report.replay, report.event_bytes) = replayed(memory.path(), rounds, shorten)?;
     eprintln!("bench: append");
     for (batch, figures) in [(FRAME_COMMANDS_MAX, &mut report.batch64), (1, &mut report.batch1)] {
         *figures = append::measure(memory.path(), batch, args)?;
@@ -104,8 +104,9 @@ struct Timed {
     rounds_ns: Vec<u64>,
 }
 
-/// Replays a log of ten million commands, which is in memory, round by round.
-fn replayed(directory: &Path, rounds: u32, shorten: u32) -> Result<Timed, BenchError> {
+/// Replays a log of ten million commands, which is in memory, round by round. With it the bytes of the
+/// events that come of it.
+fn replayed(directory: &Path, rounds: u32, shorten: u32) -> Result<(Timed, u64), BenchError> {
     let directory = directory.join("replay");
     let (crowd, workload) = if shorten == 1 {
         (Crowd::FULL, Workload::many_books(REPLAYED))
@@ -123,14 +124,16 @@ fn replayed(directory: &Path, rounds: u32, shorten: u32) -> Result<Timed, BenchE
     }
     writer.commit(writer.chain().end);
     drop(log);
+    let mut event_bytes = 0;
     for _ in 0..rounds {
         let replayed = replay(&directory, None, None).map_err(Box::new)?;
         timed.commands = replayed.commands;
         timed.rounds_ns.push(replayed.cpu_time.0);
+        event_bytes = replayed.events_end().0;
     }
     drop(writer);
     std::fs::remove_dir_all(&directory).map_err(BenchError::file(&directory))?;
-    Ok(timed)
+    Ok((timed, event_bytes))
 }
 
 /// Runs `work` on a core of its own. What was started before stays off it, if it will.

@@ -15,6 +15,8 @@ pub(super) struct Report {
     pub(super) batch64: Timed,
     pub(super) batch1: Timed,
     pub(super) replay: Timed,
+    /// Of the events that the replay gives.
+    pub(super) event_bytes: u64,
     /// Nanoseconds, sorted.
     pub(super) reader: Vec<u64>,
     pub(super) disk: Vec<Batch>,
@@ -30,6 +32,7 @@ impl Report {
             batch64: nothing(),
             batch1: nothing(),
             replay: nothing(),
+            event_bytes: 0,
             reader: Vec::new(),
             disk: Vec::new(),
             disk_directory: PathBuf::new(),
@@ -46,8 +49,9 @@ impl Report {
     }
 
     fn json(&self) -> Value {
-        let Self { host, rounds, batch64, batch1, replay, reader, disk, disk_directory } = self;
+        let Self { host, rounds, batch64, batch1, replay, reader, disk, disk_directory, .. } = self;
         let [p50, p99, p999] = percentiles(reader);
+        let Day { command_gb, event_gb, replay_s, command_mb_per_s, event_mb_per_s } = self.day();
         let batches = disk.iter().map(|batch| (batch.commands.to_string(), batch.json()));
         json!({
             "append_batch64_per_s": batch64.per_second(),
@@ -60,6 +64,11 @@ impl Report {
             "replay_per_s": replay.per_second(),
             "replay_commands": replay.commands,
             "replay_bytes": replay.bytes,
+            "day_command_gb": command_gb,
+            "day_event_gb": event_gb,
+            "day_replay_s": replay_s,
+            "day_command_mb_per_s": command_mb_per_s,
+            "day_event_mb_per_s": event_mb_per_s,
             "disk_mode": batches.collect::<Map<_, _>>(),
             "fdatasync_p50_us": disk.first().map(|one| median(&one.raw) / 1_000),
             "disk": disk_directory.to_string_lossy(),
@@ -69,7 +78,7 @@ impl Report {
     }
 
     fn table(&self) -> String {
-        let Self { host, rounds, batch64, batch1, replay, reader, disk, disk_directory } = self;
+        let Self { host, rounds, batch64, batch1, replay, reader, disk, disk_directory, .. } = self;
         let mut lines = vec![host.line()];
         lines.extend(host.jitter.iter().map(Jitter::line));
         lines.push(format!("{rounds} rounds; time of the thread on its core\n"));
@@ -79,6 +88,12 @@ impl Report {
             let (per_second, mib) = (timed.per_second(), timed.mib_per_second());
             lines.push(format!("{name:22} {per_second:>10} commands/s {mib:>6} MiB/s"));
         }
+        let Day { command_gb, event_gb, replay_s, command_mb_per_s, event_mb_per_s } = self.day();
+        lines.push(format!(
+            "a day of a billion such commands: {command_gb} GB of them, {event_gb} GB of events; replayed \
+             so fast in {replay_s} s, if the disk reads {command_mb_per_s} MB/s, and to compare the events \
+             {event_mb_per_s} MB/s more"
+        ));
         let [p50, p99, p999] = percentiles(reader);
         lines.push(format!(
             "seen by another process: {p50} / {p99} / {p999} ns (p50, p99, p99.9)\n"
@@ -99,6 +114,33 @@ impl Report {
             lines.push(format!("{each:>28} {per_s:>12} {:>17} {:>22}", pair(log), pair(raw)));
         }
         lines.join("\n") + "\n"
+    }
+}
+
+/// A day of a billion commands like those that were replayed, and what the disk must give.
+struct Day {
+    command_gb: u64,
+    event_gb: u64,
+    replay_s: u64,
+    command_mb_per_s: u64,
+    event_mb_per_s: u64,
+}
+
+impl Report {
+    fn day(&self) -> Day {
+        let &Self { ref replay, event_bytes, .. } = self;
+        let rate = replay.per_second().max(1);
+        // Bytes of one are the gigabytes of a billion.
+        let each = |bytes: u64| bytes.div_ceil(replay.commands.max(1));
+        let [command_gb, event_gb] = [replay.bytes, event_bytes].map(each);
+        let read = |bytes: u64| bytes * rate / 1_000_000;
+        Day {
+            command_gb,
+            event_gb,
+            replay_s: 1_000_000_000 / rate,
+            command_mb_per_s: read(command_gb),
+            event_mb_per_s: read(event_gb),
+        }
     }
 }
 
