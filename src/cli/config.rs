@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::CliError;
 use crate::config::market::Market;
-use crate::config::{Backend, Config, Durability};
+use crate::config::{Backend, Config, Durability, Retention, Snapshots};
 
 /// Arguments of `rialto config`.
 #[derive(Debug, clap::Args)]
@@ -65,6 +65,8 @@ fn describe(config: &Config) -> String {
     format!(
         "node         {} \"{}\"\n\
          logs         {}, durability {durability}, segments {} and {} MiB\n\
+         snapshots    {}\n\
+         retention    {}\n\
          control      {}, key {}\n\
          order entry  {} over {device}, {} connections from {}\n\
          feed         {} ttl {}\n\
@@ -76,6 +78,8 @@ fn describe(config: &Config) -> String {
         logs.directory.display(),
         logs.command_segment_bytes >> 20,
         logs.event_segment_bytes >> 20,
+        snapshots(config.snapshots()),
+        retention(config.retention()),
         config.control().directory.display(),
         config.control().cluster_key_file.display(),
         entry.listen,
@@ -90,4 +94,29 @@ fn describe(config: &Config) -> String {
         capacity.accounts,
         capacity.instruments,
     )
+}
+
+fn snapshots(snapshots: &Snapshots) -> String {
+    match snapshots.every_commands {
+        0 => "none taken".to_owned(),
+        every => format!("each {every} commands, in {}", snapshots.directory.display()),
+    }
+}
+
+fn retention(retention: &Retention) -> String {
+    let Retention::Needed(kept) = retention else { return "everything is kept".to_owned() };
+    let mut text = "what a restart and the sessions of the day need".to_owned();
+    if kept.time.0 > 0 {
+        text += &format!(", the last {} hours", kept.time.second() / 3_600);
+    }
+    if kept.bytes > 0 {
+        text += &format!(", the last {} GiB of each log", kept.bytes >> 30);
+    }
+    if let Some(archive) = &kept.archive {
+        text += &format!(", days not yet in {}", archive.display());
+    }
+    if kept.disk_percent > 0 {
+        text += &format!("; everything below {} % of the disk", kept.disk_percent);
+    }
+    text
 }

@@ -69,7 +69,7 @@ impl Reader {
             None => Log::frozen(lock_to_read(directory)?, segment_bytes, kind)?,
         };
         if log.memory.committed().is_none() {
-            log.frozen_end = recover(&log, Position::FIRST, 0, &mut |_| ())?.chain.end;
+            log.frozen_end = recover(&log, Position::FIRST, 0, u64::MAX, &mut |_| ())?.chain.end;
         }
         Ok(Self::new(Arc::new(log)))
     }

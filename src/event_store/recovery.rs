@@ -50,9 +50,9 @@ pub struct Torn {
     pub damage: Damage,
 }
 
-/// Walks a frozen log and finds its end. `acknowledged` is a position that it must reach, and
-/// `unsynced` says how far behind the first damage sound frames prove nothing. `see` is shown each
-/// frame's header.
+/// Walks a frozen log and finds its end, which is before any frame behind `last_index`. `acknowledged` is
+/// a position that it must reach, and `unsynced` says how far behind the first damage sound frames prove
+/// nothing. `see` is shown each frame's header.
 ///
 /// # Errors
 /// [`StoreError::Damaged`] if the log ends before sound frames or before `acknowledged`, and the
@@ -61,9 +61,10 @@ pub(super) fn recover(
     log: &Log,
     acknowledged: Position,
     unsynced: u64,
+    last_index: u64,
     see: &mut dyn FnMut(&FrameHeader),
 ) -> Result<Recovered, StoreError> {
-    let mut walk = Walk::new(log);
+    let mut walk = Walk { last_index, ..Walk::new(log) };
     let stopped = loop {
         match walk.step() {
             Ok(header) => see(&header),
@@ -131,6 +132,7 @@ pub(super) fn check_committed(
 pub(super) struct Walk<'a> {
     log: &'a Log,
     segment: Option<(u64, LogSegment)>,
+    last_index: u64,
     /// Behind the last frame.
     pub(super) chain: FrameChain,
     /// How many it went over.
@@ -145,7 +147,7 @@ impl<'a> Walk<'a> {
 
     /// From behind the frames of `chain`, which are not looked at.
     pub(super) const fn behind(log: &'a Log, chain: FrameChain) -> Self {
-        Self { log, segment: None, chain, frames: 0 }
+        Self { log, segment: None, last_index: u64::MAX, chain, frames: 0 }
     }
 
     /// Goes over the next frame, or says why there is none.
@@ -158,6 +160,9 @@ impl<'a> Walk<'a> {
         };
         let (_, segment) = self.segment.insert((number, segment));
         let header = segment.header(start).map_err(SegmentError::Damage)?;
+        if header.index > self.last_index {
+            return Err(SegmentError::Damage(Damage::BehindLast));
+        }
         let payload = segment.payload(header).map_err(SegmentError::Damage)?;
         check(header, payload, &mut self.chain).map_err(|e| SegmentError::Damage(e.into()))?;
         segment.hints.note(start);

@@ -36,13 +36,16 @@ pub struct Options {
     /// gets in no order. There the log is cut at the damage, and what is cut off is kept in a file.
     /// 0 where only the process can have ended.
     pub unsynced: u64,
+    /// Frames of a later Raft index, and what lies behind them, are cut in the same way: of a log that
+    /// is derived, and tells of what is gone from the one it is derived from.
+    pub last_index: u64,
 }
 
 impl Options {
     /// A log of which nothing is known to be durable, and whose machine did not go down.
     #[must_use]
     pub const fn new(kind: LogKind, segment_bytes: u64) -> Self {
-        Self { kind, segment_bytes, durable: Position::FIRST, unsynced: 0 }
+        Self { kind, segment_bytes, durable: Position::FIRST, unsynced: 0, last_index: u64::MAX }
     }
 }
 
@@ -96,7 +99,7 @@ impl Writer {
         options: Options,
         progress: &mut dyn FnMut(Position, Position),
     ) -> Result<(Self, Recovered), StoreError> {
-        let Options { kind, segment_bytes, durable, unsynced } = options;
+        let Options { kind, segment_bytes, durable, unsynced, last_index } = options;
         if !is_segment_size(segment_bytes) {
             return Err(StoreError::SegmentSizeRange { bytes: segment_bytes });
         }
@@ -109,10 +112,12 @@ impl Writer {
         let committed = committed_in_this_boot(directory)
             .map_err(StoreError::io("read the positions file in", directory))?;
         let frozen = Log::frozen(lock, segment_bytes, kind)?;
+        // What was acknowledged and is gone elsewhere is acknowledged no more.
+        let committed = committed.filter(|_| last_index == u64::MAX);
         let acknowledged = durable.max(committed.unwrap_or(Position::FIRST));
         let extent = extent(&frozen)?;
         let mut see = |header: &FrameHeader| progress(header.start, extent);
-        let mut recovered = recover(&frozen, acknowledged, unsynced, &mut see)?;
+        let mut recovered = recover(&frozen, acknowledged, unsynced, last_index, &mut see)?;
         if let Some(torn) = recovered.torn.as_mut().filter(|torn| torn.frames > 0) {
             torn.kept = Some(keep_behind(&frozen, recovered.chain.end)?);
         }

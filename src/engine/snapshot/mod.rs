@@ -111,18 +111,23 @@ impl Engine {
         seed: IndexSeed,
     ) -> Result<Self, SnapshotError> {
         let mut input = SnapshotReader::new(bytes);
-        let format = input.take()?;
-        if format != SNAPSHOT_FORMAT {
-            return Err(SnapshotError::Format(format));
-        }
-        if input.take::<(Capacity, u64)>()? != (Capacity::from(limits), limits.event_segment_bytes)
-        {
+        if read_venue(&mut input)? != (Capacity::from(limits), limits.event_segment_bytes) {
             return Err(SnapshotError::Limits);
         }
         let mut engine = Self::new(limits, seed);
         engine.restore(seed, &mut input)?;
         consistent(engine.snapshot() == bytes, "it says in other words what the state is")?;
         Ok(engine)
+    }
+
+    /// The limits of the venue that these bytes are a snapshot of.
+    ///
+    /// # Errors
+    /// [`SnapshotError`] for bytes that are none, or of another version.
+    pub fn limits_of_snapshot(bytes: &[u8]) -> Result<VenueLimits, SnapshotError> {
+        let mut input = SnapshotReader::new(bytes);
+        let (capacity, event_segment_bytes) = read_venue(&mut input)?;
+        Ok(capacity.limits(event_segment_bytes))
     }
 
     /// The hash of [`Engine::snapshot`]: all that decides what comes next is in it. It costs as much as
@@ -205,6 +210,12 @@ impl Engine {
             phase.is_some_and(|phase| phase.cross().is_some())
         }
     }
+}
+
+/// The capacity and the event log's segment size, behind the format number.
+fn read_venue(input: &mut SnapshotReader<'_>) -> Result<(Capacity, u64), SnapshotError> {
+    let format = input.take()?;
+    if format == SNAPSHOT_FORMAT { input.take() } else { Err(SnapshotError::Format(format)) }
 }
 
 /// The hash of a snapshot's bytes.
