@@ -31,6 +31,7 @@ pub use past::CommandLogPast;
 pub use progress::Progress;
 pub use restart::resume_shadow;
 use retention::Retention;
+pub use retention::{ArchiveSignError, Below, archived};
 pub use shadow::StartShadow;
 use shadow::{Shadow, ShadowCounters};
 pub use venue::{known_limits, venue_limits};

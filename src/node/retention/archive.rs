@@ -20,14 +20,27 @@ const MANIFEST: &str = "manifest.json";
 
 /// Why an archive says nothing.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ArchiveError {
+pub enum ArchiveSignError {
+    /// The operating system refused.
     #[error("cannot read {}: {source}", path.display())]
-    Io { path: PathBuf, source: io::Error },
+    Io {
+        /// What was to be read.
+        path: PathBuf,
+        /// Why it cannot be.
+        source: io::Error,
+    },
+    /// A manifest is not one of these logs, or not what was written.
     #[error(
         "{}: {what}; prove it with `rialto archive verify`, and archive the day again if need be",
         path.display()
     )]
-    Manifest { path: PathBuf, what: String },
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// A log cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -54,17 +67,20 @@ struct Part {
 }
 
 /// Below what everything of both logs is archived in `directory`; `None` if nothing is yet.
-pub(super) fn sealed(
+///
+/// # Errors
+/// [`ArchiveSignError`]; then nothing may go.
+pub fn archived(
     directory: &Path,
     commands: &mut Reader,
     events: &mut Reader,
-) -> Result<Option<Below>, ArchiveError> {
+) -> Result<Option<Below>, ArchiveSignError> {
     let Some((path, newest)) = newest(directory)? else { return Ok(None) };
     let Manifest { events: sealed_events, commands: sealed_commands } = newest;
     for (part, log) in [(&sealed_commands, &mut *commands), (&sealed_events, &mut *events)] {
         if !is_of(part, log)? {
             let what = format!("it is of another log than {}", log.directory().display());
-            return Err(ArchiveError::Manifest { path, what });
+            return Err(ArchiveSignError::Manifest { path, what });
         }
     }
     let [commands, events] =
@@ -89,8 +105,8 @@ fn is_of(part: &Part, log: &mut Reader) -> Result<bool, StoreError> {
 }
 
 /// The manifest of the last day in `directory`.
-fn newest(directory: &Path) -> Result<Option<(PathBuf, Manifest)>, ArchiveError> {
-    let failed = |path: &Path, source| ArchiveError::Io { path: path.to_owned(), source };
+fn newest(directory: &Path) -> Result<Option<(PathBuf, Manifest)>, ArchiveSignError> {
+    let failed = |path: &Path, source| ArchiveSignError::Io { path: path.to_owned(), source };
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -117,7 +133,7 @@ fn newest(directory: &Path) -> Result<Option<(PathBuf, Manifest)>, ArchiveError>
             Err(error) => return Err(failed(&path, error)),
         };
         let manifest =
-            parse(&text).map_err(|what| ArchiveError::Manifest { path: path.clone(), what })?;
+            parse(&text).map_err(|what| ArchiveSignError::Manifest { path: path.clone(), what })?;
         let last = |manifest: &Manifest| manifest.events.last_sequence;
         if newest.as_ref().is_none_or(|(_, other)| last(&manifest) > last(other)) {
             newest = Some((path, manifest));

@@ -6,6 +6,8 @@
 
 mod archive;
 
+pub use archive::{ArchiveSignError, archived};
+
 use std::io;
 use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
@@ -103,7 +105,7 @@ enum NotNow {
     #[error(transparent)]
     Snapshot(#[from] SnapshotFileError),
     #[error(transparent)]
-    Archive(#[from] archive::ArchiveError),
+    Archive(#[from] ArchiveSignError),
     #[error("cannot ask how full {} is: {source}", path.display())]
     Disk { path: PathBuf, source: io::Error },
 }
@@ -131,11 +133,13 @@ struct Keeper {
     said: Option<String>,
 }
 
-/// Below these positions nothing is needed.
+/// Positions below which nothing of the logs is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Below {
-    commands: Position,
-    events: Position,
+pub struct Below {
+    /// Of the command log.
+    pub commands: Position,
+    /// Of the event log.
+    pub events: Position,
 }
 
 impl Below {
@@ -220,8 +224,7 @@ impl Keeper {
         let commands = last_line(oldest.commands.end).min(durable.unwrap_or(Position(u64::MAX)));
         let mut below = Below { commands, events: last_line(oldest.events).min(day_began) };
         if let Some(directory) = &self.kept.archive {
-            let Some(sealed) = archive::sealed(directory, &mut self.commands, &mut self.events)?
-            else {
+            let Some(sealed) = archived(directory, &mut self.commands, &mut self.events)? else {
                 return Ok(None);
             };
             below = below.min(sealed);
