@@ -91,12 +91,18 @@ impl LogsTable {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct SnapshotsTable {
     /// By default beside the logs.
     directory: Option<PathBuf>,
     every_commands: u64,
+}
+
+impl Default for SnapshotsTable {
+    fn default() -> Self {
+        Self { directory: None, every_commands: 1_000_000 }
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -58,6 +58,8 @@ fn the_example_says_the_defaults() {
     assert_eq!(example.placement(), minimal.placement());
     assert_eq!(example.capacity(), minimal.capacity());
     assert_eq!(example.admin(), minimal.admin());
+    assert_eq!(example.snapshots().every_commands, minimal.snapshots().every_commands);
+    assert_eq!(example.retention(), minimal.retention());
     let limits = [&example, &minimal].map(|config| config.order_entry().messages_per_second_max);
     assert_eq!(limits, [50_000; 2]);
     assert_eq!(example.feed(), minimal.feed());

@@ -188,10 +188,16 @@ impl Writer {
     /// The operating system's. What is durable is then unknown, and the node should stop.
     pub fn sync(&mut self) -> Result<(), StoreError> {
         let current = self.segment.memory.number();
-        for number in self.log.segment_number(self.synced)..current {
+        // What was retired was let go of because it is not needed, perhaps at this moment.
+        let begins = || self.log.segment_number(self.log.beginning().end);
+        for number in self.log.segment_number(self.synced).max(begins())..current {
             let path = self.log.segment_path(number);
-            let synced = File::open(&path).and_then(|file| file.sync_data());
-            synced.map_err(StoreError::io("sync", &path))?;
+            match File::open(&path).and_then(|file| file.sync_data()) {
+                Err(error) if number >= begins() => {
+                    return Err(StoreError::io("sync", &path)(error));
+                }
+                _ => {}
+            }
         }
         if let Err(error) = self.segment.memory.sync() {
             return Err(StoreError::io("sync", &self.log.segment_path(current))(error));
