@@ -52,13 +52,9 @@ pub(super) fn measure(directory: &Path, args: &Args) -> Result<Restarts, BenchEr
             if at + 1 == log.filled_frames() {
                 restarts.resting = engine.books().order_count();
                 let begun = Instant::now();
-                let content = engine.snapshot();
+                restarts.snapshot_bytes = engine.snapshot().len();
                 restarts.taken_ns = nanos(begun);
-                restarts.snapshot_bytes = content.len();
-                let frame = Frame { header, payload };
-                let state = (engine.chain().end, engine.state_hash());
-                let mark = SnapshotMark::behind(&frame, MEMORY_SEGMENT_BYTES, state);
-                snapshots.store(&mark, &content).map_err(CliError::from).map_err(Box::new)?;
+                store(snapshots.directory(), &Frame { header, payload }, &engine)?;
             }
         }
         commands.commit(commands.chain().end);
@@ -87,6 +83,19 @@ pub(super) fn measure(directory: &Path, args: &Args) -> Result<Restarts, BenchEr
     }
     std::fs::remove_dir_all(&directory).map_err(BenchError::file(&directory))?;
     Ok(restarts)
+}
+
+/// Stores the snapshot of an engine that has applied `frame` last.
+pub(super) fn store(
+    directory: &Path,
+    frame: &Frame<'_>,
+    engine: &Engine,
+) -> Result<(), BenchError> {
+    let state = (engine.chain().end, engine.state_hash());
+    let mark = SnapshotMark::behind(frame, MEMORY_SEGMENT_BYTES, state);
+    let stored = Snapshots::new(directory).store(&mark, &engine.snapshot());
+    stored.map_err(CliError::from).map_err(Box::new)?;
+    Ok(())
 }
 
 /// A log of so many resting orders, fewer if it is shortened, and so many commands behind them.

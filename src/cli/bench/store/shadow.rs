@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::restart::filled;
+use super::restart::{filled, store};
 use super::{Args, on_core};
 use crate::agent::real_time;
 use crate::cli::bench::BenchError;
 use crate::cli::bench::engine::{Appender, apply};
 use crate::engine::{Engine, MEMORY_SEGMENT_BYTES};
-use crate::event_store::{LogKind, Options, Writer};
+use crate::event_store::{Frame, LogKind, Options, Writer};
 use crate::sys::process::terminate;
 use crate::types::{FrameHeader, Line, Nanos};
 
@@ -56,6 +56,9 @@ pub(super) fn measure(directory: &Path, args: &Args) -> Result<Beside, BenchErro
     writer.commit(writer.chain().end);
     let mut appender = Appender::new();
     let mut engine = log.engine(&mut appender);
+    // Where the shadow begins, so that every one it takes is as large.
+    let (header, payload) = log.frames().nth(log.filled_frames() - 1).expect("a market at least");
+    store(&directory.join("snapshots"), &Frame { header, payload }, &engine)?;
     let mut phases = log.timed.chunks(commands);
     let mut beside = Beside::default();
     for _ in 0..args.rounds {
