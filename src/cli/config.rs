@@ -105,18 +105,15 @@ fn snapshots(snapshots: &Snapshots) -> String {
 
 fn retention(retention: &Retention) -> String {
     let Retention::Needed(kept) = retention else { return "everything is kept".to_owned() };
-    let mut text = "what a restart and the sessions of the day need".to_owned();
-    if kept.time.0 > 0 {
-        text += &format!(", the last {} hours", kept.time.second() / 3_600);
-    }
-    if kept.bytes > 0 {
-        text += &format!(", the last {} GiB of each log", kept.bytes >> 30);
-    }
-    if let Some(archive) = &kept.archive {
-        text += &format!(", days not yet in {}", archive.display());
-    }
-    if kept.disk_percent > 0 {
-        text += &format!("; everything below {} % of the disk", kept.disk_percent);
-    }
-    text
+    let hours = kept.time.second() / 3_600;
+    let (gib, percent) = (kept.bytes >> 30, kept.disk_percent);
+    let archive = kept.archive.as_ref();
+    let parts = [
+        Some("what a restart and the sessions of the day need".to_owned()),
+        (hours > 0).then(|| format!("the last {hours} hours")),
+        (gib > 0).then(|| format!("the last {gib} GiB of each log")),
+        archive.map(|path| format!("days that are not in {}", path.display())),
+        (percent > 0).then(|| format!("everything while the disk is less than {percent} % full")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

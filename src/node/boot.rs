@@ -107,11 +107,7 @@ pub(super) fn boot(
         let last_index = if past == Past::Whole { u64::MAX } else { recovered.chain.index };
         open_kept_events(config, limits.event_segment_bytes, &snapshots, last_index)?
     } else {
-        if past != Past::Whole {
-            // They may tell of commands that are gone.
-            set_aside(&config.logs().events(), now)?;
-        }
-        open_events(config, limits.event_segment_bytes, now)?
+        open_events(config, limits.event_segment_bytes, past, now)?
     };
     if durability == Durability::Disk {
         // The term says that what lies before it is on disk, whatever the last one was asked.
@@ -137,7 +133,7 @@ pub(super) fn boot(
         warn!("the event log begins late, and is derived again from the command log");
         drop((resumed, events));
         set_aside(&config.logs().events(), now)?;
-        (events, _) = open_events(config, limits.event_segment_bytes, now)?;
+        (events, _) = open_events(config, limits.event_segment_bytes, past, now)?;
         resumed = resume(&snapshots, venue, commands.reader(), events.reader())?;
     }
     let (reader, held) = (events.reader(), Held::new(&commands, &events));
@@ -260,8 +256,13 @@ fn has_begun(commands: &mut Reader) -> Result<bool, NodeError> {
 fn open_events(
     config: &Config,
     segment_bytes: u64,
+    past: Past,
     now: Nanos,
 ) -> Result<(Writer, Recovered), NodeError> {
+    if past != Past::Whole {
+        // They may tell of commands that are gone.
+        set_aside(&config.logs().events(), now)?;
+    }
     let open = || open_log(config, Options::new(LogKind::Events, segment_bytes));
     match open() {
         Err(NodeError::Store(

@@ -193,7 +193,7 @@ impl NodeError {
         let why: Vec<_> =
             passed_over.iter().map(|(path, why)| format!("{}: {why}", path.display())).collect();
         Self::CommandsRetired {
-            directory: commands.directory().to_owned(),
+            directory: commands.directory(),
             sequence: commands.beginning().next_sequence,
             snapshots: snapshots.directory().to_owned(),
             why: if why.is_empty() { "there is none".to_owned() } else { why.join("; ") },

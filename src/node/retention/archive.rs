@@ -4,6 +4,7 @@
 //! Reads of it no more than how far the logs are sealed, and believes it only if its hash is right and it is
 //! of these very logs.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -148,11 +149,17 @@ fn parse(text: &str) -> Result<Manifest, String> {
     let Sealed { manifest, sha256 } = sealed;
     let body = text.strip_prefix("{\n  \"manifest\": ").and_then(|rest| rest.rsplit_once(",\n"));
     let (body, _) = body.ok_or("it is not as it was written")?;
-    let hash = Sha256::digest(body.replace("\n  ", "\n"));
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    if hash == sha256 {
+    if hash_text(&body.replace("\n  ", "\n")) == sha256 {
         Ok(manifest)
     } else {
         Err("its SHA-256 is not that of its text".to_owned())
     }
+}
+
+/// The SHA-256 of a text, in digits.
+pub(super) fn hash_text(text: &str) -> String {
+    Sha256::digest(text).iter().fold(String::new(), |mut digits, byte| {
+        write!(digits, "{byte:02x}").expect("a string takes all");
+        digits
+    })
 }

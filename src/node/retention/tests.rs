@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
-
+use super::archive::hash_text;
 use super::*;
 use crate::event_store::{LogKind, Options};
 use crate::types::command::{CommandHeader, Tick};
@@ -55,8 +54,7 @@ impl Site {
             "{{\n  \"format\": 1,\n  \"session\": \"2611230001\",\n  \"events\": {part},\n  \
              \"commands\": {part},\n  \"files\": []\n}}"
         );
-        let hash = Sha256::digest(&body);
-        let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = hash_text(&body);
         format!(
             "{{\n  \"manifest\": {},\n  \"sha256\": \"{hash}\"\n}}\n",
             body.replace('\n', "\n  ")

@@ -129,11 +129,13 @@ impl Log {
     }
 
     /// How many of these come before the timed part.
+    #[must_use]
     pub fn filled_frames(&self) -> usize {
         self.opening.len() + self.prefill.len()
     }
 
     /// The venue's limits.
+    #[must_use]
     pub fn limits(&self) -> VenueLimits {
         self.capacity.limits(MEMORY_SEGMENT_BYTES)
     }

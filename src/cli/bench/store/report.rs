@@ -1,4 +1,5 @@
 //! The figures of the store bench, as JSON or for people.
+#![expect(clippy::float_arithmetic, reason = "a ratio, to the hundredth")]
 
 use std::path::PathBuf;
 
