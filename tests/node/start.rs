@@ -1,6 +1,7 @@
 //! What an operator is told when a node cannot start: the file, the key and the rule, before anything
 //! has begun.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -105,10 +106,12 @@ fn ready_is_said_when_all_of_a_long_market_is_defined() {
     fs::write(site.config(), config.replace("accounts = 64", "accounts = 8192")).unwrap();
     let mut market = fs::read_to_string(site.market()).unwrap();
     for number in 10_000..10_000 + ACCOUNTS {
-        market += &format!(
+        write!(
+            market,
             "[[account]]\nnumber = {number}\nfirm = \"ALFA\"\nstatus = \"approved\"\n\
              cash = {{ USD = \"1.00\" }}\n"
-        );
+        )
+        .unwrap();
     }
     market += "[[port]]\nname = \"LAST01\"\nfirm = \"ALFA\"\nkind = \"order_entry\"\n\
                disconnect = \"cancel\"\ngrace_ms = 1000\ndefault_account = 10000\n";
