@@ -113,8 +113,8 @@ impl Writer {
             .map_err(StoreError::io("read the positions file in", directory))?;
         let frozen = Log::frozen(lock, segment_bytes, kind)?;
         // What was acknowledged and is gone elsewhere is acknowledged no more.
-        let committed = committed.filter(|_| last_index == u64::MAX);
-        let acknowledged = durable.max(committed.unwrap_or(Position::FIRST));
+        let holds = committed.filter(|_| last_index == u64::MAX);
+        let acknowledged = durable.max(holds.unwrap_or(Position::FIRST));
         let extent = extent(&frozen)?;
         let mut see = |header: &FrameHeader| progress(header.start, extent);
         let mut recovered = recover(&frozen, acknowledged, unsynced, last_index, &mut see)?;
@@ -124,6 +124,9 @@ impl Writer {
         discard(&frozen)?;
         let end = recovered.chain.end;
         let positions = directory.join(POSITIONS_FILE);
+        if committed.is_some_and(|committed| committed > end) {
+            fs::remove_file(&positions).map_err(StoreError::io("remove", &positions))?;
+        }
         let (mut memory, log) =
             frozen.thaw(end).map_err(StoreError::allocating(&positions, POSITIONS_BYTES))?;
         let log = Arc::new(log);
