@@ -29,9 +29,24 @@ fn every_figure_is_there_and_no_file_stays() {
     assert!(output.status.success(), "{stdout}\n{stderr}");
     let figures: Value = serde_json::from_str(&stdout).unwrap();
     let positive = |value: &Value| value.as_u64().is_some_and(|number| number > 0);
-    let rates = ["append_batch64_per_s", "append_batch1_per_s", "reader_p50_ns", "replay_per_s"];
-    for key in rates.into_iter().chain(["day_command_gb", "day_event_gb", "day_command_mb_per_s"]) {
+    for key in [
+        "append_batch64_per_s",
+        "append_batch1_per_s",
+        "reader_p50_ns",
+        "replay_per_s",
+        "day_command_gb",
+        "day_event_gb",
+        "day_command_mb_per_s",
+        "restart_orders",
+        "snapshot_bytes",
+    ] {
         assert!(positive(&figures[key]), "{key} in {figures}");
+    }
+    for key in ["restart_ms", "restart_logs_ms", "restart_engine_ms", "restart_since_ms"] {
+        assert!(figures[key].is_u64(), "{key} in {figures}");
+    }
+    for key in ["snapshot_p99_ratio", "snapshot_p99_ratio_same_core"] {
+        assert!(figures[key].as_f64().is_some_and(|ratio| ratio > 0.0), "{key} in {figures}");
     }
     assert!(figures["fdatasync_p50_us"].is_u64(), "{figures}");
     for batch in ["1", "8", "64", "256"] {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::CliError;
 use crate::config::market::Market;
-use crate::config::{Backend, Config, Durability};
+use crate::config::{Backend, Config, Durability, Retention, Snapshots};
 
 /// Arguments of `rialto config`.
 #[derive(Debug, clap::Args)]
@@ -65,6 +65,8 @@ fn describe(config: &Config) -> String {
     format!(
         "node         {} \"{}\"\n\
          logs         {}, durability {durability}, segments {} and {} MiB\n\
+         snapshots    {}\n\
+         retention    {}\n\
          control      {}, key {}\n\
          order entry  {} over {device}, {} connections from {}\n\
          feed         {} ttl {}\n\
@@ -76,6 +78,8 @@ fn describe(config: &Config) -> String {
         logs.directory.display(),
         logs.command_segment_bytes >> 20,
         logs.event_segment_bytes >> 20,
+        snapshots(config.snapshots()),
+        retention(config.retention()),
         config.control().directory.display(),
         config.control().cluster_key_file.display(),
         entry.listen,
@@ -90,4 +94,26 @@ fn describe(config: &Config) -> String {
         capacity.accounts,
         capacity.instruments,
     )
+}
+
+fn snapshots(snapshots: &Snapshots) -> String {
+    match snapshots.every_commands {
+        0 => "none taken".to_owned(),
+        every => format!("each {every} commands, in {}", snapshots.directory.display()),
+    }
+}
+
+fn retention(retention: &Retention) -> String {
+    let Retention::Needed(kept) = retention else { return "everything is kept".to_owned() };
+    let hours = kept.time.second() / 3_600;
+    let (gib, percent) = (kept.bytes >> 30, kept.disk_percent);
+    let archive = kept.archive.as_ref();
+    let parts = [
+        Some("what a restart and the sessions of the day need".to_owned()),
+        (hours > 0).then(|| format!("the last {hours} hours")),
+        (gib > 0).then(|| format!("the last {gib} GiB of each log")),
+        archive.map(|path| format!("days that are not in {}", path.display())),
+        (percent > 0).then(|| format!("everything while the disk is less than {percent} % full")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

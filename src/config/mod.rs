@@ -21,6 +21,7 @@ pub use crate::event_store::Durability;
 use crate::net::ethernet::MacAddress;
 use crate::net::ipv4::Ipv4Network;
 use crate::order_manager;
+use crate::types::Nanos;
 pub use dpdk::Dpdk;
 pub use error::ConfigError;
 pub use placement::{Placement, Stage, ThreadPlacement};
@@ -33,6 +34,7 @@ pub struct Config {
     node: Node,
     logs: Logs,
     snapshots: Snapshots,
+    retention: Retention,
     control: Control,
     order_entry: OrderEntry,
     dpdk: Dpdk,
@@ -91,6 +93,28 @@ pub struct Snapshots {
     pub directory: PathBuf,
     /// Commands from one to the next; 0 has none taken, and no shadow engine run.
     pub every_commands: u64,
+}
+
+/// What becomes of the oldest segments of both logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Retention {
+    /// They stay.
+    All,
+    /// They go when nothing needs them: neither a restart, nor a session of the day, nor this.
+    Needed(Kept),
+}
+
+/// What is kept beyond what a node needs itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Records that are younger.
+    pub time: Nanos,
+    /// As many bytes at the end of each log.
+    pub bytes: u64,
+    /// Everything, while less than this of the logs' file system is in use.
+    pub disk_percent: u8,
+    /// Days that are not archived in this directory.
+    pub archive: Option<PathBuf>,
 }
 
 /// What must survive the machine.
@@ -230,6 +254,12 @@ impl Config {
     #[must_use]
     pub const fn snapshots(&self) -> &Snapshots {
         &self.snapshots
+    }
+
+    /// What becomes of the logs' oldest segments.
+    #[must_use]
+    pub const fn retention(&self) -> &Retention {
+        &self.retention
     }
 
     /// What must survive the machine.

@@ -13,12 +13,13 @@ use super::dpdk;
 use super::error::{ConfigError, Source};
 use super::placement::{self, Placement, ThreadPlacement};
 use super::{
-    Admin, Backend, Capacity, Config, Control, Dpdk, Durability, Feed, Logs, Node, OrderEntry,
-    Snapshots,
+    Admin, Backend, Capacity, Config, Control, Dpdk, Durability, Feed, Kept, Logs, Node,
+    OrderEntry, Retention, Snapshots,
 };
 use crate::agent::Idle;
 use crate::net::device::BUFFERS_SPARE;
 use crate::net::ipv4::Ipv4Network;
+use crate::types::Nanos;
 
 /// Mebibytes of a segment: at least many frames, at most what a file system gives at once.
 const SEGMENT_MIB: RangeInclusive<u64> = 1..=4096;
@@ -30,6 +31,8 @@ const PORTS: RangeInclusive<u32> = 1..=1 << 20;
 const ACCOUNTS: RangeInclusive<u32> = 1..=16 << 20;
 /// The stock locate of the feed has 16 bits and begins at 1.
 const INSTRUMENTS: RangeInclusive<u32> = 1..=65_535;
+/// Above it nothing may be left for the next segment.
+const DISK_PERCENT_MAX: u8 = 90;
 const MBUFS: RangeInclusive<u32> = 512..=1 << 20;
 const DESCRIPTORS: RangeInclusive<u16> = 64..=4096;
 /// Above a second, heartbeats would be late.
@@ -44,6 +47,8 @@ pub(super) struct File {
     logs: LogsTable,
     #[serde(default)]
     snapshots: SnapshotsTable,
+    #[serde(default)]
+    retention: RetentionTable,
     control: ControlTable,
     order_entry: OrderEntryTable,
     #[serde(default)]
@@ -86,12 +91,35 @@ impl LogsTable {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct SnapshotsTable {
     /// By default beside the logs.
     directory: Option<PathBuf>,
     every_commands: u64,
+}
+
+impl Default for SnapshotsTable {
+    fn default() -> Self {
+        Self { directory: None, every_commands: 1_000_000 }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RetentionTable {
+    keep: String,
+    hours: Option<u32>,
+    gib: Option<u32>,
+    disk_percent: Option<u8>,
+    archive: Option<PathBuf>,
+}
+
+impl Default for RetentionTable {
+    fn default() -> Self {
+        let keep = "all".to_owned();
+        Self { keep, hours: None, gib: None, disk_percent: None, archive: None }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -222,9 +250,11 @@ impl Default for CapacityTable {
 impl File {
     pub(super) fn prove(self, source: &Source) -> Result<Config, ConfigError> {
         let logs = self.logs.prove(source)?;
+        let snapshots = self.snapshots.prove(source, &logs)?;
         Ok(Config {
             node: self.node.prove(source)?,
-            snapshots: self.snapshots.prove(source, &logs)?,
+            retention: self.retention.prove(source, &snapshots)?,
+            snapshots,
             logs,
             control: self.control.prove(source)?,
             order_entry: self.order_entry.prove(source)?,
@@ -285,6 +315,44 @@ impl SnapshotsTable {
         let directory = self.directory.unwrap_or_else(|| logs.directory.join("snapshots"));
         let directory = whole(source, "snapshots.directory", directory)?;
         Ok(Snapshots { directory, every_commands: self.every_commands })
+    }
+}
+
+impl RetentionTable {
+    fn prove(self, source: &Source, snapshots: &Snapshots) -> Result<Retention, ConfigError> {
+        let Self { keep, hours, gib, disk_percent, archive } = self;
+        let is_all = match keep.as_str() {
+            "all" => true,
+            "needed" => false,
+            other => {
+                let rule = "must be \"all\" or \"needed\"";
+                return Err(source.broken("retention.keep", quoted(other), rule));
+            }
+        };
+        let more = [
+            ("retention.hours", hours.map(|hours| hours.to_string())),
+            ("retention.gib", gib.map(|gib| gib.to_string())),
+            ("retention.disk_percent", disk_percent.map(|percent| percent.to_string())),
+            ("retention.archive", archive.as_ref().map(|path| path.display().to_string())),
+        ];
+        for (key, value) in more.into_iter().filter(|_| is_all) {
+            let rule = "says what is kept with retention.keep = \"needed\"";
+            source.rule(value.is_none(), key, value.unwrap_or_default(), rule)?;
+        }
+        if is_all {
+            return Ok(Retention::All);
+        }
+        let rule = "wants snapshots, from which a restart begins: set snapshots.every_commands";
+        source.rule(snapshots.every_commands > 0, "retention.keep", quoted(&keep), rule)?;
+        let disk_percent = disk_percent.unwrap_or(0);
+        in_range(source, "retention.disk_percent", disk_percent, &(0..=DISK_PERCENT_MAX))?;
+        let archive = archive.map(|path| whole(source, "retention.archive", path)).transpose()?;
+        Ok(Retention::Needed(Kept {
+            time: Nanos::from_secs(u64::from(hours.unwrap_or(0)) * 3_600),
+            bytes: u64::from(gib.unwrap_or(0)) << 30,
+            disk_percent,
+            archive,
+        }))
     }
 }
 

@@ -58,6 +58,8 @@ fn the_example_says_the_defaults() {
     assert_eq!(example.placement(), minimal.placement());
     assert_eq!(example.capacity(), minimal.capacity());
     assert_eq!(example.admin(), minimal.admin());
+    assert_eq!(example.snapshots().every_commands, minimal.snapshots().every_commands);
+    assert_eq!(example.retention(), minimal.retention());
     let limits = [&example, &minimal].map(|config| config.order_entry().messages_per_second_max);
     assert_eq!(limits, [50_000; 2]);
     assert_eq!(example.feed(), minimal.feed());
@@ -267,6 +269,27 @@ fn the_optional_tables_have_rules_too() {
             "[placement]\nidle = \"sleep\"",
             "placement.idle = \"sleep\": must be \"spin\" (isolated cores only) or \"backoff\"",
         ),
+        (
+            "[retention]\nkeep = \"some\"",
+            "retention.keep = \"some\": must be \"all\" or \"needed\"",
+        ),
+        (
+            "[retention]\nhours = 24",
+            "retention.hours = 24: says what is kept with retention.keep = \"needed\"",
+        ),
+        (
+            "[retention]\nkeep = \"needed\"\n[snapshots]\nevery_commands = 0",
+            "retention.keep = \"needed\": wants snapshots, from which a restart begins: set \
+             snapshots.every_commands",
+        ),
+        (
+            "[retention]\nkeep = \"needed\"\ndisk_percent = 95\n[snapshots]\nevery_commands = 9",
+            "retention.disk_percent = 95: must be in 0..=90",
+        ),
+        (
+            "[retention]\nkeep = \"needed\"\narchive = \"\"\n[snapshots]\nevery_commands = 9",
+            "retention.archive = \"\": must be a path",
+        ),
         ("[placement]\nidle_sleep_us = 0", "placement.idle_sleep_us = 0: must be in 1..=1000000"),
     ];
     for (table, expected) in cases {
@@ -313,4 +336,25 @@ fn every_agent_is_placed_once_in_order_and_on_a_core_of_its_own() {
     }
     let error = placed("{ agents = [\"matcher\"] }").unwrap_err().to_string();
     assert!(error.contains("unknown variant `matcher`"), "{error}");
+}
+
+#[test]
+fn nothing_goes_unless_it_is_said_what_stays() {
+    assert_eq!(parse(MINIMAL).unwrap().retention(), &Retention::All);
+    let table = "[snapshots]\nevery_commands = 1000\n[retention]\nkeep = \"needed\"\n";
+    let kept = |more: &str| {
+        let config = parse(&format!("{MINIMAL}\n{table}{more}")).unwrap();
+        let Retention::Needed(kept) = config.retention() else { panic!("{more}") };
+        kept.clone()
+    };
+    let least = Kept { time: Nanos::ZERO, bytes: 0, disk_percent: 0, archive: None };
+    assert_eq!(kept(""), least);
+    let more = "hours = 24\ngib = 2\ndisk_percent = 70\narchive = \"/srv/archive\"";
+    let expected = Kept {
+        time: Nanos::from_secs(86_400),
+        bytes: 2 << 30,
+        disk_percent: 70,
+        archive: Some(PathBuf::from("/srv/archive")),
+    };
+    assert_eq!(kept(more), expected);
 }

@@ -78,7 +78,7 @@ impl TimerQueue {
     }
 
     /// Writes the deadlines of ids that are their own rank.
-    pub(super) fn write(&self, out: &mut SnapshotWriter) {
+    pub(super) fn write(&self, out: &mut SnapshotWriter<'_>) {
         let Self { heap, places: _ } = self;
         let mut deadlines: Vec<_> = heap.iter().map(|&(deadline, _, id)| (id, deadline)).collect();
         deadlines.sort_unstable();

@@ -40,9 +40,11 @@ impl BackgroundSync {
     /// # Errors
     /// As [`Reader::seek`].
     pub fn new(mut reader: Reader, durable: Watermark) -> Result<Self, StoreError> {
-        let position = durable.position.max(Position::FIRST);
-        reader.seek(position)?;
-        let durable = Watermark { position, ..durable };
+        // Where segments were retired, what is left begins with a durable one.
+        let begins = reader.beginning();
+        let begins = Watermark { position: begins.end, sequence: begins.next_sequence };
+        let durable = if durable.position < begins.position { begins } else { durable };
+        reader.seek(durable.position)?;
         Ok(Self { reader, durable, ahead: None, mapped: None })
     }
 

@@ -196,6 +196,9 @@ pub enum Damage {
     /// The file ends within it.
     #[error("the file is cut short")]
     Short,
+    /// It tells of what is gone: see [`Options::last_index`](super::Options::last_index).
+    #[error("it is behind the last index that counts")]
+    BehindLast,
 }
 
 impl StoreError {

@@ -50,9 +50,9 @@ pub struct Torn {
     pub damage: Damage,
 }
 
-/// Walks a frozen log and finds its end. `acknowledged` is a position that it must reach, and
-/// `unsynced` says how far behind the first damage sound frames prove nothing. `see` is shown each
-/// frame's header.
+/// Walks a frozen log and finds its end, which is before any frame behind `last_index`. `acknowledged` is
+/// a position that it must reach, and `unsynced` says how far behind the first damage sound frames prove
+/// nothing. `see` is shown each frame's header.
 ///
 /// # Errors
 /// [`StoreError::Damaged`] if the log ends before sound frames or before `acknowledged`, and the
@@ -61,9 +61,10 @@ pub(super) fn recover(
     log: &Log,
     acknowledged: Position,
     unsynced: u64,
+    last_index: u64,
     see: &mut dyn FnMut(&FrameHeader),
 ) -> Result<Recovered, StoreError> {
-    let mut walk = Walk::new(log);
+    let mut walk = Walk { last_index, ..Walk::new(log) };
     let stopped = walk.walk_on(see)?;
     let torn = judge_end(&walk, stopped, acknowledged, unsynced)?;
     if walk.frames == 0 && log.beginning().end > Position::FIRST {
@@ -95,7 +96,7 @@ pub(super) fn find_end(
             return Ok(walk.chain.end);
         }
     }
-    Ok(recover(log, Position::FIRST, 0, &mut see)?.chain.end)
+    Ok(recover(log, Position::FIRST, 0, u64::MAX, &mut see)?.chain.end)
 }
 
 /// What the first frame of the last segment says of all before it; `None` if there is only one segment, or
@@ -171,6 +172,7 @@ pub(super) fn check_committed(
 pub(super) struct Walk<'a> {
     log: &'a Log,
     segment: Option<(u64, LogSegment)>,
+    last_index: u64,
     /// Behind the last frame.
     pub(super) chain: FrameChain,
     /// How many it went over.
@@ -185,7 +187,7 @@ impl<'a> Walk<'a> {
 
     /// From behind the frames of `chain`, which are not looked at.
     pub(super) const fn behind(log: &'a Log, chain: FrameChain) -> Self {
-        Self { log, segment: None, chain, frames: 0 }
+        Self { log, segment: None, last_index: u64::MAX, chain, frames: 0 }
     }
 
     /// Goes on until something is wrong with the next frame, which is what it returns. `see` is shown each
@@ -210,6 +212,9 @@ impl<'a> Walk<'a> {
         };
         let (_, segment) = self.segment.insert((number, segment));
         let header = segment.header(start).map_err(SegmentError::Damage)?;
+        if header.index > self.last_index {
+            return Err(SegmentError::Damage(Damage::BehindLast));
+        }
         let payload = segment.payload(header).map_err(SegmentError::Damage)?;
         check(header, payload, &mut self.chain).map_err(|e| SegmentError::Damage(e.into()))?;
         segment.hints.note(start);

@@ -4,6 +4,7 @@
 //! snapshot a node starts. Never touches what lies above, or a segment that is being read.
 
 use std::fs::{self, File};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -57,6 +58,38 @@ impl Retention {
         let by_bytes = reader.committed().0.saturating_sub(self.bytes);
         let below = by_time.min(by_bytes);
         Ok(Position(below - below % reader.segment_bytes()))
+    }
+}
+
+impl Reader {
+    /// The log's directory.
+    #[must_use]
+    pub fn directory(&self) -> PathBuf {
+        self.segment_path(0).with_file_name("").components().collect()
+    }
+
+    /// Where the segment begins in which `position` lies.
+    #[must_use]
+    pub fn segment_start(&self, position: Position) -> Position {
+        Position(position.0 - position.0 % self.segment_bytes())
+    }
+
+    /// Makes durable every segment from that of `from` through that of `to`, if it is there. Blocks for as
+    /// long as the disk takes.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn sync_segments(&self, from: Position, to: Position) -> Result<(), StoreError> {
+        for number in from.0 / self.segment_bytes()..=to.0 / self.segment_bytes() {
+            let path = self.segment_path(number);
+            match File::open(&path).and_then(|file| file.sync_data()) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(StoreError::io("sync", &path)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
 

@@ -12,16 +12,17 @@
 //! | 64-71 | state hash |
 //! | 72-79 | bytes of the content |
 //! | 80-87 | XXH3-64 of the content, which is the full-state hash |
-//! | 88-123 | zero |
+//! | 88-95 | the event log's end then |
+//! | 96-123 | zero |
 //! | 124-127 | CRC-32C of all before |
 //! | 128- | the content |
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use xxhash_rust::xxh3::xxh3_64;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use zerocopy::{FromBytes, FromZeros as _, Immutable, IntoBytes, KnownLayout};
 
 use super::{Frame, Reader, StoreError};
 use crate::sys::file::{create_directory, sync_directory};
@@ -35,6 +36,8 @@ pub const SNAPSHOTS_KEPT: usize = 2;
 pub struct SnapshotMark {
     /// The end of the log's part that is in it.
     pub commands: FrameChain,
+    /// Where the event log ended then.
+    pub events: Position,
     /// The state hash there.
     pub state_hash: u64,
 }
@@ -97,6 +100,8 @@ const UNFINISHED: &str = "new";
 const USELESS: &str = "useless";
 /// No engine's is larger; a length beyond it is damage.
 const CONTENT_BYTES_MAX: u64 = 1 << 40;
+/// Read and hashed at a time: while it is in the cache.
+const PART_BYTES: usize = 1 << 18;
 
 #[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C)]
@@ -113,7 +118,8 @@ struct Header {
     state_hash: u64,
     content_bytes: u64,
     content_hash: u64,
-    reserved2: [u8; 36],
+    events_end: Position,
+    reserved2: [u8; 28],
     crc: u32,
 }
 
@@ -125,6 +131,12 @@ impl Snapshots {
     #[must_use]
     pub fn new(directory: &Path) -> Self {
         Self { directory: directory.to_owned() }
+    }
+
+    /// Where they are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Writes a snapshot durably, and removes those that are not kept any more. Returns its path.
@@ -201,32 +213,65 @@ impl Snapshots {
     /// # Errors
     /// [`SnapshotFileError::Damaged`] for every change of what was written.
     pub fn load(path: &Path) -> Result<(SnapshotMark, Vec<u8>), SnapshotFileError> {
-        let mut bytes = fs::read(path).map_err(io_error("read", path))?;
-        let damaged = |what| SnapshotFileError::Damaged { path: path.to_owned(), what };
-        let (header, content) =
-            Header::read_from_prefix(&bytes).map_err(|_| damaged("it ends within its header"))?;
-        if header.magic != MAGIC {
-            return Err(damaged("it is no snapshot of this version"));
+        let mut content = Vec::new();
+        let mark = Self::read(path, |bytes, part| {
+            if content.is_empty() {
+                content.reserve_exact(bytes);
+            }
+            content.extend_from_slice(part);
+        })?;
+        Ok((mark, content))
+    }
+
+    /// Where and of what a file is, of which every byte is as it was written.
+    ///
+    /// # Errors
+    /// As [`Snapshots::load`].
+    pub fn check(path: &Path) -> Result<SnapshotMark, SnapshotFileError> {
+        Self::read(path, |_, _| ())
+    }
+
+    /// Where and of what a file says it is; its content may be damaged.
+    ///
+    /// # Errors
+    /// [`SnapshotFileError::Damaged`] if its header is, or its length is another.
+    pub fn mark(path: &Path) -> Result<SnapshotMark, SnapshotFileError> {
+        Ok(Header::read(path)?.1.mark())
+    }
+
+    /// Shows `take` the bytes of the content in all and then, part by part, the content.
+    fn read(
+        path: &Path,
+        mut take: impl FnMut(usize, &[u8]),
+    ) -> Result<SnapshotMark, SnapshotFileError> {
+        let (mut file, header) = Header::read(path)?;
+        let bytes = usize::try_from(header.content_bytes).expect("a 64-bit machine");
+        let (mut hash, mut part, mut left) = (Xxh3::new(), vec![0; bytes.min(PART_BYTES)], bytes);
+        while left > 0 {
+            let part = &mut part[..left.min(PART_BYTES)];
+            file.read_exact(part).map_err(io_error("read", path))?;
+            hash.update(part);
+            take(bytes, part);
+            left -= part.len();
         }
-        if header.crc != header.own_crc() || header.content_bytes > CONTENT_BYTES_MAX {
-            return Err(damaged("its header is damaged"));
+        if header.content_hash != hash.digest() {
+            let what = "its content is damaged";
+            return Err(SnapshotFileError::Damaged { path: path.to_owned(), what });
         }
-        if header.content_bytes != content.len() as u64 {
-            return Err(damaged("it is shorter or longer than it was"));
-        }
-        if header.content_hash != xxh3_64(content) {
-            return Err(damaged("its content is damaged"));
-        }
-        bytes.drain(..HEADER_BYTES);
-        Ok((header.mark(), bytes))
+        Ok(header.mark())
     }
 }
 
 impl SnapshotMark {
-    /// The mark behind a frame of a command log with segments of this size.
+    /// The mark behind a frame of a command log with segments of this size, where the engine has the
+    /// event log's end there and this state hash.
     #[must_use]
-    pub fn behind(frame: &Frame<'_>, segment_bytes: u64, state_hash: u64) -> Self {
-        Self { commands: frame.chain(segment_bytes), state_hash }
+    pub fn behind(
+        frame: &Frame<'_>,
+        segment_bytes: u64,
+        (events, state_hash): (Position, u64),
+    ) -> Self {
+        Self { commands: frame.chain(segment_bytes), events, state_hash }
     }
 }
 
@@ -254,14 +299,38 @@ impl Reader {
             Err(StoreError::NoRecord { .. }) => return Err(other),
             Err(error) => return Err(error.into()),
         };
-        let found = SnapshotMark::behind(&frame, segment_bytes, 0).commands;
+        let found = SnapshotMark::behind(&frame, segment_bytes, (Position::FIRST, 0)).commands;
         if found == *end { Ok(()) } else { Err(other) }
     }
 }
 
 impl Header {
+    /// The header of a file that is as long as it should be, and the file behind it.
+    fn read(path: &Path) -> Result<(File, Self), SnapshotFileError> {
+        let damaged = |what| SnapshotFileError::Damaged { path: path.to_owned(), what };
+        let mut file = File::open(path).map_err(io_error("open", path))?;
+        let length = file.metadata().map_err(io_error("read", path))?.len();
+        let mut header = Self::new_zeroed();
+        match file.read_exact(header.as_mut_bytes()) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(damaged("it ends within its header"));
+            }
+            read => read.map_err(io_error("read", path))?,
+        }
+        if header.magic != MAGIC {
+            return Err(damaged("it is no snapshot of this version"));
+        }
+        if header.crc != header.own_crc() || header.content_bytes > CONTENT_BYTES_MAX {
+            return Err(damaged("its header is damaged"));
+        }
+        if header.content_bytes != length - HEADER_BYTES as u64 {
+            return Err(damaged("it is shorter or longer than it was"));
+        }
+        Ok((file, header))
+    }
+
     fn of(mark: &SnapshotMark, content: &[u8]) -> Self {
-        let &SnapshotMark { commands, state_hash } = mark;
+        let &SnapshotMark { commands, events, state_hash } = mark;
         let FrameChain { segment_bytes, end, next_sequence, hash, index, term, time } = commands;
         let mut header = Self {
             magic: MAGIC,
@@ -276,7 +345,8 @@ impl Header {
             state_hash,
             content_bytes: content.len() as u64,
             content_hash: xxh3_64(content),
-            reserved2: [0; 36],
+            events_end: events,
+            reserved2: [0; 28],
             crc: 0,
         };
         header.crc = header.own_crc();
@@ -285,10 +355,10 @@ impl Header {
 
     fn mark(&self) -> SnapshotMark {
         let &Self { segment_bytes, end, next_sequence, chain_hash, index, .. } = self;
-        let &Self { time, term, state_hash, .. } = self;
+        let &Self { time, term, state_hash, events_end: events, .. } = self;
         let hash = chain_hash;
         let commands = FrameChain { segment_bytes, end, next_sequence, hash, index, term, time };
-        SnapshotMark { commands, state_hash }
+        SnapshotMark { commands, events, state_hash }
     }
 
     fn own_crc(&self) -> u32 {
@@ -330,7 +400,7 @@ mod tests {
             time: Nanos(5),
             ..FrameChain::empty(1 << 20)
         };
-        SnapshotMark { commands, state_hash: 11 }
+        SnapshotMark { commands, events: Position(64), state_hash: 11 }
     }
 
     #[test]

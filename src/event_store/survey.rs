@@ -119,7 +119,8 @@ pub fn survey_knowing(
     let walked = if in_use {
         check_committed(&log, committed.unwrap_or(Position::FIRST), &mut see).map(|()| None)
     } else {
-        recover(&log, acknowledged, known.unsynced, &mut see).map(|recovered| recovered.torn)
+        recover(&log, acknowledged, known.unsynced, u64::MAX, &mut see)
+            .map(|recovered| recovered.torn)
     };
     match walked {
         Ok(torn) => survey.torn = torn,

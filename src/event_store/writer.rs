@@ -36,13 +36,16 @@ pub struct Options {
     /// gets in no order. There the log is cut at the damage, and what is cut off is kept in a file.
     /// 0 where only the process can have ended.
     pub unsynced: u64,
+    /// Frames of a later Raft index, and what lies behind them, are cut in the same way: of a log that
+    /// is derived, and tells of what is gone from the one it is derived from.
+    pub last_index: u64,
 }
 
 impl Options {
     /// A log of which nothing is known to be durable, and whose machine did not go down.
     #[must_use]
     pub const fn new(kind: LogKind, segment_bytes: u64) -> Self {
-        Self { kind, segment_bytes, durable: Position::FIRST, unsynced: 0 }
+        Self { kind, segment_bytes, durable: Position::FIRST, unsynced: 0, last_index: u64::MAX }
     }
 }
 
@@ -96,7 +99,7 @@ impl Writer {
         options: Options,
         progress: &mut dyn FnMut(Position, Position),
     ) -> Result<(Self, Recovered), StoreError> {
-        let Options { kind, segment_bytes, durable, unsynced } = options;
+        let Options { kind, segment_bytes, durable, unsynced, last_index } = options;
         if !is_segment_size(segment_bytes) {
             return Err(StoreError::SegmentSizeRange { bytes: segment_bytes });
         }
@@ -109,16 +112,21 @@ impl Writer {
         let committed = committed_in_this_boot(directory)
             .map_err(StoreError::io("read the positions file in", directory))?;
         let frozen = Log::frozen(lock, segment_bytes, kind)?;
-        let acknowledged = durable.max(committed.unwrap_or(Position::FIRST));
+        // What was acknowledged and is gone elsewhere is acknowledged no more.
+        let holds = committed.filter(|_| last_index == u64::MAX);
+        let acknowledged = durable.max(holds.unwrap_or(Position::FIRST));
         let extent = extent(&frozen)?;
         let mut see = |header: &FrameHeader| progress(header.start, extent);
-        let mut recovered = recover(&frozen, acknowledged, unsynced, &mut see)?;
+        let mut recovered = recover(&frozen, acknowledged, unsynced, last_index, &mut see)?;
         if let Some(torn) = recovered.torn.as_mut().filter(|torn| torn.frames > 0) {
             torn.kept = Some(keep_behind(&frozen, recovered.chain.end)?);
         }
         discard(&frozen)?;
         let end = recovered.chain.end;
         let positions = directory.join(POSITIONS_FILE);
+        if committed.is_some_and(|committed| committed > end) {
+            fs::remove_file(&positions).map_err(StoreError::io("remove", &positions))?;
+        }
         let (mut memory, log) =
             frozen.thaw(end).map_err(StoreError::allocating(&positions, POSITIONS_BYTES))?;
         let log = Arc::new(log);
@@ -183,10 +191,16 @@ impl Writer {
     /// The operating system's. What is durable is then unknown, and the node should stop.
     pub fn sync(&mut self) -> Result<(), StoreError> {
         let current = self.segment.memory.number();
-        for number in self.log.segment_number(self.synced)..current {
+        // What was retired was let go of because it is not needed, perhaps at this moment.
+        let begins = || self.log.segment_number(self.log.beginning().end);
+        for number in self.log.segment_number(self.synced).max(begins())..current {
             let path = self.log.segment_path(number);
-            let synced = File::open(&path).and_then(|file| file.sync_data());
-            synced.map_err(StoreError::io("sync", &path))?;
+            match File::open(&path).and_then(|file| file.sync_data()) {
+                Err(error) if number >= begins() => {
+                    return Err(StoreError::io("sync", &path)(error));
+                }
+                _ => {}
+            }
         }
         if let Err(error) = self.segment.memory.sync() {
             return Err(StoreError::io("sync", &self.log.segment_path(current))(error));

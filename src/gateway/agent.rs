@@ -13,7 +13,7 @@ use crate::counters::{CounterBlock, CounterSet as _};
 use crate::event_store::Reader;
 use crate::net::{Datagram, Transport};
 use crate::ring;
-use crate::types::{Nanos, PortKind};
+use crate::types::{Nanos, PortKind, Position};
 
 /// Event frames read in a duty cycle.
 const FRAMES_PER_CYCLE_MAX: usize = 8;
@@ -34,7 +34,9 @@ pub struct Gateway<T: Transport> {
 }
 
 impl<T: Transport> Gateway<T> {
-    /// Serves the ports of `config` over `transport`. `tail` and `history` read the same event log.
+    /// Serves the ports of `config` over `transport`. `tail` and `history` read the same event log, and
+    /// `tail` from its beginning: where segments were retired, what lies before the first day that begins
+    /// is passed over.
     #[must_use]
     pub fn new(
         config: GatewayConfig,
@@ -45,7 +47,8 @@ impl<T: Transport> Gateway<T> {
         history: Reader,
         published: CounterBlock,
     ) -> Self {
-        let core = Core::new(config, commands, history);
+        let mut core = Core::new(config, commands, history);
+        core.awaits_day = tail.position() > Position::FIRST;
         Self { transport, datagrams, tail, core, published }
     }
 
@@ -87,16 +90,23 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
     }
 
     fn do_work(&mut self, now: Nanos) -> WorkResult {
-        let mut work = 0;
+        let (mut work, mut is_all) = (0, false);
         let frames_max =
             if self.core.ready { FRAMES_PER_CYCLE_MAX } else { PAST_FRAMES_PER_CYCLE_MAX };
         for _ in 0..frames_max {
-            let Some(frame) = self.tail.next_frame()? else { break };
+            let Some(frame) = self.tail.next_frame()? else {
+                is_all = true;
+                break;
+            };
             self.core.take_frame(&frame, &mut self.transport, now);
             work += 1;
         }
         if !self.core.ready {
-            return Ok(work);
+            // Behind the start of a day comes the market.
+            if !(is_all && self.core.may_serve()) {
+                return Ok(work);
+            }
+            self.core.begin_to_serve();
         }
         if work > 0 {
             // Answers leave before anything else is looked at.

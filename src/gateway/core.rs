@@ -40,7 +40,11 @@ pub(super) struct Core {
     pub(super) lagging: VecDeque<u32>,
     /// Sessions whose end the log does not know yet.
     pub(super) departures: VecDeque<(PortId, Epoch, DownReason)>,
+    /// Whether the term that has begun last is this node's.
+    pub(super) leads: bool,
     pub(super) ready: bool,
+    /// What is read before the first day begins is the rest of one whose definitions are gone.
+    pub(super) awaits_day: bool,
     /// The sessions' timers, by slot.
     timers: Wheel,
     /// The time of the last duty cycle.
@@ -69,13 +73,29 @@ impl Core {
             waiting: VecDeque::new(),
             lagging: VecDeque::new(),
             departures: VecDeque::new(),
+            leads: false,
             ready: false,
+            awaits_day: false,
             timers: Wheel::new(0, Nanos::ZERO),
             now: Nanos::ZERO,
             out: Outgoing::new(),
             command: [Line::ZERO; RECORD_LINES_MAX],
             counters: GatewayCounters::default(),
         }
+    }
+
+    /// Whether the term is this node's, and the day with which it begins has begun.
+    pub(super) fn may_serve(&self) -> bool {
+        let day = self.day.map(|day| day.session);
+        self.leads && (self.config.day.is_none() || self.config.day == day)
+    }
+
+    /// Serves from now on.
+    pub(super) fn begin_to_serve(&mut self) {
+        let Self { config, ready, .. } = self;
+        *ready = true;
+        config.ready.set();
+        info!(term = config.term, serves = ?config.serves, "gateway ready");
     }
 
     pub(super) fn disconnect<T: Transport>(

@@ -18,7 +18,7 @@ pub use agent::Gateway;
 
 use crate::agent::ReadyFlag;
 use crate::counters::counter_set;
-use crate::types::{ClusterKey, PortKind};
+use crate::types::{ClusterKey, PortKind, SessionId};
 
 /// What a gateway is told at the start.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct GatewayConfig {
     pub shard: u8,
     /// The term whose start must be in the event log before anything is sent.
     pub term: u32,
+    /// The day that begins with this term, if one does: nobody is served before its market is defined.
+    pub day: Option<SessionId>,
     /// What secrets are checked with.
     pub cluster_key: ClusterKey,
     /// Packets a second that are read of one session, beyond which it is left unread for a while; none

@@ -28,6 +28,10 @@ impl Core {
         for record in frame.records().map_while(Result::ok) {
             // Whoever wrote the log is of this version: the engine, in this process or before it.
             let Ok(event) = Event::parse(record.lines) else { continue };
+            self.awaits_day &= !matches!(event, Event::DayStarted(_));
+            if self.awaits_day {
+                continue;
+            }
             self.learn(&event, transport, now);
             let Some(header) = EventHeader::view(record.lines) else { continue };
             if header.port_sequence == 0 {
@@ -44,11 +48,8 @@ impl Core {
     fn learn<T: Transport>(&mut self, event: &Event<'_>, transport: &mut T, now: Nanos) {
         match event {
             Event::TermStarted(started) => {
-                self.ready = started.term == self.config.term;
-                if self.ready {
-                    self.config.ready.set();
-                    info!(term = started.term, serves = ?self.config.serves, "gateway ready");
-                }
+                self.leads = started.term == self.config.term;
+                self.ready &= self.leads;
             }
             Event::DayStarted(started) => {
                 let (session, midnight) = (started.session, started.midnight);

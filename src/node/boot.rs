@@ -10,7 +10,9 @@ use super::past::{Evidence, Past, judge, unsynced};
 use super::progress::Progress;
 use super::rehearsal::rehearse;
 use super::restart::{Resumed, resume};
-use super::{NodeError, Start, books, venue_limits};
+use super::retention::Held;
+use super::venue::is_late;
+use super::{NodeError, Start, books, known_limits};
 use crate::config::{Config, secrets};
 use crate::counters::{CounterFile, CounterSet as _};
 use crate::engine::{
@@ -31,11 +33,15 @@ pub(super) struct Booted {
     pub(super) commands: Writer,
     /// A reader before the first event, to be cloned.
     pub(super) events: Reader,
+    /// The ways to let go of what is old in either log.
+    pub(super) held: Held,
     pub(super) durability: Durability,
     /// The start of the term it leads.
     pub(super) start: TermStart,
     /// What the sequencer proposes behind it.
     pub(super) proposals: Vec<Line>,
+    /// The day that begins with these, if one does.
+    pub(super) day: Option<SessionId>,
     pub(super) cluster_key: ClusterKey,
     pub(super) counters: CounterFile,
 }
@@ -63,7 +69,8 @@ pub(super) fn boot(
     if !is_empty && !has_begun(&mut commands.reader())? {
         return Err(NodeError::MarketIncomplete { directory: directory.clone() });
     }
-    let mut session = known.session;
+    let snapshots = Snapshots::new(&config.snapshots().directory);
+    let (mut session, mut day_begins) = (known.session, None);
     let seed = index_seed()?;
     let configured = config.capacity().tables().limits(config.logs().event_segment_bytes);
     let (limits, mut proposals) = match start.market {
@@ -74,12 +81,13 @@ pub(super) fn boot(
         Some(market) => {
             let day = first_day(now, term, known.session);
             session = day.session;
+            day_begins = Some(session);
             let first = [configured.lines(), market()?.as_slice(), day.lines()].concat();
             rehearse(&configured, seed, &first, now)?;
             (configured, first)
         }
         None => {
-            let limits = venue_limits(&mut commands.reader())?;
+            let limits = known_limits(&commands.reader(), &snapshots)?;
             let limits = limits
                 .ok_or_else(|| NodeError::MarketIncomplete { directory: directory.clone() })?;
             (limits, Vec::new())
@@ -94,11 +102,13 @@ pub(super) fn boot(
         );
     }
     let cluster_key = secrets::load_cluster_key(&config.control().cluster_key_file)?;
-    if past != Past::Whole {
-        // They may tell of commands that are gone.
-        set_aside(&config.logs().events(), now)?;
-    }
-    let (mut events, existing) = open_events(config, limits.event_segment_bytes, now)?;
+    let (mut events, existing) = if is_late(&commands.reader()) {
+        // Where they tell of commands that are gone they end with the commands that are not.
+        let last_index = if past == Past::Whole { u64::MAX } else { recovered.chain.index };
+        open_kept_events(config, limits.event_segment_bytes, &snapshots, last_index)?
+    } else {
+        open_events(config, limits.event_segment_bytes, past, now)?
+    };
     if durability == Durability::Disk {
         // The term says that what lies before it is on disk, whatever the last one was asked.
         commands.sync()?;
@@ -117,10 +127,17 @@ pub(super) fn boot(
 
     // What the event log holds is compared before anybody is answered from it.
     events.commit(existing.chain.end);
-    let reader = events.reader();
-    let snapshots = Snapshots::new(&config.snapshots().directory);
-    let Resumed { engine, commands: to_apply, events: existing } =
-        resume(&snapshots, (&limits, seed), commands.reader(), reader.clone())?;
+    let venue = (&limits, seed);
+    let mut resumed = resume(&snapshots, venue, commands.reader(), events.reader())?;
+    if resumed.engine.next_command() == 1 && is_late(&events.reader()) {
+        warn!("the event log begins late, and is derived again from the command log");
+        drop((resumed, events));
+        set_aside(&config.logs().events(), now)?;
+        (events, _) = open_events(config, limits.event_segment_bytes, past, now)?;
+        resumed = resume(&snapshots, venue, commands.reader(), events.reader())?;
+    }
+    let (reader, held) = (events.reader(), Held::new(&commands, &events));
+    let Resumed { engine, commands: to_apply, events: existing } = resumed;
     let mut progress = Progress::new("applying commands");
     let all = commands.committed();
     let (mut engine, replayed) =
@@ -134,6 +151,7 @@ pub(super) fn boot(
         warn!(from = %day.session, to = %session, "commits may be lost: the day goes on under another session");
         control.store(Control { session, ..leading })?;
         proposals = again;
+        day_begins = Some(session);
     }
     if let Some(path) = start.books_out {
         engine = engine.on_close(Box::new(move |engine| {
@@ -150,8 +168,18 @@ pub(super) fn boot(
         term_grace_ms: TERM_GRACE_MS,
         ..TermStart::new_zeroed()
     };
-    let booted =
-        Booted { engine, commands, events, durability, start, proposals, cluster_key, counters };
+    let booted = Booted {
+        engine,
+        commands,
+        events,
+        held,
+        durability,
+        start,
+        proposals,
+        day: day_begins,
+        cluster_key,
+        counters,
+    };
     Ok((booted, control))
 }
 
@@ -199,26 +227,21 @@ fn open_commands(
     let durable = if start.new_incarnation { Position::FIRST } else { was.durable };
     let incarnation = was.incarnation + u32::from(start.new_incarnation);
     let unsynced = unsynced(evidence(false));
-    let (writer, recovered) = open_log(
-        config,
-        LogKind::Commands,
-        durable,
-        unsynced,
-        config.logs().command_segment_bytes,
-    )?;
-    let begins = writer.reader().beginning().next_sequence;
-    if begins > 1 {
-        let directory = config.logs().commands();
-        return Err(NodeError::CommandsRetired { directory, sequence: begins });
-    }
+    let segment_bytes = config.logs().command_segment_bytes;
+    let options = Options { durable, unsynced, ..Options::new(LogKind::Commands, segment_bytes) };
+    let (writer, recovered) = open_log(config, options)?;
     let past = judged(recovered.frames == 0)?;
     let durable_sequence = if start.new_incarnation { 1 } else { was.durable_sequence };
     let control = Control { incarnation, durable, durable_sequence, ..was };
     Ok((past, control, writer, recovered))
 }
 
-/// Whether the log holds the start of a day: the market lies before it, and is applied to its end.
+/// Whether the log held the start of a day: the market lies before it, and is applied to its end.
 fn has_begun(commands: &mut Reader) -> Result<bool, NodeError> {
+    if is_late(commands) {
+        // There was one before anything was retired.
+        return Ok(true);
+    }
     while let Some(frame) = commands.next_frame()? {
         let mut records = frame.records().map_while(Result::ok);
         if records.any(|record| matches!(Command::parse(record.lines), Ok(Command::DayStart(_)))) {
@@ -228,25 +251,49 @@ fn has_begun(commands: &mut Reader) -> Result<bool, NodeError> {
     Ok(false)
 }
 
-/// Opens the event log. A damaged one is set aside, and one without its beginning: it is derived, and
-/// is derived again.
+/// Opens the event log of a whole command log. A damaged one is set aside: it is derived, and is derived
+/// again.
 fn open_events(
     config: &Config,
     segment_bytes: u64,
+    past: Past,
     now: Nanos,
 ) -> Result<(Writer, Recovered), NodeError> {
-    let open = || open_log(config, LogKind::Events, Position::FIRST, 0, segment_bytes);
+    if past != Past::Whole {
+        // They may tell of commands that are gone.
+        set_aside(&config.logs().events(), now)?;
+    }
+    let open = || open_log(config, Options::new(LogKind::Events, segment_bytes));
     match open() {
         Err(NodeError::Store(
             error @ (StoreError::Damaged { .. } | StoreError::Beginning { .. }),
         )) => warn!(%error, "the event log is derived again from the command log"),
-        Ok((writer, _)) if writer.reader().beginning().next_sequence > 1 => {
-            warn!("the event log begins late, and is derived again from the command log");
-        }
         opened => return opened,
     }
     set_aside(&config.logs().events(), now)?;
     open()
+}
+
+/// Opens the event log of a command log that begins late, which gives no more than what lies behind a
+/// snapshot. So the event log must reach the oldest there is, up to which it was made durable before
+/// anything was retired; from there on it is derived again where the machine went down with it.
+fn open_kept_events(
+    config: &Config,
+    segment_bytes: u64,
+    snapshots: &Snapshots,
+    last_index: u64,
+) -> Result<(Writer, Recovered), NodeError> {
+    let marks = snapshots.newest_first()?.into_iter();
+    let ends = marks.filter_map(|path| Snapshots::mark(&path).ok()).map(|mark| mark.events);
+    let durable = ends.min().unwrap_or(Position::FIRST);
+    let options = Options::new(LogKind::Events, segment_bytes);
+    let options = Options { durable, unsynced: u64::MAX, last_index, ..options };
+    open_log(config, options).map_err(|error| match error {
+        NodeError::Store(why @ (StoreError::Damaged { .. } | StoreError::Beginning { .. })) => {
+            NodeError::EventsGone { directory: config.logs().events(), why: why.to_string() }
+        }
+        error => error,
+    })
 }
 
 /// Renames the directory of a log that holds anything to one that says when: it stays for whoever asks what it said.
@@ -260,19 +307,12 @@ fn set_aside(directory: &Path, now: Nanos) -> Result<(), NodeError> {
         .map_err(|source| NodeError::SetAside { directory: directory.to_owned(), source })
 }
 
-fn open_log(
-    config: &Config,
-    kind: LogKind,
-    durable: Position,
-    unsynced: u64,
-    segment_bytes: u64,
-) -> Result<(Writer, Recovered), NodeError> {
-    let logs = config.logs();
+fn open_log(config: &Config, options: Options) -> Result<(Writer, Recovered), NodeError> {
+    let (logs, kind) = (config.logs(), options.kind);
     let directory = match kind {
         LogKind::Commands => logs.commands(),
         LogKind::Events => logs.events(),
     };
-    let options = Options { durable, unsynced, ..Options::new(kind, segment_bytes) };
     let mut progress = Progress::new(format!("checking {kind}"));
     let (writer, recovered) =
         Writer::open_watched(&directory, options, &mut |done, all| progress.at(done, all))?;

@@ -15,7 +15,7 @@ use crate::agent::StopFlag;
 use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::event_store::{BackgroundSync, Control, ControlError, ControlFile};
 use crate::sys::process::give_way;
-use crate::types::Nanos;
+use crate::types::{Nanos, Position};
 
 /// How long the pages that the sequencer has left wait for the disk.
 const SYNC_INTERVAL: Duration = Duration::from_millis(5);
@@ -41,6 +41,11 @@ pub(super) struct SharedControl(Arc<Mutex<ControlFile>>);
 impl SharedControl {
     pub(super) fn new(control: ControlFile) -> Self {
         Self(Arc::new(Mutex::new(control)))
+    }
+
+    /// The command log is durable below.
+    pub(super) fn durable(&self) -> Position {
+        self.lock().state().map_or(Position::FIRST, |state| state.durable)
     }
 
     /// Stores what `change` makes of the last state, unless it is the same.

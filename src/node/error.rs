@@ -4,10 +4,11 @@ use std::io;
 use std::path::PathBuf;
 
 use super::past::Gone;
+use super::restart::Useless;
 use crate::agent::AgentError;
 use crate::config::Config;
 use crate::engine::{CommandError, RecoveryError};
-use crate::event_store::{ControlError, SnapshotFileError, StoreError};
+use crate::event_store::{ControlError, Reader, SnapshotFileError, Snapshots, StoreError};
 use crate::types::Position;
 
 /// Why a node does not start, or stopped.
@@ -79,18 +80,35 @@ pub enum NodeError {
         /// How far it reached.
         durable: Position,
     },
-    /// The log does not begin with its first command.
+    /// The log does not begin with its first command, and no snapshot stands in for what is gone.
     #[error(
-        "the command log in {} begins with sequence {sequence}: what lies before was retired, and a \
-         node starts from the first command; put the segments back that lie before, from the archive \
-         or another copy, and remove the file `beginning` there",
-        directory.display()
+        "the command log in {} begins with sequence {sequence}: what lies before was retired, so a node \
+         starts from a snapshot, and none in {} is of use ({why}); put a snapshot back that was taken \
+         behind that sequence, or the retired segments, from a copy or another node, and remove the file \
+         `beginning` with them; a log that is damaged is mended with `rialto log repair DIR --from COPY`",
+        directory.display(), snapshots.display()
     )]
     CommandsRetired {
         /// The log's directory.
         directory: PathBuf,
         /// Of its first record.
         sequence: u64,
+        /// Where the snapshots should be.
+        snapshots: PathBuf,
+        /// What is wrong with each.
+        why: String,
+    },
+    /// The event log cannot be derived again from its beginning.
+    #[error(
+        "the event log in {} cannot be used ({why}), and the first commands it was made of were retired: \
+         mend it with `rialto log repair {} --from COPY`, or put it back from a copy or another node",
+        directory.display(), directory.display()
+    )]
+    EventsGone {
+        /// The log's directory.
+        directory: PathBuf,
+        /// What is wrong with it.
+        why: String,
     },
     /// There is a log whose control file is missing.
     #[error(
@@ -164,6 +182,21 @@ impl NodeError {
             Gone::Control => {
                 Self::ControlGone { directory, control: config.control().directory.clone() }
             }
+        }
+    }
+
+    pub(super) fn commands_retired(
+        commands: &Reader,
+        snapshots: &Snapshots,
+        passed_over: &[(PathBuf, Useless)],
+    ) -> Self {
+        let why: Vec<_> =
+            passed_over.iter().map(|(path, why)| format!("{}: {why}", path.display())).collect();
+        Self::CommandsRetired {
+            directory: commands.directory(),
+            sequence: commands.beginning().next_sequence,
+            snapshots: snapshots.directory().to_owned(),
+            why: if why.is_empty() { "there is none".to_owned() } else { why.join("; ") },
         }
     }
 

@@ -11,6 +11,7 @@ mod past;
 mod progress;
 mod rehearsal;
 mod restart;
+mod retention;
 mod shadow;
 mod venue;
 mod wiring;
@@ -29,13 +30,15 @@ pub use error::NodeError;
 pub use past::CommandLogPast;
 pub use progress::{Progress, per_second};
 pub use restart::resume_shadow;
+use retention::Retention;
+pub use retention::{ArchiveSignError, Below, archived};
 pub use shadow::StartShadow;
 use shadow::{Shadow, ShadowCounters};
-pub use venue::venue_limits;
+pub use venue::{known_limits, venue_limits};
 use wiring::Stages;
 
 use crate::agent::{Agent as _, AgentThread, Composite, ReadyFlag, Spans, StopFlag};
-use crate::config::{Config, ConfigError, Stage};
+use crate::config::{self, Config, ConfigError, Stage};
 use crate::counters::{CounterBlock, CounterSet as _};
 use crate::event_store::{BackgroundSync, Control, Durability, Reader, Watermark};
 use crate::sys::file::is_volatile;
@@ -92,6 +95,8 @@ pub struct Node {
     background: Option<Background>,
     /// Takes snapshots, if any are taken.
     shadow: Option<Shadow>,
+    /// Lets go of old segments, if any may go.
+    retention: Option<Retention>,
     commands: Reader,
     events: Reader,
     ready: [ReadyFlag; 3],
@@ -123,6 +128,7 @@ impl Node {
             let published = booted.counters.block("shadow", ShadowCounters::NAMES);
             (start, published)
         });
+        let held = booted.held.clone();
         let (commands, mut events) = (booted.commands.reader(), booted.events.clone());
         events.seek(events.committed())?;
         let directory = &config.logs().directory;
@@ -154,6 +160,7 @@ impl Node {
             control,
             background: None,
             shadow: None,
+            retention: None,
             commands,
             events,
             ready: stages.ready,
@@ -162,6 +169,16 @@ impl Node {
         if behind && let Err(error) = node.follow_behind(config, known, synced) {
             let _ = stop_in_order(std::mem::take(&mut node.threads));
             return Err(error);
+        }
+        if let config::Retention::Needed(kept) = config.retention() {
+            let control = node.background.is_some().then(|| node.control.clone());
+            match Retention::start(config, kept.clone(), held, control) {
+                Ok(retention) => node.retention = Some(retention),
+                Err(error) => {
+                    let _ = stop_in_order(std::mem::take(&mut node.threads));
+                    return Err(error);
+                }
+            }
         }
         if let Some((start, published)) = shadow {
             match Shadow::start(start, published) {
@@ -221,6 +238,9 @@ impl Node {
             noted = self.note_days();
         }
         let stopped = stop_in_order(std::mem::take(&mut self.threads));
+        if let Some(retention) = self.retention.take() {
+            retention.stop();
+        }
         if let Some(shadow) = self.shadow.take() {
             shadow.stop();
         }

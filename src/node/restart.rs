@@ -1,13 +1,15 @@
 //! A restart: the engine as the newest snapshot that is of any use left it, and the logs from there.
 //!
-//! A snapshot saves time and nothing else. One that is damaged, of another log, or of commands that were
-//! cut is named and passed over: then the one before it counts, and at last the whole log.
+//! One that is damaged, of another log, or of commands that were cut is named and passed over: then the
+//! one before it counts, and at last the whole log. Where commands were retired there is no such last:
+//! without a snapshot there is no start.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tracing::{info, warn};
 
 use super::NodeError;
+use super::venue::is_late;
 use crate::engine::{Engine, IndexSeed};
 use crate::event_store::{Reader, SnapshotFileError, Snapshots, StoreError};
 use crate::types::SnapshotError;
@@ -24,7 +26,7 @@ pub(super) struct Resumed {
 
 /// Why a snapshot is passed over.
 #[derive(Debug, thiserror::Error)]
-enum Useless {
+pub(super) enum Useless {
     #[error(transparent)]
     File(#[from] SnapshotFileError),
     #[error(transparent)]
@@ -38,25 +40,31 @@ enum Useless {
 /// Finds where to begin, with readers before the first frame of either log.
 ///
 /// # Errors
-/// If the directory of snapshots cannot be read.
+/// If the directory of snapshots cannot be read, or [`NodeError::CommandsRetired`].
 pub(super) fn resume(
     snapshots: &Snapshots,
     venue: (&VenueLimits, IndexSeed),
     commands: Reader,
     events: Reader,
 ) -> Result<Resumed, NodeError> {
-    let files = snapshots.newest_first()?;
-    for path in &files {
-        match resume_from(path, venue, (commands.clone(), events.clone())) {
+    let mut passed_over = Vec::new();
+    for path in snapshots.newest_first()? {
+        match resume_from(&path, venue, (commands.clone(), events.clone())) {
             Ok(resumed) => {
                 let next = resumed.engine.next_command();
                 info!(path = %path.display(), next, "begins with a snapshot");
                 return Ok(resumed);
             }
-            Err(why) => warn!(path = %path.display(), %why, "passed over a snapshot"),
+            Err(why) => {
+                warn!(path = %path.display(), %why, "passed over a snapshot");
+                passed_over.push((path, why));
+            }
         }
     }
-    if !files.is_empty() {
+    if is_late(&commands) {
+        return Err(NodeError::commands_retired(&commands, snapshots, &passed_over));
+    }
+    if !passed_over.is_empty() {
         warn!("no snapshot is of any use: the whole command log is applied again");
     }
     let (limits, seed) = venue;
@@ -68,24 +76,40 @@ pub(super) fn resume(
 /// them.
 ///
 /// # Errors
-/// If the directory of snapshots cannot be read, or a file in it not be renamed.
+/// If the directory of snapshots cannot be read, or a file in it not be renamed; or
+/// [`NodeError::CommandsRetired`].
 pub fn resume_shadow(
     snapshots: &Snapshots,
     venue: (&VenueLimits, IndexSeed),
     commands: &Reader,
-) -> Result<(Engine, Reader), SnapshotFileError> {
+) -> Result<(Engine, Reader), NodeError> {
+    let mut useless = Vec::new();
+    let mut found = None;
     for path in snapshots.newest_first()? {
         let mut commands = commands.clone();
         match load(&path, venue, &mut commands) {
-            Ok(engine) => return Ok((engine, commands)),
-            Err(why) => {
-                warn!(path = %path.display(), %why, "set aside a snapshot");
-                Snapshots::set_aside(&path)?;
+            Ok(engine) => {
+                found = Some((engine, commands));
+                break;
             }
+            Err(why) => useless.push((path, why)),
         }
     }
+    if found.is_none() && is_late(commands) {
+        // Another version may know how to read them.
+        return Err(NodeError::commands_retired(commands, snapshots, &useless));
+    }
+    set_aside(&useless)?;
     let (limits, seed) = venue;
-    Ok((Engine::new(limits, seed), commands.clone()))
+    Ok(found.unwrap_or_else(|| (Engine::new(limits, seed), commands.clone())))
+}
+
+fn set_aside(useless: &[(PathBuf, Useless)]) -> Result<(), SnapshotFileError> {
+    for (path, why) in useless {
+        warn!(path = %path.display(), %why, "set aside a snapshot");
+        Snapshots::set_aside(path)?;
+    }
+    Ok(())
 }
 
 fn resume_from(
@@ -110,6 +134,7 @@ fn load(
     commands.has_passed(&mark.commands)?;
     let engine = Engine::from_snapshot(&content, limits, seed)?;
     let is_marked = engine.next_command() == mark.commands.next_sequence
+        && engine.chain().end == mark.events
         && engine.state_hash() == mark.state_hash;
     if !is_marked {
         return Err(Useless::Header);

@@ -70,9 +70,11 @@ pub(super) fn wire(
         engine,
         commands,
         events,
+        held: _,
         durability,
         start,
         proposals,
+        day,
         cluster_key,
         mut counters,
     } = booted;
@@ -83,6 +85,7 @@ pub(super) fn wire(
         serves,
         shard,
         term,
+        day,
         cluster_key: cluster_key.clone(),
         // Operators are few and trusted, and send a whole market at once.
         messages_per_second_max: (serves == PortKind::OrderEntry)

@@ -17,7 +17,7 @@ use crate::types::{
 
 impl OrderManager {
     /// Writes everything but the open orders.
-    pub(crate) fn write(&self, out: &mut SnapshotWriter) {
+    pub(crate) fn write(&self, out: &mut SnapshotWriter<'_>) {
         let Self {
             currencies,
             firms,

@@ -153,6 +153,22 @@ pub fn allocate(file: &File, bytes: u64) -> io::Result<()> {
 /// # Errors
 /// The operating system's.
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let answer = statvfs(path)?;
+    Ok(answer.f_bavail.saturating_mul(answer.f_frsize))
+}
+
+/// How much of the file system of `path` is in use, in percent of what a process may have, rounded down.
+///
+/// # Errors
+/// The operating system's.
+pub fn used_percent(path: &Path) -> io::Result<u64> {
+    let answer = statvfs(path)?;
+    let used = answer.f_blocks.saturating_sub(answer.f_bfree);
+    let all = used.saturating_add(answer.f_bavail);
+    Ok(used.saturating_mul(100).checked_div(all).unwrap_or(100))
+}
+
+fn statvfs(path: &Path) -> io::Result<libc::statvfs> {
     let path = c_path(path)?;
     let mut answer = MaybeUninit::<libc::statvfs>::uninit();
     // SAFETY: `path` is a NUL-terminated string and `answer` has room for one `statvfs`; both live
@@ -162,8 +178,7 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: `statvfs` returned 0, so it filled the struct in.
-    let answer = unsafe { answer.assume_init() };
-    Ok(answer.f_bavail.saturating_mul(answer.f_frsize))
+    Ok(unsafe { answer.assume_init() })
 }
 
 /// Whether what is written to `path` is gone after a reboot: tmpfs and ramfs.

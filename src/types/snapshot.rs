@@ -5,10 +5,13 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Writes a snapshot.
+/// Writes a snapshot, or only finds out whether it would be equal to one that there is.
 #[derive(Debug, Default)]
-pub struct SnapshotWriter {
+pub struct SnapshotWriter<'a> {
     bytes: Vec<u8>,
+    /// What is left of the one that this should be.
+    expected: Option<&'a [u8]>,
+    differs: bool,
 }
 
 /// Reads a snapshot.
@@ -36,7 +39,13 @@ pub enum SnapshotError {
     Contradiction(&'static str),
 }
 
-impl SnapshotWriter {
+impl<'a> SnapshotWriter<'a> {
+    /// Compares with `expected` what is written, and keeps no more of it than one value.
+    #[must_use]
+    pub fn comparing(expected: &'a [u8]) -> Self {
+        Self { expected: Some(expected), ..Self::default() }
+    }
+
     /// Writes a value behind those before it.
     ///
     /// # Panics
@@ -44,6 +53,19 @@ impl SnapshotWriter {
     pub fn put<T: Serialize + ?Sized>(&mut self, value: &T) {
         let bytes = std::mem::take(&mut self.bytes);
         self.bytes = postcard::to_extend(value, bytes).expect("memory takes every value");
+        if let Some(expected) = &mut self.expected {
+            match expected.strip_prefix(self.bytes.as_slice()) {
+                Some(rest) => *expected = rest,
+                None => self.differs = true,
+            }
+            self.bytes.clear();
+        }
+    }
+
+    /// Whether all that was written is all that was expected.
+    #[must_use]
+    pub fn is_as_expected(&self) -> bool {
+        !self.differs && self.expected.is_some_and(<[u8]>::is_empty)
     }
 
     /// All that was written.

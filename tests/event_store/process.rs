@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rialto::event_store::{Reader, StoreError, WriterState};
-use rialto::types::Position;
+use rialto::event_store::{Reader, SnapshotMark, Snapshots, StoreError, WriterState};
+use rialto::types::{FrameChain, Position};
 
 use super::{SEGMENT, Scratch, append, commit_all, next_frame, open, record};
 
@@ -28,6 +28,7 @@ fn child() {
         "retire until killed" => append_until_killed(directory, SEGMENT),
         "read" => read(directory),
         "fill the disk" => fill_the_disk(directory),
+        "fill the disk of snapshots" => fill_the_disk_of_snapshots(directory),
         _ => panic!("no such part: {part}"),
     }
 }
@@ -146,24 +147,65 @@ fn read(directory: &Path) {
 
 #[test]
 fn a_full_disk_is_an_error_with_figures_and_the_writer_goes_on_when_there_is_room() {
-    // As root, or with a user namespace's root: the child mounts a file system of its own.
+    goes_on_in_a_namespace("fill the disk");
+}
+
+#[test]
+fn a_full_disk_takes_no_snapshot_and_keeps_those_it_has() {
+    goes_on_in_a_namespace("fill the disk of snapshots");
+}
+
+/// As root, or with a user namespace's root: the child mounts a file system of its own.
+fn goes_on_in_a_namespace(part: &str) {
     const IN_NAMESPACE: &str = "if unshare -m true 2>/dev/null; then exec unshare -m \"$@\"; \
                                 else exec unshare -rm \"$@\"; fi";
     let scratch = Scratch::on_disk();
     let wrapper = ["sh", "-c", IN_NAMESPACE, "sh"];
-    let output = run("fill the disk", &scratch.0, &wrapper).output().unwrap();
+    let output = run(part, &scratch.0, &wrapper).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && text.contains("went on."), "{text}{errors}");
 }
 
-fn fill_the_disk(directory: &Path) {
+fn mount_small(directory: &Path) {
     let mounted = Command::new("mount")
         .args(["-t", "tmpfs", "-o", "size=4400k", "rialto-test"])
         .arg(directory)
         .status()
         .unwrap();
     assert!(mounted.success());
+}
+
+fn fill_the_disk_of_snapshots(directory: &Path) {
+    mount_small(directory);
+    // Two of these and some of a third.
+    let content = vec![7; 1_900_000];
+    let snapshots = Snapshots::new(&directory.join("snapshots"));
+    let store = |next_sequence| {
+        let commands = FrameChain { next_sequence, ..FrameChain::empty(SEGMENT) };
+        let mark = SnapshotMark { commands, events: Position::FIRST, state_hash: 1 };
+        snapshots.store(&mark, &content)
+    };
+    let ballast = directory.join("ballast");
+    fs::write(&ballast, vec![1; 300_000]).unwrap();
+    let kept = [store(20).unwrap(), store(10).unwrap()];
+    let error = store(30).unwrap_err().to_string();
+    assert!(error.contains("No space left on device"), "{error}");
+    assert!(error.contains("00000000000000000029"), "{error}");
+    assert_eq!(snapshots.newest_first().unwrap(), kept);
+    assert!(kept.iter().all(|path| Snapshots::check(path).is_ok()));
+    let files = fs::read_dir(directory.join("snapshots")).unwrap().count();
+    assert_eq!(files, 2, "half a snapshot is left");
+
+    // As long as two are kept a third needs its room, and has it once somebody makes some.
+    fs::remove_file(&kept[1]).unwrap();
+    let newest = store(30).unwrap();
+    assert_eq!(snapshots.newest_first().unwrap(), [newest, kept[0].clone()]);
+    println!("went on.");
+}
+
+fn fill_the_disk(directory: &Path) {
+    mount_small(directory);
     // Three segments fit, and a fourth when the ballast is gone.
     let ballast = directory.join("ballast");
     fs::write(&ballast, vec![1; 1 << 19]).unwrap();

@@ -7,12 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rialto::event_store::{
-    Known, Reader, RepairError, Retention, StoreError, Writer, is_blank_log, repair, survey,
-    survey_knowing,
+    BackgroundSync, Known, Options, Reader, RepairError, Retention, StoreError, Watermark, Writer,
+    is_blank_log, repair, survey, survey_knowing,
 };
 use rialto::types::{Nanos, Position};
 
-use super::{SEGMENT, Scratch, append, commit_all, open, record};
+use super::{SEGMENT, Scratch, append, commit_all, open, options, record};
 
 /// Appends and commits until the log reaches `end`.
 fn fill_to(writer: &mut Writer, end: u64) {
@@ -247,6 +247,53 @@ fn readers_that_tail_see_every_record_or_are_told_while_segments_come_and_go() {
     assert!(told[2] > 0, "{told:?}");
     let files = fs::read_dir(&scratch.0).unwrap().count();
     assert!(files < 12, "{files} files are left");
+}
+
+#[test]
+fn a_log_is_made_durable_from_where_it_begins() {
+    let scratch = Scratch::new();
+    let (mut writer, _) = open(&scratch.0).unwrap();
+    fill_to(&mut writer, 2 * SEGMENT + 100);
+    // Nothing was synced before, and the first segment cannot be any more.
+    retire(&scratch, &mut writer, SEGMENT, 0..1);
+    writer.sync().unwrap();
+    let (committed, begins) = (writer.committed(), writer.reader().beginning());
+    let nothing = Watermark { position: Position::FIRST, sequence: 1 };
+    let mut behind = BackgroundSync::new(Reader::open(&scratch.0).unwrap(), nothing).unwrap();
+    assert!(begins.end.0 == SEGMENT && begins.next_sequence > 1);
+    assert_eq!(behind.sync_all().unwrap().position, committed);
+    let reader = writer.reader();
+    reader.sync_segments(Position::FIRST, committed).unwrap();
+    assert_eq!(reader.segment_start(committed).0, committed.0 - committed.0 % SEGMENT);
+    assert_eq!(reader.directory(), scratch.0);
+}
+
+#[test]
+fn a_derived_log_ends_where_its_source_does_and_what_lay_behind_is_kept() {
+    let scratch = Scratch::new();
+    let (mut writer, _) = open(&scratch.0).unwrap();
+    let mut ends = Vec::new();
+    for _ in 0..5 {
+        append(&mut writer, 200);
+        commit_all(&mut writer);
+        ends.push(*writer.chain());
+    }
+    drop(writer);
+    let last_index = ends[2].index;
+    let options = Options { unsynced: u64::MAX, last_index, ..options() };
+    // Less than what must be there is damage, and nothing is changed.
+    let too_far = Options { durable: ends[3].end, ..options };
+    let error = Writer::open(&scratch.0, too_far).unwrap_err();
+    assert!(error.to_string().contains("behind the last index that counts"), "{error}");
+    // Although it was committed in this boot.
+    let (writer, recovered) = Writer::open(&scratch.0, options).unwrap();
+    assert_eq!((recovered.chain, *writer.chain()), (ends[2], ends[2]));
+    let torn = recovered.torn.unwrap();
+    assert_eq!(torn.frames, 2);
+    let kept = fs::metadata(torn.kept.unwrap()).unwrap().len();
+    assert!(kept >= ends[4].end.0 - ends[2].end.0);
+    drop(writer);
+    assert_eq!(open(&scratch.0).unwrap().1.chain, ends[2]);
 }
 
 #[test]

@@ -56,6 +56,8 @@ pub(crate) struct Setup {
     pub(crate) logs: Logs,
     /// Commands from one snapshot to the next, if any are to be taken.
     pub(crate) snapshot_every: u64,
+    /// Lines of its table of retention.
+    pub(crate) retention: &'static str,
 }
 
 /// Where a node's logs are.
@@ -79,6 +81,7 @@ impl Default for Setup {
             logs_mib: None,
             logs: Logs::InMemory,
             snapshot_every: 0,
+            retention: "",
         }
     }
 }
@@ -189,7 +192,7 @@ impl Site {
 
     fn config_text(&self, setup: &Setup) -> String {
         let Self { logs, disk, order_entry, admin, feed, .. } = self;
-        let Setup { placement, segment_mib, snapshot_every, .. } = setup;
+        let Setup { placement, segment_mib, snapshot_every, retention, .. } = setup;
         let durability = if setup.logs == Logs::OnDisk { "disk" } else { "memory" };
         format!(
             r#"
@@ -203,6 +206,8 @@ impl Site {
             durability = "{durability}"
             [snapshots]
             every_commands = {snapshot_every}
+            [retention]
+            {retention}
             [control]
             directory = "{}"
             [order_entry]

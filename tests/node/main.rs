@@ -19,6 +19,7 @@ mod placement;
 mod raw;
 mod recovery;
 mod replay;
+mod retention;
 mod retired;
 mod sessions;
 mod snapshots;

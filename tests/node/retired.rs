@@ -1,5 +1,5 @@
-//! A log whose first segments were retired. Events are derived, so they are derived again; a node cannot
-//! do without its first commands, and says so.
+//! Logs whose first segments were retired. A node goes on from a snapshot; without one it derives events
+//! again, but cannot do without its first commands, and says so.
 
 use std::fs;
 use std::path::Path;
@@ -60,7 +60,7 @@ fn events_are_derived_again_and_commands_are_missed() {
 
     retire(&node.site.commands(), LogKind::Commands);
     let said = node.fails_to_start();
-    for words in ["begins with sequence", "was retired", "put the segments back"] {
+    for words in ["begins with sequence", "was retired", "there is none", "put a snapshot back"] {
         assert!(said.contains(words), "{words} is not in: {said}");
     }
 }

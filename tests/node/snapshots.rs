@@ -26,7 +26,11 @@ fn take_snapshot(site: &Site, before_end: usize) -> PathBuf {
     }
     let (header, payload) = taken.last().unwrap();
     let segment_bytes = Reader::open(&site.commands()).unwrap().segment_bytes();
-    let mark = SnapshotMark::behind(&Frame { header, payload }, segment_bytes, engine.state_hash());
+    let mark = SnapshotMark::behind(
+        &Frame { header, payload },
+        segment_bytes,
+        (engine.chain().end, engine.state_hash()),
+    );
     let snapshots = Snapshots::new(&site.logs.join("snapshots"));
     snapshots.store(&mark, &engine.snapshot()).unwrap()
 }

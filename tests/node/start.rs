@@ -1,17 +1,20 @@
 //! What an operator is told when a node cannot start: the file, the key and the rule, before anything
 //! has begun.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use rialto::event_store::{LogKind, Options, Writer};
 use rialto::types::command::{CommandHeader, TermStart};
+use rialto::types::event::Event;
 use rialto::types::{Cause, FrameKind, Nanos, Record as _, Side};
 
 use crate::broker::{Broker, order};
 use crate::harness::{Node, Setup, Site, fails, rialto};
 use crate::raw::{Raw, enter_packet};
+use crate::replay::read_log;
 
 /// Fails, saying all this, and leaves nothing behind.
 #[track_caller]
@@ -93,6 +96,38 @@ fn a_market_is_for_an_empty_log_and_an_empty_log_wants_a_market() {
     // It changed nothing.
     node.start_again();
     Broker::login(&node, "ALFA01").must_hear(&["system S"]);
+}
+
+#[test]
+fn ready_is_said_when_all_of_a_long_market_is_defined() {
+    const ACCOUNTS: u32 = 6_000;
+    let site = Site::new(&Setup::default());
+    let config = fs::read_to_string(site.config()).unwrap();
+    fs::write(site.config(), config.replace("accounts = 64", "accounts = 8192")).unwrap();
+    let mut market = fs::read_to_string(site.market()).unwrap();
+    for number in 10_000..10_000 + ACCOUNTS {
+        write!(
+            market,
+            "[[account]]\nnumber = {number}\nfirm = \"ALFA\"\nstatus = \"approved\"\n\
+             cash = {{ USD = \"1.00\" }}\n"
+        )
+        .unwrap();
+    }
+    market += "[[port]]\nname = \"LAST01\"\nfirm = \"ALFA\"\nkind = \"order_entry\"\n\
+               disconnect = \"cancel\"\ngrace_ms = 1000\ndefault_account = 10000\n";
+    fs::write(site.market(), market).unwrap();
+    let node = Node::start_at(site);
+    let events = read_log(&node.site.events());
+    let begun = events
+        .records()
+        .position(|(_, record)| matches!(Event::parse(record), Ok(Event::DayStarted(_))));
+    let begun = begun.expect("the day has begun");
+    let defined = events
+        .records()
+        .skip(begun)
+        .filter(|(_, record)| matches!(Event::parse(record), Ok(Event::AccountDefined(_))));
+    assert!(defined.count() >= ACCOUNTS as usize);
+    Broker::login(&node, "LAST01").must_hear(&["system S"]);
 }
 
 #[test]

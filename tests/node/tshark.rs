@@ -231,6 +231,8 @@ impl Site {
             directory = "{directory}/logs"
             command_segment_mib = 4
             event_segment_mib = 4
+            [snapshots]
+            every_commands = 0
             [control]
             directory = "{directory}/control"
             [order_entry]

@@ -169,6 +169,7 @@ impl<T: Transport + std::fmt::Debug> Pipeline<T> {
         let published = core.counters.block("market_data", FeedCounters::NAMES);
         let market_data = MarketData::new(feed, core.events.clone(), datagrams_in, published);
         let config = GatewayConfig {
+            day: None,
             serves: PortKind::OrderEntry,
             shard: 0,
             term: TERM,

@@ -1,5 +1,8 @@
 //! Which days are archived: those that have ended, each once, of one log.
 
+use rialto::event_store::Reader;
+use rialto::node::{Below, archived};
+use rialto::types::Position;
 use rialto_archive::rows::{CashMovementRow, ExecutionRow, OrderRow, TradeRow};
 use rialto_archive::{ArchiveError, Cut, Manifest, verify};
 
@@ -22,6 +25,23 @@ fn a_day_that_is_open_is_refused_and_nothing_is_written() {
     let error = scratch.eod(SMALL).unwrap_err().to_string();
     assert!(error.contains("2611240001 is still open"), "{error}");
     assert_eq!(scratch.names(), ["2611230001"]);
+}
+
+#[test]
+fn a_node_that_lets_go_of_old_segments_knows_from_an_archive_how_far() {
+    let scratch = Scratch::new();
+    let mut exchange = Exchange::new(&scratch.logs());
+    eventful_day(&mut exchange, 0);
+    exchange.end_day();
+    let logs = ["commands", "events"].map(|of| Reader::open(&scratch.logs().join(of)).unwrap());
+    let [mut commands, mut events] = logs;
+    let mut sealed = || archived(&scratch.archives(), &mut commands, &mut events).unwrap();
+    assert_eq!(sealed(), None);
+    scratch.eod(SMALL).unwrap();
+    let manifest = Manifest::read(&scratch.archive_of("2611230001")).unwrap().unwrap();
+    let [commands, events] =
+        [manifest.commands, manifest.events].map(|part| Position(part.sealed_below));
+    assert_eq!(sealed(), Some(Below { commands, events }));
 }
 
 #[test]

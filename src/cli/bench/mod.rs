@@ -105,6 +105,9 @@ pub enum BenchError {
     /// A log of the bench.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A command of the bench cannot be applied.
+    #[error(transparent)]
+    Command(crate::engine::CommandError),
     /// The replay.
     #[error(transparent)]
     Replay(#[from] Box<CliError>),

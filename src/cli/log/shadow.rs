@@ -19,7 +19,7 @@ use crate::cli::CliError;
 use crate::config::{Config, secrets};
 use crate::engine::{ApplyError, Engine, IndexSeed};
 use crate::event_store::{LogKind, Reader, SnapshotMark, Snapshots, WriterState};
-use crate::node::{Progress, StartShadow, resume_shadow, venue_limits};
+use crate::node::{Progress, StartShadow, known_limits, resume_shadow};
 use crate::sys::process::{die_with, give_way};
 use crate::types::{FrameHeader, FrameSink, LINE_BYTES, Line, Position};
 
@@ -124,8 +124,9 @@ impl Shadow {
         if found != LogKind::Commands {
             return Err(LogError::WrongKind { path, found, wanted: LogKind::Commands }.into());
         }
+        let snapshots = Snapshots::new(snapshots);
         let limits = loop {
-            if let Some(limits) = venue_limits(&mut commands.clone())? {
+            if let Some(limits) = known_limits(&commands, &snapshots)? {
                 break limits;
             }
             let goes_on = args.wait || commands.writer()? == WriterState::Lives;
@@ -139,7 +140,6 @@ impl Shadow {
         };
         let mut seed = [0; IndexSeed::BYTES];
         secrets::random(&mut seed)?;
-        let snapshots = Snapshots::new(snapshots);
         snapshots.remove_unfinished()?;
         let venue = (&limits, IndexSeed::new(seed));
         let (engine, commands) = resume_shadow(&snapshots, venue, &commands)?;
@@ -232,9 +232,10 @@ impl Shadow {
     /// Takes a snapshot behind the last frame that was applied, and says so.
     fn take(&mut self) -> Result<(), CliError> {
         let (start, state_hash) = (Instant::now(), self.engine.state_hash());
+        let events = self.engine.chain().end;
         let segment_bytes = self.commands.segment_bytes();
         let last = self.commands.frame_containing(Position(self.end.0 - LINE_BYTES as u64))?;
-        let mark = SnapshotMark::behind(&last, segment_bytes, state_hash);
+        let mark = SnapshotMark::behind(&last, segment_bytes, (events, state_hash));
         let content = self.engine.snapshot();
         let path = self.snapshots.store(&mark, &content)?;
         self.taken = self.end;

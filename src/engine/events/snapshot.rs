@@ -5,7 +5,7 @@ use crate::types::{FrameChain, Nanos, SnapshotError, SnapshotReader, SnapshotWri
 
 impl EventWriter {
     /// Writes the streams of so many ports and firms; others have none.
-    pub(in crate::engine) fn write(&self, ports: u32, firms: u32, out: &mut SnapshotWriter) {
+    pub(in crate::engine) fn write(&self, ports: u32, firms: u32, out: &mut SnapshotWriter<'_>) {
         let Self {
             chain,
             payload: _,

@@ -68,6 +68,11 @@ impl Engine {
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
         let mut out = SnapshotWriter::default();
+        self.write(&mut out);
+        out.finish()
+    }
+
+    fn write(&self, out: &mut SnapshotWriter<'_>) {
         let Self {
             manager,
             books,
@@ -93,12 +98,11 @@ impl Engine {
         out.put(&(Capacity::from(limits), limits.event_segment_bytes));
         out.put(&(limits_set, day, last_day, next_command, now));
         out.put(samples);
-        manager.write(&mut out);
-        events.write(manager.ports.len(), manager.firms.len(), &mut out);
-        phases.write(&mut out);
-        deadlines.write(&mut out);
-        orders::write(manager, books, deadlines, &mut out);
-        out.finish()
+        manager.write(out);
+        events.write(manager.ports.len(), manager.firms.len(), out);
+        phases.write(out);
+        deadlines.write(out);
+        orders::write(manager, books, deadlines, out);
     }
 
     /// The engine that these bytes are a snapshot of, in a venue of these limits; the command log says
@@ -112,18 +116,25 @@ impl Engine {
         seed: IndexSeed,
     ) -> Result<Self, SnapshotError> {
         let mut input = SnapshotReader::new(bytes);
-        let format = input.take()?;
-        if format != SNAPSHOT_FORMAT {
-            return Err(SnapshotError::Format(format));
-        }
-        if input.take::<(Capacity, u64)>()? != (Capacity::from(limits), limits.event_segment_bytes)
-        {
+        if read_venue(&mut input)? != (Capacity::from(limits), limits.event_segment_bytes) {
             return Err(SnapshotError::Limits);
         }
         let mut engine = Self::new(limits, seed);
         engine.restore(seed, &mut input)?;
-        consistent(engine.snapshot() == bytes, "it says in other words what the state is")?;
+        let mut again = SnapshotWriter::comparing(bytes);
+        engine.write(&mut again);
+        consistent(again.is_as_expected(), "it says in other words what the state is")?;
         Ok(engine)
+    }
+
+    /// The limits of the venue that these bytes are a snapshot of.
+    ///
+    /// # Errors
+    /// [`SnapshotError`] for bytes that are none, or of another version.
+    pub fn limits_of_snapshot(bytes: &[u8]) -> Result<VenueLimits, SnapshotError> {
+        let mut input = SnapshotReader::new(bytes);
+        let (capacity, event_segment_bytes) = read_venue(&mut input)?;
+        Ok(capacity.limits(event_segment_bytes))
     }
 
     /// The hash of [`Engine::snapshot`]: all that decides what comes next is in it. It costs as much as
@@ -208,6 +219,12 @@ impl Engine {
     }
 }
 
+/// The capacity and the event log's segment size, behind the format number.
+fn read_venue(input: &mut SnapshotReader<'_>) -> Result<(Capacity, u64), SnapshotError> {
+    let format = input.take()?;
+    if format == SNAPSHOT_FORMAT { input.take() } else { Err(SnapshotError::Format(format)) }
+}
+
 /// The hash of a snapshot's bytes.
 #[must_use]
 pub fn full_state_hash(snapshot: &[u8]) -> u64 {
@@ -215,7 +232,7 @@ pub fn full_state_hash(snapshot: &[u8]) -> u64 {
 }
 
 impl Phases {
-    fn write(&self, out: &mut SnapshotWriter) {
+    fn write(&self, out: &mut SnapshotWriter<'_>) {
         let Self { calendar, timers, auction: _, hours } = self;
         out.put(calendar);
         out.put(hours);
@@ -231,7 +248,7 @@ impl Phases {
 }
 
 impl Deadlines {
-    fn write(&self, out: &mut SnapshotWriter) {
+    fn write(&self, out: &mut SnapshotWriter<'_>) {
         // Those of orders are written with them.
         let Self { grace, expiry: _ } = self;
         grace.write(out);

@@ -50,7 +50,7 @@ pub(super) fn write(
     manager: &OrderManager,
     books: &Books,
     deadlines: &Deadlines,
-    out: &mut SnapshotWriter,
+    out: &mut SnapshotWriter<'_>,
 ) {
     for instrument in manager.instruments.rows() {
         for (section, side) in ladders() {

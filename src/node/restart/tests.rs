@@ -57,7 +57,11 @@ impl Site {
             self.apply(command, second + frame);
             if at.contains(&(frame + 1)) {
                 let commands = *self.commands.chain();
-                let mark = SnapshotMark { commands, state_hash: self.engine.state_hash() };
+                let mark = SnapshotMark {
+                    commands,
+                    events: self.engine.chain().end,
+                    state_hash: self.engine.state_hash(),
+                };
                 self.snapshots().store(&mark, &self.engine.snapshot()).unwrap();
             }
         }

@@ -5,7 +5,7 @@ use super::{Busts, NO_PRINT};
 use crate::types::{SnapshotError, SnapshotReader, SnapshotWriter, consistent};
 
 impl Busts {
-    pub(in crate::order_manager) fn write(&self, out: &mut SnapshotWriter) {
+    pub(in crate::order_manager) fn write(&self, out: &mut SnapshotWriter<'_>) {
         let Self { changed, by_match: _, max: _, day_start } = self;
         let mut changed = changed.clone();
         changed.sort_unstable();

@@ -9,7 +9,7 @@ use crate::types::{
 };
 
 impl Limits {
-    pub(in crate::order_manager) fn write(&self, out: &mut SnapshotWriter) {
+    pub(in crate::order_manager) fn write(&self, out: &mut SnapshotWriter<'_>) {
         let Self { sets, by_subject: _, generation: _, symbol_rates: _, profiles: _, exposures: _ } =
             self;
         out.put(sets);

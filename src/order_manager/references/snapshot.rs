@@ -4,7 +4,7 @@ use super::{NumberSet, References};
 use crate::types::{SnapshotError, SnapshotReader, SnapshotWriter, consistent};
 
 impl References {
-    pub(in crate::order_manager) fn write(&self, out: &mut SnapshotWriter) {
+    pub(in crate::order_manager) fn write(&self, out: &mut SnapshotWriter<'_>) {
         let Self { today, yesterday } = self;
         today.write(out);
         yesterday.write(out);
@@ -22,7 +22,7 @@ impl References {
 }
 
 impl NumberSet {
-    fn write(&self, out: &mut SnapshotWriter) {
+    fn write(&self, out: &mut SnapshotWriter<'_>) {
         let Self { numbers, by_number: _, max: _ } = self;
         let mut numbers = numbers.clone();
         numbers.sort_unstable();

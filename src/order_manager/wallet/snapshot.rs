@@ -12,7 +12,7 @@ use crate::types::{
 const AMOUNT_MAX: i64 = i64::MAX / 2;
 
 impl Wallet {
-    pub(in crate::order_manager) fn write(&self, out: &mut SnapshotWriter) {
+    pub(in crate::order_manager) fn write(&self, out: &mut SnapshotWriter<'_>) {
         let Self {
             balances,
             by_key: _,

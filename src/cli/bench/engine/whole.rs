@@ -15,7 +15,7 @@ use crate::engine::{Capacity, CommandFrames, Engine, IndexSeed, MEMORY_SEGMENT_B
 use crate::matching::BookSide;
 use crate::types::command::{
     AccountOpen, Cancel, CommandHeader, CurrencyDefine, DayStart, FirmDefine, InstrumentDefine,
-    NewOrder, PortDefine, PortUp, Replace, TermStart, Transfer,
+    NewOrder, PortDefine, PortUp, Replace, TermStart, Transfer, VenueLimits,
 };
 use crate::types::event::Event;
 use crate::types::{
@@ -128,10 +128,21 @@ impl Log {
         self.opening.iter().chain(&self.prefill).chain(&self.timed)
     }
 
+    /// How many of these come before the timed part.
+    #[must_use]
+    pub fn filled_frames(&self) -> usize {
+        self.opening.len() + self.prefill.len()
+    }
+
+    /// The venue's limits.
+    #[must_use]
+    pub fn limits(&self) -> VenueLimits {
+        self.capacity.limits(MEMORY_SEGMENT_BYTES)
+    }
+
     /// An engine that has executed all but the timed part.
     pub fn engine<S: FrameSink<Error = Infallible>>(&self, sink: &mut S) -> Engine {
-        let limits = self.capacity.limits(MEMORY_SEGMENT_BYTES);
-        let mut engine = Engine::new(&limits, IndexSeed::new([7; IndexSeed::BYTES]));
+        let mut engine = Engine::new(&self.limits(), IndexSeed::new([7; IndexSeed::BYTES]));
         for frames in [&self.opening, &self.prefill] {
             apply(&mut engine, frames, sink);
         }

@@ -1,5 +1,6 @@
 //! `rialto bench store`: what the event store takes, with the engine's workload as its commands: appends
-//! on a core of its own, a reader in another process, a replay of a whole log, and a disk.
+//! on a core of its own, a reader in another process, a replay of a whole log, a restart from a snapshot,
+//! an engine beside a shadow that takes snapshots, and a disk.
 //!
 //! Appends and replays are timed by what the thread had of its core, so that others on the machine
 //! disturb less; the reader and the disk by the clock. Each figure is a median of rounds.
@@ -7,6 +8,8 @@
 mod append;
 mod disk;
 mod report;
+mod restart;
+mod shadow;
 mod tail;
 
 use std::panic::resume_unwind;
@@ -86,6 +89,10 @@ pub(super) fn run(args: &Args) -> Result<(), BenchError> {
     }
     eprintln!("bench: replay");
     (report.replay, report.event_bytes) = replayed(memory.path(), rounds, shorten)?;
+    eprintln!("bench: restart");
+    report.restarts = restart::measure(memory.path(), args)?;
+    eprintln!("bench: shadow");
+    report.beside = shadow::measure(memory.path(), args)?;
     eprintln!("bench: append");
     for (batch, figures) in [(FRAME_COMMANDS_MAX, &mut report.batch64), (1, &mut report.batch1)] {
         *figures = append::measure(memory.path(), batch, args)?;

@@ -1,4 +1,5 @@
 //! The figures of the store bench, as JSON or for people.
+#![expect(clippy::float_arithmetic, reason = "a ratio, to the hundredth")]
 
 use std::path::PathBuf;
 
@@ -6,6 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::Timed;
 use super::disk::Batch;
+use super::restart::Restarts;
+use super::shadow::Beside;
 use crate::cli::bench::host::{Host, Jitter};
 
 /// Everything.
@@ -19,6 +22,8 @@ pub(super) struct Report {
     pub(super) event_bytes: u64,
     /// Nanoseconds, sorted.
     pub(super) reader: Vec<u64>,
+    pub(super) restarts: Restarts,
+    pub(super) beside: Beside,
     pub(super) disk: Vec<Batch>,
     pub(super) disk_directory: PathBuf,
 }
@@ -34,6 +39,8 @@ impl Report {
             replay: nothing(),
             event_bytes: 0,
             reader: Vec::new(),
+            restarts: Restarts::default(),
+            beside: Beside::default(),
             disk: Vec::new(),
             disk_directory: PathBuf::new(),
         }
@@ -50,6 +57,7 @@ impl Report {
 
     fn json(&self) -> Value {
         let Self { host, rounds, batch64, batch1, replay, reader, disk, disk_directory, .. } = self;
+        let Self { restarts, beside, .. } = self;
         let [p50, p99, p999] = percentiles(reader);
         let Day { command_gb, event_gb, replay_s, command_mb_per_s, event_mb_per_s } = self.day();
         let batches = disk.iter().map(|batch| (batch.commands.to_string(), batch.json()));
@@ -69,6 +77,21 @@ impl Report {
             "day_replay_s": replay_s,
             "day_command_mb_per_s": command_mb_per_s,
             "day_event_mb_per_s": event_mb_per_s,
+            "restart_ms": restarts.whole_ms(),
+            "restart_logs_ms": millis(&restarts.logs_ns),
+            "restart_engine_ms": millis(&restarts.engine_ns),
+            "restart_since_ms": millis(&restarts.since_ns),
+            "restart_orders": restarts.resting,
+            "snapshot_bytes": restarts.snapshot_bytes,
+            "snapshot_ms": restarts.taken_ns / 1_000_000,
+            "snapshot_p99_ratio": ratio(&beside.own_core, &beside.alone),
+            "snapshot_p99_ratio_same_core": ratio(&beside.engines_core, &beside.alone),
+            "snapshot_p99_ns": {
+                "without": middle(&beside.alone),
+                "own_core": middle(&beside.own_core),
+                "same_core": middle(&beside.engines_core),
+            },
+            "snapshots_taken": { "own_core": beside.snapshots[0], "same_core": beside.snapshots[1] },
             "disk_mode": batches.collect::<Map<_, _>>(),
             "fdatasync_p50_us": disk.first().map(|one| median(&one.raw) / 1_000),
             "disk": disk_directory.to_string_lossy(),
@@ -79,6 +102,7 @@ impl Report {
 
     fn table(&self) -> String {
         let Self { host, rounds, batch64, batch1, replay, reader, disk, disk_directory, .. } = self;
+        let Self { restarts, beside, .. } = self;
         let mut lines = vec![host.line()];
         lines.extend(host.jitter.iter().map(Jitter::line));
         lines.push(format!("{rounds} rounds; time of the thread on its core\n"));
@@ -97,6 +121,22 @@ impl Report {
         let [p50, p99, p999] = percentiles(reader);
         lines.push(format!(
             "seen by another process: {p50} / {p99} / {p999} ns (p50, p99, p99.9)\n"
+        ));
+        lines.push(format!(
+            "restart with {} orders: {} ms; both logs {}, snapshot of {} bytes {}, commands since {}",
+            restarts.resting,
+            restarts.whole_ms(),
+            millis(&restarts.logs_ns),
+            restarts.snapshot_bytes,
+            millis(&restarts.engine_ns),
+            millis(&restarts.since_ns),
+        ));
+        let [alone, own, same] =
+            [&beside.alone, &beside.own_core, &beside.engines_core].map(|times| middle(times));
+        lines.push(format!(
+            "a command in the engine, p99: {alone} ns; while snapshots are taken on another core {own} \
+             ns ({} taken), on the same {same} ns ({})\n",
+            beside.snapshots[0], beside.snapshots[1],
         ));
         lines.push(format!(
             "{:>28} {:>12} {:>17} {:>22}",
@@ -144,6 +184,15 @@ impl Report {
     }
 }
 
+impl Restarts {
+    /// The median round, from closed logs to the last command.
+    fn whole_ms(&self) -> u64 {
+        let parts = self.logs_ns.iter().zip(&self.engine_ns).zip(&self.since_ns);
+        let whole: Vec<_> = parts.map(|((logs, engine), since)| logs + engine + since).collect();
+        millis(&whole)
+    }
+}
+
 impl Timed {
     /// The median round's.
     fn per_second(&self) -> u64 {
@@ -155,9 +204,7 @@ impl Timed {
     }
 
     fn median(&self) -> u64 {
-        let mut rounds = self.rounds_ns.clone();
-        rounds.sort_unstable();
-        median(&rounds)
+        middle(&self.rounds_ns)
     }
 }
 
@@ -184,6 +231,23 @@ fn per_second(count: u64, nanos: u64) -> u64 {
 /// p50, p99 and p99.9 of sorted times.
 fn percentiles(times: &[u64]) -> [u64; 3] {
     [500, 990, 999].map(|thousandths| at(times, times.len() * thousandths / 1_000))
+}
+
+/// The median of times in any order.
+fn middle(times: &[u64]) -> u64 {
+    let mut sorted = times.to_vec();
+    sorted.sort_unstable();
+    median(&sorted)
+}
+
+fn millis(times: &[u64]) -> u64 {
+    middle(times) / 1_000_000
+}
+
+/// Of two medians, to the hundredth.
+fn ratio(times: &[u64], to: &[u64]) -> f64 {
+    let hundredths = 100 * middle(times) / middle(to).max(1);
+    f64::from(u32::try_from(hundredths).unwrap_or(u32::MAX)) / 100.0
 }
 
 fn median(times: &[u64]) -> u64 {

@@ -197,6 +197,7 @@ fn node_toml(args: &Args, backend: BackendArg, sessions: u32, dir: &Path, logs: 
         "# Made by `rialto bench`.\n\
          [node]\nid = 1\nname = \"bench\"\n\
          [logs]\ndirectory = {logs}\ndurability = \"memory\"\n\
+         [snapshots]\nevery_commands = 0\n\
          [control]\ndirectory = {control}\n\
          [order_entry]\nbackend = \"{name}\"\nlisten = \"{LISTEN}\"\nprefix = {NODE_PREFIX}\n\
          allow = [\"{BROKERS_ADDRESS}\"]\n\
