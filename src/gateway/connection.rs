@@ -8,7 +8,7 @@ use super::throttle::Throttle;
 use crate::event_store::{Reader, StoreError};
 use crate::net::ConnectionId;
 use crate::types::event::EventHeader;
-use crate::types::{Epoch, LINE_BYTES, Nanos, PortId, Position};
+use crate::types::{Epoch, Nanos, PortId, Position};
 use crate::wire::soup::LoginRequest;
 
 /// A connection and all that the gateway keeps for it.
@@ -136,12 +136,8 @@ impl Outbound {
                 return Ok(Next::At(position));
             }
             let record = history.record_at(position)?.lines;
-            let distance = EventHeader::view(record).map_or(0, |header| header.port_distance);
-            let before = match distance {
-                0 => stream.before_jump(sequence),
-                lines => Position(position.0 - u64::from(lines) * LINE_BYTES as u64),
-            };
-            at = (sequence - 1, before);
+            let header = EventHeader::view(record).expect("a record begins with its header");
+            at = (sequence - 1, stream.before(sequence, header, position));
         }
         self.walk = Some(at);
         Ok(Next::Walking)

@@ -11,18 +11,19 @@ use crate::wire::ouch::{AccountQuery, Inbound};
 /// Makes the command of `message` in `lines` and returns its size in lines.
 ///
 /// # Errors
-/// [`Violation::Message`]: the participant does not speak the protocol.
+/// [`Violation::Message`]: the participant does not speak the protocol. [`Violation::ReadOnly`].
 pub(super) fn command(
-    serves: PortKind,
+    kind: PortKind,
     message: &[u8],
     port: PortId,
     epoch: Epoch,
     now: Nanos,
     lines: &mut [Line; RECORD_LINES_MAX],
 ) -> Result<usize, Violation> {
-    match serves {
+    match kind {
         PortKind::Admin => administration(message, port, epoch, now, lines),
-        PortKind::OrderEntry | PortKind::DropCopy => order(message, port, epoch, now, lines),
+        PortKind::OrderEntry => order(message, port, epoch, now, lines),
+        PortKind::DropCopy => Err(Violation::ReadOnly),
     }
 }
 

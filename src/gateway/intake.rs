@@ -167,8 +167,8 @@ impl Core {
                 }
                 Some(Request::Message(message)) => {
                     let LoginState::Up { port, epoch } = connection.login else { return taken };
-                    let (serves, lines) = (self.config.serves, &mut self.command);
-                    match inbound::command(serves, message, port, epoch, now, lines) {
+                    let kind = self.ports.get(port).map_or(self.config.serves, |port| port.kind);
+                    match inbound::command(kind, message, port, epoch, now, &mut self.command) {
                         Ok(count) => {
                             let pushed = self.commands.push(&self.command[..count]);
                             pushed.expect("room was checked above");
@@ -195,10 +195,12 @@ impl Core {
         now: Nanos,
     ) {
         let Some(connection) = &mut self.connections[slot as usize] else { return };
-        let (serves, key) = (self.config.serves, &self.config.cluster_key);
+        let serves = self.config.serves;
         let known = self.ports.named(login.name).filter(|port| {
             let secret = PortSecret::from_wire(login.secret);
-            port.kind == serves && key.verify(login.name, &secret, &port.verifier)
+            let is_served = port.kind == serves
+                || (port.kind, serves) == (PortKind::DropCopy, PortKind::OrderEntry);
+            is_served && self.config.cluster_key.verify(login.name, &secret, &port.verifier)
         });
         let Some(port) = known else {
             info!(peer = %connection.peer, name = %login.name, "login refused: not authorized");
@@ -206,10 +208,11 @@ impl Core {
         };
         let session = self.day.map_or(SessionId::BLANK, |day| day.session);
         let open = self.day.is_some_and(|day| day.open) || serves == PortKind::Admin;
-        let ahead = login.sequence > u64::from(port.stream.last_sequence()) + 1;
+        let last = self.ports.stream_of(port).last_sequence();
+        let ahead = login.sequence > u64::from(last) + 1;
         if ahead {
-            warn!(peer = %connection.peer, name = %login.name, sequence = login.sequence,
-                last = port.stream.last_sequence(), "login asks for what was never sent");
+            warn!(peer = %connection.peer, name = %login.name, sequence = login.sequence, last,
+                "login asks for what was never sent");
             self.counters.sequence_alarms += 1;
         }
         if !open || ahead || (login.session != SessionId::BLANK && login.session != session) {

@@ -23,7 +23,7 @@ use crate::types::{ClusterKey, PortKind, SessionId};
 /// What a gateway is told at the start.
 #[derive(Clone, Debug)]
 pub struct GatewayConfig {
-    /// The kind of port that may log in here.
+    /// The kind of port that may log in here; where orders are entered, drop copies too.
     pub serves: PortKind,
     /// Number of this gateway among those of the node.
     pub shard: u8,

@@ -1,10 +1,12 @@
-//! What a gateway knows of ports: who may log in, and where each port's stream lies in the event log.
-//! All of it is learned from events; nothing here is counted, only remembered.
+//! What a gateway knows of ports: who may log in, and where each port's stream, and for its drop copies
+//! each firm's, lies in the event log. All of it is learned from events; nothing here is counted, only
+//! remembered.
 
 use std::collections::HashMap;
 
-use crate::types::event::PortDefined;
-use crate::types::{Epoch, Nanos, PortId, PortKind, PortName, Position};
+use super::outbound::Form;
+use crate::types::event::{EventHeader, PortDefined};
+use crate::types::{Epoch, FirmId, LINE_BYTES, Nanos, PortId, PortKind, PortName, Position};
 
 /// A position is kept for each message whose number is a multiple of this, so that a session replays
 /// from any number in bounded memory: at most this many steps back from the next one kept.
@@ -18,15 +20,28 @@ const CHECKPOINTS_PREPARED: usize = 1024;
 pub(super) struct Ports {
     ports: Vec<Port>,
     by_name: HashMap<PortName, usize>,
+    /// By number.
+    firms: Vec<Firm>,
+}
+
+/// A firm as its drop copies see it.
+#[derive(Debug)]
+struct Firm {
+    stream: Stream,
+    /// The ports that have it.
+    copies: Vec<PortId>,
 }
 
 /// A port as its gateway sees it.
 #[derive(Debug)]
 pub(super) struct Port {
     pub(super) id: PortId,
+    pub(super) name: PortName,
     pub(super) kind: PortKind,
+    firm: FirmId,
     pub(super) verifier: [u8; 32],
-    pub(super) stream: Stream,
+    /// What was said to it, unless it is a drop copy: that has its firm's.
+    stream: Stream,
     /// The slot of the connection whose login is accepted or being decided.
     pub(super) slot: Option<u32>,
     /// The session that is up, whichever gateway serves it.
@@ -35,14 +50,22 @@ pub(super) struct Port {
     pub(super) up_at: Nanos,
 }
 
-/// Where a port's messages of the day lie.
-#[derive(Debug, Default)]
+/// Where a port's or a firm's messages of the day lie.
+#[derive(Debug)]
 pub(super) struct Stream {
+    lane: Lane,
     last_sequence: u32,
     last_position: Position,
     checkpoints: Vec<Position>,
     /// Messages whose distance to the one before is more than a record can say, with its position.
     jumps: Vec<(u32, Position)>,
+}
+
+/// Which of an event's numbers are those of a stream.
+#[derive(Clone, Copy, Debug)]
+enum Lane {
+    Port,
+    Firm,
 }
 
 impl Ports {
@@ -56,19 +79,29 @@ impl Ports {
         }
         debug_assert_eq!(index, self.ports.len(), "ports are numbered in the order of definition");
         self.by_name.insert(event.name.upper(), index);
+        let firm = usize::from(event.firm_id.0);
+        if self.firms.len() <= firm {
+            let new = || Firm { stream: Stream::of(Lane::Firm), copies: Vec::new() };
+            self.firms.resize_with(firm + 1, new);
+        }
+        if kind == PortKind::DropCopy {
+            self.firms[firm].copies.push(event.port);
+        }
         self.ports.push(Port {
             id: event.port,
+            name: event.name,
             kind,
+            firm: event.firm_id,
             verifier: event.verifier,
-            stream: Stream::default(),
+            stream: Stream::of(Lane::Port),
             slot: None,
             epoch: Epoch::NONE,
             up_at: Nanos::ZERO,
         });
     }
 
-    pub(super) fn named(&mut self, name: PortName) -> Option<&mut Port> {
-        self.by_name.get(&name.upper()).map(|&index| &mut self.ports[index])
+    pub(super) fn named(&self, name: PortName) -> Option<&Port> {
+        self.by_name.get(&name.upper()).map(|&index| &self.ports[index])
     }
 
     pub(super) fn get_mut(&mut self, id: PortId) -> Option<&mut Port> {
@@ -82,20 +115,82 @@ impl Ports {
     /// Every stream begins again with the day.
     pub(super) fn start_day(&mut self) {
         for port in &mut self.ports {
-            port.stream = Stream::default();
+            port.stream = Stream::of(Lane::Port);
         }
+        for firm in &mut self.firms {
+            firm.stream = Stream::of(Lane::Firm);
+        }
+    }
+
+    /// Remembers where an event lies in the streams that it is in.
+    pub(super) fn note(&mut self, header: &EventHeader, position: Position) {
+        if header.port_sequence != 0
+            && let Some(port) = self.get_mut(header.port)
+        {
+            port.stream.note(header.port_sequence, position, header.port_distance);
+        }
+        if header.firm_sequence != 0
+            && let Some(firm) = self.firms.get_mut(usize::from(header.firm.0))
+        {
+            firm.stream.note(header.firm_sequence, position, header.firm_distance);
+        }
+    }
+
+    /// The stream that a port's session reads.
+    pub(super) fn stream_of<'a>(&'a self, port: &'a Port) -> &'a Stream {
+        match port.kind {
+            PortKind::DropCopy => &self.firms[usize::from(port.firm.0)].stream,
+            PortKind::OrderEntry | PortKind::Admin => &port.stream,
+        }
+    }
+
+    /// Makes room for a busy day, so that no message of a session that is up has to wait for memory.
+    pub(super) fn prepare_stream_of(&mut self, id: PortId) {
+        let Some(port) = self.get_mut(id) else { return };
+        match port.kind {
+            PortKind::DropCopy => {
+                let firm = usize::from(port.firm.0);
+                self.firms[firm].stream.prepare();
+            }
+            PortKind::OrderEntry | PortKind::Admin => port.stream.prepare(),
+        }
+    }
+
+    /// As what the session of port `reader` is told of an event of port `of`.
+    pub(super) fn form_for(&self, reader: PortId, of: PortId) -> Form {
+        match self.get(reader).map(|port| port.kind) {
+            Some(PortKind::Admin) => Form::Record,
+            Some(PortKind::DropCopy) => {
+                Form::CopyOf(self.get(of).map_or(PortName::BLANK, |port| port.name))
+            }
+            Some(PortKind::OrderEntry) | None => Form::Message,
+        }
+    }
+
+    /// The drop copies of a firm.
+    pub(super) fn copies_of(&self, firm: FirmId) -> &[PortId] {
+        self.firms.get(usize::from(firm.0)).map_or(&[], |firm| &firm.copies)
     }
 }
 
 impl Stream {
-    /// Makes room for a busy day, so that no message of a session that is up has to wait for memory.
-    pub(super) fn prepare(&mut self) {
+    fn of(lane: Lane) -> Self {
+        Self {
+            lane,
+            last_sequence: 0,
+            last_position: Position::default(),
+            checkpoints: Vec::new(),
+            jumps: Vec::new(),
+        }
+    }
+
+    fn prepare(&mut self) {
         let missing = CHECKPOINTS_PREPARED.saturating_sub(self.checkpoints.len());
         self.checkpoints.reserve(missing);
     }
 
     /// Remembers where the stream's latest message lies; `distance` is the one its record carries.
-    pub(super) fn note(&mut self, sequence: u32, position: Position, distance: u32) {
+    fn note(&mut self, sequence: u32, position: Position, distance: u32) {
         debug_assert_eq!(sequence, self.last_sequence + 1, "the engine numbers without gaps");
         if distance == 0 && sequence > 1 {
             self.jumps.push((sequence, self.last_position));
@@ -112,8 +207,25 @@ impl Stream {
         self.last_sequence
     }
 
-    /// The position of the message before `sequence`, whose record says no distance.
-    pub(super) fn before_jump(&self, sequence: u32) -> Position {
+    /// The position of the message before `sequence`, whose event is at `position`.
+    pub(super) fn before(
+        &self,
+        sequence: u32,
+        header: &EventHeader,
+        position: Position,
+    ) -> Position {
+        let distance = match self.lane {
+            Lane::Port => header.port_distance,
+            Lane::Firm => header.firm_distance,
+        };
+        match distance {
+            0 => self.before_jump(sequence),
+            lines => Position(position.0 - u64::from(lines) * LINE_BYTES as u64),
+        }
+    }
+
+    /// The same, if its record says no distance.
+    fn before_jump(&self, sequence: u32) -> Position {
         let jump = self.jumps.binary_search_by_key(&sequence, |&(sequence, _)| sequence);
         jump.map_or(Position::FIRST, |found| self.jumps[found].1)
     }
@@ -142,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_replay_starts_from_the_nearest_position_known_behind_it() {
-        let mut stream = Stream::default();
+        let mut stream = Stream::of(Lane::Port);
         for sequence in 1..=10_000 {
             stream.note(sequence, Position(u64::from(sequence) * 64), 1);
         }

@@ -34,13 +34,16 @@ impl Core {
             }
             self.learn(&event, transport, now);
             let Some(header) = EventHeader::view(record.lines) else { continue };
-            if header.port_sequence == 0 {
-                continue;
+            self.ports.note(header, record.position);
+            let of = header.port;
+            if header.port_sequence != 0 {
+                self.send_live(of, of, &record, &event, transport, now);
             }
-            let Some(port) = self.ports.get_mut(header.port) else { continue };
-            port.stream.note(header.port_sequence, record.position, header.port_distance);
-            if let Some(slot) = port.slot {
-                self.send_live(slot, &record, &event, transport, now);
+            if header.firm_sequence != 0 {
+                for copy in 0..self.ports.copies_of(header.firm).len() {
+                    let reader = self.ports.copies_of(header.firm)[copy];
+                    self.send_live(reader, of, &record, &event, transport, now);
+                }
             }
         }
     }
@@ -98,7 +101,7 @@ impl Core {
         let Some(port) = self.ports.get_mut(up.header.port) else { return };
         port.epoch = up.epoch;
         port.up_at = now;
-        port.stream.prepare();
+        self.ports.prepare_stream_of(up.header.port);
         let (shard, slot) = shard_and_slot(up.connection);
         if shard != self.config.shard {
             return;
@@ -123,7 +126,9 @@ impl Core {
             Ok(asked) => asked,
         };
         connection.login = LoginState::Up { port: up.header.port, epoch: up.epoch };
-        connection.outbound.start(next, &port.stream);
+        let Some(port) = self.ports.get(up.header.port) else { return };
+        connection.outbound.start(next, self.ports.stream_of(port));
+        let Some(port) = self.ports.get_mut(up.header.port) else { return };
         port.slot = Some(slot);
         let session = self.day.map_or(SessionId::BLANK, |day| day.session);
         let accepted = soup::LoginAccepted { session, sequence: u64::from(next) };
@@ -136,20 +141,24 @@ impl Core {
         self.queue(slot);
     }
 
+    /// Sends what happened `of` a port to the session of port `reader`, if it has caught up.
     fn send_live<T: Transport>(
         &mut self,
-        slot: u32,
+        reader: PortId,
+        of: PortId,
         record: &LogRecord<'_>,
         event: &Event<'_>,
         transport: &mut T,
         now: Nanos,
     ) {
+        let Some(slot) = self.ports.get(reader).and_then(|port| port.slot) else { return };
         let Some(connection) = &mut self.connections[slot as usize] else { return };
         if !connection.outbound.live {
             return;
         }
         let midnight = self.day.map_or(Nanos::ZERO, |day| day.midnight);
-        let packet = self.out.event(self.config.serves, record, event, midnight);
+        let form = self.ports.form_for(reader, of);
+        let packet = self.out.event(form, record, event, midnight);
         if transport.send(connection.id, packet) {
             connection.outbound.sent();
             connection.session.note_sent(now);
@@ -186,9 +195,10 @@ impl Core {
     ) -> WorkResult {
         let Some(connection) = &mut self.connections[slot as usize] else { return Ok(0) };
         let Some(port) = self.ports.get(port) else { return Ok(0) };
+        let stream = self.ports.stream_of(port);
         let midnight = self.day.map_or(Nanos::ZERO, |day| day.midnight);
         for sent in 0..CATCH_UP_PER_TURN_MAX {
-            let next = connection.outbound.next_position(&port.stream, &mut self.history)?;
+            let next = connection.outbound.next_position(stream, &mut self.history)?;
             let position = match next {
                 Next::At(position) => position,
                 Next::Walking => return Ok(sent + 1),
@@ -196,7 +206,9 @@ impl Core {
             };
             let record = self.history.record_at(position)?;
             let event = Event::parse(record.lines)?;
-            let packet = self.out.event(self.config.serves, &record, &event, midnight);
+            let of = EventHeader::view(record.lines).map_or(PortId::NONE, |header| header.port);
+            let form = self.ports.form_for(port.id, of);
+            let packet = self.out.event(form, &record, &event, midnight);
             if !transport.send(connection.id, packet) {
                 self.park(slot);
                 return Ok(sent);

@@ -445,6 +445,7 @@ fn market_text(grace_ms: u32) -> String {
             .unwrap();
         }
     }
+    text.push_str("[[port]]\nname = \"ALFADC\"\nfirm = \"ALFA\"\nkind = \"drop_copy\"\n");
     text.push_str("[[port]]\nname = \"OPER01\"\nfirm = \"XRLT\"\nkind = \"admin\"\n");
     text
 }

@@ -11,6 +11,7 @@ mod busts;
 mod clock;
 mod commands;
 mod day;
+mod drop_copy;
 mod feed;
 mod harness;
 mod incarnation;

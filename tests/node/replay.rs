@@ -122,8 +122,9 @@ pub(crate) fn port_stream(events: &FrameList, name: &str) -> Vec<Vec<u8>> {
             if place.port == port && place.port_sequence > 0 {
                 assert_eq!(place.port_sequence as usize, stream.len() + 1, "a gap in the stream");
                 let mut message = [0; ouch::OUT_MAX];
-                let time = header.time.since(midnight).0;
-                let size = ouch::emit(&event, sequence, time, &mut message).unwrap();
+                let timestamp = header.time.since(midnight).0;
+                let stamp = ouch::Stamp { sequence, timestamp, copy_of: None };
+                let size = ouch::emit(&event, &stamp, &mut message).unwrap();
                 stream.push(message[..size].to_vec());
             }
         }

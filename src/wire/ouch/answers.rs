@@ -6,7 +6,7 @@
 use zerocopy::byteorder::big_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::convert::channel;
+use super::convert::Stamp;
 use super::{Appendage, OUT_MAX, Options, join};
 use crate::types::event;
 use crate::types::{FirmCode, Symbol};
@@ -152,80 +152,74 @@ impl AccountAnswer {
     }
 }
 
-pub(super) fn restated(
-    event: &event::Restated,
-    sequence: u64,
-    timestamp: u64,
-    out: &mut [u8; OUT_MAX],
-) -> usize {
+pub(super) fn restated(event: &event::Restated, stamp: &Stamp, out: &mut [u8; OUT_MAX]) -> usize {
     let message = Restated {
         kind: Restated::KIND,
-        timestamp: timestamp.into(),
+        timestamp: stamp.timestamp(),
         user_ref_num: event.user_ref_num.0.into(),
         reason: event.reason,
     };
     let options = Options {
-        secondary_ref: sequence,
+        secondary_ref: stamp.sequence,
         display_quantity: event.quantity.0,
-        user_ref_idx: event.user_ref_idx,
-        ..Options::default()
+        ..stamp.options(event.user_ref_idx)
     };
     message.emit(&options, out)
 }
 
-pub(super) fn modified(event: &event::Modified, timestamp: u64, out: &mut [u8; OUT_MAX]) -> usize {
+pub(super) fn modified(event: &event::Modified, stamp: &Stamp, out: &mut [u8; OUT_MAX]) -> usize {
     let message = Modified {
         kind: Modified::KIND,
-        timestamp: timestamp.into(),
+        timestamp: stamp.timestamp(),
         user_ref_num: event.user_ref_num.0.into(),
         side: event.side,
         quantity: event.quantity.0.into(),
     };
-    message.emit(&channel(event.user_ref_idx), out)
+    message.emit(&stamp.options(event.user_ref_idx), out)
 }
 
 pub(super) fn mass_canceled(
     event: &event::MassCanceled,
-    timestamp: u64,
+    stamp: &Stamp,
     out: &mut [u8; OUT_MAX],
 ) -> usize {
     let message = MassCanceled {
         kind: MassCanceled::KIND,
-        timestamp: timestamp.into(),
+        timestamp: stamp.timestamp(),
         user_ref_num: event.user_ref_num.0.into(),
         firm: event.firm,
         symbol: event.symbol,
     };
     let &event::MassCanceled { group_id, side, user_ref_idx, .. } = event;
-    message.emit(&Options { group_id, side, ..channel(user_ref_idx) }, out)
+    message.emit(&Options { group_id, side, ..stamp.options(user_ref_idx) }, out)
 }
 
 pub(super) fn entry_switched(
     event: &event::EntrySwitched,
-    timestamp: u64,
+    stamp: &Stamp,
     out: &mut [u8; OUT_MAX],
 ) -> usize {
     let enabled = event.enabled == 1;
     let message = EntryAnswer {
         kind: if enabled { EntryAnswer::ENABLED } else { EntryAnswer::DISABLED },
-        timestamp: timestamp.into(),
+        timestamp: stamp.timestamp(),
         user_ref_num: event.user_ref_num.0.into(),
         firm: event.firm,
     };
-    message.emit(&channel(event.user_ref_idx), out)
+    message.emit(&stamp.options(event.user_ref_idx), out)
 }
 
 pub(super) fn account_answered(
     event: &event::AccountAnswered,
-    timestamp: u64,
+    stamp: &Stamp,
     out: &mut [u8; OUT_MAX],
 ) -> usize {
     let message = AccountAnswer {
         kind: AccountAnswer::KIND,
-        timestamp: timestamp.into(),
+        timestamp: stamp.timestamp(),
         next_user_ref_num: event.next_user_ref_num.0.into(),
     };
-    message.emit(&channel(event.user_ref_idx), out)
+    message.emit(&stamp.options(event.user_ref_idx), out)
 }
 
 #[cfg(test)]
@@ -239,7 +233,8 @@ mod tests {
     /// The message of the event in `lines`, whose sequence is 77, at 1,234 ns.
     fn message_of(lines: &[Line]) -> Vec<u8> {
         let mut out = [0; OUT_MAX];
-        let size = emit(&Event::parse(lines).unwrap(), 77, 1_234, &mut out).unwrap();
+        let stamp = Stamp { sequence: 77, timestamp: 1_234, copy_of: None };
+        let size = emit(&Event::parse(lines).unwrap(), &stamp, &mut out).unwrap();
         assert!(Outbound::parse(&out[..size]).is_ok());
         out[..size].to_vec()
     }

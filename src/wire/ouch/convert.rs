@@ -3,6 +3,7 @@
 //! It judges nothing: the form's first error, which goes along with a command, is found by `form`.
 
 use zerocopy::FromZeros;
+use zerocopy::byteorder::big_endian::U64;
 
 use super::{
     Accepted, AiqCanceled, Cancel, CancelRejected, Canceled, Enter, Executed, MalformedAppendage,
@@ -12,8 +13,8 @@ use super::{
 use crate::types::command::{self, CommandHeader};
 use crate::types::event::{self, Event};
 use crate::types::{
-    AccountId, CancelReason, Epoch, Nanos, PortId, Price, Quantity, RejectReason, SystemCode,
-    UserRefNum,
+    AccountId, CancelReason, Epoch, Nanos, PortId, PortName, Price, Quantity, RejectReason,
+    SystemCode, UserRefNum,
 };
 
 impl Enter {
@@ -145,72 +146,82 @@ impl Cancel {
 /// What is known of a malformed appendage: the channel, or [`Inbound::parse`](super::Inbound::parse)
 /// would have refused the message.
 pub(super) fn of_channel(malformed: MalformedAppendage) -> Options {
-    channel(malformed.user_ref_idx.unwrap_or_default())
+    let user_ref_idx = malformed.user_ref_idx.unwrap_or_default();
+    Options { user_ref_idx, ..Options::default() }
 }
 
-/// Writes the message that `event` is in its port's stream to the front of `out` and returns its
-/// size; `None` if it is in no stream of an order-entry port. `sequence` is the event's own,
-/// `timestamp` its log time in nanoseconds since midnight.
-pub fn emit(
-    event: &Event<'_>,
-    sequence: u64,
-    timestamp: u64,
-    out: &mut [u8; OUT_MAX],
-) -> Option<usize> {
-    match event {
-        Event::SystemMessage(e) if e.header.port_sequence != 0 => system_event(e, timestamp, out),
-        Event::Accepted(e) if e.header.port_sequence != 0 => {
-            Some(accepted(e, sequence, timestamp, out))
-        }
-        Event::Replaced(e) if e.header.port_sequence != 0 => {
-            Some(replaced(e, sequence, timestamp, out))
-        }
-        Event::Executed(e) if e.header.port_sequence != 0 => Some(executed(e, timestamp, out)),
-        Event::Canceled(e) if e.header.port_sequence != 0 => Some(canceled(e, timestamp, out)),
-        Event::SelfMatchCanceled(e) if e.header.port_sequence != 0 => {
-            Some(aiq_canceled(e, timestamp, out))
-        }
-        Event::CancelRejected(e) if e.header.port_sequence != 0 => {
-            Some(cancel_rejected(e, timestamp, out))
-        }
-        Event::Rejected(e) if e.header.port_sequence != 0 => Some(rejected(e, timestamp, out)),
-        Event::Restated(e) if e.header.port_sequence != 0 => {
-            Some(answers::restated(e, sequence, timestamp, out))
-        }
-        Event::FillBusted(e) => Some(trades::broken(e, timestamp, out)),
-        Event::FillCorrected(e) => Some(trades::corrected(e, timestamp, out)),
-        Event::Modified(e) => Some(answers::modified(e, timestamp, out)),
-        Event::MassCanceled(e) => Some(answers::mass_canceled(e, timestamp, out)),
-        Event::EntrySwitched(e) => Some(answers::entry_switched(e, timestamp, out)),
-        Event::AccountAnswered(e) => Some(answers::account_answered(e, timestamp, out)),
-        _ => None,
+/// What a message says beyond its event's own fields.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    /// The event's own sequence.
+    pub sequence: u64,
+    /// Its log time, in nanoseconds since midnight.
+    pub timestamp: u64,
+    /// In a drop copy: the port whose message it repeats.
+    pub copy_of: Option<PortName>,
+}
+
+impl Stamp {
+    pub(super) fn timestamp(&self) -> U64 {
+        self.timestamp.into()
     }
+
+    /// A user reference number means nothing without its channel, so every answer names it; the first
+    /// channel is number 0, which is said by saying nothing. In a drop copy it means nothing without
+    /// its port either.
+    pub(super) fn options(&self, user_ref_idx: u8) -> Options {
+        let port = self.copy_of.map_or([0; 6], |PortName(name)| name);
+        Options { user_ref_idx, port, ..Options::default() }
+    }
+
+    /// The account that an order was found to be of, for a drop copy alone: whoever entered it knows.
+    fn account(&self, account: AccountId) -> AccountId {
+        if self.copy_of.is_some() { account } else { AccountId::NONE }
+    }
+}
+
+/// Writes the message that `event`, which is in the stream of an order entry port, is there to the front
+/// of `out` and returns its size; `None` if OUCH has none for it.
+pub fn emit(event: &Event<'_>, stamp: &Stamp, out: &mut [u8; OUT_MAX]) -> Option<usize> {
+    Some(match event {
+        Event::SystemMessage(e) => return system_event(e, stamp, out),
+        Event::Accepted(e) => accepted(e, stamp, out),
+        Event::Replaced(e) => replaced(e, stamp, out),
+        Event::Executed(e) => executed(e, stamp, out),
+        Event::Canceled(e) => canceled(e, stamp, out),
+        Event::SelfMatchCanceled(e) => aiq_canceled(e, stamp, out),
+        Event::CancelRejected(e) => cancel_rejected(e, stamp, out),
+        Event::Rejected(e) => rejected(e, stamp, out),
+        Event::Restated(e) => answers::restated(e, stamp, out),
+        Event::FillBusted(e) => trades::broken(e, stamp, out),
+        Event::FillCorrected(e) => trades::corrected(e, stamp, out),
+        Event::Modified(e) => answers::modified(e, stamp, out),
+        Event::MassCanceled(e) => answers::mass_canceled(e, stamp, out),
+        Event::EntrySwitched(e) => answers::entry_switched(e, stamp, out),
+        Event::AccountAnswered(e) => answers::account_answered(e, stamp, out),
+        _ => return None,
+    })
 }
 
 /// OUCH knows only the start and the end of the day.
 fn system_event(
     event: &event::SystemMessage,
-    timestamp: u64,
+    stamp: &Stamp,
     out: &mut [u8; OUT_MAX],
 ) -> Option<usize> {
     let code = SystemCode::from_byte(event.code)?;
     let known = matches!(code, SystemCode::StartOfSystem | SystemCode::EndOfSystem);
     let message =
-        SystemEvent { kind: SystemEvent::KIND, timestamp: timestamp.into(), code: code.byte() };
+        SystemEvent { kind: SystemEvent::KIND, timestamp: stamp.timestamp(), code: code.byte() };
     known.then(|| message.emit(out))
 }
 
-/// The options are those entered; the account is not among them, because the event has the one that
-/// was found by the port's rule, and the side is a field.
-fn accepted(
-    event: &event::Accepted,
-    sequence: u64,
-    timestamp: u64,
-    out: &mut [u8; OUT_MAX],
-) -> usize {
+/// The options are those entered. The side is not among them, it is a field; nor is the account but in
+/// a drop copy, because the event has the one that was found by the port's rule.
+fn accepted(event: &event::Accepted, stamp: &Stamp, out: &mut [u8; OUT_MAX]) -> usize {
     let message = Accepted {
         kind: Accepted::KIND,
-        timestamp: timestamp.into(),
+        timestamp: stamp.timestamp(),
         user_ref_num: event.user_ref_num.0.into(),
         side: event.side,
         quantity: event.quantity.0.into(),
@@ -218,7 +229,7 @@ fn accepted(
         price: event.price.0.into(),
         time_in_force: event.time_in_force,
         display: event.display,
-        order_ref: sequence.into(),
+        order_ref: stamp.sequence.into(),
         capacity: event.capacity,
         intermarket_sweep: event.intermarket_sweep,
         cross_type: event.cross_type,
@@ -226,8 +237,6 @@ fn accepted(
         cl_ord_id: event.cl_ord_id,
     };
     let options = Options {
-        secondary_ref: 0,
-        display_quantity: 0,
         firm: event.firm,
         min_quantity: event.min_quantity.0,
         customer_type: event.customer_type,
@@ -247,24 +256,18 @@ fn accepted(
         group_id: event.group_id,
         shares_located: event.shares_located,
         locate_broker: event.locate_broker,
-        side: 0,
-        user_ref_idx: event.user_ref_idx,
         self_match: event.self_match,
-        account: AccountId::NONE,
+        account: stamp.account(event.account),
+        ..stamp.options(event.user_ref_idx)
     };
     message.emit(&options, out)
 }
 
 /// The options are those of the Replace, as an Accepted echoes those of the Enter.
-fn replaced(
-    event: &event::Replaced,
-    sequence: u64,
-    timestamp: u64,
-    out: &mut [u8; OUT_MAX],
-) -> usize {
+fn replaced(event: &event::Replaced, stamp: &Stamp, out: &mut [u8; OUT_MAX]) -> usize {
     let message = Replaced {
         kind: Replaced::KIND,
-        timestamp: timestamp.into(),
+        timestamp: stamp.timestamp(),
         orig_user_ref_num: event.orig_user_ref_num.0.into(),
         user_ref_num: event.user_ref_num.0.into(),
         side: event.side,
@@ -273,7 +276,7 @@ fn replaced(
         price: event.price.0.into(),
         time_in_force: event.time_in_force,
         display: event.display,
-        order_ref: sequence.into(),
+        order_ref: stamp.sequence.into(),
         capacity: event.capacity,
         intermarket_sweep: event.intermarket_sweep,
         cross_type: event.cross_type,
@@ -295,44 +298,40 @@ fn replaced(
         handling: event.handling,
         shares_located: event.shares_located,
         locate_broker: event.locate_broker,
-        user_ref_idx: event.user_ref_idx,
-        ..Options::default()
+        account: stamp.account(event.account),
+        ..stamp.options(event.user_ref_idx)
     };
     message.emit(&options, out)
 }
 
-fn executed(event: &event::Executed, timestamp: u64, out: &mut [u8; OUT_MAX]) -> usize {
+fn executed(event: &event::Executed, stamp: &Stamp, out: &mut [u8; OUT_MAX]) -> usize {
     let message = Executed {
         kind: Executed::KIND,
-        timestamp: timestamp.into(),
+        timestamp: stamp.timestamp(),
         user_ref_num: event.user_ref_num.0.into(),
         quantity: event.quantity.0.into(),
         price: event.price.0.into(),
         liquidity: event.liquidity,
         match_number: event.match_number.0.into(),
     };
-    message.emit(&channel(event.user_ref_idx), out)
+    message.emit(&stamp.options(event.user_ref_idx), out)
 }
 
-fn canceled(event: &event::Canceled, timestamp: u64, out: &mut [u8; OUT_MAX]) -> usize {
+fn canceled(event: &event::Canceled, stamp: &Stamp, out: &mut [u8; OUT_MAX]) -> usize {
     let message = Canceled {
         kind: Canceled::KIND,
-        timestamp: timestamp.into(),
+        timestamp: stamp.timestamp(),
         user_ref_num: event.user_ref_num.0.into(),
         quantity: event.decrement.0.into(),
         reason: event.reason,
     };
-    message.emit(&channel(event.user_ref_idx), out)
+    message.emit(&stamp.options(event.user_ref_idx), out)
 }
 
-fn aiq_canceled(
-    event: &event::SelfMatchCanceled,
-    timestamp: u64,
-    out: &mut [u8; OUT_MAX],
-) -> usize {
+fn aiq_canceled(event: &event::SelfMatchCanceled, stamp: &Stamp, out: &mut [u8; OUT_MAX]) -> usize {
     let message = AiqCanceled {
         kind: AiqCanceled::KIND,
-        timestamp: timestamp.into(),
+        timestamp: stamp.timestamp(),
         user_ref_num: event.user_ref_num.0.into(),
         quantity: event.decrement.0.into(),
         reason: CancelReason::SelfMatch.byte(),
@@ -341,37 +340,27 @@ fn aiq_canceled(
         liquidity: event.liquidity,
         strategy: event.strategy,
     };
-    message.emit(&channel(event.user_ref_idx), out)
+    message.emit(&stamp.options(event.user_ref_idx), out)
 }
 
-fn cancel_rejected(
-    event: &event::CancelRejected,
-    timestamp: u64,
-    out: &mut [u8; OUT_MAX],
-) -> usize {
+fn cancel_rejected(event: &event::CancelRejected, stamp: &Stamp, out: &mut [u8; OUT_MAX]) -> usize {
     let message = CancelRejected {
         kind: CancelRejected::KIND,
-        timestamp: timestamp.into(),
+        timestamp: stamp.timestamp(),
         user_ref_num: event.user_ref_num.0.into(),
     };
-    message.emit(&channel(event.user_ref_idx), out)
+    message.emit(&stamp.options(event.user_ref_idx), out)
 }
 
-fn rejected(event: &event::Rejected, timestamp: u64, out: &mut [u8; OUT_MAX]) -> usize {
+fn rejected(event: &event::Rejected, stamp: &Stamp, out: &mut [u8; OUT_MAX]) -> usize {
     let message = Rejected {
         kind: Rejected::KIND,
-        timestamp: timestamp.into(),
+        timestamp: stamp.timestamp(),
         user_ref_num: event.user_ref_num.0.into(),
         reason: event.reason.into(),
         cl_ord_id: event.cl_ord_id,
     };
-    message.emit(&channel(event.user_ref_idx), out)
-}
-
-/// A user reference number means nothing without its channel, so every answer names it; the first
-/// channel is number 0, which is said by saying nothing.
-pub(super) fn channel(user_ref_idx: u8) -> Options {
-    Options { user_ref_idx, ..Options::default() }
+    message.emit(&stamp.options(event.user_ref_idx), out)
 }
 
 #[cfg(test)]

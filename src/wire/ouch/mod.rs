@@ -14,7 +14,7 @@ mod requests;
 mod trades;
 
 pub use answers::{AccountAnswer, EntryAnswer, MassCanceled, Modified, Restated};
-pub use convert::emit;
+pub use convert::{Stamp, emit};
 pub use form::{form_error, replace_form_error};
 pub use inbound::{
     CANCEL_BYTES_MAX, Cancel, ENTER_BYTES_MAX, Enter, Inbound, REPLACE_BYTES_MAX, Replace,

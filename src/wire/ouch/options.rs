@@ -4,7 +4,8 @@
 
 use crate::types::AccountId;
 
-/// The tags that an order may carry, and those of answers alone: 1 and 22. 0x80 is ours: see the profile.
+/// The tags that an order may carry, and those of answers alone: 1 and 22. 0x80 and 0x81 are ours:
+/// see the profile.
 mod tag {
     pub(super) const SECONDARY_REF: u8 = 1;
     pub(super) const FIRM: u8 = 2;
@@ -31,11 +32,12 @@ mod tag {
     pub(super) const USER_REF_IDX: u8 = 28;
     pub(super) const SELF_MATCH: u8 = 29;
     pub(super) const ACCOUNT: u8 = 0x80;
+    pub(super) const PORT: u8 = 0x81;
 }
 
-/// Bytes that all options together take: two of 10 bytes, ten of 6, one of 4, eleven of 3, and an
-/// account.
-pub const OPTIONS_BYTES_MAX: usize = 2 * 10 + 10 * 6 + 4 + 11 * 3 + 6;
+/// Bytes that all options together take: two of 10 bytes, ten of 6, one of 4, eleven of 3, an account
+/// and a port.
+pub const OPTIONS_BYTES_MAX: usize = 2 * 10 + 10 * 6 + 4 + 11 * 3 + 6 + 8;
 
 /// The options of a message; zero is absent. If a tag comes twice, the last one counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,6 +92,8 @@ pub struct Options {
     pub self_match: u8,
     /// The account.
     pub account: AccountId,
+    /// The name of the port whose message a drop copy repeats.
+    pub port: [u8; 6],
 }
 
 /// The elements do not fill the appendage, or a known tag has a value of another size.
@@ -158,6 +162,7 @@ impl Options {
             tag::USER_REF_IDX => self.user_ref_idx = character(value)?,
             tag::SELF_MATCH => self.self_match = character(value)?,
             tag::ACCOUNT => self.account = AccountId(number(value)?),
+            tag::PORT => self.port = value.try_into().ok()?,
             _ => {}
         }
         Some(())
@@ -192,6 +197,7 @@ impl Options {
         writer.put(tag::USER_REF_IDX, &[self.user_ref_idx]);
         writer.put(tag::SELF_MATCH, &[self.self_match]);
         writer.put(tag::ACCOUNT, &self.account.0.to_be_bytes());
+        writer.put(tag::PORT, &self.port);
         writer.size
     }
 }
@@ -278,6 +284,7 @@ pub(super) mod tests {
             discretion_price: u64,
             secondary_ref: u64,
             firm: [u8; 4],
+            port: [u8; 6],
             route: [u8; 4],
             locate_broker: [u8; 4],
             group_id: u16,
@@ -292,7 +299,7 @@ pub(super) mod tests {
                 peg_offset: peg.cast_signed(), discretion_price, discretion_price_type,
                 discretion_peg_offset: discretion_peg.cast_signed(), post_only, random_reserves,
                 route, expire_time_s, trade_now, handling, bbo_weight, group_id, shares_located,
-                locate_broker, side, user_ref_idx, self_match, account: AccountId(account),
+                locate_broker, side, user_ref_idx, self_match, account: AccountId(account), port,
             }
         }
     }
@@ -352,6 +359,7 @@ pub(super) mod tests {
             (28, 1),
             (29, 1),
             (0x80, 4),
+            (0x81, 6),
         ];
         let element = |(tag, size): (u8, u8)| {
             [1 + size, tag].into_iter().chain(std::iter::repeat_n(0x41, usize::from(size)))

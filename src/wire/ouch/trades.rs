@@ -5,7 +5,7 @@
 use zerocopy::byteorder::big_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::convert::channel;
+use super::convert::Stamp;
 use super::{Appendage, OUT_MAX, Options, join};
 use crate::types::ClOrdId;
 use crate::types::event;
@@ -79,26 +79,26 @@ impl TradeCorrection {
     }
 }
 
-pub(super) fn broken(event: &event::FillBusted, timestamp: u64, out: &mut [u8; OUT_MAX]) -> usize {
+pub(super) fn broken(event: &event::FillBusted, stamp: &Stamp, out: &mut [u8; OUT_MAX]) -> usize {
     let message = BrokenTrade {
         kind: BrokenTrade::KIND,
-        timestamp: timestamp.into(),
+        timestamp: stamp.timestamp(),
         user_ref_num: event.user_ref_num.0.into(),
         match_number: event.match_number.0.into(),
         reason: event.reason,
         cl_ord_id: event.cl_ord_id,
     };
-    message.emit(&channel(event.user_ref_idx), out)
+    message.emit(&stamp.options(event.user_ref_idx), out)
 }
 
 pub(super) fn corrected(
     event: &event::FillCorrected,
-    timestamp: u64,
+    stamp: &Stamp,
     out: &mut [u8; OUT_MAX],
 ) -> usize {
     let message = TradeCorrection {
         kind: TradeCorrection::KIND,
-        timestamp: timestamp.into(),
+        timestamp: stamp.timestamp(),
         user_ref_num: event.user_ref_num.0.into(),
         quantity: event.quantity.0.into(),
         price: event.price.0.into(),
@@ -107,7 +107,7 @@ pub(super) fn corrected(
         reason: event.reason,
         cl_ord_id: event.cl_ord_id,
     };
-    message.emit(&channel(event.user_ref_idx), out)
+    message.emit(&stamp.options(event.user_ref_idx), out)
 }
 
 #[cfg(test)]
@@ -125,7 +125,8 @@ mod tests {
 
     fn message_of(lines: &[Line]) -> Vec<u8> {
         let mut out = [0; OUT_MAX];
-        let size = emit(&Event::parse(lines).unwrap(), 80, 0x0102_0304, &mut out).unwrap();
+        let stamp = Stamp { sequence: 80, timestamp: 0x0102_0304, copy_of: None };
+        let size = emit(&Event::parse(lines).unwrap(), &stamp, &mut out).unwrap();
         Outbound::parse(&out[..size]).unwrap();
         out[..size].to_vec()
     }

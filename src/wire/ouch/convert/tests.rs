@@ -115,8 +115,14 @@ fn a_cancel_becomes_a_command_of_its_channel() {
 
 /// The message of the event in `lines`.
 fn message_of(lines: &[Line]) -> Option<Vec<u8>> {
+    message_for(lines, None)
+}
+
+/// The same as the port is told it, or in a drop copy.
+fn message_for(lines: &[Line], copy_of: Option<PortName>) -> Option<Vec<u8>> {
     let mut out = [0; OUT_MAX];
-    let size = emit(&Event::parse(lines).unwrap(), 77, 1_234, &mut out)?;
+    let stamp = Stamp { sequence: 77, timestamp: 1_234, copy_of };
+    let size = emit(&Event::parse(lines).unwrap(), &stamp, &mut out)?;
     Some(out[..size].to_vec())
 }
 
@@ -215,10 +221,33 @@ fn a_self_match_says_what_was_prevented_and_where() {
 }
 
 #[test]
-fn an_event_in_no_port_stream_has_no_message() {
-    let feed_only =
-        event::Canceled { header: header::<event::Canceled>(0), ..FromZeros::new_zeroed() };
-    assert_eq!(message_of(feed_only.lines()), None);
+fn a_drop_copy_names_the_port_of_each_message_and_the_account_of_each_order() {
+    let port = PortName::new("ALFA01");
+    let accepted = event::Accepted {
+        header: header::<event::Accepted>(1),
+        account: AccountId(0x1234),
+        user_ref_idx: 2,
+        ..event::Accepted::new_zeroed()
+    };
+    let told = message_of(accepted.lines()).unwrap();
+    let copied = message_for(accepted.lines(), port).unwrap();
+    let fixed = told.len() - 2 - b"\x02\x1C\x02".len();
+    assert_eq!(copied[..fixed], told[..fixed]);
+    let options = b"\x02\x1C\x02\x05\x80\0\0\x12\x34\x07\x81ALFA01";
+    assert_eq!(copied[fixed..], [&[0, 17], &options[..]].concat());
+    let Ok(Outbound::Accepted(_, elements)) = Outbound::parse(&copied) else { panic!() };
+    let read = Options::parse(elements).unwrap();
+    assert_eq!((read.account, read.port), (AccountId(0x1234), *b"ALFA01"));
+
+    let rejected =
+        event::Rejected { header: header::<event::Rejected>(1), ..event::Rejected::new_zeroed() };
+    let told = message_of(rejected.lines()).unwrap();
+    let copied = message_for(rejected.lines(), port).unwrap();
+    assert_eq!(copied, [&told[..], b"\0\x08\x07\x81ALFA01"].concat());
+}
+
+#[test]
+fn an_event_that_no_participant_is_told_has_no_message() {
     let rested = event::Rested { header: header::<event::Rested>(5), ..FromZeros::new_zeroed() };
     assert_eq!(message_of(rested.lines()), None);
 }
