@@ -79,13 +79,9 @@ impl Ports {
         }
         debug_assert_eq!(index, self.ports.len(), "ports are numbered in the order of definition");
         self.by_name.insert(event.name.upper(), index);
-        let firm = usize::from(event.firm_id.0);
-        if self.firms.len() <= firm {
-            let new = || Firm { stream: Stream::of(Lane::Firm), copies: Vec::new() };
-            self.firms.resize_with(firm + 1, new);
-        }
+        let firm = self.firm_mut(event.firm_id);
         if kind == PortKind::DropCopy {
-            self.firms[firm].copies.push(event.port);
+            firm.copies.push(event.port);
         }
         self.ports.push(Port {
             id: event.port,
@@ -129,11 +125,20 @@ impl Ports {
         {
             port.stream.note(header.port_sequence, position, header.port_distance);
         }
-        if header.firm_sequence != 0
-            && let Some(firm) = self.firms.get_mut(usize::from(header.firm.0))
-        {
-            firm.stream.note(header.firm_sequence, position, header.firm_distance);
+        if header.firm_sequence != 0 {
+            let stream = &mut self.firm_mut(header.firm).stream;
+            stream.note(header.firm_sequence, position, header.firm_distance);
         }
+    }
+
+    /// A firm, whose stream may begin before it has a port.
+    fn firm_mut(&mut self, firm: FirmId) -> &mut Firm {
+        let index = usize::from(firm.0);
+        if self.firms.len() <= index {
+            let new = || Firm { stream: Stream::of(Lane::Firm), copies: Vec::new() };
+            self.firms.resize_with(index + 1, new);
+        }
+        &mut self.firms[index]
     }
 
     /// The stream that a port's session reads.
@@ -144,16 +149,13 @@ impl Ports {
         }
     }
 
-    /// Makes room for a busy day, so that no message of a session that is up has to wait for memory.
-    pub(super) fn prepare_stream_of(&mut self, id: PortId) {
+    /// Makes room for a busy day, so that no message to a session that is up, or of its firm, has to
+    /// wait for memory.
+    pub(super) fn prepare_streams_of(&mut self, id: PortId) {
         let Some(port) = self.get_mut(id) else { return };
-        match port.kind {
-            PortKind::DropCopy => {
-                let firm = usize::from(port.firm.0);
-                self.firms[firm].stream.prepare();
-            }
-            PortKind::OrderEntry | PortKind::Admin => port.stream.prepare(),
-        }
+        port.stream.prepare();
+        let firm = port.firm;
+        self.firm_mut(firm).stream.prepare();
     }
 
     /// As what the session of port `reader` is told of an event of port `of`.

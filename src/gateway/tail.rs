@@ -101,7 +101,7 @@ impl Core {
         let Some(port) = self.ports.get_mut(up.header.port) else { return };
         port.epoch = up.epoch;
         port.up_at = now;
-        self.ports.prepare_stream_of(up.header.port);
+        self.ports.prepare_streams_of(up.header.port);
         let (shard, slot) = shard_and_slot(up.connection);
         if shard != self.config.shard {
             return;
