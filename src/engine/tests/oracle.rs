@@ -16,7 +16,7 @@ use super::{invariants, script};
 use crate::types::Nanos;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
 
     #[test]
     fn the_engine_says_what_the_naive_exchange_says(
@@ -41,7 +41,7 @@ proptest! {
             let line = line(&step, number);
             let said = script::run(&mut world, &line);
             let mut expected = naive.advance(world.now);
-            expected.extend(answer(&mut naive, step, number));
+            expected.extend(answer(&mut naive, &step, number));
             let said: Vec<_> =
                 said.iter().map(|event| event.split(", next").next().unwrap().to_owned()).collect();
             prop_assert_eq!(said, expected, "{}", line);

@@ -139,18 +139,18 @@ impl Naive {
     }
 
     /// Trades shares of two orders, the buyer's and the seller's.
-    fn cross(&mut self, pair: [usize; 2], quantity: u32, price: u64, cross: &str) -> Vec<String> {
-        let listing = self.orders[pair[0]].ticket.listing;
-        let paid = worth(price, quantity, listing);
+    fn cross(&mut self, both: [usize; 2], quantity: u32, price: u64, cross: &str) -> Vec<String> {
+        let listing = self.orders[both[0]].ticket.listing;
+        let value = worth(price, quantity, listing);
         let maker = self.rates.maker;
         let fill =
             format!("{quantity} {} @{}", LISTINGS[listing].symbol, price_text(listing, price));
         let mut on_feed = false;
         let mut said = Vec::new();
-        let sides = pair.map(|at| {
+        let sides = both.map(|at| {
             let order = &mut self.orders[at];
-            let fee = due(order.traded + paid, maker) - due(order.traded, maker);
-            order.traded += paid;
+            let fee = due(order.traded + value, maker) - due(order.traded, maker);
+            order.traded += value;
             order.executed += quantity;
             order.open -= quantity;
             // What is not shown goes first.

@@ -91,8 +91,8 @@ fn words(immediate: bool, wishes: Wishes) -> String {
 }
 
 /// What the naive exchange says of the step.
-pub(super) fn answer(naive: &mut Naive, step: Step, number: u32) -> Vec<String> {
-    match step {
+pub(super) fn answer(naive: &mut Naive, step: &Step, number: u32) -> Vec<String> {
+    match *step {
         Step::Enter(ticket) => naive.enter(&numbered(ticket, number)),
         Step::Replace(change) => naive.replace(&of_step(change, number)),
         Step::Cancel { login, back, intended } => {
