@@ -3,7 +3,7 @@
 //! Nothing is changed: an order that would leave the band is told so before it trades.
 
 use super::Engine;
-use crate::matching::{BookSide, Incoming, Wanted};
+use crate::matching::{BookSide, Incoming, OrderView, Section, Wanted};
 use crate::order_manager::{Admission, FILLS_MAX};
 use crate::types::command::NewOrder;
 use crate::types::{InstrumentId, Price};
@@ -18,7 +18,12 @@ impl Engine {
             return true;
         }
         if let Some((lowest, highest)) = self.trading_of(instrument).band() {
-            if self.best_is_beyond(instrument, side, (lowest, highest)) {
+            // Its owner's orders pause nothing, wherever they are: the first of another's decides.
+            let met = self.books.orders_in(instrument, Section::Continuous, side.opposite());
+            let is_own =
+                |resting: &OrderView| self.prevention(resting.handle, order, admission).is_some();
+            let first = met.take(FILLS_MAX).find(|resting| !is_own(resting));
+            if first.is_some_and(|first| !(lowest..=highest).contains(&first.price)) {
                 return false;
             }
             limit = match side {

@@ -104,8 +104,9 @@ impl OrderManager {
 }
 
 /// The worst price that an order may trade at, and what a share of it is held and counted at. A limit is
-/// both, but that a sale counts at the market's price if that is higher. A market order trades as far as its collar, and counts on either side as one to buy; one that
-/// waits for an auction has no worst price, and its instrument says what it counts for.
+/// both, but that a sale counts at the market's price if that is higher. A market order trades as far as
+/// its collar, and counts on either side as one to buy; one that waits for an auction has no worst price,
+/// and its instrument says what it counts for: beyond that no auction trades it.
 pub(super) fn limit_of(
     order: &NewOrder,
     side: Side,
@@ -115,7 +116,9 @@ pub(super) fn limit_of(
 ) -> (Price, Price) {
     if order.price != Price::MARKET || cross_of(order).is_some() {
         let at_limit = instrument.trading.worth(order.price);
-        let market = if side.is_buy() { Price(0) } else { market_price(instrument, best_bid) };
+        let has_limit = order.price != Price::MARKET;
+        let counts_market = has_limit && !side.is_buy();
+        let market = if counts_market { market_price(instrument, best_bid) } else { Price(0) };
         return (order.price, at_limit.max(market));
     }
     let collar = position.collar.min(MARKET_COLLAR);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::super::FrameList;
-use super::oracle::{line, step};
+use super::oracle::{line, steps};
 use super::script;
 use super::world::World;
 use crate::matching::BookSide;
@@ -37,7 +37,7 @@ proptest! {
 
     #[test]
     fn the_feed_alone_leads_to_the_same_books(
-        steps in prop::collection::vec(step(), 1..150),
+        steps in steps(150),
         rule in 0_u8..4,
     ) {
         let mut world = World::ruled(rule);

@@ -3,140 +3,32 @@
 //! One list of orders in the order of entry; nothing is held, what is available is counted from the
 //! list each time. It shares the notation with the engine and nothing else.
 
+mod auctions;
 mod busts;
 mod fills;
 mod limits;
+mod market;
+mod phases;
+mod refusals;
 mod requests;
+mod ticket;
 
 use std::collections::BTreeMap;
 
 use self::fills::Filled;
 pub(super) use self::limits::Limit;
+pub(super) use self::market::{FEES, LISTINGS, LOGINS, Rates, TRADED};
+use self::market::{Login, due, worth};
+pub(super) use self::ticket::{Change, MARKET, Shift, Ticket, Wishes};
+use self::ticket::{account_of, name, price_text, shown_of, terms};
 use super::render::decimal;
 use crate::types::Nanos;
-
-/// An instrument of `market.txt` as the oracle knows it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Listing {
-    pub(super) symbol: &'static str,
-    pub(super) decimals: u8,
-    pub(super) scale: i64,
-    pub(super) tick: u64,
-    pub(super) lot: u32,
-    pub(super) short: bool,
-}
-
-pub(super) const LISTINGS: [Listing; 3] = [
-    Listing { symbol: "ACME", decimals: 4, scale: 1, tick: 100, lot: 1, short: false },
-    Listing { symbol: "BOLT", decimals: 2, scale: 100, tick: 5, lot: 100, short: false },
-    Listing { symbol: "CHIP", decimals: 4, scale: 1, tick: 1, lot: 1, short: true },
-];
-
-/// A port of `market.txt`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Login {
-    pub(super) name: &'static str,
-    firm: &'static str,
-    account: u32,
-    open_max: usize,
-    firm_open_max: usize,
-    rate: usize,
-    grace: Option<Nanos>,
-}
-
-pub(super) const LOGINS: [Login; 3] = [
-    Login {
-        name: "A1",
-        firm: "ALFA",
-        account: 1,
-        open_max: usize::MAX,
-        firm_open_max: 2_500,
-        rate: usize::MAX,
-        grace: Some(Nanos::from_secs(10)),
-    },
-    Login {
-        name: "A2",
-        firm: "ALFA",
-        account: 1,
-        open_max: 2,
-        firm_open_max: 2_500,
-        rate: 3,
-        grace: None,
-    },
-    Login {
-        name: "B1",
-        firm: "BETA",
-        account: 2,
-        open_max: usize::MAX,
-        firm_open_max: 3,
-        rate: usize::MAX,
-        grace: Some(Nanos::from_secs(5)),
-    },
-];
-
-/// A new order in the participant's words.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ticket {
-    pub(super) login: usize,
-    pub(super) number: u32,
-    /// buy, sell or short.
-    pub(super) side: &'static str,
-    pub(super) quantity: u32,
-    pub(super) listing: usize,
-    pub(super) price: u64,
-    pub(super) immediate: bool,
-    /// 0 = the port's own.
-    pub(super) account: u32,
-    /// What becomes of it and an order of its owner, if it says.
-    pub(super) strategy: Option<char>,
-    pub(super) wishes: Wishes,
-}
-
-/// What an order may ask for beyond its price.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Wishes {
-    /// The least it must trade at once.
-    pub(super) min: u32,
-    /// It may not take.
-    pub(super) post_only: bool,
-    /// Seconds to live, 0 = the day.
-    pub(super) expires: u64,
-    /// How much of it is shown at a time, if not all: 0 hides it.
-    pub(super) display: Option<u32>,
-}
-
-/// The price of an order without one.
-pub(super) const MARKET: u64 = 0x7FFF_FFFF;
-
-/// A replace in the participant's words.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Change {
-    pub(super) login: usize,
-    pub(super) original: u32,
-    pub(super) number: u32,
-    /// In all, what was executed included.
-    pub(super) quantity: u32,
-    pub(super) ticks: Shift,
-    pub(super) immediate: bool,
-    pub(super) wishes: Wishes,
-}
-
-/// Where a replace moves the price to.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Shift {
-    /// So many above or below the original's.
-    Ticks(i64),
-    /// One price unit above it.
-    Off,
-    /// To none.
-    Market,
-}
 
 #[derive(Clone, Copy, Debug)]
 struct Order {
     ticket: Ticket,
     account: u32,
-    /// What a share of it counted at as it came.
+    /// What a share of it counted at as it came; one to buy holds that.
     counted_at: u64,
     open: u32,
     executed: u32,
@@ -150,16 +42,6 @@ struct Order {
     traded: i64,
 }
 
-/// What trades cost, in millionths.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Rates {
-    pub(super) maker: i64,
-    pub(super) taker: i64,
-}
-
-/// The account that gets the fees.
-pub(super) const FEES: u32 = 4;
-
 #[derive(Clone, Debug, Default)]
 pub(super) struct Naive {
     orders: Vec<Order>,
@@ -167,6 +49,8 @@ pub(super) struct Naive {
     self_match_key: u8,
     /// Of each listing; 0 = none yet.
     last_price: [u64; LISTINGS.len()],
+    trading: [phases::Trading; LISTINGS.len()],
+    day: phases::Day,
     done: limits::Done,
     trades: Vec<busts::Trade>,
     cash: BTreeMap<u32, i64>,
@@ -179,6 +63,17 @@ pub(super) struct Naive {
     disabled: BTreeMap<&'static str, bool>,
     now: Nanos,
     rates: Rates,
+}
+
+/// What has a time: of one, what is further up comes first, and then the lower number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Calendar,
+    /// The indication of a listing, or the end of its auction.
+    Auction(usize, bool),
+    /// A login's orders go.
+    Grace(usize),
+    Expiry(usize),
 }
 
 impl Naive {
@@ -200,26 +95,40 @@ impl Naive {
             said.push(format!("second {}", now.second()));
         }
         self.now = now;
-        while let Some((_, is_order, at)) = self.first_due() {
-            if is_order {
-                said.extend(self.take(at, self.orders[at].open, "Timeout"));
-                continue;
-            }
-            self.down_until[at] = None;
-            while let Some(order) = self.orders.iter().position(|order| order.ticket.login == at) {
-                said.extend(self.take(order, self.orders[order].open, "Supervisory"));
+        while let Some(due) = self.first_due() {
+            match due {
+                Due::Calendar => said.extend(self.follow_calendar()),
+                Due::Auction(listing, false) => said.extend(self.indicate(listing)),
+                Due::Auction(listing, true) => {
+                    said.extend(self.enter_phase(listing, "continuous", "", None));
+                }
+                Due::Grace(login) => {
+                    self.down_until[login] = None;
+                    let is_of = |order: &Order| order.ticket.login == login;
+                    while let Some(at) = self.orders.iter().position(is_of) {
+                        said.extend(self.take(at, self.orders[at].open, "Supervisory"));
+                    }
+                }
+                Due::Expiry(at) => said.extend(self.take(at, self.orders[at].open, "Timeout")),
             }
         }
         said
     }
 
-    /// The deadline that is due first: when, whether it is an order's or a login's, and whose.
-    fn first_due(&self) -> Option<(Nanos, bool, usize)> {
+    /// What is due first.
+    fn first_due(&self) -> Option<Due> {
+        let calendar = self.day.ahead.first().map(|&(at, _)| (at, Due::Calendar));
+        let auctions = self.trading.iter().enumerate().flat_map(|(listing, trading)| {
+            let indication = trading.indicates.map(|at| (at, Due::Auction(listing, false)));
+            let end = trading.ends.map(|at| (at, Due::Auction(listing, true)));
+            indication.into_iter().chain(end)
+        });
         let logins = self.down_until.iter().enumerate();
+        let logins = logins.filter_map(|(login, at)| Some(((*at)?, Due::Grace(login))));
         let orders = self.orders.iter().map(|order| order.deadline).enumerate();
-        let logins = logins.filter_map(|(login, at)| Some(((*at)?, false, login)));
-        let orders = orders.filter_map(|(order, at)| Some((at?, true, order)));
-        logins.chain(orders).min().filter(|&(at, ..)| at <= self.now)
+        let orders = orders.filter_map(|(order, at)| Some((at?, Due::Expiry(order))));
+        let all = calendar.into_iter().chain(auctions).chain(logins).chain(orders);
+        all.min().filter(|&(at, _)| at <= self.now).map(|(_, due)| due)
     }
 
     pub(super) fn log_out(&mut self, login: usize) -> Vec<String> {
@@ -241,17 +150,24 @@ impl Naive {
     }
 
     pub(super) fn enter(&mut self, ticket: &Ticket) -> Vec<String> {
+        let ticket = &ticket.timed();
         let login = ticket.login;
         if self.down[login] || ticket.number <= self.last_number[login] {
             return Vec::new();
         }
         self.last_number[login] = ticket.number;
+        if !self.takes_message(login) {
+            return vec![format!("rejected {} PortMessageRate", name(ticket))];
+        }
         if let Some(reason) = self.refuse(ticket, true) {
             return vec![format!("rejected {} {reason}", name(ticket))];
         }
-        let end = match (self.trades(ticket), ticket.immediate) {
-            (false, true) => " dead",
-            (false, false) if shown_of(ticket, ticket.quantity) > 0 => " *",
+        let end = match (ticket.cross, self.trades(ticket), ticket.immediate) {
+            ('O', ..) => " for Opening",
+            ('C', ..) => " for Closing",
+            ('H', ..) => " for Halt",
+            (_, false, true) => " dead",
+            (_, false, false) if shown_of(ticket, ticket.quantity) > 0 => " *",
             _ => "",
         };
         let mut said = vec![format!("accepted {} {}{end}", name(ticket), terms(ticket))];
@@ -277,14 +193,14 @@ impl Naive {
         if ticket.wishes.post_only && self.trades(ticket) {
             return vec![format!("canceled {} {} PostOnly, 0 left", name(ticket), ticket.quantity)];
         }
-        let listing = &LISTINGS[ticket.listing];
         let crosses = self.opposite(ticket).is_some();
-        let mut said = Vec::new();
         let account = account_of(ticket);
-        let Filled { said: fills, open, traded } = self.fill(ticket);
-        said.extend(fills);
+        let Filled { mut said, open, traded, leaves_band } = self.fill(ticket);
         if open == 0 {
             return said;
+        }
+        if leaves_band {
+            said.extend(self.enter_phase(ticket.listing, "volatility", " LUDP", None));
         }
         if ticket.immediate {
             said.push(format!("canceled {} {open} ImmediateOrCancel, 0 left", name(ticket)));
@@ -292,14 +208,16 @@ impl Naive {
         }
         let shown = shown_of(ticket, open);
         if crosses && shown > 0 {
-            let price = decimal(ticket.price.try_into().unwrap(), listing.decimals);
-            said.push(format!("rested {} {shown} {} @{price} *", name(ticket), listing.symbol));
+            let symbol = LISTINGS[ticket.listing].symbol;
+            let price = price_text(ticket.listing, ticket.price);
+            said.push(format!("rested {} {shown} {symbol} @{price} *", name(ticket)));
         }
         let executed = executed_before + traded;
         let lifetime = Some(ticket.wishes.expires).filter(|&seconds| seconds != 0);
         let deadline = lifetime.map(|seconds| self.now.after(Nanos::from_secs(seconds)));
         self.places += 1;
-        let (part, place) = (0, (shown == 0, self.places));
+        let is_hidden = shown == 0 && !ticket.waits();
+        let (part, place) = (0, (is_hidden, self.places));
         let order = Order {
             ticket: *ticket,
             account,
@@ -330,32 +248,33 @@ impl Naive {
         if leaves >= open || !leaves.is_multiple_of(LISTINGS[ticket.listing].lot) {
             return Vec::new();
         }
+        if self.is_final(ticket) {
+            return vec![format!("cancel of {} rejected", name(ticket))];
+        }
         self.take(at, open - leaves, "User")
     }
 
     /// A book in the notation of "show book".
     pub(super) fn book(&self, listing: usize) -> String {
-        let side = |buys: bool| {
-            let mut orders: Vec<_> = self
-                .orders
-                .iter()
-                .filter(|order| order.ticket.listing == listing)
-                .filter(|order| (order.ticket.side == "buy") == buys)
-                .collect();
-            orders.sort_by_key(|order| {
-                let price = order.ticket.price;
-                (if buys { u64::MAX - price } else { price }, order.place)
-            });
-            let orders = orders.iter().map(|order| {
+        let side = |buys: bool, crosses: &str| {
+            let orders = self.in_turn(listing, buys, crosses).into_iter().map(|(_, order)| {
                 let hidden = order.open - order.shown;
-                let hidden = if hidden == 0 { String::new() } else { format!("+{hidden}") };
-                let price = order.ticket.price.try_into().unwrap();
-                let price = decimal(price, LISTINGS[listing].decimals);
-                format!("{} {}{hidden}@{price}", name(&order.ticket), order.shown)
+                let shares = match (order.ticket.waits(), hidden) {
+                    (false, 1..) => format!("{}+{hidden}", order.shown),
+                    _ => order.open.to_string(),
+                };
+                let price = price_text(listing, order.ticket.price);
+                format!("{} {shares}@{price}", name(&order.ticket))
             });
             orders.collect::<Vec<_>>().join(", ")
         };
-        format!("bids [{}] asks [{}]", side(true), side(false))
+        let sides =
+            |crosses| format!("bids [{}] asks [{}]", side(true, crosses), side(false, crosses));
+        let waiting = [("opening", "OH"), ("closing", "C")].map(|(auction, crosses)| {
+            let sides = sides(crosses);
+            if sides == "bids [] asks []" { String::new() } else { format!(" {auction} {sides}") }
+        });
+        sides("N") + &waiting.concat()
     }
 
     /// Cash and what is held of it, in the notation of "show balance".
@@ -370,128 +289,42 @@ impl Naive {
         format!("{total} {}, {held} held", LISTINGS[listing].symbol)
     }
 
-    /// `is_new`: it replaces no other.
-    fn refuse(&mut self, ticket: &Ticket, is_new: bool) -> Option<&'static str> {
-        let (listing, login) = (&LISTINGS[ticket.listing], &LOGINS[ticket.login]);
-        if !self.takes_message(ticket.login) {
-            return Some("PortMessageRate");
-        }
-        if ticket.side == "short" && !listing.short {
-            return Some("ShortSellRestricted");
-        }
-        let Wishes { min, post_only, display, .. } = ticket.wishes;
-        if display.is_some_and(|shown| !shown.is_multiple_of(listing.lot)) {
-            return Some("InvalidMaxFloor");
-        }
-        if min > ticket.quantity || (min > 0 && !ticket.immediate) {
-            return Some("InvalidMinQuantity");
-        }
-        if post_only && ticket.immediate {
-            return Some("Other");
-        }
-        let known = matches!(ticket.strategy, None | Some('W' | 'O' | 'D'));
-        if !known || (ticket.strategy.is_some() && self.self_match_key == 0) {
-            return Some("InvalidSelfMatch");
-        }
-        let has_price = self.last_price[ticket.listing] > 0;
-        if ticket.price == MARKET && !(ticket.immediate && has_price) {
-            return Some("MarketOrderNotAllowed");
-        }
-        if ticket.price != MARKET
-            && (ticket.price == 0 || !ticket.price.is_multiple_of(listing.tick))
-        {
-            return Some("InvalidPrice");
-        }
-        if ticket.quantity == 0 || !ticket.quantity.is_multiple_of(listing.lot) {
-            return Some("InvalidQuantity");
-        }
-        let account = account_of(ticket);
-        let accounts: &[u32] = if login.firm == "ALFA" { &[1, 5] } else { &[2, 3] };
-        let disabled = self.disabled.get(login.firm).copied().unwrap_or(false);
-        if disabled || !accounts.contains(&account) {
-            return Some("FirmNotAuthorized");
-        }
-        if ticket.side == "short" && account != 5 {
-            return Some("ShortSellRestricted");
-        }
-        let of_port = self.orders.iter().filter(|order| order.ticket.login == ticket.login).count();
-        let of_firm = self
-            .orders
-            .iter()
-            .filter(|order| LOGINS[order.ticket.login].firm == login.firm)
-            .count();
-        if !ticket.immediate && (of_port >= login.open_max || of_firm >= login.firm_open_max) {
-            return Some("Other");
-        }
-        let value = worth(self.price_held(ticket), ticket.quantity, ticket.listing);
-        if let Some(reason) = self.refuse_for_limits(ticket, value, is_new) {
-            return Some(reason);
-        }
-        let enough = match ticket.side {
-            "buy" => {
-                let available = self.cash[&account] - self.cash_held(account);
-                available >= value + due(value, self.rates.maker.max(self.rates.taker)).max(0)
-            }
-            "sell" => {
-                let total = self.shares.get(&(account, ticket.listing)).copied().unwrap_or(0);
-                let available = total - self.shares_held(account, ticket.listing);
-                available >= i64::from(ticket.quantity)
-            }
-            _ => true,
-        };
-        if !enough {
-            return Some("AggregateExposure");
-        }
-        if is_new {
-            self.remember(ticket);
-        }
-        None
-    }
-
-    fn cash_held(&self, account: u32) -> i64 {
-        let buys = self.orders.iter().filter(|o| o.account == account && o.ticket.side == "buy");
-        let maker = self.rates.maker;
-        let holds = buys.map(|order| {
-            let worth = worth(order.ticket.price, order.open, order.ticket.listing);
-            let fee = due(order.traded + worth, maker) - due(order.traded, maker);
-            worth + fee.max(0)
-        });
-        holds.sum()
-    }
-
-    fn shares_held(&self, account: u32, listing: usize) -> i64 {
-        let sells = self.orders.iter().filter(|order| {
-            order.account == account
-                && order.ticket.listing == listing
-                && order.ticket.side != "buy"
-        });
-        sells.map(|order| i64::from(order.open)).sum()
-    }
-
     fn find(&self, login: usize, number: u32) -> Option<usize> {
         let mut tickets = self.orders.iter().map(|order| &order.ticket);
         tickets.position(|ticket| ticket.login == login && ticket.number == number)
     }
 
-    /// The order that trades first against a ticket: the best price, the oldest of it.
-    fn opposite(&self, ticket: &Ticket) -> Option<usize> {
-        let buys = ticket.side == "buy";
-        let best = self.crossed(ticket).min_by_key(|(_, order)| {
-            let price = order.ticket.price;
-            (if buys { price } else { u64::MAX - price }, order.place)
+    /// The orders of a side that are for continuous trading, `N`, or wait for these auctions, in the
+    /// order in which they trade: the best price first, the oldest of it.
+    fn in_turn(&self, listing: usize, buys: bool, crosses: &str) -> Vec<(usize, Order)> {
+        let orders = self.orders.iter().copied().enumerate().filter(|(_, order)| {
+            let ticket = &order.ticket;
+            ticket.listing == listing
+                && (ticket.side == "buy") == buys
+                && crosses.contains(ticket.cross)
         });
-        best.map(|(at, _)| at)
+        let mut orders: Vec<_> = orders.collect();
+        orders.sort_by_key(|(_, order)| {
+            let rank = match order.ticket.price {
+                MARKET => 0,
+                price if buys => u64::MAX - price,
+                price => price,
+            };
+            (rank, order.place)
+        });
+        orders
     }
 
-    /// The orders that a ticket would trade against.
-    fn crossed(&self, ticket: &Ticket) -> impl Iterator<Item = (usize, &Order)> {
-        let (buys, limit, listing) = (ticket.side == "buy", ticket.price, ticket.listing);
-        self.orders.iter().enumerate().filter(move |(_, order)| {
-            let price = order.ticket.price;
-            order.ticket.listing == listing
-                && (order.ticket.side == "buy") != buys
-                && if buys { price <= limit } else { price >= limit }
-        })
+    /// The order that trades first against a ticket. Whoever waits for an auction meets nobody before.
+    fn opposite(&self, ticket: &Ticket) -> Option<usize> {
+        if ticket.waits() || self.trading[ticket.listing].phase != "continuous" {
+            return None;
+        }
+        let (buys, limit) = (ticket.side == "buy", ticket.price);
+        let best = self.in_turn(ticket.listing, !buys, "N").first().copied()?;
+        let price = best.1.ticket.price;
+        let crosses = if buys { price <= limit } else { price >= limit };
+        crosses.then_some(best.0)
     }
 
     /// Cancels shares of an order.
@@ -500,6 +333,17 @@ impl Naive {
         let leaves = open - quantity;
         let gone = format!("canceled {} {quantity} {reason}, {leaves} left", name(ticket));
         self.cut(at, quantity, gone)
+    }
+
+    /// Cancels all orders of a listing that are for this, the buyers' first.
+    fn take_all(&mut self, listing: usize, crosses: &str, reason: &str) -> Vec<String> {
+        let mut said = Vec::new();
+        for buys in [true, false] {
+            while let Some(&(at, order)) = self.in_turn(listing, buys, crosses).first() {
+                said.extend(self.take(at, order.open, reason));
+            }
+        }
+        said
     }
 
     /// Takes shares from an order, hidden ones first, and says so to its owner and the feed.
@@ -521,35 +365,4 @@ impl Naive {
         let less = format!("shown {name} {shown} less, {shown_leaves} left *");
         if shown > 0 { vec![gone, less] } else { vec![gone] }
     }
-}
-
-fn name(ticket: &Ticket) -> String {
-    format!("{}.{}", LOGINS[ticket.login].name, ticket.number)
-}
-
-fn terms(ticket: &Ticket) -> String {
-    let listing = &LISTINGS[ticket.listing];
-    let price = match ticket.price {
-        MARKET => "market".to_owned(),
-        price => decimal(price.try_into().unwrap(), listing.decimals),
-    };
-    format!("{} {} {} @{price}", ticket.side, ticket.quantity, listing.symbol)
-}
-
-/// Shares of an order that are shown while so many are open.
-fn shown_of(ticket: &Ticket, open: u32) -> u32 {
-    ticket.wishes.display.map_or(open, |most| most.min(open))
-}
-
-fn account_of(ticket: &Ticket) -> u32 {
-    if ticket.account == 0 { LOGINS[ticket.login].account } else { ticket.account }
-}
-
-/// The fee of all that was traded, without what is less than a unit.
-fn due(traded: i64, rate: i64) -> i64 {
-    i64::try_from(i128::from(traded) * i128::from(rate) / 1_000_000).unwrap()
-}
-
-fn worth(price: u64, quantity: u32, listing: usize) -> i64 {
-    i64::try_from(price).unwrap() * i64::from(quantity) * LISTINGS[listing].scale
 }

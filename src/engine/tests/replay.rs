@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::{Capacity, CommandFrames, Engine, FrameList, IndexSeed};
-use super::oracle::{line, step};
+use super::oracle::{line, steps};
 use super::script;
 use super::world::{SEGMENT_BYTES, World};
 use crate::types::event::EventHeader;
@@ -14,7 +14,7 @@ proptest! {
 
     #[test]
     fn a_replay_of_the_command_log_writes_the_same_bytes(
-        steps in prop::collection::vec(step(), 1..100),
+        steps in steps(100),
     ) {
         let world = played(&steps, Nanos::from_micros(1));
         let replayed = replay(&world.command_log);
@@ -26,7 +26,7 @@ proptest! {
 
     #[test]
     fn the_cuts_between_command_frames_change_no_event(
-        steps in prop::collection::vec(step(), 1..150),
+        steps in steps(150),
         cuts in prop::collection::vec(1..=FRAME_COMMANDS_MAX, 1..40),
     ) {
         let world = played(&steps, Nanos::ZERO);

@@ -408,7 +408,7 @@ impl<'a> Speaker<'a> {
     }
 
     /// The price has the decimals of the original's instrument. "@+2t" is two ticks above the original's
-    /// price, "@off" one unit.
+    /// price, or above the last price if it has no limit, "@off" one unit.
     fn replacement(
         &self,
         header: CommandHeader,
@@ -422,7 +422,9 @@ impl<'a> Speaker<'a> {
         let (current, tick, decimals) = found.map_or((Price(1_000_000), 1, 4), |handle| {
             let order = books.order(handle);
             let instrument = manager.instruments.get(order.instrument.0.into()).unwrap();
-            (order.price, instrument.tick_size, instrument.price_decimals)
+            let no_limit = order.price == order.side.no_limit();
+            let price = if no_limit { instrument.trading.last_price } else { order.price };
+            (price, instrument.tick_size, instrument.price_decimals)
         });
         let price = price.strip_prefix('@').unwrap();
         let price = match (price, price.strip_suffix('t')) {

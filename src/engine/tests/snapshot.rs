@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::super::{Capacity, Engine, FrameList, IndexSeed, SNAPSHOT_FORMAT, full_state_hash};
 use super::fuzz::{corpus, is_whole, mutant, owners};
-use super::oracle::{line, step};
+use super::oracle::{line, steps};
 use super::script;
 use super::world::{SEGMENT_BYTES, World};
 use crate::types::{Nanos, SnapshotError};
@@ -51,7 +51,7 @@ proptest! {
 
     #[test]
     fn cut_anywhere_the_rest_of_a_days_trading_comes_to_the_same(
-        steps in prop::collection::vec(step(), 1..120),
+        steps in steps(120),
         rule in 0_u8..4,
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 3),
     ) {

@@ -1,7 +1,8 @@
 //! The naive exchange's busts: every trade is remembered, and undone or paid again in plain words.
 
 use super::super::render::decimal;
-use super::{FEES, LISTINGS, Naive, Order, worth};
+use super::fills::fee_text;
+use super::{FEES, LISTINGS, Naive, Order, price_text, worth};
 
 /// A trade as it stands.
 #[derive(Clone, Debug)]
@@ -12,6 +13,10 @@ pub(super) struct Trade {
     /// The buyer's order, account and fee, then the seller's.
     pub(super) sides: [(String, u32, i64); 2],
     pub(super) busted: bool,
+    /// Whether the feed told a fill of it.
+    pub(super) on_feed: bool,
+    /// Part of an auction's one print.
+    pub(super) in_auction: bool,
 }
 
 impl Naive {
@@ -26,12 +31,10 @@ impl Naive {
         let at = number % self.trades.len();
         self.trades[at].busted = true;
         let quantity = i64::from(trade.quantity);
-        let [(_, buyer, _), (_, seller, _)] = trade.sides;
-        *self.shares.entry((buyer, trade.listing)).or_default() -= quantity;
-        *self.shares.entry((seller, trade.listing)).or_default() += quantity;
-        self.done.forget_shares((buyer, seller), trade.listing, quantity);
+        self.deliver(&trade, -1);
         let what = what(&trade);
-        let mut said = vec![format!("bust of {what} Erroneous{} *", self.debts(&trade))];
+        let feed = feed(trade.on_feed);
+        let mut said = vec![format!("bust of {what} Erroneous{}{feed}", self.debts(&trade))];
         for (name, account, fee) in &trade.sides {
             let (price, has) = (at_price(&trade, *fee), self.has(*account, trade.listing));
             said.push(format!("busted {name} {quantity} {price}, has {has}"));
@@ -51,7 +54,8 @@ impl Naive {
         if price == was.price || price == 0 {
             return vec!["refused TradeCorrection, Invalid".to_owned()];
         }
-        let mut is = Trade { price, ..was.clone() };
+        let printed = was.on_feed && !was.in_auction;
+        let mut is = Trade { price, on_feed: printed, ..was.clone() };
         let values = [&was, &is].map(|trade| i128::from(value(trade)));
         for (_, _, fee) in &mut is.sides {
             let part = i128::from(*fee) * values[1] / values[0];
@@ -63,14 +67,16 @@ impl Naive {
         let at = number % self.trades.len();
         self.trades[at] = is.clone();
         let what = what(&is);
-        let mut said = vec![format!("correction to {what} Erroneous{} *", self.debts(&is))];
+        let feed = feed(was.on_feed);
+        let mut said = vec![format!("correction to {what} Erroneous{}{feed}", self.debts(&is))];
         for ((name, account, old), (_, _, new)) in was.sides.iter().zip(&is.sides) {
             let (old, new) = (at_price(&was, *old), at_price(&is, *new));
             let (quantity, has) = (is.quantity, self.has(*account, is.listing));
             said.push(format!("corrected {name} {quantity} {old} to {new}, has {has}"));
         }
         let symbol = LISTINGS[is.listing].symbol;
-        said.push(format!("printed {} {symbol} {} *", is.quantity, at_price(&is, 0)));
+        let print = format!("printed {} {symbol} {} *", is.quantity, at_price(&is, 0));
+        said.extend(printed.then_some(print));
         said.extend(self.cancel_uncovered(&is, totals_before));
         said
     }
@@ -115,7 +121,7 @@ impl Naive {
     }
 
     /// Pays a trade and its fees, and counts its value; with the sign turned, back.
-    fn pay(&mut self, trade: &Trade, sign: i64) {
+    pub(super) fn pay(&mut self, trade: &Trade, sign: i64) {
         let paid = sign * value(trade);
         let [(_, buyer, buyer_fee), (_, seller, seller_fee)] = &trade.sides;
         let fees = sign * (buyer_fee + seller_fee);
@@ -123,6 +129,15 @@ impl Naive {
         *self.cash.entry(*seller).or_default() += paid - sign * seller_fee;
         *self.cash.entry(FEES).or_default() += fees;
         self.done.count_value((*buyer, *seller), paid);
+    }
+
+    /// Delivers the shares of a trade, and counts them; with the sign turned, back.
+    pub(super) fn deliver(&mut self, trade: &Trade, sign: i64) {
+        let quantity = sign * i64::from(trade.quantity);
+        let [(_, buyer, _), (_, seller, _)] = trade.sides;
+        *self.shares.entry((buyer, trade.listing)).or_default() += quantity;
+        *self.shares.entry((seller, trade.listing)).or_default() -= quantity;
+        self.done.count_shares((buyer, seller), trade.listing, quantity);
     }
 
     fn has(&self, account: u32, listing: usize) -> String {
@@ -149,12 +164,14 @@ fn what(trade: &Trade) -> String {
     format!("{} {symbol} {} of {bought} with {sold}", trade.quantity, at_price(trade, 0))
 }
 
+fn feed(on_feed: bool) -> &'static str {
+    if on_feed { " *" } else { "" }
+}
+
 fn value(trade: &Trade) -> i64 {
     worth(trade.price, trade.quantity, trade.listing)
 }
 
 fn at_price(trade: &Trade, fee: i64) -> String {
-    let price = decimal(trade.price.try_into().unwrap(), LISTINGS[trade.listing].decimals);
-    let fee = if fee == 0 { String::new() } else { format!(", fee {}", decimal(fee, 4)) };
-    format!("@{price}{fee}")
+    format!("@{}{}", price_text(trade.listing, trade.price), fee_text(fee))
 }

@@ -2,8 +2,8 @@
 
 use super::super::render::decimal;
 use super::busts::Trade;
-use super::{FEES, LISTINGS, LOGINS, Naive, Order, Rates, Ticket};
-use super::{account_of, due, name, shown_of, worth};
+use super::{LISTINGS, LOGINS, Naive, Order, Rates, Ticket};
+use super::{account_of, due, name, price_text, shown_of, worth};
 
 /// What an order has come to by its fills.
 pub(super) struct Filled {
@@ -11,10 +11,12 @@ pub(super) struct Filled {
     /// Shares left of it.
     pub(super) open: u32,
     pub(super) traded: u32,
+    /// It would have gone on outside the price band.
+    pub(super) leaves_band: bool,
 }
 
 impl Naive {
-    /// Trades a ticket with all that it meets.
+    /// Trades a ticket with all that it meets, within the band around the last price before it.
     pub(super) fn fill(&mut self, ticket: &Ticket) -> Filled {
         let account = account_of(ticket);
         let listing = &LISTINGS[ticket.listing];
@@ -22,6 +24,8 @@ impl Naive {
         let mut open = ticket.quantity;
         let mut traded = 0;
         let mut value_taken = 0;
+        let mut leaves_band = false;
+        let band = self.band(ticket.listing);
         while open > 0
             && let Some(at) = self.opposite(ticket)
         {
@@ -30,6 +34,11 @@ impl Naive {
                 open -= prevented.0;
                 said.extend(prevented.1);
                 continue;
+            }
+            let price = self.orders[at].ticket.price;
+            if band.as_ref().is_some_and(|band| !band.contains(&price)) {
+                leaves_band = true;
+                break;
             }
             let resting = &mut self.orders[at];
             let is_shown = resting.shown > 0;
@@ -55,31 +64,12 @@ impl Naive {
             if resting.open == 0 {
                 self.orders.remove(at);
             }
-            let price = resting.ticket.price;
             let Rates { maker, taker } = self.rates;
             let fees = [
                 due(resting.traded, maker) - due(before.traded, maker),
                 due(value_taken + paid, taker) - due(value_taken, taker),
             ];
             value_taken += paid;
-            for (account, fee) in [(resting.account, fees[0]), (account, fees[1])] {
-                *self.cash.entry(account).or_default() -= fee;
-                *self.cash.entry(FEES).or_default() += fee;
-            }
-            let fee = |fee| {
-                if fee == 0 { String::new() } else { format!(", fee {}", decimal(fee, 4)) }
-            };
-            let (buyer, seller) = if ticket.side == "buy" {
-                (account, resting.account)
-            } else {
-                (resting.account, account)
-            };
-            *self.cash.entry(buyer).or_default() -= paid;
-            *self.cash.entry(seller).or_default() += paid;
-            *self.shares.entry((buyer, ticket.listing)).or_default() += i64::from(quantity);
-            *self.shares.entry((seller, ticket.listing)).or_default() -= i64::from(quantity);
-            self.last_price[ticket.listing] = price;
-            self.done.note_trade((buyer, seller), ticket.listing, (quantity, paid));
             let mut sides = [
                 (name(ticket), account, fees[1]),
                 (name(&resting.ticket), resting.account, fees[0]),
@@ -88,20 +78,39 @@ impl Naive {
                 sides.reverse();
             }
             let of = ticket.listing;
-            self.trades.push(Trade { listing: of, quantity, price, sides, busted: false });
-            let price = decimal(price.try_into().unwrap(), listing.decimals);
+            let (on_feed, in_auction) = (true, false);
+            let trade =
+                Trade { listing: of, quantity, price, sides, busted: false, on_feed, in_auction };
+            self.settle(trade);
+            let price = price_text(of, price);
             let fill = format!("{quantity} {} @{price}", listing.symbol);
             let how = if is_shown { "Added" } else { "AddedHidden" };
             let (first, left) = (name(&resting.ticket), resting.open);
-            said.push(format!("executed {first} {fill} {how}, {left} left{} *", fee(fees[0])));
+            said.push(format!("executed {first} {fill} {how}, {left} left{} *", fee_text(fees[0])));
             let second = name(ticket);
-            said.push(format!("executed {second} {fill} Removed, {open} left{}", fee(fees[1])));
+            said.push(format!(
+                "executed {second} {fill} Removed, {open} left{}",
+                fee_text(fees[1])
+            ));
             if next_part {
                 let (name, shown) = (name(&resting.ticket), resting.shown);
                 said.push(format!("restated {name} shows {shown} @{price} *"));
             }
         }
-        Filled { said, open, traded }
+        Filled { said, open, traded, leaves_band }
+    }
+
+    /// Settles a trade and remembers it.
+    pub(super) fn settle(&mut self, trade: Trade) {
+        self.pay(&trade, 1);
+        self.deliver(&trade, 1);
+        self.last_price[trade.listing] = trade.price;
+        let collar = &mut self.trading[trade.listing].collar;
+        if *collar == 0 {
+            let tick = LISTINGS[trade.listing].tick;
+            *collar = 2 * trade.price / tick * tick;
+        }
+        self.trades.push(trade);
     }
 
     fn is_own(&self, ticket: &Ticket, resting: &Order) -> bool {
@@ -124,8 +133,7 @@ impl Naive {
             Some('D') => ("DecrementBoth", both, both),
             _ => ("CancelNewest", 0, open),
         };
-        let listing = &LISTINGS[ticket.listing];
-        let price = decimal(resting.ticket.price.try_into().unwrap(), listing.decimals);
+        let price = price_text(ticket.listing, resting.ticket.price);
         let gone = |name: String, quantity: u32, left: u32, other: String| {
             format!(
                 "self-match {name} {quantity} {strategy}, {left} left, {both} @{price} with {other} prevented"
@@ -143,4 +151,8 @@ impl Naive {
         }
         (of_ticket, said)
     }
+}
+
+pub(super) fn fee_text(fee: i64) -> String {
+    if fee == 0 { String::new() } else { format!(", fee {}", decimal(fee, 4)) }
 }

@@ -39,35 +39,21 @@ pub(super) struct Done {
 }
 
 impl Done {
-    pub(super) fn note_trade(
-        &mut self,
-        (buyer, seller): (u32, u32),
-        listing: usize,
-        (quantity, paid): (u32, i64),
-    ) {
-        for account in [buyer, seller] {
-            *self.shares.entry((account, listing)).or_default() += i64::from(quantity);
-        }
-        *self.bought.entry(buyer).or_default() += paid;
-        *self.sold.entry(seller).or_default() += paid;
-    }
-}
-
-impl Done {
-    /// Counts value that is paid once more, or back.
+    /// Counts value that is paid, or back.
     pub(super) fn count_value(&mut self, (buyer, seller): (u32, u32), paid: i64) {
         *self.bought.entry(buyer).or_default() += paid;
         *self.sold.entry(seller).or_default() += paid;
     }
 
-    pub(super) fn forget_shares(
+    /// The same with shares.
+    pub(super) fn count_shares(
         &mut self,
         (buyer, seller): (u32, u32),
         listing: usize,
         quantity: i64,
     ) {
         for account in [buyer, seller] {
-            *self.shares.entry((account, listing)).or_default() -= quantity;
+            *self.shares.entry((account, listing)).or_default() += quantity;
         }
     }
 }
@@ -122,9 +108,9 @@ impl Naive {
         (last * (10_000 - collar)).div_ceil(10_000).div_ceil(tick).max(1) * tick
     }
 
-    /// The same with the worst price it may trade at.
+    /// The same with the worst price it may trade at. An auction has a collar of its own.
     pub(super) fn limited(&self, ticket: &Ticket) -> Ticket {
-        if ticket.price != MARKET {
+        if ticket.price != MARKET || ticket.waits() {
             return *ticket;
         }
         let collar = self.tightest(ticket, "Collar").min(10_000).unsigned_abs();
@@ -133,14 +119,19 @@ impl Naive {
 
     /// What a share of it is held and counted at.
     pub(super) fn price_held(&self, ticket: &Ticket) -> u64 {
+        let (trading, last) = (self.trading[ticket.listing], self.last_price[ticket.listing]);
+        if ticket.price == MARKET && ticket.waits() {
+            return trading.collar;
+        }
         let counts_as_buy = ticket.price == MARKET || ticket.side == "buy";
         if counts_as_buy {
             return self.limited(&Ticket { side: "buy", ..*ticket }).price;
         }
-        let bids = self.orders.iter().map(|order| &order.ticket);
-        let bids = bids.filter(|bid| bid.listing == ticket.listing && bid.side == "buy");
-        let best_bid = bids.map(|bid| bid.price).max().unwrap_or(0);
-        ticket.price.max(best_bid).max(self.last_price[ticket.listing])
+        // In an auction one bid says little about the price.
+        let bids_count = trading.phase == "continuous" || last == 0;
+        let bids = self.in_turn(ticket.listing, true, "N");
+        let best_bid = bids.first().filter(|_| bids_count).map_or(0, |(_, bid)| bid.ticket.price);
+        ticket.price.max(best_bid).max(last)
     }
 
     pub(super) fn refuse_for_limits(

@@ -12,50 +12,48 @@ impl Naive {
             return Vec::new();
         }
         let order = self.orders[at];
-        let tick = LISTINGS[order.ticket.listing].tick.cast_signed();
+        let asked = Ticket { number, ..order.ticket };
+        let refused = if !self.takes_message(login) {
+            Some("PortMessageRate")
+        } else if self.is_final(&order.ticket) {
+            Some("ReplaceNotAllowed")
+        } else {
+            None
+        };
+        if let Some(reason) = refused {
+            self.last_number[login] = number;
+            return vec![format!("rejected {} {reason}", name(&asked))];
+        }
+        let listing = order.ticket.listing;
+        let tick = LISTINGS[listing].tick.cast_signed();
+        let has_price = order.ticket.price != MARKET;
+        let was = if has_price { order.ticket.price } else { self.last_price[listing] };
         let price = match ticks {
-            Shift::Ticks(ticks) => order.ticket.price.checked_add_signed(ticks * tick).unwrap(),
-            Shift::Off => order.ticket.price + 1,
+            Shift::Ticks(ticks) => was.saturating_add_signed(ticks * tick),
+            Shift::Off => was + 1,
             Shift::Market => MARKET,
         };
         let quantity = quantity.saturating_sub(order.executed);
-        let account = order.account;
-        let strategy = None;
-        let ticket = Ticket {
-            number,
-            quantity,
-            price,
-            immediate,
-            account,
-            strategy,
-            wishes,
-            ..order.ticket
-        };
+        let (account, strategy) = (order.account, None);
+        let ticket =
+            Ticket { quantity, price, immediate, account, strategy, wishes, ..asked }.timed();
         let gone = self.take(at, order.open, "User");
-        match self.refuse(&ticket, false) {
-            Some("PortMessageRate") => {
-                self.orders.insert(at, order);
-                self.last_number[login] = number;
-                vec![format!("rejected {} PortMessageRate", name(&ticket))]
-            }
-            Some(_) => gone,
-            None => {
-                self.last_number[login] = number;
-                let end = match (self.trades(&ticket), immediate) {
-                    (true, _) => " trading",
-                    (false, true) => " dead",
-                    (false, false) => "",
-                };
-                let rests = !immediate && !self.trades(&ticket);
-                let is_seen = order.shown > 0 || (rests && shown_of(&ticket, quantity) > 0);
-                let (old, new) = (name(&order.ticket), name(&ticket));
-                let feed = if is_seen { " *" } else { "" };
-                let mut said =
-                    vec![format!("replaced {old} by {new} {}{end}{feed}", terms(&ticket))];
-                said.extend(self.trade(&ticket, order.executed));
-                said
-            }
+        if self.refuse(&ticket, false).is_some() {
+            return gone;
         }
+        self.last_number[login] = number;
+        let end = match (self.trades(&ticket), ticket.immediate) {
+            (true, _) => " trading",
+            (false, true) => " dead",
+            (false, false) => "",
+        };
+        let rests = !ticket.immediate && !self.trades(&ticket);
+        let is_seen = order.shown > 0 || (rests && shown_of(&ticket, quantity) > 0);
+        let (old, new) = (name(&order.ticket), name(&ticket));
+        let feed = if is_seen { " *" } else { "" };
+        let mut said = vec![format!("replaced {old} by {new} {}{end}{feed}", terms(&ticket))];
+        said.extend(self.trade(&ticket, order.executed));
+        said
     }
 
     pub(in super::super) fn modify(
@@ -86,9 +84,15 @@ impl Naive {
         if !may {
             return Vec::new();
         }
+        if self.is_final(ticket) {
+            return vec![format!("cancel of {} rejected", name(ticket))];
+        }
         self.orders[at].ticket.side = side;
         let mut said =
             vec![format!("modified {} {side}, {leaves} left", name(&self.orders[at].ticket))];
+        if leaves == open {
+            return said;
+        }
         let gone = self.take(at, open - leaves, "");
         // The feed alone hears of what was shown.
         let order = &gone[0];
@@ -116,12 +120,13 @@ impl Naive {
         let of_side = side.map_or(String::new(), |side| format!(" {side}"));
         let mut said = vec![format!("mass cancel {name}.{number} of {firm}{symbol}{of_side}")];
         for (login, _) in LOGINS.iter().enumerate().filter(|(_, login)| login.firm == firm) {
-            let matches = |order: &Order| {
+            let matches = |naive: &Self, order: &Order| {
                 order.ticket.login == login
+                    && !naive.is_final(&order.ticket)
                     && listing.is_none_or(|listing| order.ticket.listing == listing)
                     && side.is_none_or(|side| order.ticket.side == side)
             };
-            while let Some(at) = self.orders.iter().position(matches) {
+            while let Some(at) = self.orders.iter().position(|order| matches(self, order)) {
                 said.extend(self.take(at, self.orders[at].open, "User"));
             }
         }
