@@ -45,7 +45,7 @@ use crate::matching::BookSide;
 use crate::order_manager::{Asset, Guess, OpenOrder};
 use crate::sys::memory::prefetch;
 use crate::types::command::{Cancel, NewOrder, Replace};
-use crate::types::{Line, OrderHandle, PortId, Price, Record, Side, UserRefNum};
+use crate::types::{Line, OrderHandle, PortId, Price, Record, RiskKey, Side, UserRefNum};
 
 /// Commands between two steps of one command.
 const STRIDE: usize = 3;
@@ -201,6 +201,9 @@ impl Coming<'_> {
         let Some(row) = manager.instruments.get(instrument.0.into()) else { return };
         (self.guess.instrument, self.guess.account) = (instrument, account);
         manager.accounts.expect(account);
+        if manager.limits.has(RiskKey::SymbolMessageRate) {
+            manager.symbol_messages.expect(order.header.port, instrument);
+        }
         manager.wallet.expect(account, Asset::Cash(row.currency));
         manager.wallet.expect(account, Asset::Shares(instrument));
         let Some(side) = Side::from_byte(order.side).map(BookSide::from) else { return };
@@ -219,6 +222,9 @@ impl Coming<'_> {
             && let Some(row) = manager.instruments.get(self.guess.instrument.0.into())
         {
             let account = self.guess.account;
+            if manager.limits.has(RiskKey::DuplicateWindow) {
+                manager.expect_recent(account);
+            }
             let (cash, shares) = (Asset::Cash(row.currency), Asset::Shares(row.id));
             self.guess.cash = manager.wallet.likely(account, cash);
             self.guess.shares = manager.wallet.likely(account, shares);
@@ -243,6 +249,9 @@ impl Coming<'_> {
         engine.books.expect_removal(self.handle);
         if let Asks::Take(.., Some(price)) = self.asks {
             engine.books.expect_level(order.instrument, order.side.into(), price);
+            if manager.limits.has(RiskKey::SymbolMessageRate) {
+                manager.symbol_messages.expect(port, order.instrument);
+            }
         }
     }
 

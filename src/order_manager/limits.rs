@@ -59,8 +59,8 @@ pub struct Limits {
     by_subject: IdMap,
     /// What was resolved under another generation is stale.
     generation: u32,
-    /// Limits there are that messages are counted by instrument for.
-    symbol_rates: u32,
+    /// By key, for how many subjects it is set.
+    set: [u32; KEYS],
     /// What was resolved in this generation, each once.
     profiles: Vec<Profile>,
     by_profile: IdMap,
@@ -118,7 +118,7 @@ impl Limits {
             sets: Vec::new(),
             by_subject: IdMap::with_capacity(0, seed),
             generation: 1,
-            symbol_rates: 0,
+            set: [0; KEYS],
             profiles: prefaulted_room(Profile::NONE, profiles),
             by_profile: IdMap::with_capacity(profiles, seed),
         }
@@ -133,9 +133,9 @@ impl Limits {
         })
     }
 
-    /// Whether messages are counted by instrument.
-    pub(super) const fn count_symbols(&self) -> bool {
-        self.symbol_rates != 0
+    /// Whether there are limits of a key.
+    pub(crate) fn has(&self, key: RiskKey) -> bool {
+        self.set[usize::from(key.byte())] != 0
     }
 
     fn set(&mut self, subject: Subject, key: RiskKey, value: u64) -> Result<(), Refusal> {
@@ -150,11 +150,9 @@ impl Limits {
                 id
             }
         };
-        let set = &mut self.sets[id - 1].values[usize::from(key.byte())];
-        let was = std::mem::replace(set, value);
-        if key == RiskKey::SymbolMessageRate {
-            self.symbol_rates = self.symbol_rates - u32::from(was != 0) + u32::from(value != 0);
-        }
+        let key = usize::from(key.byte());
+        let was = std::mem::replace(&mut self.sets[id - 1].values[key], value);
+        self.set[key] = self.set[key] - u32::from(was != 0) + u32::from(value != 0);
         self.forget_profiles();
         Ok(())
     }

@@ -10,14 +10,7 @@ use crate::types::{
 
 impl Limits {
     pub(in crate::order_manager) fn write(&self, out: &mut SnapshotWriter) {
-        let Self {
-            sets,
-            by_subject: _,
-            generation: _,
-            symbol_rates: _,
-            profiles: _,
-            by_profile: _,
-        } = self;
+        let Self { sets, by_subject: _, generation: _, set: _, profiles: _, by_profile: _ } = self;
         out.put(sets);
     }
 
@@ -40,8 +33,9 @@ impl Limits {
                     })
                 });
             consistent(sound, "a limit out of range")?;
-            let rate = values[usize::from(RiskKey::SymbolMessageRate.byte())];
-            self.symbol_rates += u32::from(rate != 0);
+            for (count, value) in self.set.iter_mut().zip(values) {
+                *count += u32::from(value != 0);
+            }
             self.by_subject.insert(subject.key(), id, |_| false);
             self.sets.push(set);
         }
