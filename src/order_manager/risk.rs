@@ -46,7 +46,7 @@ use crate::types::{
     InstrumentId, Nanos, Phase, PortId, Price, RejectReason, RiskKey, Side, Symbol,
 };
 
-const BASIS_POINTS: u128 = 10_000;
+const BASIS_POINTS: u64 = 10_000;
 
 /// The collar of market orders where no other is set: a buy pays at most twice the reference price.
 const MARKET_COLLAR: u32 = 10_000;
@@ -55,8 +55,9 @@ const MARKET_COLLAR: u32 = 10_000;
 /// on the last tick before that.
 #[must_use]
 fn collar_price(reference: Price, collar: u32, tick_size: u64, buys: bool) -> Price {
-    let (reference, collar) = (u128::from(reference.0), u128::from(collar));
-    let tick_size = u128::from(tick_size.max(1));
+    // No reference is beyond the highest price, and no tick; so 64 bits hold the product.
+    let reference = reference.min(Price::MAX).0;
+    let (tick_size, collar) = (tick_size.clamp(1, Price::MAX.0), u64::from(collar));
     let bound = if buys {
         let bound = reference * (BASIS_POINTS + collar) / BASIS_POINTS;
         bound - bound % tick_size
@@ -64,7 +65,7 @@ fn collar_price(reference: Price, collar: u32, tick_size: u64, buys: bool) -> Pr
         let bound = (reference * BASIS_POINTS.saturating_sub(collar)).div_ceil(BASIS_POINTS);
         bound.next_multiple_of(tick_size).max(tick_size)
     };
-    Price(u64::try_from(bound).unwrap_or(u64::MAX)).min(Price::MAX)
+    Price(bound).min(Price::MAX)
 }
 
 impl OrderManager {

@@ -145,8 +145,34 @@ pub struct Wallet {
     /// What the move under way has changed.
     cash_flow: Flow,
     share_flow: Flow,
-    /// Changes with every balance; see [`Wallet::hash`].
+    /// What balances should add up to: changes with every supply, and with every balance.
+    kept: Sums,
+    audit: Audit,
+}
+
+/// How far the balances are added up, the first of them first. A balance that changes behind it counts
+/// as what it is then.
+#[derive(Clone, Copy, Debug, Default)]
+struct Audit {
+    /// Balances that are added up.
+    done: usize,
+    sums: Sums,
+}
+
+/// What balances add up to: each of an asset's times an odd number of its own, so that one error cannot
+/// make up for another; and their hash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sums {
+    by_asset: u64,
     hash: u64,
+}
+
+impl Sums {
+    /// Adds an amount of a balance.
+    const fn add(&mut self, account: u32, asset: Asset, amount: i64) {
+        self.by_asset = self.by_asset.wrapping_add(weighed(0, asset, amount));
+        self.hash = self.hash.wrapping_add(weighed(account, asset, amount));
+    }
 }
 
 /// What a move has brought into all balances of one asset, less what came into the exchange. A move - a
@@ -183,7 +209,8 @@ impl Wallet {
             share_supply: prefaulted(0, usize::from(capacity.instruments) + 1),
             cash_flow: Flow::default(),
             share_flow: Flow::default(),
-            hash: 0,
+            kept: Sums::default(),
+            audit: Audit::default(),
         }
     }
 
@@ -248,6 +275,7 @@ impl Wallet {
     /// be open.
     pub(crate) fn start_day(&mut self) {
         self.balances.retain(|balance| balance.total != 0 || balance.held != 0);
+        self.audit = Audit::default();
         self.by_key.clear();
         for (id, balance) in (1..).zip(&mut self.balances) {
             balance.today = Activity::default();
@@ -296,6 +324,7 @@ impl Wallet {
         let id = self.open(account, asset).ok_or(Refusal::Capacity)?;
         self.change(id, amount);
         *self.supply_mut(asset) = supply;
+        self.kept.by_asset = self.kept.by_asset.wrapping_add(weighed(0, asset, amount));
         self.flow_mut(asset).add(asset, -amount);
         self.end_move();
         Ok(id)
@@ -369,25 +398,44 @@ impl Wallet {
     /// choose balances: nodes that differ do so by accident.
     #[must_use]
     pub(crate) const fn hash(&self) -> u64 {
-        self.hash
+        self.kept.hash
     }
 
     /// Whether the balances are what is kept of them all: of each asset as much as came in and has not
-    /// left, and the hash. Looks at every balance, and allocates nothing: an asset's sum is taken times
-    /// an odd number of its own, so it takes two errors and much chance to hide one.
+    /// left, and the hash. Looks at every balance, and allocates nothing.
     #[must_use]
     pub(crate) fn is_conserved(&self) -> bool {
-        let (mut sum, mut hash) = (0_u64, 0_u64);
+        let mut sums = Sums::default();
         for &Balance { account, asset, total, .. } in &self.balances {
-            sum = sum.wrapping_add(weighed(0, asset, total));
-            hash = hash.wrapping_add(weighed(account, asset, total));
+            sums.add(account, asset, total);
         }
+        sums == self.kept && sums.by_asset == self.supplied()
+    }
+
+    /// Looks at so many balances more, and at what all of them came to when it has seen the last; then
+    /// it begins again. Nobody waits for all of them at once.
+    ///
+    /// # Panics
+    /// If balances are not what is kept of them, as [`Wallet::is_conserved`] says.
+    pub(crate) fn audit(&mut self, count: usize) {
+        let Audit { done, mut sums } = self.audit;
+        let next = self.balances.len().min(done + count);
+        for &Balance { account, asset, total, .. } in &self.balances[done..next] {
+            sums.add(account, asset, total);
+        }
+        self.audit = Audit { done: next, sums };
+        if next == self.balances.len() {
+            assert_eq!(sums, self.kept, "balances are not conserved");
+            self.audit = Audit::default();
+        }
+    }
+
+    /// What all supplies add up to.
+    fn supplied(&self) -> u64 {
         let cash = (0..).map(|id| Asset::Cash(CurrencyId(id))).zip(&self.cash_supply);
         let shares = (0..).map(|id| Asset::Shares(InstrumentId(id))).zip(&self.share_supply);
-        for (asset, &supply) in cash.chain(shares) {
-            sum = sum.wrapping_sub(weighed(0, asset, supply));
-        }
-        sum == 0 && hash == self.hash
+        let supplies = cash.chain(shares).map(|(asset, &supply)| weighed(0, asset, supply));
+        supplies.fold(0, u64::wrapping_add)
     }
 
     /// Changes a balance as part of a move, and whatever is held of it stays held.
@@ -398,7 +446,10 @@ impl Wallet {
         let balance = self.get_mut(id);
         balance.total = balance.total.checked_add(amount).expect("supplies are limited");
         let &mut Balance { account, asset, .. } = balance;
-        self.hash = self.hash.wrapping_add(weighed(account, asset, amount));
+        self.kept.hash = self.kept.hash.wrapping_add(weighed(account, asset, amount));
+        if id.index() < self.audit.done {
+            self.audit.sums.add(account, asset, amount);
+        }
         self.flow_mut(asset).add(asset, amount);
     }
 
@@ -573,6 +624,36 @@ mod tests {
         wallet.get_mut(cash).total -= 1;
         *wallet.supply_mut(SHARES) -= 1;
         assert!(!wallet.is_conserved());
+    }
+
+    #[test]
+    fn an_audit_in_parts_knows_what_changes_behind_it() {
+        let mut wallet = wallet(8);
+        for account in 1..=4 {
+            funded(&mut wallet, account, CASH, 500);
+        }
+        wallet.audit(3);
+        wallet.transfer(1, CASH, -70).unwrap();
+        wallet.transfer(4, CASH, 9).unwrap();
+        funded(&mut wallet, 5, SHARES, 7);
+        wallet.audit(1);
+        wallet.audit(9);
+        assert_eq!(wallet.audit.done, 0, "it began again");
+        wallet.audit(2);
+        wallet.start_day();
+        wallet.audit(5);
+    }
+
+    #[test]
+    #[should_panic(expected = "not conserved")]
+    fn an_audit_in_parts_finds_money_from_nowhere() {
+        let mut wallet = wallet(8);
+        let cash = funded(&mut wallet, 1, CASH, 500);
+        funded(&mut wallet, 2, CASH, 500);
+        wallet.audit(1);
+        wallet.get_mut(cash).total += 1;
+        wallet.audit(1);
+        wallet.audit(2);
     }
 
     #[test]
