@@ -76,6 +76,8 @@ struct Coming<'a> {
     guess: Guess,
     /// The resting order that it takes, or meets first.
     handle: OrderHandle,
+    /// The order that it meets next.
+    second: OrderHandle,
     /// The price level that it will rest at, if there is one.
     level: u32,
 }
@@ -247,6 +249,10 @@ impl Coming<'_> {
         manager.orders.expect_number(port, user_ref_idx, user_ref_num);
         engine.events.expect(port, order.firm);
         engine.books.expect_removal(self.handle);
+        if let Asks::Enter(_) = self.asks {
+            self.second = engine.books.behind(self.handle);
+            manager.orders.expect(self.second);
+        }
         if let Asks::Take(.., Some(price)) = self.asks {
             engine.books.expect_level(order.instrument, order.side.into(), price);
             if manager.limits.has(RiskKey::SymbolMessageRate) {
@@ -259,6 +265,17 @@ impl Coming<'_> {
     fn expect_neighbours(&mut self, engine: &Engine) {
         let manager = &engine.manager;
         engine.books.expect_youngest(self.level);
+        if let Asks::Enter(_) = self.asks {
+            manager.expect_limits(self.guess.shares);
+            manager.expect_limits(self.guess.cash);
+        }
+        if let Some(order) = open(engine, self.second) {
+            let &OpenOrder { port, user_ref_idx, user_ref_num, .. } = order;
+            manager.wallet.expect_balance(order.cash);
+            manager.wallet.expect_balance(order.shares);
+            manager.orders.expect_number(port, user_ref_idx, user_ref_num);
+            engine.books.expect_removal(self.second);
+        }
         let Some(&order) = self.resting(engine) else { return };
         let account = manager.wallet.get(order.cash).account;
         manager.accounts.expect(account);
@@ -268,12 +285,17 @@ impl Coming<'_> {
         }
     }
 
-    /// The order that it takes or meets, if that is still open.
+    /// The order that it takes or meets first, if that is still open.
     fn resting<'e>(&self, engine: &'e Engine) -> Option<&'e OpenOrder> {
-        if self.handle.is_none() {
-            return None;
-        }
-        let order = engine.manager.orders.get(self.handle);
-        (!order.port.is_none()).then_some(order)
+        open(engine, self.handle)
     }
+}
+
+/// The order at a handle, if there is an open one.
+fn open(engine: &Engine, handle: OrderHandle) -> Option<&OpenOrder> {
+    if handle.is_none() {
+        return None;
+    }
+    let order = engine.manager.orders.get(handle);
+    (!order.port.is_none()).then_some(order)
 }

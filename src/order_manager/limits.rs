@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::table::name_key;
 use super::{BalanceId, IdMap, IndexSeed, OrderManager, Wallet};
+use crate::sys::memory::prefetch;
 use crate::sys::prefault::prefaulted_room;
 use crate::types::command::RiskLimit;
 use crate::types::{
@@ -319,6 +320,16 @@ const fn or_none(value: u64) -> u64 {
 }
 
 impl OrderManager {
+    /// Brings near the limits of a balance that is near.
+    pub(crate) fn expect_limits(&self, id: BalanceId) {
+        if id.checked_index().is_some()
+            && let Some(profile) =
+                self.limits.profiles.get(self.wallet.get(id).profile.place as usize)
+        {
+            prefetch(profile);
+        }
+    }
+
     /// Sets a limit, or lifts it, and returns whose and of what it is.
     ///
     /// # Errors
