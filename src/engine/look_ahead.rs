@@ -138,7 +138,7 @@ impl<'a> LookAhead<'a> {
         let record = rest.first().and_then(|first| rest.split_at_checked(first.0[1].into()));
         let Some((record, behind)) = record else { return Coming::default() };
         self.rest = behind;
-        if let Some(line) = behind.get(LINES_AHEAD) {
+        for line in behind.iter().skip(LINES_AHEAD).take(record.len()) {
             prefetch(line);
         }
         let asks = asks_of(record);

@@ -58,6 +58,8 @@ pub struct Limits {
     /// In the order in which their subjects were first named.
     sets: Vec<LimitSet>,
     by_subject: IdMap,
+    /// A bit for each scope that any subject is of: most venues use few.
+    named: u128,
     /// What was resolved under another generation is stale.
     generation: u32,
     /// By key, for how many subjects it is set.
@@ -118,6 +120,7 @@ impl Limits {
         Self {
             sets: Vec::new(),
             by_subject: IdMap::with_capacity(0, seed),
+            named: 0,
             generation: 1,
             set: [0; KEYS],
             profiles: prefaulted_room(Profile::NONE, profiles),
@@ -144,11 +147,8 @@ impl Limits {
             Some(id) => id as usize,
             None if self.sets.len() == SUBJECTS_MAX => return Err(Refusal::Capacity),
             None => {
-                self.sets.push(LimitSet { subject, values: [0; KEYS] });
-                let id = self.sets.len();
-                let number = u32::try_from(id).expect("few");
-                self.by_subject.insert(subject.key(), number, |_| false);
-                id
+                self.add(LimitSet { subject, values: [0; KEYS] });
+                self.sets.len()
             }
         };
         let key = usize::from(key.byte());
@@ -158,9 +158,21 @@ impl Limits {
         Ok(())
     }
 
+    /// Adds a subject that is not among them.
+    fn add(&mut self, set: LimitSet) {
+        let subject = set.subject;
+        self.sets.push(set);
+        let number = u32::try_from(self.sets.len()).expect("few");
+        self.by_subject.insert(subject.key(), number, |_| false);
+        self.named |= 1 << subject.scope.byte();
+    }
+
     /// What was set for each of these.
     fn find<const N: usize>(&self, subjects: [Subject; N]) -> [Option<&LimitSet>; N] {
         subjects.map(|subject| {
+            if self.named >> subject.scope.byte() & 1 == 0 {
+                return None;
+            }
             let id = self.number_of(subject)?;
             Some(&self.sets[id as usize - 1])
         })

@@ -10,7 +10,15 @@ use crate::types::{
 
 impl Limits {
     pub(in crate::order_manager) fn write(&self, out: &mut SnapshotWriter) {
-        let Self { sets, by_subject: _, generation: _, set: _, profiles: _, by_profile: _ } = self;
+        let Self {
+            sets,
+            by_subject: _,
+            generation: _,
+            set: _,
+            profiles: _,
+            by_profile: _,
+            named: _,
+        } = self;
         out.put(sets);
     }
 
@@ -21,7 +29,7 @@ impl Limits {
     ) -> Result<(), SnapshotError> {
         let sets: Vec<LimitSet> = input.take()?;
         consistent(sets.len() <= SUBJECTS_MAX, "limits for more than there is room for")?;
-        for (id, set) in (1..).zip(sets) {
+        for set in sets {
             let LimitSet { subject, values } = set;
             let is_new = self.number_of(subject).is_none();
             consistent(is_new, "two sets of limits for one")?;
@@ -36,8 +44,7 @@ impl Limits {
             for (count, value) in self.set.iter_mut().zip(values) {
                 *count += u32::from(value != 0);
             }
-            self.by_subject.insert(subject.key(), id, |_| false);
-            self.sets.push(set);
+            self.add(set);
         }
         Ok(())
     }
