@@ -14,7 +14,7 @@ use crate::types::{
 pub const MEMORY_SEGMENT_BYTES: u64 = 64 << 20;
 
 /// Cuts commands into frames as the sequencer does.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CommandFrames {
     chain: FrameChain,
     payload: Vec<Line>,

@@ -6,6 +6,7 @@
 mod auctions;
 mod busts;
 mod capacity;
+mod every_field;
 mod feed;
 mod fuzz;
 mod golden;

@@ -1,7 +1,7 @@
 //! The naive exchange's busts: every trade is remembered, and undone or paid again in plain words.
 
 use super::super::render::decimal;
-use super::{FEES, LISTINGS, Naive, worth};
+use super::{FEES, LISTINGS, Naive, Order, worth};
 
 /// A trade as it stands.
 #[derive(Clone, Debug)]
@@ -21,6 +21,7 @@ impl Naive {
         if trade.busted {
             return vec!["refused BustTrade, TradeOver".to_owned()];
         }
+        let was = self.totals(&trade);
         self.pay(&trade, -1);
         let at = number % self.trades.len();
         self.trades[at].busted = true;
@@ -35,6 +36,7 @@ impl Naive {
             let (price, has) = (at_price(&trade, *fee), self.has(*account, trade.listing));
             said.push(format!("busted {name} {quantity} {price}, has {has}"));
         }
+        said.extend(self.cancel_uncovered(&trade, was));
         said
     }
 
@@ -55,6 +57,7 @@ impl Naive {
             let part = i128::from(*fee) * values[1] / values[0];
             *fee = i64::try_from(part.clamp(-values[1] / 10, values[1] / 10)).unwrap();
         }
+        let totals_before = self.totals(&was);
         self.pay(&was, -1);
         self.pay(&is, 1);
         let at = number % self.trades.len();
@@ -68,7 +71,43 @@ impl Naive {
         }
         let symbol = LISTINGS[is.listing].symbol;
         said.push(format!("printed {} {symbol} {} *", is.quantity, at_price(&is, 0)));
+        said.extend(self.cancel_uncovered(&is, totals_before));
         said
+    }
+
+    /// Cancels orders of a side that has less than it had until the others can be paid, the youngest first.
+    fn cancel_uncovered(&mut self, trade: &Trade, was: [(i64, i64); 2]) -> Vec<String> {
+        let mut said = Vec::new();
+        let listing = trade.listing;
+        for ((_, account, _), (cash_was, shares_was)) in trade.sides.iter().zip(was) {
+            let account = *account;
+            let (cash, shares) = self.totals_of(account, listing);
+            let is_of = |order: &Order, side| order.account == account && order.ticket.side == side;
+            while cash < cash_was
+                && cash < self.cash_held(account)
+                && let Some(at) = self.orders.iter().rposition(|order| is_of(order, "buy"))
+            {
+                said.extend(self.take(at, self.orders[at].open, "Supervisory"));
+            }
+            let is_sale = |order: &Order| is_of(order, "sell") && order.ticket.listing == listing;
+            while shares < shares_was
+                && shares < self.shares_held(account, listing)
+                && let Some(at) = self.orders.iter().rposition(is_sale)
+            {
+                said.extend(self.take(at, self.orders[at].open, "Supervisory"));
+            }
+        }
+        said
+    }
+
+    /// What both sides have in cash and shares, the buyer first.
+    fn totals(&self, trade: &Trade) -> [(i64, i64); 2] {
+        let [(_, buyer, _), (_, seller, _)] = trade.sides;
+        [self.totals_of(buyer, trade.listing), self.totals_of(seller, trade.listing)]
+    }
+
+    fn totals_of(&self, account: u32, listing: usize) -> (i64, i64) {
+        (self.cash[&account], self.shares.get(&(account, listing)).copied().unwrap_or(0))
     }
 
     fn pick(&self, number: usize) -> Option<Trade> {
