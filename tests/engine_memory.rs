@@ -278,7 +278,7 @@ impl Venue {
         sequence
     }
 
-    /// Limits the whole venue to more than anybody needs.
+    /// Limits the whole venue, and its firm, to more than anybody needs.
     fn limit(&mut self, key: RiskKey) {
         let is_amount =
             matches!(key, RiskKey::OrderNotional | RiskKey::GrossExposure | RiskKey::NetExposure);
@@ -289,16 +289,20 @@ impl Venue {
             RiskKey::NoMarketOrders => 1,
             RiskKey::Collar => 10_000,
             RiskKey::OrderQuantity => 1_000,
+            RiskKey::GrossExposure | RiskKey::NetExposure => 1_000_000_000,
             _ => 1_000_000,
         };
-        self.give(&RiskLimit {
+        let venue = RiskLimit {
             header: CommandHeader::internal::<RiskLimit>(OPENING),
             scope: RiskScope::Venue.byte(),
             key: key.byte(),
             value,
             currency: CurrencyCode::new(currency).unwrap_or(CurrencyCode::BLANK),
             ..RiskLimit::new_zeroed()
-        });
+        };
+        self.give(&venue);
+        let firm = FirmCode::new("ALFA").unwrap();
+        self.give(&RiskLimit { scope: RiskScope::Firm.byte(), firm, ..venue });
     }
 
     fn phase(&mut self, phase: Phase) {

@@ -77,12 +77,12 @@ impl Engine {
         let view = self.books.order(handle);
         let OrderView { open, .. } = view;
         let order = self.manager.orders.get(handle);
-        let &OpenOrder { side, cash, shares, instrument, fee, .. } = order;
+        let &OpenOrder { side, firm, cash, shares, instrument, fee, .. } = order;
         let worth = order.worth();
         let instrument = self.manager.instruments.get(instrument.0.into());
         let scale = instrument.expect("it trades").scale;
         let (all, gone) = (value(worth, open, scale), value(worth, quantity, scale));
-        self.manager.give_back(&Rest { side, cash, shares, value: gone, quantity });
+        self.manager.give_back(&Rest { side, firm, cash, shares, value: gone, quantity });
         if side.is_buy() {
             self.manager.give_back_fee(cash, fee.hold(all) - fee.hold(all - gone));
         }

@@ -120,6 +120,8 @@ impl Engine {
         let (buyer_fee, seller_fee) = (buyer_meter.charge(paid), seller_meter.charge(paid));
         let left = value(bid_worth, Quantity(bid.open.0 - quantity.0), scale);
         self.manager.settle(&Settlement {
+            buyer_firm: of_buyer.firm,
+            seller_firm: of_seller.firm,
             buyer_cash: of_buyer.cash,
             buyer_shares: of_buyer.shares,
             seller_cash: of_seller.cash,

@@ -94,6 +94,8 @@ impl Engine {
         let own_value = value(admission.worth, fill.quantity, admission.scale);
         self.manager.settle(&match incoming.side {
             BookSide::Bids => Settlement {
+                buyer_firm: admission.firm,
+                seller_firm: resting.firm,
                 buyer_cash: admission.cash,
                 buyer_shares: admission.shares,
                 seller_cash: resting.cash,
@@ -108,6 +110,8 @@ impl Engine {
                 fee_cash,
             },
             BookSide::Asks => Settlement {
+                buyer_firm: resting.firm,
+                seller_firm: admission.firm,
                 buyer_cash: resting.cash,
                 buyer_shares: resting.shares,
                 seller_cash: admission.cash,

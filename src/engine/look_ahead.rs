@@ -201,6 +201,7 @@ impl Coming<'_> {
         let instrument = manager.likely_instrument(order.symbol);
         let account = manager.accounts.likely(id.0.into());
         let Some(row) = manager.instruments.get(instrument.0.into()) else { return };
+        manager.firm_activity.expect(port.firm, row);
         (self.guess.instrument, self.guess.account) = (instrument, account);
         manager.accounts.expect(account);
         if manager.limits.has(RiskKey::SymbolMessageRate) {
@@ -280,7 +281,10 @@ impl Coming<'_> {
         let account = manager.wallet.get(order.cash).account;
         manager.accounts.expect(account);
         if let Asks::Take(..) = self.asks {
-            let OpenOrder { instrument, cash, shares, .. } = order;
+            let OpenOrder { instrument, firm, cash, shares, .. } = order;
+            if let Some(row) = manager.instruments.get(instrument.0.into()) {
+                manager.firm_activity.expect(firm, row);
+            }
             self.guess = Guess { account, instrument, cash, shares, ..self.guess };
         }
     }

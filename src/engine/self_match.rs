@@ -70,9 +70,10 @@ impl Engine {
         }
         if !of_incoming.is_zero() {
             incoming.open.0 -= of_incoming.0;
-            let &Admission { side, cash, shares, firm, .. } = admission;
+            let &Admission { side, firm, cash, shares, .. } = admission;
             let value = value(admission.worth, of_incoming, admission.scale);
-            self.manager.give_back(&Rest { side, cash, shares, value, quantity: of_incoming });
+            let quantity = of_incoming;
+            self.manager.give_back(&Rest { side, firm, cash, shares, value, quantity });
             let canceled = SelfMatchCanceled {
                 order: incoming.order,
                 contra: met.order,

@@ -196,9 +196,9 @@ impl Engine {
         reason: CancelReason,
         out: &mut dyn Outlet,
     ) {
-        let &Admission { side, cash, shares, worth, scale, .. } = admission;
+        let &Admission { side, firm, cash, shares, worth, scale, .. } = admission;
         let (quantity, value) = (incoming.open, value(worth, incoming.open, scale));
-        self.manager.give_back(&Rest { side, cash, shares, value, quantity });
+        self.manager.give_back(&Rest { side, firm, cash, shares, value, quantity });
         self.tell_dropped(order, admission, (incoming.order, incoming.open), reason, out);
     }
 

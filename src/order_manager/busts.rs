@@ -14,6 +14,7 @@
 //!   orders until it is above. What was pledged to open orders is no debt: the engine cancels those that
 //!   are not covered any more.
 
+use super::wallet::Activity;
 use super::{Asset, BalanceId, IdMap, IndexSeed, OrderManager};
 use crate::sys::prefault::prefaulted_room;
 use crate::types::{
@@ -225,9 +226,8 @@ impl OrderManager {
         let nothing = TradeValue::default();
         self.settle_again(trade, nothing, i64::from(trade.quantity.0))?;
         self.busts.set(trade.match_number.0, NO_PRINT);
-        for party in [&trade.buyer, &trade.seller] {
-            let traded = &mut self.wallet.get_mut(party.shares).today.buys;
-            *traded = traded.saturating_sub(trade.quantity.0.into());
+        for &Party { firm, shares, .. } in [&trade.buyer, &trade.seller] {
+            self.count_shares(firm, shares, -i64::from(trade.quantity.0));
         }
         Ok(())
     }
@@ -283,14 +283,13 @@ impl OrderManager {
             self.wallet.change(balance, amount);
         }
         self.wallet.end_move();
-        let bought = &mut self.wallet.get_mut(buyer.cash).today;
-        for counted in [&mut bought.buys, &mut bought.bought] {
-            *counted = counted.saturating_sub(was.notional).saturating_add(value.notional);
-        }
-        let sold = &mut self.wallet.get_mut(seller.cash).today;
-        for counted in [&mut sold.sells, &mut sold.sold] {
-            *counted = counted.saturating_sub(was.notional).saturating_add(value.notional);
-        }
+        let (change, none) = (value.notional - was.notional, Activity::default());
+        self.count_value(buyer.firm, buyer.cash, Activity { buys: change, bought: change, ..none });
+        self.count_value(
+            seller.firm,
+            seller.cash,
+            Activity { sells: change, sold: change, ..none },
+        );
         Ok(())
     }
 

@@ -111,7 +111,7 @@ impl From<&VenueLimits> for Capacity {
 }
 
 impl Default for Capacity {
-    /// A million resting orders and ten thousand ports: about 330 MB with a hundred instruments.
+    /// A million resting orders and ten thousand ports: about 350 MB with a hundred instruments.
     fn default() -> Self {
         Self {
             orders: 1 << 20,

@@ -27,6 +27,7 @@
 use zerocopy::FromZeros;
 
 use super::phase::{check_cross, check_held, check_phase, cross_of};
+use super::risk::Counted;
 use super::wallet::Activity;
 use super::{Account, Asset, BalanceId, FeeMeter, Instrument, OpenOrder, OrderManager, Port};
 use super::{Rates, risk};
@@ -151,20 +152,31 @@ impl OrderManager {
         let cash = self.balance(account, Asset::Cash(instrument.currency));
         let shares = self.balance(account, Asset::Shares(instrument.id));
         let traded = (instrument.id, currency);
+        let firm = self.firms.get(port.firm.0.into()).expect("order entry ports have a firm");
+        let of_firm = Counted {
+            open_orders: firm.open_orders,
+            shares: self.firm_activity.shares(firm.id, instrument.id),
+            value: self.firm_value(firm.id, currency),
+        };
         let (position, exposure) =
             self.limits.resolve(&mut self.wallet, (shares, cash), owner, traded);
         let row = self.accounts.get(account).expect("found above");
         let today =
             |id: Option<_>| id.map_or_else(Activity::default, |id| self.wallet.get(id).today);
+        let of_account = Counted {
+            open_orders: row.open_orders,
+            shares: today(shares).buys,
+            value: today(cash),
+        };
         let (limit, worth) = risk::limit_of(order, side, position, instrument, best_bid);
         let notional = notional(worth, order.quantity, instrument.scale)
             .ok_or(RejectReason::ExceedsMaxNotional)?;
         risk::check(
             order,
             (side, immediate),
-            (row, instrument),
-            (position, today(shares)),
-            (exposure, today(cash)),
+            instrument,
+            (position, exposure),
+            (&of_account, &of_firm),
             notional,
         )?;
         let window = position.duplicate_window_ms;
@@ -176,7 +188,6 @@ impl OrderManager {
             require(!repeats, RejectReason::DuplicateOrder)?;
         }
 
-        let firm = self.firms.get(port.firm.0.into()).expect("order entry ports have a firm");
         let rates = self.rates(firm, instrument);
         let fee_hold = match side {
             Side::Buy => FeeMeter::new(rates.maker.max(rates.taker)).hold(notional),

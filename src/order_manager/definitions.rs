@@ -5,8 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::firm_activity::FirmActivity;
 use super::references::References;
 use super::table::{is_name, name_key};
+use super::wallet::Activity;
 use super::{Asset, BUSTS_MAX, BalanceId, Busts, Capacity, Guess, IdMap, IndexSeed};
 use super::{
     Fees, Limits, OpenOrders, Port, Rates, RecentMarks, RecentOrders, SymbolMessages, Table,
@@ -46,6 +48,8 @@ pub struct OrderManager {
     pub(super) recent: RecentOrders,
     /// What each port has sent this second, by instrument.
     pub(crate) symbol_messages: SymbolMessages,
+    /// What each firm did today, but for what lies with it.
+    pub(crate) firm_activity: FirmActivity,
     /// What nobody may do.
     pub(crate) limits: Limits,
     /// What trades cost.
@@ -73,9 +77,9 @@ pub struct Currency {
     pub cash_decimals: u8,
 }
 
-/// A firm: half a cache line.
+/// A firm: one cache line.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[repr(align(32))]
+#[repr(align(64))]
 pub struct Firm {
     /// Its number.
     pub id: FirmId,
@@ -92,6 +96,9 @@ pub struct Firm {
     pub entry_disabled: bool,
     /// What its trades cost, if that was set.
     pub rates: Option<Rates>,
+    /// What is counted for its limits in the first currency: most venues have no other.
+    #[serde(skip)]
+    pub(super) today: Activity,
 }
 
 /// An account: a wallet. One cache line.
@@ -116,7 +123,7 @@ pub struct Account {
     pub(super) recent: RecentMarks,
 }
 
-const _: () = assert!(size_of::<Firm>() == 32 && size_of::<Account>() == 64);
+const _: () = assert!(size_of::<Firm>() == 64 && size_of::<Account>() == 64);
 
 /// An instrument.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -182,6 +189,7 @@ impl OrderManager {
             orders: OpenOrders::new(capacity.orders, seed),
             recent: RecentOrders::new(capacity.accounts),
             symbol_messages: SymbolMessages::new(capacity.ports, capacity.instruments),
+            firm_activity: FirmActivity::new(capacity),
             limits: Limits::new(capacity.balances, seed),
             fees: Fees::default(),
             groups: IdMap::with_capacity(capacity.accounts as usize, seed),
@@ -208,6 +216,7 @@ impl OrderManager {
         }
         self.currencies.add(name_key(&code.0), Currency { id, code, cash_decimals })?;
         self.open_fee_balances();
+        self.make_room_for_firms();
         Ok(id)
     }
 
@@ -236,6 +245,7 @@ impl OrderManager {
             open_orders: 0,
             entry_disabled: false,
             rates: None,
+            today: Activity::default(),
         };
         self.firms.add(name_key(&code.0), firm)?;
         Ok(id)
@@ -368,6 +378,7 @@ impl OrderManager {
             symbol_messages_max: u32::MAX,
         };
         self.instruments.add(name_key(&symbol.0), row)?;
+        self.make_room_for_firms();
         Ok(id)
     }
 
@@ -409,7 +420,9 @@ impl OrderManager {
         }
         for firm in self.firms.rows_mut() {
             firm.entry_disabled = false;
+            firm.today = Activity::default();
         }
+        self.firm_activity.start_day();
         self.wallet.start_day();
         self.references.start_day();
         self.open_fee_balances();

@@ -1,7 +1,8 @@
 //! Limits: what an operator set for whom, and what holds of it for one account in one instrument.
 //!
-//! A limit of a firm, or of the venue, is that of each of its accounts by itself: what they do is never
-//! added up. Only the open orders of a firm's definition are its accounts' together, and messages a port's.
+//! What a firm's limit counts - shares, open orders, exposure - is that of all its accounts together. One of
+//! the venue, or of an instrument, is that of each account by itself. Messages are a port's, whoever they are
+//! limited for, and the same order again is that of one account.
 //!
 //! A limit is kept for its subject as it was set. What an order is checked against is resolved from all
 //! of them once for each balance, the first time it is used after a change: a change, whomever it is for,
@@ -11,16 +12,17 @@
 use serde::{Deserialize, Serialize};
 
 use super::table::name_key;
-use super::{BalanceId, IdMap, IndexSeed, OrderManager, Wallet};
-use crate::sys::memory::prefetch;
-use crate::sys::prefault::prefaulted_room;
+use super::{Asset, Balance, BalanceId, IdMap, IndexSeed, OrderManager, Wallet};
 use crate::types::command::RiskLimit;
 use crate::types::{
     AccountId, CurrencyCode, CurrencyId, FirmCode, FirmId, InstrumentId, PortId, PortName,
     Quantity, Refusal, RiskKey, RiskScope, Symbol,
 };
 
+mod profiles;
 mod snapshot;
+
+use profiles::Profiles;
 
 /// The most subjects that limits may be set for.
 pub(crate) const SUBJECTS_MAX: usize = 1 << 16;
@@ -64,9 +66,9 @@ pub struct Limits {
     generation: u32,
     /// By key, for how many subjects it is set.
     set: [u32; KEYS],
-    /// What was resolved in this generation, each once.
-    profiles: Vec<Profile>,
-    by_profile: IdMap,
+    /// What was resolved in this generation for balances of shares, and for those of cash.
+    profiles: Profiles<Profile>,
+    exposures: Profiles<Exposure>,
 }
 
 /// What was set for a subject, by key; 0 = nothing.
@@ -76,8 +78,7 @@ struct LimitSet {
     values: [u64; KEYS],
 }
 
-/// The limits of an account in an instrument, or in a currency. A limit that is not set is the largest
-/// number.
+/// The limits of an account in an instrument. A limit that is not set is the largest number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(align(64))]
 pub(super) struct Profile {
@@ -85,22 +86,39 @@ pub(super) struct Profile {
     /// Beyond the reference price, in basis points; `u32::MAX` = no collar.
     pub(super) collar: u32,
     pub(super) open_orders_max: u32,
+    /// Of its firm.
+    pub(super) firm_open_orders_max: u32,
     /// In milliseconds, 0 = none.
     pub(super) duplicate_window_ms: u32,
     pub(super) restricted: bool,
     pub(super) no_market_orders: bool,
     pub(super) notional_max: u64,
     pub(super) shares_max: u64,
-    pub(super) gross_max: u64,
-    pub(super) net_max: u64,
+    /// Of its firm.
+    pub(super) firm_shares_max: u64,
 }
 
-const _: () = assert!(size_of::<Profile>() == 64);
+/// The limits of an account in a currency, and those of its firm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(align(32))]
+pub(super) struct Exposure {
+    pub(super) account: ExposureMax,
+    pub(super) firm: ExposureMax,
+}
 
-/// Profiles there may be at a time. Beyond that they are resolved anew.
+/// Gross and net exposure. A limit that is not set is the largest number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ExposureMax {
+    pub(super) gross: u64,
+    pub(super) net: u64,
+}
+
+const _: () = assert!(size_of::<Profile>() == 64 && size_of::<Exposure>() == 32);
+
+/// Profiles of either kind there may be at a time. Beyond that they are resolved anew.
 const PROFILES_MAX: usize = 1 << 16;
 
-/// The number of a profile, and the generation it is of.
+/// The number of a profile of the balance's kind, and the generation it is of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct ProfileRef {
     generation: u32,
@@ -116,15 +134,15 @@ impl ProfileRef {
 impl Limits {
     /// For so many balances.
     pub(super) fn new(balances: u32, seed: IndexSeed) -> Self {
-        let profiles = PROFILES_MAX.min(balances as usize).max(2);
+        let profiles = PROFILES_MAX.min(balances as usize).max(1);
         Self {
             sets: Vec::new(),
             by_subject: IdMap::with_capacity(0, seed),
             named: 0,
             generation: 1,
             set: [0; KEYS],
-            profiles: prefaulted_room(Profile::NONE, profiles),
-            by_profile: IdMap::with_capacity(profiles, seed),
+            profiles: Profiles::new(profiles, Profile::NONE, seed),
+            exposures: Profiles::new(profiles, Exposure::NONE, seed),
         }
     }
 
@@ -190,20 +208,22 @@ impl Limits {
         (shares, cash): (Option<BalanceId>, Option<BalanceId>),
         owner: (u32, FirmId),
         (instrument, currency): (InstrumentId, CurrencyId),
-    ) -> (&Profile, &Profile) {
-        // Both, or the second may make the first stale.
-        if self.profiles.len() + 2 > self.profiles.capacity() {
+    ) -> (&Profile, &Exposure) {
+        // Before the first, or the second may make it stale.
+        if self.profiles.is_full() || self.exposures.is_full() {
             self.forget_profiles();
         }
-        let position = match self.known(wallet, shares) {
-            Some(place) => place,
-            None => self.keep(wallet, shares, self.position(owner, instrument, currency)),
-        };
-        let exposure = match self.known(wallet, cash) {
-            Some(place) => place,
-            None => self.keep(wallet, cash, self.exposure(owner, currency)),
-        };
-        (&self.profiles[position as usize], &self.profiles[exposure as usize])
+        let position = self.known(wallet, shares).unwrap_or_else(|| {
+            let profile = self.position(owner, instrument, currency);
+            let place = self.profiles.keep(profile.key(), profile);
+            self.refer(wallet, shares, place)
+        });
+        let exposure = self.known(wallet, cash).unwrap_or_else(|| {
+            let exposure = self.exposure(owner, currency);
+            let place = self.exposures.keep(exposure.key(), exposure);
+            self.refer(wallet, cash, place)
+        });
+        (self.profiles.get(position), self.exposures.get(exposure))
     }
 
     fn position(
@@ -214,28 +234,30 @@ impl Limits {
     ) -> Profile {
         let firm = u32::from(firm.0);
         let sets = self.find([
-            Subject::new(RiskScope::Symbol, 0, symbol),
             Subject::new(RiskScope::FirmSymbol, firm, symbol),
+            Subject::new(RiskScope::Firm, firm, 0),
+            Subject::new(RiskScope::Firm, firm, currency),
+            Subject::new(RiskScope::Symbol, 0, symbol),
             Subject::new(RiskScope::AccountSymbol, account, symbol),
             Subject::new(RiskScope::Venue, 0, 0),
-            Subject::new(RiskScope::Firm, firm, 0),
             Subject::new(RiskScope::Account, account, 0),
             Subject::new(RiskScope::Venue, 0, currency),
-            Subject::new(RiskScope::Firm, firm, currency),
             Subject::new(RiskScope::Account, account, currency),
         ]);
-        let tightest = |key| tightest(key, &sets);
+        let (of_firm, of_account) = sets.split_at(3);
+        let any = |key| tightest(key, &sets);
         Profile {
-            quantity_max: short(tightest(RiskKey::OrderQuantity)),
-            collar: short(tightest(RiskKey::Collar)),
-            open_orders_max: short(tightest(RiskKey::OpenOrders)),
-            duplicate_window_ms: u32::try_from(tightest(RiskKey::DuplicateWindow))
+            quantity_max: short(any(RiskKey::OrderQuantity)),
+            collar: short(any(RiskKey::Collar)),
+            open_orders_max: short(tightest(RiskKey::OpenOrders, of_account)),
+            firm_open_orders_max: short(tightest(RiskKey::OpenOrders, of_firm)),
+            duplicate_window_ms: u32::try_from(any(RiskKey::DuplicateWindow))
                 .expect("bounded when it was set"),
-            restricted: tightest(RiskKey::Restricted) != 0,
-            no_market_orders: tightest(RiskKey::NoMarketOrders) != 0,
-            notional_max: or_none(tightest(RiskKey::OrderNotional)),
-            shares_max: or_none(tightest(RiskKey::SharesPerDay)),
-            ..Profile::NONE
+            restricted: any(RiskKey::Restricted) != 0,
+            no_market_orders: any(RiskKey::NoMarketOrders) != 0,
+            notional_max: or_none(any(RiskKey::OrderNotional)),
+            shares_max: or_none(tightest(RiskKey::SharesPerDay, of_account)),
+            firm_shares_max: or_none(tightest(RiskKey::SharesPerDay, of_firm)),
         }
     }
 
@@ -243,17 +265,17 @@ impl Limits {
         &self,
         (account, firm): (u32, FirmId),
         CurrencyId(currency): CurrencyId,
-    ) -> Profile {
-        let sets = self.find([
+    ) -> Exposure {
+        let of_firm = self.find([Subject::new(RiskScope::Firm, firm.0.into(), currency)]);
+        let of_account = self.find([
             Subject::new(RiskScope::Venue, 0, currency),
-            Subject::new(RiskScope::Firm, firm.0.into(), currency),
             Subject::new(RiskScope::Account, account, currency),
         ]);
-        Profile {
-            gross_max: or_none(tightest(RiskKey::GrossExposure, &sets)),
-            net_max: or_none(tightest(RiskKey::NetExposure, &sets)),
-            ..Profile::NONE
-        }
+        let most = |sets: &[_]| ExposureMax {
+            gross: or_none(tightest(RiskKey::GrossExposure, sets)),
+            net: or_none(tightest(RiskKey::NetExposure, sets)),
+        };
+        Exposure { account: most(&of_account), firm: most(&of_firm) }
     }
 
     /// Where the profile of a balance is, if it is not stale.
@@ -262,17 +284,8 @@ impl Limits {
         (generation == self.generation).then_some(place)
     }
 
-    /// Keeps what was resolved for a balance, if there is one, and says where.
-    fn keep(&mut self, wallet: &mut Wallet, id: Option<BalanceId>, profile: Profile) -> u32 {
-        let key = profile.key();
-        let known = self.by_profile.get(key, |id| self.profiles[id as usize - 1] == profile);
-        let number = known.unwrap_or_else(|| {
-            self.profiles.push(profile);
-            let number = u32::try_from(self.profiles.len()).expect("few");
-            self.by_profile.insert(key, number, |_| false);
-            number
-        });
-        let place = number - 1;
+    /// Notes where a balance's profile is, if there is a balance.
+    fn refer(&self, wallet: &mut Wallet, id: Option<BalanceId>, place: u32) -> u32 {
         if let Some(id) = id {
             wallet.get_mut(id).profile = ProfileRef { generation: self.generation, place };
         }
@@ -282,7 +295,7 @@ impl Limits {
     fn forget_profiles(&mut self) {
         self.generation = self.generation.checked_add(1).expect("fewer commands");
         self.profiles.clear();
-        self.by_profile.clear();
+        self.exposures.clear();
     }
 }
 
@@ -292,13 +305,13 @@ impl Profile {
         quantity_max: u32::MAX,
         collar: u32::MAX,
         open_orders_max: u32::MAX,
+        firm_open_orders_max: u32::MAX,
         duplicate_window_ms: 0,
         restricted: false,
         no_market_orders: false,
         notional_max: u64::MAX,
         shares_max: u64::MAX,
-        gross_max: u64::MAX,
-        net_max: u64::MAX,
+        firm_shares_max: u64::MAX,
     };
 
     /// One for many: those who share it are told apart by what they are.
@@ -306,9 +319,26 @@ impl Profile {
         let counts = (self.quantity_max as u64) << 32 | self.open_orders_max as u64;
         let rules = (self.collar as u64) << 32 | self.duplicate_window_ms as u64;
         let most = self.notional_max.rotate_left(17) ^ self.shares_max.rotate_left(34);
-        let exposure = self.gross_max.rotate_left(11) ^ self.net_max.rotate_left(45);
+        let firm = (self.firm_open_orders_max as u64).rotate_left(45) ^ self.firm_shares_max;
         let flags = (self.restricted as u64) << 1 | self.no_market_orders as u64;
-        counts ^ rules.rotate_left(23) ^ most ^ exposure ^ flags.rotate_left(53)
+        counts ^ rules.rotate_left(23) ^ most ^ firm.rotate_left(11) ^ flags.rotate_left(53)
+    }
+}
+
+impl Exposure {
+    /// No limits.
+    const NONE: Self = {
+        let none = ExposureMax { gross: u64::MAX, net: u64::MAX };
+        Self { account: none, firm: none }
+    };
+
+    /// As of a profile.
+    const fn key(&self) -> u64 {
+        let Self { account, firm } = self;
+        account.gross
+            ^ account.net.rotate_left(17)
+            ^ firm.gross.rotate_left(34)
+            ^ firm.net.rotate_left(51)
     }
 }
 
@@ -332,13 +362,13 @@ const fn or_none(value: u64) -> u64 {
 }
 
 impl OrderManager {
-    /// Brings near the limits of a balance that is near.
+    /// Brings near the limits of a balance that is near; any number will do.
     pub(crate) fn expect_limits(&self, id: BalanceId) {
-        if id.checked_index().is_some()
-            && let Some(profile) =
-                self.limits.profiles.get(self.wallet.get(id).profile.place as usize)
-        {
-            prefetch(profile);
+        let balance = id.checked_index().and_then(|at| self.wallet.balances().get(at));
+        let Some(Balance { asset, profile, .. }) = balance else { return };
+        match asset {
+            Asset::Cash(_) => self.limits.exposures.expect(profile.place),
+            Asset::Shares(_) => self.limits.profiles.expect(profile.place),
         }
     }
 

@@ -9,6 +9,7 @@ mod checks;
 mod commitments;
 mod definitions;
 mod fees;
+mod firm_activity;
 mod guess;
 mod id_map;
 mod limits;

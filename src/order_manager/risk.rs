@@ -9,9 +9,9 @@
 //! | `OrderQuantity` | it has more shares | 31 |
 //! | `Collar` | it would pay so far above the reference price, or take so far below it | 26 |
 //! | `OrderNotional` | it is worth more | 30 |
-//! | `SharesPerDay` | its account's shares of the instrument today would be more | 1E |
-//! | `OpenOrders` | its account has so many open orders, and it may rest | 0F |
-//! | `GrossExposure` | what its account buys and sells today would be worth more | 20 |
+//! | `SharesPerDay` | its account's shares of the instrument today would be more, or its firm's | 1E |
+//! | `OpenOrders` | its account has so many open orders, or its firm, and it may rest | 0F |
+//! | `GrossExposure` | what its account buys and sells today would be worth more, or its firm | 20 |
 //! | `NetExposure` | the same, one side less the other, would be worth more | 20 |
 //! | `DuplicateWindow` | its account entered the same one so little time ago | 2A |
 //!
@@ -21,10 +21,13 @@
 //! original alone. The others are checked in this order behind the account. A limit holds for every
 //! order from then on, and the tightest of those that apply: what is open stays open.
 //!
+//! Where the table says "or its firm", a limit of the firm is that of all its accounts together, whoever of
+//! them did what; a limit of anyone else is that of each account by itself.
+//!
 //! - The reference price is the last trade's, before the first one the definition's. The collar is
 //!   one-sided: it keeps an order from trading far away, and one that waits far away harms nobody.
 //! - Shares and value count what was traded today and what open orders may still trade; a cancel gives
-//!   back, and so does a price improvement. Value is counted by account and currency, in cash units: of an
+//!   back, and so does a price improvement. Value is counted by currency, in cash units: of an
 //!   order to buy at its limit. An order to sell below the market brings more than its limit, so it counts
 //!   at the market's price as it came, or its limit if that is higher, until it trades: the reference
 //!   price's, or the best bid's if that is higher and orders trade as they come, or if there is no
@@ -35,12 +38,12 @@
 //!   limit. Without a limit nothing is too much.
 //! - Net exposure is the worse of two cases: that all orders to buy trade and none to sell, or the
 //!   reverse.
-//! - The same order is one of the same instrument, side, quantity and price; [`RECENT_MAX`](super::recent) orders of an
-//!   account are remembered. A Replace is never one: what it repeats is gone.
+//! - The same order is one of the same instrument, side, quantity and price;
+//!   [`RECENT_MAX`](super::recent) orders of an account are remembered. A Replace is never one: what it repeats is gone.
 
-use super::limits::Profile;
+use super::limits::{Exposure, ExposureMax, Profile};
 use super::wallet::Activity;
-use super::{Account, Instrument, OrderManager, cross_of};
+use super::{Instrument, OrderManager, cross_of};
 use crate::types::command::NewOrder;
 use crate::types::{
     InstrumentId, Nanos, Phase, PortId, Price, RejectReason, RiskKey, Side, Symbol,
@@ -142,13 +145,23 @@ fn market_price(
     best_bid(instrument.id).map_or(reference, |bid| bid.max(reference))
 }
 
-/// Checks an order against what holds for its account: its shares, and its value.
+/// What is counted of an account, or of all those of a firm, for the limits of an order.
+#[derive(Clone, Copy)]
+pub(super) struct Counted {
+    pub(super) open_orders: u32,
+    /// Of the order's instrument.
+    pub(super) shares: i64,
+    /// In its currency.
+    pub(super) value: Activity,
+}
+
+/// Checks an order against what holds for its account and its firm.
 pub(super) fn check(
     order: &NewOrder,
     (side, immediate): (Side, bool),
-    (account, instrument): (&Account, &Instrument),
-    (position, shares): (&Profile, Activity),
-    (exposure, cash): (&Profile, Activity),
+    instrument: &Instrument,
+    (position, exposure): (&Profile, &Exposure),
+    (account, firm): (&Counted, &Counted),
     notional: i64,
 ) -> Result<(), RejectReason> {
     let &NewOrder { price, quantity, .. } = order;
@@ -164,13 +177,23 @@ pub(super) fn check(
     }
     let notional = notional.unsigned_abs();
     require(notional <= position.notional_max, RejectReason::OrderNotional)?;
-    let shares = shares.buys.unsigned_abs() + u64::from(quantity.0);
-    require(shares <= position.shares_max, RejectReason::SharesExceedThreshold)?;
-    require(immediate || account.open_orders < position.open_orders_max, RejectReason::Other)?;
-    let (gross, net) = cash.with(side, notional);
-    let within = |most: u64, counted| most == u64::MAX || counted <= i128::from(most);
-    let within = within(exposure.gross_max, gross) && within(exposure.net_max, net);
+    let shares = |counted: &Counted| i128::from(counted.shares) + i128::from(quantity.0);
+    let within = shares(account) <= i128::from(position.shares_max)
+        && shares(firm) <= i128::from(position.firm_shares_max);
+    require(within, RejectReason::SharesExceedThreshold)?;
+    let has_place = account.open_orders < position.open_orders_max
+        && firm.open_orders < position.firm_open_orders_max;
+    require(immediate || has_place, RejectReason::Other)?;
+    let within = exposure.account.takes(account.value.with(side, notional))
+        && exposure.firm.takes(firm.value.with(side, notional));
     require(within, RejectReason::AggregateExposure)
+}
+
+impl ExposureMax {
+    fn takes(&self, (gross, net): (i128, i128)) -> bool {
+        let within = |most: u64, counted| most == u64::MAX || counted <= i128::from(most);
+        within(self.gross, gross) && within(self.net, net)
+    }
 }
 
 /// How far an order may trade, if a collar says so.

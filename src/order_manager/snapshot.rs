@@ -28,6 +28,8 @@ impl OrderManager {
             orders: _,
             recent,
             symbol_messages,
+            // Together with what lies with the firms.
+            firm_activity: _,
             limits,
             fees,
             groups: _,
@@ -44,6 +46,7 @@ impl OrderManager {
         out.put(ports.rows());
         symbol_messages.write(ports.rows(), out);
         wallet.write(out);
+        self.write_firm_activity(out);
         limits.write(out);
         out.put(fees);
         references.write(out);
@@ -85,6 +88,7 @@ impl OrderManager {
         manager.symbol_messages.read(manager.ports.rows_mut(), instruments, input)?;
         let owners = [manager.accounts.len(), manager.currencies.len(), instruments];
         manager.wallet.read(owners, input)?;
+        manager.read_firm_activity(input)?;
         manager.limits.read(input)?;
         manager.check_subjects()?;
         manager.resolve_all_rates();

@@ -10,7 +10,7 @@ use super::limits::ProfileRef;
 use super::{Capacity, IdMap, IndexSeed};
 use crate::sys::memory::prefetch;
 use crate::sys::prefault::{prefaulted, prefaulted_room};
-use crate::types::{CurrencyId, InstrumentId, Quantity, Refusal};
+use crate::types::{CurrencyId, FirmId, InstrumentId, Quantity, Refusal};
 
 mod snapshot;
 
@@ -67,7 +67,7 @@ pub struct Balance {
 
 const _: () = assert!(size_of::<Balance>() == 64);
 
-/// What the orders of a balance did today. It stops at the largest number: it is for limits, and no money
+/// What the orders of a balance, or of all those of a firm, did today. It stops at the largest number: it is for limits, and no money
 /// depends on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Activity {
@@ -82,6 +82,15 @@ pub(super) struct Activity {
     pub(super) sold: i64,
 }
 
+impl Activity {
+    /// Each count, in the order of the fields.
+    #[cfg(test)]
+    pub(super) fn counts(self) -> [i64; 4] {
+        let Self { buys, bought, sells, sold } = self;
+        [buys, bought, sells, sold]
+    }
+}
+
 impl Balance {
     /// With nothing in it.
     const fn empty(account: u32, asset: Asset) -> Self {
@@ -89,11 +98,10 @@ impl Balance {
         Self { account, asset, total: 0, held: 0, today, profile: ProfileRef::NONE }
     }
 
-    /// Value of the open orders to buy and to sell behind a balance of cash.
+    /// What is counted for its limits.
     #[cfg(test)]
-    pub(crate) fn open_value(&self) -> [i64; 2] {
-        let Activity { buys, bought, sells, sold } = self.today;
-        [buys - bought, sells - sold]
+    pub(crate) fn counts(&self) -> [i64; 4] {
+        self.today.counts()
     }
 
     /// What a new order may use.
@@ -107,6 +115,10 @@ impl Balance {
 /// The two accounts of a fill and what changes hands.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settlement {
+    /// The buyer's firm.
+    pub(crate) buyer_firm: FirmId,
+    /// The seller's firm.
+    pub(crate) seller_firm: FirmId,
     /// The buyer's cash.
     pub(crate) buyer_cash: BalanceId,
     /// The buyer's shares.
@@ -119,7 +131,8 @@ pub(crate) struct Settlement {
     pub(crate) notional: i64,
     /// What the buyer's order held for these shares, at its own limit: never less.
     pub(crate) buyer_hold: i64,
-    /// What these shares counted for: at the seller's own limit, never more; without one what a buy holds.
+    /// What these shares counted for on the seller's side while they were open: less than what is paid, as
+    /// much, or more.
     pub(crate) seller_value: i64,
     /// What the seller delivers.
     pub(crate) quantity: Quantity,
@@ -519,6 +532,8 @@ mod tests {
         wallet.hold(buyer_cash, 707);
         wallet.hold(seller_shares, 10);
         wallet.settle(&Settlement {
+            buyer_firm: FirmId(1),
+            seller_firm: FirmId(2),
             buyer_cash,
             buyer_shares,
             seller_cash,
@@ -548,6 +563,8 @@ mod tests {
         wallet.hold(buyer_cash, 600);
         wallet.hold(seller_shares, 10);
         wallet.settle(&Settlement {
+            buyer_firm: FirmId(1),
+            seller_firm: FirmId(2),
             buyer_cash,
             buyer_shares,
             seller_cash,

@@ -402,8 +402,9 @@ byte_enum! {
 }
 
 byte_enum! {
-    /// Whom a limit is for. It holds for each order of the scope, or for each account in it: a limit of
-    /// a firm is one of each of its accounts, not of all of them together.
+    /// Whom a limit is for. It holds for each order of the scope. What is counted of many orders is that of
+    /// all accounts of a firm together, and in any other scope that of each account by itself; messages
+    /// are each port's.
     RiskScope {
         /// Everyone.
         Venue = b'V',
@@ -432,13 +433,13 @@ byte_enum! {
         OrderNotional = 2,
         /// How far beyond the reference price a limit may be, in basis points of it.
         Collar = 3,
-        /// Shares of one instrument that an account may trade in a day, open orders included.
+        /// Shares of one instrument that an account, or a firm, may trade in a day, open orders included.
         SharesPerDay = 4,
-        /// Open orders of an account.
+        /// Open orders of an account, or of a firm.
         OpenOrders = 5,
-        /// What an account buys and sells in a day, added up, open orders included.
+        /// What an account, or a firm, buys and sells in a day, added up, open orders included.
         GrossExposure = 6,
-        /// What an account buys and sells in a day, set against each other, open orders included.
+        /// The same, purchases and sales set against each other.
         NetExposure = 7,
         /// New orders and replaces of a port in a second of log time.
         MessageRate = 8,

@@ -14,6 +14,7 @@
 //! | engine | day, log time, sequence, samples of the state hash |
 //! | definitions | currencies, firms with their switch and fees, accounts with their last orders, instruments with phase and prices, ports with session, requests, user reference numbers and rates |
 //! | wallet | balances, what is held of them, what was done of each today, supplies |
+//! | firms' activity | what the accounts of each firm did today, together |
 //! | limits | what was set |
 //! | fees, references | where fees go; transfers of two days |
 //! | busts | the prints of the day that are over |
@@ -41,7 +42,7 @@ use crate::types::{
 };
 
 /// The format that this version writes and reads. Raised with every change of what a snapshot holds.
-pub const SNAPSHOT_FORMAT: u16 = 4;
+pub const SNAPSHOT_FORMAT: u16 = 5;
 
 impl Engine {
     /// The state behind the last command frame, as bytes.

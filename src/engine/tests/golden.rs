@@ -102,6 +102,11 @@ fn limits_of_value_count_what_is_open_and_what_was_traded() {
 }
 
 #[test]
+fn limits_of_a_firm_count_what_all_its_accounts_do() {
+    tell("firm_limits");
+}
+
+#[test]
 fn orders_of_one_owner_never_trade_with_each_other() {
     tell("self_match");
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::busts;
 use super::world::World;
 use crate::matching::{BookSide, Section};
-use crate::order_manager::Asset;
+use crate::order_manager::{Asset, Balance, OrderManager};
 use crate::types::{CurrencyId, InstrumentId, OrderRef, Phase, notional};
 
 /// # Panics
@@ -99,8 +99,9 @@ pub(super) fn hold(world: &World) {
     }
     for (&(account, currency), &open) in &open_value {
         let cash = manager.wallet.find(account, Asset::Cash(CurrencyId(currency))).unwrap();
-        assert_eq!(manager.wallet.get(cash).open_value(), open, "of account {account}");
+        assert_eq!(open_part(manager.wallet.get(cash).counts()), open, "of account {account}");
     }
+    firms_are_their_accounts(manager, &open_value);
 
     let mut sums: BTreeMap<String, (Asset, i128)> = BTreeMap::new();
     for balance in manager.wallet.balances() {
@@ -122,6 +123,47 @@ pub(super) fn hold(world: &World) {
     assert!(held.is_empty(), "held of no balance: {held:?}");
     for (asset, sum) in sums.values() {
         assert_eq!(*sum, i128::from(manager.wallet.supply(*asset)), "{asset:?}");
+    }
+}
+
+/// What is open of counted value to buy and to sell.
+fn open_part([buys, bought, sells, sold]: [i64; 4]) -> [i64; 2] {
+    [buys - bought, sells - sold]
+}
+
+/// What is counted of a firm is what is counted of its accounts, and what is open of it that of its orders.
+fn firms_are_their_accounts(manager: &OrderManager, open_value: &BTreeMap<(u32, u16), [i64; 2]>) {
+    let firm_of = |account| manager.accounts.get(account).unwrap().firm;
+    let currencies = manager.currencies.rows().iter().map(|row| Asset::Cash(row.id));
+    let instruments = manager.instruments.rows().iter().map(|row| Asset::Shares(row.id));
+    for asset in currencies.chain(instruments) {
+        for firm in manager.firms.rows() {
+            let of_firm =
+                |balance: &&Balance| balance.asset == asset && firm_of(balance.account) == firm.id;
+            let mut sums = [0; 4];
+            for balance in manager.wallet.balances().iter().filter(of_firm) {
+                for (sum, count) in sums.iter_mut().zip(balance.counts()) {
+                    *sum += i128::from(count);
+                }
+            }
+            let counts = manager.firm_counts(firm.id, asset);
+            for (count, sum) in counts.into_iter().zip(sums) {
+                // Beyond the largest number it is not known any more.
+                assert!(i128::from(count) == sum || count == i64::MAX, "{} {asset:?}", firm.code);
+            }
+            if let Asset::Cash(currency) = asset
+                && !counts.contains(&i64::MAX)
+            {
+                let mut open = [0; 2];
+                for (_, [buys, sells]) in open_value
+                    .iter()
+                    .filter(|((account, of), _)| firm_of(*account) == firm.id && *of == currency.0)
+                {
+                    open = [open[0] + buys, open[1] + sells];
+                }
+                assert_eq!(open_part(counts), open, "{} {asset:?}", firm.code);
+            }
+        }
     }
 }
 

@@ -162,8 +162,8 @@ fn ticket() -> impl Strategy<Value = Ticket> {
             prop_oneof![30 => Just(quantity), 1 => Just(odd)],
         )
     });
-    let side = prop_oneof![8 => Just("buy"), 7 => Just("sell"), 1 => Just("short")];
-    let account = prop_oneof![20 => Just(0), 1 => 1_u32..7];
+    let side = prop_oneof![8 => Just("buy"), 7 => Just("sell"), 2 => Just("short")];
+    let account = prop_oneof![20 => Just(0), 1 => 1_u32..7, 2 => Just(5)];
     let owner = (account, strategy());
     (0..LOGINS.len(), side, terms, prop::bool::weighted(0.2), owner, wishes()).prop_map(
         |(login, side, (listing, price, quantity), immediate, (account, strategy), wishes)| {
@@ -203,9 +203,17 @@ fn limit() -> impl Strategy<Value = Limit> {
         (Just("NoMarketOrders"), any_of(&["symbol CHIP", "firm BETA"]), 1_i64..2),
         (Just("Restricted"), any_of(&["firm BETA BOLT", "account 1 CHIP"]), 1_i64..2),
         (Just("OrderNotional"), any_of(&["venue USD", "symbol ACME"]), AMOUNT..12 * AMOUNT),
-        (Just("SharesPerDay"), any_of(&["account 1 ACME", "symbol BOLT"]), 100_i64..3_000),
-        (Just("OpenOrders"), any_of(&["account 1", "firm BETA"]), 1_i64..6),
-        (Just("GrossExposure"), any_of(&["account 1 USD", "venue USD"]), 5 * AMOUNT..60 * AMOUNT),
+        (
+            Just("SharesPerDay"),
+            any_of(&["account 1 ACME", "symbol BOLT", "firm ALFA CHIP"]),
+            100_i64..3_000
+        ),
+        (Just("OpenOrders"), any_of(&["account 1", "firm BETA", "firm ALFA"]), 1_i64..6),
+        (
+            Just("GrossExposure"),
+            any_of(&["account 1 USD", "venue USD", "firm ALFA USD"]),
+            5 * AMOUNT..60 * AMOUNT
+        ),
         (Just("NetExposure"), any_of(&["account 2 USD", "firm ALFA USD"]), 2 * AMOUNT..30 * AMOUNT),
         (Just("DuplicateWindow"), any_of(&["venue", "account 1"]), 1_i64..10_000),
     ];

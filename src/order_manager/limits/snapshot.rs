@@ -13,11 +13,11 @@ impl Limits {
         let Self {
             sets,
             by_subject: _,
+            named: _,
             generation: _,
             set: _,
             profiles: _,
-            by_profile: _,
-            named: _,
+            exposures: _,
         } = self;
         out.put(sets);
     }

