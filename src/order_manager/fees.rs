@@ -94,14 +94,13 @@ impl FeeMeter {
         }
         let (rate, remainder) = (i64::from(self.rate.unsigned_abs()), i64::from(self.remainder));
         let owed = value.checked_mul(rate).and_then(|owed| owed.checked_add(remainder));
-        let (fee, remainder) = match owed {
-            Some(owed) => (owed / MILLION, owed % MILLION),
+        let (fee, remainder) = if let Some(owed) = owed {
+            (owed / MILLION, owed % MILLION)
+        } else {
             // A division that is some 20 ns longer.
-            None => {
-                let owed = i128::from(value) * i128::from(rate) + i128::from(remainder);
-                let fee = i64::try_from(owed / i128::from(MILLION)).expect("a tenth of the value");
-                (fee, i64::try_from(owed % i128::from(MILLION)).expect("less than a million"))
-            }
+            let owed = i128::from(value) * i128::from(rate) + i128::from(remainder);
+            let fee = i64::try_from(owed / i128::from(MILLION)).expect("a tenth of the value");
+            (fee, i64::try_from(owed % i128::from(MILLION)).expect("less than a million"))
         };
         (fee, u32::try_from(remainder).expect("less than a million"))
     }

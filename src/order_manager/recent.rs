@@ -64,14 +64,15 @@ impl RecentOrders {
         let new = RecentOrder::new(order, instrument, now);
         let mark = new.mark();
         // All of them, whatever the first says: at once, without a branch for each.
-        let may = marks.marks.iter().fold(false, |may, &other| may | (other == mark));
+        let alike = marks.marks.iter().filter(|&&other| other == mark).count();
         let window = Nanos::from_millis(window_ms.into());
-        may && self.rings[account as usize - 1].iter().any(|recent| {
-            recent.price == new.price
-                && (recent.quantity, recent.side) == (new.quantity, new.side)
-                && recent.instrument == new.instrument
-                && now.since(recent.time) < window
-        })
+        alike > 0
+            && self.rings[account as usize - 1].iter().any(|recent| {
+                recent.price == new.price
+                    && (recent.quantity, recent.side) == (new.quantity, new.side)
+                    && recent.instrument == new.instrument
+                    && now.since(recent.time) < window
+            })
     }
 
     /// Remembers an order, in place of the oldest.
@@ -89,7 +90,7 @@ impl RecentOrders {
         let at = usize::from(marks.next);
         marks.marks[at] = order.mark();
         self.rings[account as usize - 1][at] = order;
-        marks.next = (marks.next + 1) % RECENT_MAX as u8;
+        marks.next = u8::try_from((at + 1) % RECENT_MAX).expect("few");
     }
 
     /// Writes those of each account, the oldest first.
@@ -136,7 +137,6 @@ impl RecentOrder {
     }
 
     /// What equal orders share, and others seldom.
-    #[expect(clippy::cast_possible_truncation, reason = "the upper 16 of 64 bits")]
     const fn mark(&self) -> u16 {
         let &Self { price, quantity, instrument, side, .. } = self;
         let which = (quantity.0 as u64) << 32 | (instrument.0 as u64) << 8 | side as u64;
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn orders_of_one_mark_are_told_apart() {
         let one = RecentOrder::new(&order(1), InstrumentId(1), NOW);
-        let other = (2..)
+        let other = (2..1 << 24)
             .map(order)
             .find(|order| RecentOrder::new(order, InstrumentId(1), NOW).mark() == one.mark());
         let other = other.expect("of 2^16 marks");
