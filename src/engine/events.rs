@@ -217,22 +217,40 @@ impl EventWriter {
     }
 
     /// Appends an event, in the streams of `route`, and returns its sequence.
-    pub(super) fn emit<R: Record>(&mut self, route: Route, event: &R, out: &mut dyn Outlet) -> u64 {
-        let lines = event.lines();
-        if self.used + lines.len() > self.payload.len() {
+    ///
+    /// What is compiled for each kind of event is only its copy, where it is made if the compiler can.
+    #[inline]
+    pub(super) fn emit<R: Record + Copy>(
+        &mut self,
+        route: Route,
+        event: &R,
+        out: &mut dyn Outlet,
+    ) -> u64 {
+        let record = Line::bytes_mut(self.next(R::LINES.into(), out));
+        *R::mut_from_bytes(record).expect("as many lines") = *event;
+        self.stamp(route)
+    }
+
+    /// Room for the next event.
+    fn next(&mut self, lines: usize, out: &mut dyn Outlet) -> &mut [Line] {
+        if self.used + lines > self.payload.len() {
             self.seal(out);
         }
-        let sequence = self.next_sequence();
         let at = self.used;
+        self.used += lines;
+        self.last = Some(at);
+        &mut self.payload[at..self.used]
+    }
+
+    /// Gives the event that was just written its place in the streams of `route`.
+    fn stamp(&mut self, route: Route) -> u64 {
+        let sequence = self.next_sequence();
+        self.count += 1;
+        let at = self.last.expect("just written");
         let offset = (FRAME_HEADER_BYTES + at * LINE_BYTES) as u64;
         let position = self.chain.next_start().plus(offset);
-        self.used += lines.len();
-        self.count += 1;
-        self.last = Some(at);
-        let record = &mut self.payload[at..self.used];
-        record.copy_from_slice(lines);
-
-        let header = EventHeader::view_mut(record).expect("a record begins with its header");
+        let header = EventHeader::view_mut(&mut self.payload[at..]);
+        let header = header.expect("a record begins with its header");
         header.cause = self.ordinal;
         header.port = route.port;
         header.firm = route.firm;

@@ -284,7 +284,7 @@ impl Engine {
     ///
     /// # Panics
     /// If it is not the next frame: applying a command twice would move money twice. If the log's
-    /// limits are not those that the engine was made for.
+    /// limits are not those that the engine was made for. If cash or shares are not conserved.
     pub fn apply<S: FrameSink>(
         &mut self,
         header: &FrameHeader,
@@ -322,6 +322,7 @@ impl Engine {
         }
         self.events.end_frame(&mut out);
         self.sample_state(header.first_sequence);
+        self.manager.wallet.audit(header.count.into());
         out.result.map_err(ApplyError::Sink)
     }
 

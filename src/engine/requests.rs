@@ -132,8 +132,7 @@ impl Engine {
         mass: &MassCancel,
     ) -> Result<(FirmId, InstrumentId, Option<Side>), u16> {
         let now = self.now;
-        let port = self.manager.ports.get_mut(mass.header.port.0).expect("it has a session");
-        if !port.takes_message(now) {
+        if !self.manager.takes_message(mass.header.port, now) {
             return Err(RejectReason::PortMessageRate.code());
         }
         let firm = self.check_firm(&mass.header, mass.firm)?;

@@ -12,8 +12,8 @@
 //! | not kept any more, or never taken there | counted, and passed over |
 //!
 //! A replay compares in the same way, so a version that makes something else of an old log is found
-//! out although nothing of its events is left. As they take a sample, nodes also add up every balance:
-//! some nanoseconds for each, once in 65,536 commands.
+//! out although nothing of its events is left. Nodes also add up every balance, one for each command, and
+//! stop if money or shares came from nowhere.
 
 use std::collections::VecDeque;
 
@@ -85,15 +85,11 @@ impl Engine {
     }
 
     /// Takes a sample if one is due behind a frame that began with this sequence.
-    ///
-    /// # Panics
-    /// If cash or shares are not conserved.
     pub(super) fn sample_state(&mut self, first_sequence: u64) {
         let last = self.next_command - 1;
         if last / SAMPLE_INTERVAL == first_sequence.saturating_sub(1) / SAMPLE_INTERVAL {
             return;
         }
-        assert!(self.manager.wallet.is_conserved(), "not conserved behind command {last}");
         self.samples.push(StateSample { at_sequence: last, hash: self.state_hash() });
     }
 

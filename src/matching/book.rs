@@ -331,6 +331,12 @@ impl Books {
         self.orders.prefetch(younger);
     }
 
+    /// The order behind one in the queue of its level, none if that is the last.
+    #[must_use]
+    pub fn behind(&self, handle: OrderHandle) -> OrderHandle {
+        OrderHandle(self.orders.get(handle.0).younger)
+    }
+
     /// Puts an order behind those of its kind, shown or hidden, in its level's queue.
     fn link(&mut self, handle: OrderHandle) {
         let OrderHandle(slot) = handle;

@@ -183,7 +183,8 @@ impl OrderManager {
         if let Some(now) = now
             && window != 0
         {
-            let repeats = row.recent.has(order, instrument.id, window, now);
+            let entered = (account, &row.recent);
+            let repeats = self.recent.has(entered, order, instrument.id, window, now);
             require(!repeats, RejectReason::DuplicateOrder)?;
         }
 
@@ -206,7 +207,7 @@ impl OrderManager {
             && window != 0
         {
             let row = self.accounts.get_mut(account).expect("found above");
-            row.recent.note(order, instrument, now);
+            self.recent.note((account, &mut row.recent), order, instrument, now);
         }
         Ok(Admission {
             instrument,

@@ -11,8 +11,8 @@ use super::table::{is_name, name_key};
 use super::wallet::Activity;
 use super::{Asset, BUSTS_MAX, BalanceId, Busts, Capacity, Guess, IdMap, IndexSeed};
 use super::{
-    Fees, Limits, OpenOrders, Port, Rates, RecentOrders, SymbolMessages, Table, Trading,
-    UserRefNums, Wallet,
+    Fees, Limits, OpenOrders, Port, Rates, RecentMarks, RecentOrders, SymbolMessages, Table,
+    Trading, UserRefNums, Wallet,
 };
 use crate::types::command::{
     AccountOpen, AccountUpdate, CurrencyDefine, FirmDefine, InstrumentDefine, PortDefine, Transfer,
@@ -44,6 +44,10 @@ pub struct OrderManager {
     pub wallet: Wallet,
     /// Whose orders are open.
     pub orders: OpenOrders,
+    /// What was entered last, for each account.
+    pub(super) recent: RecentOrders,
+    /// What each port has sent this second, by instrument.
+    pub(crate) symbol_messages: SymbolMessages,
     /// What each firm did today, but for what lies with it.
     pub(crate) firm_activity: FirmActivity,
     /// What nobody may do.
@@ -114,8 +118,9 @@ pub struct Account {
     /// Open orders it has.
     #[serde(skip)]
     pub open_orders: u32,
-    /// Its last orders, as far as they are remembered.
-    pub(super) recent: RecentOrders,
+    /// Marks of its last orders.
+    #[serde(skip)]
+    pub(super) recent: RecentMarks,
 }
 
 const _: () = assert!(size_of::<Firm>() == 64 && size_of::<Account>() == 64);
@@ -182,6 +187,8 @@ impl OrderManager {
             instruments: Table::new(usize::from(capacity.instruments), seed),
             wallet: Wallet::new(capacity, seed),
             orders: OpenOrders::new(capacity.orders, seed),
+            recent: RecentOrders::new(capacity.accounts),
+            symbol_messages: SymbolMessages::new(capacity.ports, capacity.instruments),
             firm_activity: FirmActivity::new(capacity),
             limits: Limits::new(capacity.balances, seed),
             fees: Fees::default(),
@@ -290,9 +297,11 @@ impl OrderManager {
             symbol_messages_max: u32::MAX,
             rate_second: 0,
             messages: 0,
-            symbol_messages: SymbolMessages::new(),
+            symbols_counted: 0,
+            other_messages: 0,
         };
         self.ports.add(name_key(&name.0), port)?;
+        self.symbol_messages.add_port();
         self.resolve_rates(id);
         Ok(id)
     }
@@ -310,9 +319,10 @@ impl OrderManager {
             return Err(Refusal::Exists);
         }
         let short_allowed = open.short_allowed == 1;
-        let (open_orders, recent) = (0, RecentOrders::new());
+        let (open_orders, recent) = (0, RecentMarks::default());
         let row = Account { id, firm, status, short_allowed, group_id, open_orders, recent };
         let account = self.accounts.add(u64::from(id.0), row)?;
+        self.recent.add_account();
         if group_id != 0 {
             self.groups.insert(group_key(firm, group_id), account, |_| false);
         }

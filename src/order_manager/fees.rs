@@ -20,7 +20,7 @@ use crate::types::{AccountId, CurrencyId, FirmId, InstrumentId, Refusal, RiskSco
 
 /// The highest rate: ten per cent. What a fill brings is more than its fee then.
 const RATE_MAX: i32 = 100_000;
-const MILLION: i128 = 1_000_000;
+const MILLION: i64 = 1_000_000;
 
 /// What a trade costs, in millionths of its value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,7 +73,7 @@ impl FeeMeter {
 
     /// Whether a fill could have left it so.
     pub(crate) fn is_sound(self) -> bool {
-        (-RATE_MAX..=RATE_MAX).contains(&self.rate) && i128::from(self.remainder) < MILLION
+        (-RATE_MAX..=RATE_MAX).contains(&self.rate) && i64::from(self.remainder) < MILLION
     }
 
     /// The fee of a fill; negative: a rebate.
@@ -92,10 +92,17 @@ impl FeeMeter {
         if self.rate == 0 {
             return (0, 0);
         }
-        let owed =
-            i128::from(self.remainder) + i128::from(value) * i128::from(self.rate.unsigned_abs());
-        let fee = i64::try_from(owed / MILLION).expect("a tenth of the value");
-        (fee, u32::try_from(owed % MILLION).expect("less than a million"))
+        let (rate, remainder) = (i64::from(self.rate.unsigned_abs()), i64::from(self.remainder));
+        let owed = value.checked_mul(rate).and_then(|owed| owed.checked_add(remainder));
+        let (fee, remainder) = if let Some(owed) = owed {
+            (owed / MILLION, owed % MILLION)
+        } else {
+            // A division that is some 20 ns longer.
+            let owed = i128::from(value) * i128::from(rate) + i128::from(remainder);
+            let fee = i64::try_from(owed / i128::from(MILLION)).expect("a tenth of the value");
+            (fee, i64::try_from(owed % i128::from(MILLION)).expect("less than a million"))
+        };
+        (fee, u32::try_from(remainder).expect("less than a million"))
     }
 }
 
@@ -232,7 +239,7 @@ mod tests {
             for value in values {
                 total += i128::from(value);
                 charged += i128::from(meter.charge(value));
-                prop_assert_eq!(charged, total * i128::from(rate) / MILLION);
+                prop_assert_eq!(charged, total * i128::from(rate) / i128::from(MILLION));
             }
         }
 

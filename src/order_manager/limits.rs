@@ -12,7 +12,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::table::name_key;
-use super::{BalanceId, IdMap, IndexSeed, OrderManager, Wallet};
+use super::{Asset, Balance, BalanceId, IdMap, IndexSeed, OrderManager, Wallet};
 use crate::types::command::RiskLimit;
 use crate::types::{
     AccountId, CurrencyCode, CurrencyId, FirmCode, FirmId, InstrumentId, PortId, PortName,
@@ -60,10 +60,12 @@ pub struct Limits {
     /// In the order in which their subjects were first named.
     sets: Vec<LimitSet>,
     by_subject: IdMap,
+    /// A bit for each scope that any subject is of: most venues use few.
+    named: u128,
     /// What was resolved under another generation is stale.
     generation: u32,
-    /// Limits there are that messages are counted by instrument for.
-    symbol_rates: u32,
+    /// By key, for how many subjects it is set.
+    set: [u32; KEYS],
     /// What was resolved in this generation for balances of shares, and for those of cash.
     profiles: Profiles<Profile>,
     exposures: Profiles<Exposure>,
@@ -136,8 +138,9 @@ impl Limits {
         Self {
             sets: Vec::new(),
             by_subject: IdMap::with_capacity(0, seed),
+            named: 0,
             generation: 1,
-            symbol_rates: 0,
+            set: [0; KEYS],
             profiles: Profiles::new(profiles, Profile::NONE, seed),
             exposures: Profiles::new(profiles, Exposure::NONE, seed),
         }
@@ -152,9 +155,9 @@ impl Limits {
         })
     }
 
-    /// Whether messages are counted by instrument.
-    pub(super) const fn count_symbols(&self) -> bool {
-        self.symbol_rates != 0
+    /// Whether there are limits of a key.
+    pub(crate) fn has(&self, key: RiskKey) -> bool {
+        self.set[usize::from(key.byte())] != 0
     }
 
     fn set(&mut self, subject: Subject, key: RiskKey, value: u64) -> Result<(), Refusal> {
@@ -162,25 +165,32 @@ impl Limits {
             Some(id) => id as usize,
             None if self.sets.len() == SUBJECTS_MAX => return Err(Refusal::Capacity),
             None => {
-                self.sets.push(LimitSet { subject, values: [0; KEYS] });
-                let id = self.sets.len();
-                let number = u32::try_from(id).expect("few");
-                self.by_subject.insert(subject.key(), number, |_| false);
-                id
+                self.add(LimitSet { subject, values: [0; KEYS] });
+                self.sets.len()
             }
         };
-        let set = &mut self.sets[id - 1].values[usize::from(key.byte())];
-        let was = std::mem::replace(set, value);
-        if key == RiskKey::SymbolMessageRate {
-            self.symbol_rates = self.symbol_rates - u32::from(was != 0) + u32::from(value != 0);
-        }
+        let key = usize::from(key.byte());
+        let was = std::mem::replace(&mut self.sets[id - 1].values[key], value);
+        self.set[key] = self.set[key] - u32::from(was != 0) + u32::from(value != 0);
         self.forget_profiles();
         Ok(())
+    }
+
+    /// Adds a subject that is not among them.
+    fn add(&mut self, set: LimitSet) {
+        let subject = set.subject;
+        self.sets.push(set);
+        let number = u32::try_from(self.sets.len()).expect("few");
+        self.by_subject.insert(subject.key(), number, |_| false);
+        self.named |= 1 << subject.scope.byte();
     }
 
     /// What was set for each of these.
     fn find<const N: usize>(&self, subjects: [Subject; N]) -> [Option<&LimitSet>; N] {
         subjects.map(|subject| {
+            if self.named >> subject.scope.byte() & 1 == 0 {
+                return None;
+            }
             let id = self.number_of(subject)?;
             Some(&self.sets[id as usize - 1])
         })
@@ -352,6 +362,16 @@ const fn or_none(value: u64) -> u64 {
 }
 
 impl OrderManager {
+    /// Brings near the limits of a balance that is near; any number will do.
+    pub(crate) fn expect_limits(&self, id: BalanceId) {
+        let balance = id.checked_index().and_then(|at| self.wallet.balances().get(at));
+        let Some(Balance { asset, profile, .. }) = balance else { return };
+        match asset {
+            Asset::Cash(_) => self.limits.exposures.expect(profile.place),
+            Asset::Shares(_) => self.limits.profiles.expect(profile.place),
+        }
+    }
+
     /// Sets a limit, or lifts it, and returns whose and of what it is.
     ///
     /// # Errors

@@ -2,11 +2,13 @@
 //!
 //! Says nothing about streams and timers; those are the engine's.
 
+use std::mem::offset_of;
+
 use serde::{Deserialize, Serialize};
 
-use crate::sys::prefault::{prefaulted, prefaulted_room};
+use crate::sys::prefault::prefaulted;
 use crate::types::{
-    AccountId, DisconnectPolicy, Epoch, FirmCode, FirmId, InstrumentId, Nanos, OrderHandle, PortId,
+    AccountId, DisconnectPolicy, Epoch, FirmCode, FirmId, LINE_BYTES, OrderHandle, PortId,
     PortKind, PortName, UserRefNum,
 };
 
@@ -18,15 +20,21 @@ mod snapshot;
 pub struct Port {
     /// Its session, none while it is down.
     pub epoch: Epoch,
-    /// The user reference numbers of the day.
-    pub user_refs: UserRefNums,
-    /// The second of log time that `messages` counts.
+    /// The second of log time that messages are counted in.
     pub rate_second: u64,
     /// Orders and replaces in that second, retransmissions apart.
     pub messages: u32,
     /// How many they may be, the largest number = no limit.
     #[serde(skip)]
     pub(super) messages_max: u32,
+    /// The same of one instrument.
+    #[serde(skip)]
+    pub(super) symbol_messages_max: u32,
+    /// Instruments whose messages are counted by themselves in that second.
+    #[serde(skip)]
+    pub(super) symbols_counted: u16,
+    /// The firm it belongs to; an administrative port may have none.
+    pub firm: FirmId,
     /// Open orders it has.
     #[serde(skip)]
     pub open_orders: u32,
@@ -35,25 +43,25 @@ pub struct Port {
     /// Its youngest open order.
     #[serde(skip)]
     pub youngest: OrderHandle,
+    /// Its oldest open order; the others follow it in the order of entry.
+    #[serde(skip)]
+    pub oldest: OrderHandle,
     /// The account of orders that name none.
     pub default_account: AccountId,
-    /// The firm it belongs to; an administrative port may have none.
-    pub firm: FirmId,
     /// What it is for.
     pub kind: PortKind,
     /// Whether an order's group id names its account.
     pub account_by_group: bool,
-    /// Its oldest open order; the others follow it in the order of entry.
-    #[serde(skip)]
-    pub oldest: OrderHandle,
+    /// The user reference numbers of the day: of those, the first channel's is the last in this line.
+    pub user_refs: UserRefNums,
 
-    /// New orders of one instrument in a second, the largest number = no limit.
-    #[serde(skip)]
-    pub(super) symbol_messages_max: u32,
-    /// Its number.
-    pub id: PortId,
     /// The firm's code, as defined.
     pub firm_code: FirmCode,
+    /// Its number.
+    pub id: PortId,
+    /// Messages about all instruments that are not counted by themselves.
+    #[serde(skip)]
+    pub(super) other_messages: u32,
     /// Orders and replaces in a second of log time, 0 = no limit; as defined.
     pub message_rate_max: u32,
     /// Its login name.
@@ -66,11 +74,12 @@ pub struct Port {
     pub grace_ms: u32,
     /// The highest request number of an administrative port.
     pub last_request: u64,
-    /// Its messages of this second by instrument, as far as they are counted.
-    pub(super) symbol_messages: SymbolMessages,
 }
 
-const _: () = assert!(std::mem::offset_of!(Port, symbol_messages_max) == 64);
+const _: () = assert!(
+    offset_of!(Port, user_refs) + offset_of!(UserRefNums, others) == LINE_BYTES
+        && offset_of!(UserRefNums, first) == 0
+);
 
 impl Port {
     /// Whether a session is on.
@@ -85,85 +94,19 @@ impl Port {
         !matches!(self.kind, PortKind::Admin)
     }
 
-    /// Counts an order or a replace at `now`; false if the port has had its share of this second.
-    pub(crate) fn takes_message(&mut self, now: Nanos) -> bool {
-        if self.rate_second != now.second() {
-            self.rate_second = now.second();
-            self.messages = 0;
-        }
-        self.messages = self.messages.saturating_add(1);
-        self.messages <= self.messages_max
-    }
-
     /// Begins a day: every user reference number may be used again.
     pub(crate) fn start_day(&mut self) {
         self.user_refs.reset();
     }
 }
 
-/// Instruments whose messages a port has counted by themselves within a second. Those of all others are
-/// counted together, as if they were of one.
-pub(super) const SYMBOLS_COUNTED_MAX: usize = 256;
-
-/// A port's messages of one second of log time, by instrument.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct SymbolMessages {
-    second: u64,
-    /// Each instrument once, in the order in which they came.
-    counts: Vec<(InstrumentId, u32)>,
-    others: u32,
-}
-
-impl SymbolMessages {
-    /// None yet, with room for all that will be counted.
-    pub(super) fn new() -> Self {
-        let counts = prefaulted_room((InstrumentId::NONE, 0), SYMBOLS_COUNTED_MAX);
-        Self { second: 0, counts, others: 0 }
-    }
-
-    /// Counts a message about an instrument; false if there were `most` this second.
-    pub(super) fn takes(&mut self, instrument: InstrumentId, most: u32, now: Nanos) -> bool {
-        if self.second != now.second() {
-            self.second = now.second();
-            self.counts.clear();
-            self.others = 0;
-        }
-        let found = self.counts.iter().position(|&(of, _)| of == instrument);
-        let count = match found {
-            Some(at) => &mut self.counts[at].1,
-            None if self.counts.len() == SYMBOLS_COUNTED_MAX => &mut self.others,
-            None => {
-                self.counts.push((instrument, 0));
-                &mut self.counts.last_mut().expect("just pushed").1
-            }
-        };
-        *count = count.saturating_add(1);
-        *count <= most
-    }
-
-    /// Whether these can be a port's in a venue of so many instruments.
-    pub(super) fn are_sound(&self, instruments: u32) -> bool {
-        let Self { second: _, counts, others } = self;
-        let exist =
-            counts.iter().all(|&(of, count)| count > 0 && (1..=instruments).contains(&of.0.into()));
-        let is_new = |at: usize| counts[..at].iter().all(|(of, _)| *of != counts[at].0);
-        let fits = counts.len() <= SYMBOLS_COUNTED_MAX
-            && (*others == 0 || counts.len() == SYMBOLS_COUNTED_MAX);
-        fits && exist && (0..counts.len()).all(is_new)
-    }
-
-    /// Takes the room that they had before they were written.
-    pub(super) fn make_room(&mut self) {
-        self.counts.reserve_exact(SYMBOLS_COUNTED_MAX - self.counts.len());
-    }
-}
-
 /// The last user reference number of each of a port's 256 channels. Most ports use the first alone, so it
 /// lies with the port.
 #[derive(Debug)]
+#[repr(C)]
 pub struct UserRefNums {
-    others: Box<[UserRefNum; CHANNELS]>,
     first: UserRefNum,
+    others: Box<[UserRefNum; CHANNELS]>,
 }
 
 const CHANNELS: usize = 256;
@@ -214,23 +157,6 @@ impl UserRefNums {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn so_many_symbols_are_counted_by_themselves_and_the_others_together() {
-        let mut messages = SymbolMessages::new();
-        let most = u16::try_from(SYMBOLS_COUNTED_MAX).unwrap();
-        let (first, last) = (InstrumentId(1), InstrumentId(most + 1));
-        for id in 1..=most {
-            assert!(messages.takes(InstrumentId(id), 1, Nanos::SECOND));
-        }
-        assert!(!messages.takes(first, 1, Nanos::SECOND));
-        assert!(messages.takes(last, 1, Nanos::SECOND));
-        assert!(!messages.takes(InstrumentId(most + 2), 1, Nanos::SECOND));
-        assert!(messages.takes(InstrumentId(most + 2), 1, Nanos::from_secs(2)));
-        assert!(messages.takes(last, 1, Nanos::from_secs(2)));
-        assert!(messages.takes(first, 1, Nanos::from_secs(2)));
-        assert!(messages.are_sound(u32::from(most) + 2) && !messages.are_sound(2));
-    }
 
     #[test]
     fn a_number_is_new_once_in_each_channel() {

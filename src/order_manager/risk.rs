@@ -15,7 +15,7 @@
 //! | `NetExposure` | the same, one side less the other, would be worth more | 20 |
 //! | `DuplicateWindow` | its account entered the same one so little time ago | 2A |
 //!
-//! A port's messages are counted by instrument for [`SYMBOLS_COUNTED_MAX`](super::ports) instruments of a
+//! A port's messages are counted by instrument for [`SYMBOLS_COUNTED_MAX`](super::symbol_messages) instruments of a
 //! second, in the order in which they come; those of all others together, so whoever sends so many meets
 //! the rate sooner. The rates are counted first, whatever becomes of the message, and a Replace beyond them leaves the
 //! original alone. The others are checked in this order behind the account. A limit holds for every
@@ -38,24 +38,18 @@
 //!   limit. Without a limit nothing is too much.
 //! - Net exposure is the worse of two cases: that all orders to buy trade and none to sell, or the
 //!   reverse.
-//! - The same order is one of the same instrument, side, quantity and price; [`RECENT_MAX`] orders of an
-//!   account are remembered. A Replace is never one: what it repeats is gone.
-
-use serde::{Deserialize, Serialize};
+//! - The same order is one of the same instrument, side, quantity and price;
+//!   [`RECENT_MAX`](super::recent) orders of an account are remembered. A Replace is never one: what it repeats is gone.
 
 use super::limits::{Exposure, ExposureMax, Profile};
 use super::wallet::Activity;
 use super::{Instrument, OrderManager, cross_of};
-use crate::sys::prefault::prefaulted_room;
 use crate::types::command::NewOrder;
 use crate::types::{
-    InstrumentId, Nanos, Phase, PortId, Price, Quantity, RejectReason, Side, Symbol,
+    InstrumentId, Nanos, Phase, PortId, Price, RejectReason, RiskKey, Side, Symbol,
 };
 
-/// Orders of an account that are compared with its next one.
-pub(crate) const RECENT_MAX: usize = 16;
-
-const BASIS_POINTS: u128 = 10_000;
+const BASIS_POINTS: u64 = 10_000;
 
 /// The collar of market orders where no other is set: a buy pays at most twice the reference price.
 const MARKET_COLLAR: u32 = 10_000;
@@ -64,8 +58,9 @@ const MARKET_COLLAR: u32 = 10_000;
 /// on the last tick before that.
 #[must_use]
 fn collar_price(reference: Price, collar: u32, tick_size: u64, buys: bool) -> Price {
-    let (reference, collar) = (u128::from(reference.0), u128::from(collar));
-    let tick_size = u128::from(tick_size.max(1));
+    // No reference is beyond the highest price, and no tick; so 64 bits hold the product.
+    let reference = reference.min(Price::MAX).0;
+    let (tick_size, collar) = (tick_size.clamp(1, Price::MAX.0), u64::from(collar));
     let bound = if buys {
         let bound = reference * (BASIS_POINTS + collar) / BASIS_POINTS;
         bound - bound % tick_size
@@ -73,7 +68,7 @@ fn collar_price(reference: Price, collar: u32, tick_size: u64, buys: bool) -> Pr
         let bound = (reference * BASIS_POINTS.saturating_sub(collar)).div_ceil(BASIS_POINTS);
         bound.next_multiple_of(tick_size).max(tick_size)
     };
-    Price(u64::try_from(bound).unwrap_or(u64::MAX)).min(Price::MAX)
+    Price(bound).min(Price::MAX)
 }
 
 impl OrderManager {
@@ -90,16 +85,31 @@ impl OrderManager {
         symbol: Symbol,
         now: Nanos,
     ) -> Result<(), RejectReason> {
-        let row = self.ports.get_mut(port.0).expect("it has a session");
-        require(row.takes_message(now), RejectReason::PortMessageRate)?;
-        if !self.limits.count_symbols() {
+        require(self.takes_message(port, now), RejectReason::PortMessageRate)?;
+        if !self.limits.has(RiskKey::SymbolMessageRate) {
             return Ok(());
         }
         let Some(instrument) = self.instrument(symbol) else { return Ok(()) };
         let most = self.instruments.get(instrument.0.into()).expect("found").symbol_messages_max;
         let row = self.ports.get_mut(port.0).expect("as above");
         let most = most.min(row.symbol_messages_max);
-        require(row.symbol_messages.takes(instrument, most, now), RejectReason::SymbolMessageRate)
+        let messages = self.symbol_messages.count((port, row), instrument);
+        require(messages <= most, RejectReason::SymbolMessageRate)
+    }
+
+    /// Counts a message of a port; false if it has had its share of this second.
+    ///
+    /// # Panics
+    /// If the port does not exist: its session was checked.
+    pub(crate) fn takes_message(&mut self, port: PortId, now: Nanos) -> bool {
+        let row = self.ports.get_mut(port.0).expect("it has a session");
+        if row.rate_second != now.second() {
+            row.rate_second = now.second();
+            row.messages = 0;
+            self.symbol_messages.clear((port, row));
+        }
+        row.messages = row.messages.saturating_add(1);
+        row.messages <= row.messages_max
     }
 }
 
@@ -209,71 +219,6 @@ impl Activity {
         let long = buys - wide(sold);
         let short = sells - wide(bought);
         (buys + sells, long.max(short))
-    }
-}
-
-/// An account's last orders, the next one's place first when all are used.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct RecentOrders {
-    orders: Vec<RecentOrder>,
-    next: usize,
-}
-
-/// What makes an order the same as another, and when it came.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-struct RecentOrder {
-    time: Nanos,
-    price: Price,
-    quantity: Quantity,
-    instrument: InstrumentId,
-    side: u8,
-}
-
-impl RecentOrders {
-    /// None yet, with room for all that will be remembered.
-    pub(super) fn new() -> Self {
-        Self { orders: prefaulted_room(RecentOrder::default(), RECENT_MAX), next: 0 }
-    }
-
-    /// Takes the room that they had before they were written.
-    pub(super) fn make_room(&mut self) {
-        self.orders.reserve_exact(RECENT_MAX - self.orders.len());
-    }
-
-    /// Whether the same order came within the window before `now`.
-    pub(super) fn has(
-        &self,
-        order: &NewOrder,
-        instrument: InstrumentId,
-        window_ms: u32,
-        now: Nanos,
-    ) -> bool {
-        let window = Nanos::from_millis(window_ms.into());
-        self.orders.iter().any(|recent| {
-            recent.price == order.price
-                && (recent.quantity, recent.side) == (order.quantity, order.side)
-                && recent.instrument == instrument
-                && now.since(recent.time) < window
-        })
-    }
-
-    /// Whether orders could have been remembered so.
-    pub(super) fn is_sound(&self) -> bool {
-        let Self { orders, next } = self;
-        *next < RECENT_MAX
-            && (orders.len() == RECENT_MAX || (orders.len() < RECENT_MAX && *next == 0))
-    }
-
-    /// Remembers an order, in place of the oldest.
-    pub(super) fn note(&mut self, order: &NewOrder, instrument: InstrumentId, now: Nanos) {
-        let &NewOrder { price, quantity, side, .. } = order;
-        let recent = RecentOrder { time: now, price, quantity, instrument, side };
-        if self.orders.len() < RECENT_MAX {
-            self.orders.push(recent);
-        } else {
-            self.orders[self.next] = recent;
-            self.next = (self.next + 1) % RECENT_MAX;
-        }
     }
 }
 

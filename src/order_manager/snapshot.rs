@@ -26,6 +26,8 @@ impl OrderManager {
             instruments,
             wallet,
             orders: _,
+            recent,
+            symbol_messages,
             // Together with what lies with the firms.
             firm_activity: _,
             limits,
@@ -39,8 +41,10 @@ impl OrderManager {
         out.put(currencies.rows());
         out.put(firms.rows());
         out.put(accounts.rows());
+        recent.write(accounts.rows(), out);
         out.put(instruments.rows());
         out.put(ports.rows());
+        symbol_messages.write(ports.rows(), out);
         wallet.write(out);
         self.write_firm_activity(out);
         limits.write(out);
@@ -67,21 +71,21 @@ impl OrderManager {
             manager.check_firm(&row)?;
             add(&mut manager.firms, name_key(&row.code.0), row)?;
         }
-        for mut row in input.take::<Vec<Account>>()? {
-            consistent(row.recent.is_sound(), "orders that no account remembers")?;
-            row.recent.make_room();
+        for row in input.take::<Vec<Account>>()? {
             manager.add_account(row)?;
         }
+        manager.recent.read(manager.accounts.rows_mut(), input)?;
         for row in input.take::<Vec<Instrument>>()? {
             manager.check_instrument(&row)?;
             add(&mut manager.instruments, name_key(&row.symbol.0), row)?;
         }
-        for mut row in input.take::<Vec<Port>>()? {
+        for row in input.take::<Vec<Port>>()? {
             manager.check_port(&row)?;
-            row.symbol_messages.make_room();
             add(&mut manager.ports, name_key(&row.name.0), row)?;
+            manager.symbol_messages.add_port();
         }
         let instruments = manager.instruments.len();
+        manager.symbol_messages.read(manager.ports.rows_mut(), instruments, input)?;
         let owners = [manager.accounts.len(), manager.currencies.len(), instruments];
         manager.wallet.read(owners, input)?;
         manager.read_firm_activity(input)?;
@@ -173,6 +177,7 @@ impl OrderManager {
         let is_new = group_id == 0 || self.account_of_group(firm, group_id).is_none();
         consistent(is_new, "two accounts of one group")?;
         add(&mut self.accounts, u64::from(id.0), row)?;
+        self.recent.add_account();
         if group_id != 0 {
             self.groups.insert(group_key(firm, group_id), self.accounts.len(), |_| false);
         }
@@ -196,14 +201,11 @@ impl OrderManager {
     }
 
     fn check_port(&self, row: &Port) -> Result<(), SnapshotError> {
-        let &Port { id, name, kind, firm, ref symbol_messages, .. } = row;
+        let &Port { id, name, kind, firm, .. } = row;
         consistent(is_next(&self.ports, id.0), "ports out of order")?;
         let has_firm = self.firms.get(firm.0.into()).is_some()
             || kind == PortKind::Admin && firm == FirmId::NONE;
-        let sound = is_name(&name.0)
-            && name == name.upper()
-            && has_firm
-            && symbol_messages.are_sound(self.instruments.len());
+        let sound = is_name(&name.0) && name == name.upper() && has_firm;
         consistent(sound, "a port out of range")
     }
 

@@ -1,6 +1,7 @@
 //! Profiles: what was resolved of the limits, each once, however many balances share it.
 
 use crate::order_manager::{IdMap, IndexSeed};
+use crate::sys::memory::prefetch;
 use crate::sys::prefault::prefaulted_room;
 
 /// What was resolved in one generation.
@@ -31,6 +32,13 @@ impl<T: Copy + PartialEq> Profiles<T> {
 
     pub(super) fn get(&self, place: u32) -> &T {
         &self.rows[place as usize]
+    }
+
+    /// Brings one near; any place will do.
+    pub(super) fn expect(&self, place: u32) {
+        if let Some(row) = self.rows.get(place as usize) {
+            prefetch(row);
+        }
     }
 
     pub(super) fn is_full(&self) -> bool {

@@ -10,8 +10,15 @@ use crate::types::{
 
 impl Limits {
     pub(in crate::order_manager) fn write(&self, out: &mut SnapshotWriter<'_>) {
-        let Self { sets, by_subject: _, generation: _, symbol_rates: _, profiles: _, exposures: _ } =
-            self;
+        let Self {
+            sets,
+            by_subject: _,
+            named: _,
+            generation: _,
+            set: _,
+            profiles: _,
+            exposures: _,
+        } = self;
         out.put(sets);
     }
 
@@ -22,7 +29,7 @@ impl Limits {
     ) -> Result<(), SnapshotError> {
         let sets: Vec<LimitSet> = input.take()?;
         consistent(sets.len() <= SUBJECTS_MAX, "limits for more than there is room for")?;
-        for (id, set) in (1..).zip(sets) {
+        for set in sets {
             let LimitSet { subject, values } = set;
             let is_new = self.number_of(subject).is_none();
             consistent(is_new, "two sets of limits for one")?;
@@ -34,10 +41,10 @@ impl Limits {
                     })
                 });
             consistent(sound, "a limit out of range")?;
-            let rate = values[usize::from(RiskKey::SymbolMessageRate.byte())];
-            self.symbol_rates += u32::from(rate != 0);
-            self.by_subject.insert(subject.key(), id, |_| false);
-            self.sets.push(set);
+            for (count, value) in self.set.iter_mut().zip(values) {
+                *count += u32::from(value != 0);
+            }
+            self.add(set);
         }
         Ok(())
     }

@@ -21,7 +21,8 @@ impl Wallet {
             share_supply,
             cash_flow,
             share_flow,
-            hash: _,
+            kept: _,
+            audit: _,
         } = self;
         for Flow { asset, sum } in [cash_flow, share_flow] {
             assert!(asset.is_none() && *sum == 0, "a snapshot within a move");
@@ -57,7 +58,7 @@ impl Wallet {
             consistent(counted, "value of shares")?;
             self.balances.push(balance);
             self.by_key.insert(key(account, asset), id, |_| false);
-            self.hash = self.hash.wrapping_add(weighed(account, asset, total));
+            self.kept.hash = self.kept.hash.wrapping_add(weighed(account, asset, total));
         }
         for supply in [&mut self.cash_supply, &mut self.share_supply] {
             let read: Vec<i64> = input.take()?;
@@ -66,6 +67,7 @@ impl Wallet {
             consistent(bounded, "a supply out of range")?;
             *supply = read;
         }
+        self.kept.by_asset = self.supplied();
         consistent(self.is_conserved(), "balances that are not the supply")
     }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::report::{Figures, Report, Sparse};
 use super::whole::{Appender, Crowd, Log, apply};
 use super::{Args, BenchError, Kind, Matcher, NaiveBooks, Operation, OurBooks, SlabBooks, Trade};
-use super::{TradeHash, Workload, bulk, crowded};
+use super::{TradeHash, Workload, bulk, crowded, limits};
 use crate::cli::bench::host::Host;
 use crate::sys::cpu_time::thread_cpu_time;
 use crate::types::{FRAME_COMMANDS_MAX, Line, Nanos};
@@ -62,7 +62,11 @@ pub(super) fn measure(args: &Args) -> Result<Report, BenchError> {
     let b = Workload::one_book(ONE_BOOK / shorten);
     for (name, workload) in [("a", &a), ("b", &b)] {
         eprintln!("bench: {name}");
-        report.mixed.push((name, mixed(name, workload, args.rounds)?));
+        let mut figures = mixed(name, workload, args.rounds)?;
+        if args.limits {
+            figures.limits = limits::costs(workload, args.rounds);
+        }
+        report.mixed.push((name, figures));
     }
     eprintln!("bench: c");
     report.sparse = sparse(SPARSE_ORDERS / args.shorten, args.rounds)?;
@@ -108,7 +112,7 @@ pub(super) fn engine_hash(log: &Log) -> TradeHash {
     hash
 }
 
-fn engine_time(log: &Log) -> Nanos {
+pub(super) fn engine_time(log: &Log) -> Nanos {
     let mut appender = Appender::new();
     let mut engine = log.engine(&mut appender);
     let start = thread_cpu_time();

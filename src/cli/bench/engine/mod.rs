@@ -6,6 +6,7 @@
 
 mod bulk;
 mod crowded;
+mod limits;
 mod measure;
 mod naive;
 mod ours;
@@ -29,7 +30,8 @@ use crate::matching::BookSide;
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     rialto bench engine\n  \
-    rialto bench engine --json --rounds 9\n\n\
+    rialto bench engine --json --rounds 9\n  \
+    rialto bench engine --limits\n\n\
     First the memory of 10 million resting orders; then (a) 100 books and 2.7 million commands, (b) one \
     book and 2 million, (c) a million orders each at a price of its own, half of them canceled, the \
     others swept; and what one command does to a firm with 100,000 open orders. The whole engine runs \
@@ -39,6 +41,9 @@ pub struct Args {
     /// Print the result as a JSON object.
     #[arg(long)]
     json: bool,
+    /// Also what each risk limit, and fees, cost by themselves, beside no rule at all.
+    #[arg(long)]
+    limits: bool,
     /// Rounds in which the engines take turns.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     rounds: u32,

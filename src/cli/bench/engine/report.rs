@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::TradeHash;
 use super::bulk::Bulk;
+use super::limits::Cost;
 use super::whole::Crowd;
 use crate::cli::bench::host::Host;
 use crate::types::Nanos;
@@ -23,7 +24,7 @@ pub(super) struct Report {
 }
 
 /// The times of a workload, round by round.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Figures {
     operations: usize,
     pub(super) matching: Vec<Nanos>,
@@ -36,6 +37,8 @@ pub(super) struct Figures {
     pub(super) latencies: Vec<u64>,
     /// The same for the whole engine.
     pub(super) engine_latencies: Vec<u64>,
+    /// If it was asked for.
+    pub(super) limits: Vec<Cost>,
 }
 
 /// The times of the sparse book: by phase, then by engine (ours, baseline, oracle), then by round.
@@ -129,6 +132,10 @@ impl Report {
                 "{name:8} {matching:>9.1} {engine:>9.1} {slab:>9.1} {naive:>9.1} {alone:>20} {whole:>20}"
             ));
         }
+        for (name, figures) in &self.mixed {
+            let limits = figures.limits().map(|(rule, ns)| format!("{name} {rule:18} {ns:>+7.1}"));
+            lines.extend(limits);
+        }
         for (phase, [matching, slab, naive]) in PHASES.into_iter().zip(self.sparse.each()) {
             lines.push(format!("c {phase:6} {matching:>9.1} {:>9} {slab:>9.1} {naive:>9.1}", ""));
         }
@@ -160,7 +167,10 @@ impl Figures {
         let [matching, engine, slab, naive] = self.each();
         let [p50, p99, p999] = percentiles(&self.latencies);
         let [engine_p50, engine_p99, engine_p999] = percentiles(&self.engine_latencies);
+        let limits: Map<_, _> =
+            self.limits().map(|(name, ns)| (name.to_owned(), json!(ns))).collect();
         json!({
+            "limits_ns": limits,
             "matching_ns": matching,
             "engine_ns": engine,
             "slab_ns": slab,
@@ -174,6 +184,17 @@ impl Figures {
             "engine_p50_ns": engine_p50,
             "engine_p99_ns": engine_p99,
             "engine_p999_ns": engine_p999,
+        })
+    }
+}
+
+impl Figures {
+    /// What each rule adds to a command.
+    fn limits(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.limits.iter().map(|cost| {
+            let [with, without] =
+                [&cost.with, &cost.without].map(|times| each(times, self.operations));
+            (cost.name.as_str(), rounded(with - without))
         })
     }
 }

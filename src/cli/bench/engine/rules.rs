@@ -12,6 +12,25 @@ use crate::types::{
     AccountId, AccountStatus, CurrencyCode, FRAME_COMMANDS_MAX, Nanos, RiskKey, RiskScope, Symbol,
 };
 
+/// Which of the rules there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rules {
+    /// Limits, all of them, and fees.
+    All,
+    /// Neither.
+    None,
+    /// Limits of one kind.
+    Limit(RiskKey),
+    /// Fees.
+    Fees,
+}
+
+impl Rules {
+    fn has(self, key: RiskKey) -> bool {
+        [Self::All, Self::Limit(key)].contains(&self)
+    }
+}
+
 /// An account in which nobody has entered some order for longer than [`WINDOW_MS`].
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
@@ -34,7 +53,7 @@ const MAKER_RATE: i32 = 100;
 const TAKER_RATE: i32 = 300;
 
 /// Limits of the venue, beyond what is ever asked for.
-const VENUE: [(RiskKey, u64); 11] = [
+pub(super) const VENUE: [(RiskKey, u64); 11] = [
     (RiskKey::OrderQuantity, 500_000),
     (RiskKey::OrderNotional, AMOUNT),
     (RiskKey::Collar, 10_000),
@@ -61,7 +80,7 @@ pub(super) const fn group_of(side: BookSide) -> u16 {
 
 impl Writer {
     /// Sets the rules of a market. Its next account gets the fees.
-    pub(super) fn rules(&mut self) {
+    pub(super) fn rules(&mut self, rules: Rules) {
         let venue = AccountId(self.crowd.accounts + 1);
         self.push(&AccountOpen {
             header: CommandHeader::internal::<AccountOpen>(OPENING),
@@ -70,20 +89,25 @@ impl Writer {
             status: AccountStatus::Approved.byte(),
             ..AccountOpen::new_zeroed()
         });
-        self.push(&Fee {
-            header: CommandHeader::internal::<Fee>(OPENING),
-            account: venue,
-            maker_rate: MAKER_RATE,
-            taker_rate: TAKER_RATE,
-            scope: RiskScope::Venue.byte(),
-            ..Fee::new_zeroed()
-        });
-        for (key, value) in VENUE {
+        if [Rules::All, Rules::Fees].contains(&rules) {
+            self.push(&Fee {
+                header: CommandHeader::internal::<Fee>(OPENING),
+                account: venue,
+                maker_rate: MAKER_RATE,
+                taker_rate: TAKER_RATE,
+                scope: RiskScope::Venue.byte(),
+                ..Fee::new_zeroed()
+            });
+        }
+        let has = |&(key, _): &(RiskKey, u64)| rules.has(key);
+        for (key, value) in VENUE.into_iter().filter(has) {
             self.push(&limit(RiskScope::Venue, key, value));
         }
         // Only an instrument can be restricted, and all are traded, but not by this account.
-        let restricted = limit(RiskScope::AccountSymbol, RiskKey::Restricted, 1);
-        self.push(&RiskLimit { account: venue, symbol: symbol(1), ..restricted });
+        if rules.has(RiskKey::Restricted) {
+            let restricted = limit(RiskScope::AccountSymbol, RiskKey::Restricted, 1);
+            self.push(&RiskLimit { account: venue, symbol: symbol(1), ..restricted });
+        }
         // Tighter ones of its own for each firm, and for one account of each.
         for number in 0..self.crowd.firms {
             let more = u64::from(number);
@@ -92,7 +116,10 @@ impl Writer {
                 (RiskKey::OrderNotional, AMOUNT / 2 + more),
                 (RiskKey::GrossExposure, AMOUNT / 2 + more),
                 (RiskKey::MessageRate, COUNT / 2 + more),
-            ] {
+            ]
+            .into_iter()
+            .filter(has)
+            {
                 let firm = firm_code(number);
                 self.push(&RiskLimit { firm, ..limit(RiskScope::Firm, key, value) });
             }
@@ -100,7 +127,10 @@ impl Writer {
                 (RiskKey::SharesPerDay, AMOUNT / 4 + more),
                 (RiskKey::OpenOrders, COUNT / 4 + more),
                 (RiskKey::NetExposure, AMOUNT / 4 + more),
-            ] {
+            ]
+            .into_iter()
+            .filter(has)
+            {
                 let account = AccountId(number + 1);
                 self.push(&RiskLimit { account, ..limit(RiskScope::Account, key, value) });
             }

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 
 use zerocopy::{FromZeros, IntoBytes};
 
-use super::rules::{Repeats, group_of};
+use super::rules::{Repeats, Rules, group_of};
 use super::workload::SplitMix64;
 use super::{Kind, Operation, TICK, Trade, Workload};
 use crate::engine::{Capacity, CommandFrames, Engine, IndexSeed, MEMORY_SEGMENT_BYTES};
@@ -96,6 +96,16 @@ impl Log {
     /// If the crowd is none that an engine can be made for.
     #[must_use]
     pub fn new(workload: &Workload, crowd: Crowd, batch: usize) -> Self {
+        Self::with_rules(workload, crowd, batch, Rules::All)
+    }
+
+    /// The same, of a venue with some of the rules.
+    pub(super) fn with_rules(
+        workload: &Workload,
+        crowd: Crowd,
+        batch: usize,
+        rules: Rules,
+    ) -> Self {
         let instruments = workload.instruments;
         let capacity = Capacity {
             orders: crowd.firms * crowd.firm_orders_max(workload),
@@ -109,7 +119,7 @@ impl Log {
         };
         let mut writer = Writer::new(crowd, batch);
         writer.market(&capacity, crowd.firm_orders_max(workload));
-        writer.rules();
+        writer.rules(rules);
         let epochs = writer.sessions();
         let opening = writer.take();
         let mut orders = Orders::new(crowd, &epochs);
