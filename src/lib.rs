@@ -6,13 +6,15 @@
 //! from which `gateway` answers and `market_data` feeds. `node` wires the stages.
 //!
 //! Layers, imports point down only: `types`, `wire` | `sys`, `ring`, `agent` | `counters` | `net`,
-//! `event_store`, `order_manager`, `matching` | `gateway`, `sequencer`, `engine`, `market_data` |
+//! `event_store`, `order_manager`, `matching` | `gateway`, `sequencer`, `consensus`, `engine`,
+//! `market_data` |
 //! `config`, `node`, `cli`. `tests/architecture.rs` holds us to it.
 
 pub mod agent;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod consensus;
 pub mod counters;
 pub mod engine;
 pub mod event_store;

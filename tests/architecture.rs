@@ -13,14 +13,14 @@ const LAYERS: &[&[&str]] = &[
     &["sys", "ring", "agent"],
     &["counters"],
     &["net", "event_store", "order_manager", "matching"],
-    &["gateway", "sequencer", "engine", "market_data", "client"],
+    &["gateway", "sequencer", "consensus", "engine", "market_data", "client"],
     &["config"],
     &["node"],
     &["cli"],
 ];
 
 /// The stages of the pipeline. Only [`WIRING`] may know more than one of them.
-const STAGES: &[&str] = &["gateway", "sequencer", "engine", "market_data"];
+const STAGES: &[&str] = &["gateway", "sequencer", "consensus", "engine", "market_data"];
 const WIRING: &str = "node";
 
 /// Where `unsafe` may stand, and the files that open these places.
