@@ -7,8 +7,7 @@
 //!
 //! Layers, imports point down only: `types`, `wire` | `sys`, `ring`, `agent` | `counters` | `net`,
 //! `event_store`, `order_manager`, `matching` | `gateway`, `sequencer`, `consensus`, `engine`,
-//! `market_data` |
-//! `config`, `node`, `cli`. `tests/architecture.rs` holds us to it.
+//! `market_data` | `config`, `node`, `sim`, `cli`. `tests/architecture.rs` holds us to it.
 
 pub mod agent;
 pub mod cli;
@@ -26,6 +25,7 @@ pub mod node;
 pub mod order_manager;
 pub mod ring;
 pub mod sequencer;
+pub mod sim;
 pub mod sys;
 pub mod types;
 pub mod wire;
