@@ -343,4 +343,4 @@ fn kind_of(kind: MessageType) -> u8 {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -75,9 +75,16 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         self.raft.propose_conf_change(context, Change::to_raft(changes)).is_ok()
     }
 
-    /// Says to the voting hosts, whatever incarnation they are in, that this node is there and no
-    /// member: it came back as a new incarnation.
+    /// Says now and then to the voting hosts, whatever incarnation they are in, that this node is there
+    /// and no leader cares for it: it came back as a new incarnation, or was removed. Who was removed is
+    /// not told, so that it still believes to be a member.
     fn ask_to_join(&mut self, transport: &mut impl Transport) {
+        let timing = &self.settings.timing;
+        let tick = usize::try_from(self.next_tick.0 / timing.tick.0).unwrap_or_default();
+        let silent = self.next_tick.since(self.heard).0 / timing.tick.0;
+        if silent < 2 * timing.election_ticks as u64 || !tick.is_multiple_of(timing.election_ticks) {
+            return;
+        }
         let packet = Packet { from: self.settings.id, to: None, body: Body::Join };
         self.codec.encode(&packet, &mut self.buffer);
         for host in self.settings.voters.iter().filter(|host| **host != self.settings.id.host) {
@@ -89,12 +96,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     pub(super) fn care_for_members(&mut self, transport: &mut impl Transport) {
         if !self.is_leader() {
             self.joining.clear();
-            let timing = &self.settings.timing;
-            let tick = usize::try_from(self.next_tick.0 / timing.tick.0).unwrap_or_default();
-            let is_member = self.saved.members.all().any(|member| member == self.settings.id);
-            if !is_member && tick.is_multiple_of(timing.election_ticks) {
-                self.ask_to_join(transport);
-            }
+            self.ask_to_join(transport);
         } else if self.saved.members.is_joint() {
             self.propose_changes(&[]);
         } else if let Some(changes) = self.admission().or_else(|| self.promotion()) {

@@ -39,6 +39,8 @@ pub struct Node<L: FrameLog, C> {
     /// Nodes that asked to become members.
     pub(super) joining: BTreeMap<u32, NodeId>,
     pub(super) next_tick: Nanos,
+    /// When a leader was last heard.
+    pub(super) heard: Nanos,
     /// Elections seen to begin here: part of what the election timeout is drawn from.
     pub(super) elections: u64,
     pub(super) counters: NodeCounters,
@@ -140,6 +142,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             incarnations: BTreeMap::new(),
             joining: BTreeMap::new(),
             next_tick: now.monotonic.after(timing.tick),
+            heard: now.monotonic,
             elections: 0,
             counters: NodeCounters::default(),
             buffer: Vec::new(),
@@ -175,7 +178,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         }
         *highest = from.incarnation;
         match body {
-            Body::Raft(message) => self.step(message)?,
+            Body::Raft(message) => self.step(message, now)?,
             Body::Frame { header, payload } => self.stage(header, payload),
             Body::Fetch(fetch) => self.serve(from, fetch, transport),
             Body::Join => {
@@ -293,8 +296,13 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         (self.raft.raft.r.raft_log.store.log, self.control)
     }
 
-    fn step(&mut self, mut message: Message) -> Result<(), NodeFailure> {
+    fn step(&mut self, mut message: Message, now: Moment) -> Result<(), NodeFailure> {
         let last = self.log().chain().index;
+        let is_leaders =
+            matches!(message.get_msg_type(), MessageType::MsgAppend | MessageType::MsgHeartbeat);
+        if is_leaders && message.term >= self.term() {
+            self.heard = now.monotonic;
+        }
         match message.get_msg_type() {
             MessageType::MsgAppend if message.term >= self.term() => {
                 self.append(message);

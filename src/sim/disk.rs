@@ -54,8 +54,8 @@ impl SimLog {
     /// The disk has what the last sync was for, but what was cut meanwhile.
     pub(super) fn sync_done(&mut self) {
         if let Some(end) = self.syncing.take() {
-            self.disk.clear();
-            self.disk.extend_from_slice(&self.frames[..end]);
+            self.disk.truncate(self.clean);
+            self.disk.extend_from_slice(&self.frames[self.clean..end]);
             self.clean = end;
         }
     }
@@ -110,6 +110,7 @@ impl SimLog {
                 && chain.follow(header, payload).is_ok()
         });
         self.frames = sound.cloned().collect();
+        self.clean = 0;
         self.chain = chain;
         self.committed = self.committed.min(chain.index);
         (self.syncing, self.wants_sync) = (None, false);

@@ -40,6 +40,7 @@ pub(super) struct Machine {
     pub(super) applied: u64,
     /// Records of the market that were applied: they are the first of the log, but for starts of terms.
     market: usize,
+    market_records: usize,
     epochs: [Epoch; BROKERS as usize],
     /// The term that its leader has announced.
     term: u32,
@@ -51,6 +52,7 @@ impl Machine {
             engine: Engine::new(&CAPACITY.limits(EVENT_SEGMENT_BYTES), IndexSeed::new([0; 16])),
             applied: 0,
             market: 0,
+            market_records: market().len(),
             epochs: [Epoch::NONE; BROKERS as usize],
             term: 0,
         }
@@ -79,7 +81,7 @@ impl Machine {
     fn note(&mut self, sequence: u64, record: &[Line]) {
         if let Some(start) = TermStart::view(record).filter(|_| kind(record) == TermStart::KIND) {
             self.term = start.term;
-        } else if self.market < market().len() {
+        } else if self.market < self.market_records {
             self.market += 1;
         } else if kind(record) == PortUp::KIND {
             let port = CommandHeader::view(record).expect("whole lines").port;

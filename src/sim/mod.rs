@@ -69,6 +69,8 @@ pub struct Outcome {
     pub violations: Vec<String>,
     /// Whether all nodes had come together at the end.
     pub converged: bool,
+    /// The nodes at the end, where they had not.
+    pub nodes: Vec<String>,
     /// Frames committed.
     pub committed: u64,
     /// Orders acknowledged.

@@ -124,8 +124,15 @@ impl World {
         let converged = self.has_converged();
         self.checks.orders_are_in_the_log_once();
         let hosts = self.hosts.iter();
+        let describe = |host: &Host| {
+            let members = host.node.as_ref().map(Node::members);
+            let end = host.node.as_ref().map(|node| node.log().chain().index);
+            format!("{} {:?} log to {end:?} {members:?}", host.id, host.node)
+        };
+        let nodes = if converged { Vec::new() } else { hosts.clone().map(describe).collect() };
         Outcome {
             converged,
+            nodes,
             committed: self.checks.committed(),
             acknowledged: self.checks.acknowledged(),
             terms: self.checks.terms(),
