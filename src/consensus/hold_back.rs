@@ -101,6 +101,14 @@ impl HoldBack {
         self.run.take_if(|run| run.term < term);
     }
 
+    /// Whether the frame with exactly this header is held back for its payload.
+    pub(super) fn wants(&self, header: &FrameHeader) -> bool {
+        let Some(run) = &self.run else { return false };
+        let behind = header.index.checked_sub(run.previous.0 + 1);
+        let held = behind.and_then(|at| run.entries.get(usize::try_from(at).ok()?));
+        held == Some(header)
+    }
+
     /// What is held, in order: the first is missing, of the others some may be present.
     pub(super) fn held(&self) -> impl Iterator<Item = &FrameHeader> {
         self.run.iter().flat_map(|run| &run.entries)
@@ -164,6 +172,8 @@ mod tests {
         let stepped = held.release(|index, _| index == 0, |header| header.index != 3).unwrap();
         assert_eq!(indexes(&stepped), (0, vec![1, 2]));
         assert_eq!(held.held().map(|header| header.index).collect::<Vec<_>>(), [3, 4, 5]);
+        let wanted = frames.iter().filter(|header| held.wants(header));
+        assert_eq!(wanted.map(|header| header.index).collect::<Vec<_>>(), [3, 4, 5]);
         let stepped = held.release(|index, _| index <= 2, |_| true).unwrap();
         assert_eq!(indexes(&stepped), (2, vec![3, 4, 5]));
         assert_eq!((stepped.commit, held.held().count()), (5, 0));

@@ -48,6 +48,8 @@ pub struct Node<L: FrameLog, C> {
     pub(super) buffer: Vec<u8>,
     #[cfg(test)]
     pub(crate) never_holds_back: bool,
+    #[cfg(test)]
+    pub(crate) forgets_votes: bool,
 }
 
 /// Messages that wait until what they say is durable.
@@ -148,6 +150,8 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             buffer: Vec::new(),
             #[cfg(test)]
             never_holds_back: false,
+            #[cfg(test)]
+            forgets_votes: false,
         };
         node.note_members();
         node.draw_election_timeout();
@@ -164,6 +168,10 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         message: &[u8],
         transport: &mut impl Transport,
     ) -> Result<(), NodeFailure> {
+        #[cfg(test)]
+        if self.forgets_votes {
+            self.raft.raft.vote = 0;
+        }
         let Ok(Packet { from, to, body }) = self.codec.clone().decode(message) else {
             self.counters.unreadable += 1;
             return Ok(());
@@ -354,11 +362,12 @@ impl<L: FrameLog, C: Control> Node<L, C> {
 
     fn stage(&mut self, header: FrameHeader, payload: &[u8]) {
         let chain = *self.log().chain();
-        let stale = header.index <= self.committed
-            || u64::from(header.term) + 1 < self.term()
+        // Of an earlier term only what was asked for is of use: what is repaired may be of any.
+        let is_of_use = u64::from(header.term) + 1 >= self.term() || self.held.wants(&header);
+        let is_known = header.index <= self.committed
             || has(self.log(), header.index, header.term.into())
             || self.staging.holds(&header);
-        if stale {
+        if is_known || !is_of_use {
             return;
         }
         let Some(lines) = lines_of(payload).filter(|lines| header.check_payload(lines).is_ok())

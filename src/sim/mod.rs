@@ -46,7 +46,8 @@ pub(crate) enum Sabotage {
     /// Entries go into the log before their payload is there.
     #[cfg(test)]
     NeverHoldBack,
-    /// A restart forgets term and vote.
+    /// A vote is forgotten with the next message.
+    #[cfg(test)]
     ForgetVotes,
     /// Who lost data comes back as who it was.
     KeepIdentity,

@@ -383,9 +383,6 @@ impl World {
             let members = Members::first(&voters, &learners);
             control.0 = ControlState { vote: 0, members, members_index: 0, ..control.0 };
         }
-        if plan.sabotage == Some(Sabotage::ForgetVotes) {
-            (control.0.term, control.0.vote) = (0, 0);
-        }
         if plan.durability == Durability::Disk {
             log.sync_now();
         }
@@ -406,8 +403,9 @@ impl World {
         #[cfg_attr(not(test), expect(unused_mut, reason = "only sabotage changes it"))]
         let mut node = Node::new(settings, log, control, now).expect("settings that raft takes");
         #[cfg(test)]
-        if plan.sabotage == Some(Sabotage::NeverHoldBack) {
-            node.never_holds_back = true;
+        {
+            node.never_holds_back = plan.sabotage == Some(Sabotage::NeverHoldBack);
+            node.forgets_votes = plan.sabotage == Some(Sabotage::ForgetVotes);
         }
         target.node = Some(node);
         target.life += 1;
