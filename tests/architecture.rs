@@ -106,7 +106,9 @@ fn modules_are_named_from_the_root_not_through_super() {
 fn stages_meet_only_where_they_are_wired() {
     let mut stages_of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for file in rust_files(&["src"]) {
-        let Some(module) = file.module().filter(|module| !WIRING.contains(module)) else { continue };
+        let Some(module) = file.module().filter(|module| !WIRING.contains(module)) else {
+            continue;
+        };
         let stages = stages_of.entry(module.to_owned()).or_default();
         if STAGES.contains(&module) {
             stages.insert(module.to_owned());

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{CliError, quiet_end};
 use crate::sim::{Outcome, Plan, run as simulate};
+use crate::types::Nanos;
 
 /// Arguments of `rialto sim`.
 #[derive(Debug, clap::Args)]
@@ -25,6 +26,9 @@ pub struct Args {
     /// Simulated seconds of faults for each; a calm follows.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
+    /// Only kill leaders, and say how long it takes until another serves.
+    #[arg(long)]
+    kills: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -41,6 +45,7 @@ struct Sum {
     cuts: u64,
     fetches: u64,
     incarnations: u64,
+    gaps: Vec<Nanos>,
     failed: Option<(u64, Outcome)>,
 }
 
@@ -52,11 +57,17 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let start = Instant::now();
     let mut sum = Sum::default();
     for seed in args.first..args.first.saturating_add(args.seeds) {
-        sum.add(seed, simulate(&Plan::new(seed, args.seconds)));
+        let plan = if args.kills { Plan::kills } else { Plan::new };
+        sum.add(seed, simulate(&plan(seed, args.seconds)));
     }
     let wall_ms = start.elapsed().as_millis();
     let simulated = args.seeds * args.seconds;
-    let replay = |seed| format!("rialto sim --first {seed} --seeds 1 --seconds {}", args.seconds);
+    let kills = if args.kills { " --kills" } else { "" };
+    let seconds = args.seconds;
+    let replay = |seed| format!("rialto sim --first {seed} --seeds 1 --seconds {seconds}{kills}");
+    sum.gaps.sort_unstable();
+    let gap = |percent: usize| sum.gaps.get(sum.gaps.len().saturating_sub(1) * percent / 100);
+    let gap_us = |percent| gap(percent).map(|gap| gap.0 / 1000);
     let first = sum.failed.as_ref().map(|(seed, outcome)| {
         json!({
             "seed": seed,
@@ -80,6 +91,9 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         "cuts": sum.cuts,
         "fetches": sum.fetches,
         "incarnations": sum.incarnations,
+        "gap_us": args.kills.then(|| {
+            json!({ "kills": sum.gaps.len(), "p50": gap_us(50), "p99": gap_us(99), "max": gap_us(100) })
+        }),
         "first_failed": first,
     });
     let text = if args.json { result.to_string() } else { format!("{result:#}") };
@@ -101,6 +115,7 @@ impl Sum {
         self.cuts += outcome.cuts;
         self.fetches += outcome.fetches;
         self.incarnations += outcome.incarnations;
+        self.gaps.extend(&outcome.gaps);
         if self.failed.is_none() && !(is_clean && outcome.converged) {
             self.failed = Some((seed, outcome));
         }

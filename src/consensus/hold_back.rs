@@ -35,13 +35,13 @@ struct Run {
 impl HoldBack {
     /// Takes a leader's append. `has` says whether the log has an entry of this index and term.
     ///
-    /// What does not continue the log, nor what is held, comes back with its entries cut off: stepped,
-    /// it tells the leader where the log ends.
+    /// What continues neither the log nor what is held comes back with its entries cut off: stepped, it
+    /// tells the leader where the log ends.
     pub(super) fn offer(
         &mut self,
         mut message: Message,
         has: impl Fn(u64, u64) -> bool,
-    ) -> Result<(), Message> {
+    ) -> Option<Message> {
         self.run.take_if(|run| (run.from, run.term) != (message.from, message.term));
         let entries = message.get_entries().iter().map(header_of);
         if let Some(run) = self.run.as_mut().filter(|run| run.spans(message.index)) {
@@ -49,7 +49,7 @@ impl HoldBack {
             run.entries.extend(entries.filter(|header| header.index > last));
             run.entries.truncate(HELD_ENTRIES_MAX);
             run.commit = run.commit.max(message.commit);
-            return Ok(());
+            return None;
         }
         if has(message.index, message.log_term) {
             self.run = Some(Run {
@@ -60,10 +60,10 @@ impl HoldBack {
                 entries: entries.collect(),
                 commit: message.commit,
             });
-            return Ok(());
+            return None;
         }
         message.clear_entries();
-        Err(message)
+        Some(message)
     }
 
     /// The longest append of what is held of which nothing is missing; its entries may be none. `has`
@@ -168,7 +168,7 @@ mod tests {
     fn what_precedes_the_first_missing_payload_is_stepped_and_the_rest_when_it_comes() {
         let frames = headers(5);
         let mut held = HoldBack::default();
-        held.offer(append(&frames, 0, 5), |index, _| index == 0).unwrap();
+        assert_eq!(held.offer(append(&frames, 0, 5), |index, _| index == 0), None);
         let stepped = held.release(|index, _| index == 0, |header| header.index != 3).unwrap();
         assert_eq!(indexes(&stepped), (0, vec![1, 2]));
         assert_eq!(held.held().map(|header| header.index).collect::<Vec<_>>(), [3, 4, 5]);
@@ -183,7 +183,7 @@ mod tests {
     fn an_append_of_which_all_is_missing_is_stepped_empty() {
         let frames = headers(2);
         let mut held = HoldBack::default();
-        held.offer(append(&frames, 0, 2), |index, _| index == 0).unwrap();
+        assert_eq!(held.offer(append(&frames, 0, 2), |index, _| index == 0), None);
         let stepped = held.release(|index, _| index == 0, |_| false).unwrap();
         assert_eq!((indexes(&stepped), stepped.commit), ((0, vec![]), 2));
     }
@@ -193,10 +193,10 @@ mod tests {
         let frames = headers(6);
         let mut held = HoldBack::default();
         let in_log = |index: u64, _: u64| index == 0;
-        held.offer(append(&frames, 0, 2), in_log).unwrap();
+        assert_eq!(held.offer(append(&frames, 0, 2), in_log), None);
         held.release(in_log, |_| false);
-        held.offer(append(&frames, 2, 4), in_log).unwrap();
-        held.offer(append(&frames, 1, 6), in_log).unwrap();
+        assert_eq!(held.offer(append(&frames, 2, 4), in_log), None);
+        assert_eq!(held.offer(append(&frames, 1, 6), in_log), None);
         let stepped = held.release(in_log, |_| true).unwrap();
         assert_eq!(indexes(&stepped), (0, vec![1, 2, 3, 4, 5, 6]));
     }
@@ -205,7 +205,7 @@ mod tests {
     fn an_append_behind_a_gap_is_stepped_without_entries_so_that_it_is_rejected() {
         let frames = headers(6);
         let mut held = HoldBack::default();
-        let rejected = held.offer(append(&frames, 4, 6), |index, _| index == 0).unwrap_err();
+        let rejected = held.offer(append(&frames, 4, 6), |index, _| index == 0).unwrap();
         assert_eq!(indexes(&rejected), (4, vec![]));
         assert_eq!(held.held().count(), 0, "nothing is fetched for it");
     }
@@ -214,10 +214,10 @@ mod tests {
     fn another_leaders_append_replaces_what_was_held() {
         let frames = headers(3);
         let mut held = HoldBack::default();
-        held.offer(append(&frames, 0, 3), |index, _| index == 0).unwrap();
+        assert_eq!(held.offer(append(&frames, 0, 3), |index, _| index == 0), None);
         let mut next = append(&frames, 0, 1);
         (next.from, next.term) = (3, 2);
-        held.offer(next, |index, _| index == 0).unwrap();
+        assert_eq!(held.offer(next, |index, _| index == 0), None);
         assert_eq!((held.held().count(), held.leader()), (1, Some(3)));
         held.enter_term(3);
         assert_eq!(held.held().count(), 0);

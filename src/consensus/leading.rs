@@ -32,6 +32,9 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     ///
     /// # Errors
     /// [`NotProposed`], or the failure after which the node must not go on.
+    ///
+    /// # Panics
+    /// If raft puts the entry anywhere but at the end of the log in this term.
     pub fn propose(
         &mut self,
         now: Moment,
@@ -82,7 +85,8 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         let timing = &self.settings.timing;
         let tick = usize::try_from(self.next_tick.0 / timing.tick.0).unwrap_or_default();
         let silent = self.next_tick.since(self.heard).0 / timing.tick.0;
-        if silent < 2 * timing.election_ticks as u64 || !tick.is_multiple_of(timing.election_ticks) {
+        if silent < 2 * timing.election_ticks as u64 || !tick.is_multiple_of(timing.election_ticks)
+        {
             return;
         }
         let packet = Packet { from: self.settings.id, to: None, body: Body::Join };

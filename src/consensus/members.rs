@@ -78,12 +78,13 @@ impl Members {
 
     pub(super) fn to_raft(&self) -> ConfState {
         let ids = |nodes: &[NodeId]| nodes.iter().map(|node| node.raft()).collect::<Vec<_>>();
-        let mut state = ConfState::default();
-        state.voters = ids(&self.voters);
-        state.learners = ids(&self.learners);
-        state.voters_outgoing = ids(&self.outgoing);
-        state.learners_next = ids(&self.learners_next);
-        state
+        ConfState {
+            voters: ids(&self.voters),
+            learners: ids(&self.learners),
+            voters_outgoing: ids(&self.outgoing),
+            learners_next: ids(&self.learners_next),
+            ..ConfState::default()
+        }
     }
 }
 
@@ -91,7 +92,7 @@ impl Change {
     /// The payload of the frame that makes `changes`; none of them leaves a joint membership.
     #[must_use]
     pub fn payload(changes: &[Self]) -> Vec<Line> {
-        changes.iter().map(|change| change.line()).collect()
+        changes.iter().map(Self::line).collect()
     }
 
     /// The changes that a frame's payload makes; none if it is not one that this version writes.

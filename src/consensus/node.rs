@@ -337,8 +337,8 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     fn append(&mut self, message: Message) {
         let log = &self.raft.raft.raft_log.store.log;
         match self.held.offer(message, |index, term| has(log, index, term)) {
-            Ok(()) => self.release(true),
-            Err(rejected) => self.step_raft(rejected),
+            None => self.release(true),
+            Some(rejected) => self.step_raft(rejected),
         }
     }
 

@@ -83,7 +83,7 @@ impl SimLog {
             }
             found.push(Rc::clone(frame));
         }
-        self.open(found);
+        self.open(&found);
     }
 
     /// One bit of what is durable is flipped. Returns whether there was one to flip.
@@ -94,13 +94,13 @@ impl SimLog {
         let at = usize::try_from(chance.below(self.clean as u64)).expect("below a length");
         let mut found = self.frames.clone();
         found[at] = Rc::new(flipped(&found[at], chance));
-        self.open(found);
+        self.open(&found);
         assert!(self.frames.len() <= at, "a flipped bit of frame {} went unseen", at + 1);
         true
     }
 
     /// Takes what is sound, from the first frame on.
-    fn open(&mut self, found: Vec<Frame>) {
+    fn open(&mut self, found: &[Frame]) {
         let mut chain = FrameChain::empty(SEGMENT_BYTES);
         let sound = found.iter().take_while(|frame| {
             let (header, payload) = frame.as_ref();
@@ -160,9 +160,10 @@ impl FrameLog for SimLog {
         self.frames.truncate(keep);
         self.clean = self.clean.min(keep);
         self.syncing = self.syncing.map(|end| end.min(keep));
-        self.chain = self.frames.last().map_or(FrameChain::empty(SEGMENT_BYTES), |frame| {
-            chain_behind(&frame.0, &frame.1)
-        });
+        self.chain = self
+            .frames
+            .last()
+            .map_or(FrameChain::empty(SEGMENT_BYTES), |frame| chain_behind(&frame.0, &frame.1));
         Ok(())
     }
 

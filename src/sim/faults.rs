@@ -2,7 +2,7 @@
 
 use super::chance::Chance;
 use super::network::Network;
-use super::world::{Event, World};
+use super::world::{Event, Host, SimNode, World};
 use crate::consensus::Change;
 use crate::event_store::Durability;
 use crate::types::Nanos;
@@ -43,11 +43,16 @@ impl World {
         if self.calm {
             return;
         }
+        if self.plan.only_kills {
+            let next = self.chance.millis(800, 1200);
+            self.schedule(next, Event::Strike);
+            return self.kill_leader();
+        }
         let next = self.chance.millis(50, 1200);
         self.schedule(next, Event::Strike);
         let hosts = u32::try_from(self.hosts.len()).expect("few");
         let any = u32::try_from(self.chance.between(1, hosts.into())).expect("few");
-        let leader = (1..=hosts).find(|h| self.host(*h).node.as_ref().is_some_and(|n| n.is_leader()));
+        let leader = self.leader();
         let host = if self.chance.permille(400) { leader.unwrap_or(any) } else { any };
         match self.chance.below(14) {
             0 | 1 => self.crash(host),
@@ -84,6 +89,11 @@ impl World {
                 self.host_mut(host).ahead = span;
             }
         }
+    }
+
+    fn leader(&self) -> Option<u32> {
+        let leads = |host: &&Host| host.node.as_ref().is_some_and(SimNode::is_leader);
+        self.hosts.iter().find(leads).map(|host| host.id.host)
     }
 
     fn suffer(&mut self, fault: Fault) {
@@ -158,6 +168,15 @@ impl World {
         }
     }
 
+    /// The leader is killed and comes back when another leads.
+    fn kill_leader(&mut self) {
+        if let Some(leader) = self.leader() {
+            self.stop(leader);
+            self.killed_at = Some(self.now);
+            self.schedule(Nanos::from_millis(600), Event::Start { host: leader });
+        }
+    }
+
     /// The machine loses its power: alone, or where every commit is on disk, at times with all others.
     fn lose_power(&mut self, host: u32) {
         let is_durable = self.plan.durability == Durability::Disk;
@@ -206,9 +225,10 @@ impl World {
     }
 
     fn hand_over(&mut self) {
-        let leader = self.hosts.iter_mut().find_map(|host| {
-            host.node.as_mut().filter(|node| node.is_serving())
-        });
+        let leader = self
+            .hosts
+            .iter_mut()
+            .find_map(|host| host.node.as_mut().filter(|node| node.is_serving()));
         let Some(node) = leader else { return };
         let voters = node.members().voters.clone();
         node.transfer(self.chance.pick(&voters));
@@ -218,9 +238,10 @@ impl World {
     fn change_members(&mut self, host: u32) {
         let id = self.host(host).id;
         let voters = self.plan.voters;
-        let leader = self.hosts.iter_mut().find_map(|host| {
-            host.node.as_mut().filter(|node| node.is_serving())
-        });
+        let leader = self
+            .hosts
+            .iter_mut()
+            .find_map(|host| host.node.as_mut().filter(|node| node.is_serving()));
         let Some(node) = leader.filter(|node| node.id() != id) else { return };
         let members = node.members();
         let is_complete = members.voters.len() == voters as usize;

@@ -17,6 +17,7 @@ use self::chance::Chance;
 use self::world::World;
 use crate::consensus::PayloadMode;
 use crate::event_store::Durability;
+use crate::types::Nanos;
 
 /// What is simulated.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub struct Plan {
     /// Whether voters are removed and come back. Otherwise nodes lose what was not on disk, or find it
     /// damaged; both at once may leave too few who know.
     pub removes_voters: bool,
+    /// Whether nothing goes wrong but that the leader is killed, about once a second.
+    pub only_kills: bool,
     /// A protection that is taken away, so that the checks can show that they see.
     pub(crate) sabotage: Option<Sabotage>,
 }
@@ -84,6 +87,8 @@ pub struct Outcome {
     pub fetches: u64,
     /// New incarnations of nodes that had lost data.
     pub incarnations: u64,
+    /// Where leaders were killed and nothing else: how long until another served, for each.
+    pub gaps: Vec<Nanos>,
     /// A hash of all that happened, in its order.
     pub trace: u64,
 }
@@ -98,11 +103,22 @@ impl Plan {
             seconds,
             voters: if chance.permille(300) { 5 } else { 3 },
             learners: u32::from(chance.permille(300)),
-            payload: if chance.permille(250) { PayloadMode::Unicast } else { PayloadMode::Multicast },
+            payload: if chance.permille(250) {
+                PayloadMode::Unicast
+            } else {
+                PayloadMode::Multicast
+            },
             durability: if chance.permille(400) { Durability::Disk } else { Durability::Memory },
             removes_voters: chance.permille(300),
+            only_kills: false,
             sabotage: None,
         }
+    }
+
+    /// A plan in which the leader is killed, again and again, and nothing else goes wrong.
+    #[must_use]
+    pub fn kills(seed: u64, seconds: u64) -> Self {
+        Self { only_kills: true, ..Self::new(seed, seconds) }
     }
 }
 

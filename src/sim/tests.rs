@@ -28,7 +28,7 @@ fn first_violation(sabotage: Sabotage, seeds: u64) -> String {
 
 #[test]
 fn seeds_are_clean_and_all_nodes_come_together() {
-    for seed in 1..=12 {
+    for seed in 1..=10 {
         let outcome = run(&Plan::new(seed, SECONDS));
         assert!(outcome.violations.is_empty(), "seed {seed}: {:?}", outcome.violations);
         assert!(outcome.converged, "seed {seed}: {:#?}", outcome.nodes);
@@ -88,7 +88,14 @@ fn staging_without_a_bound_is_seen() {
 
 #[test]
 fn a_cluster_that_fetches_nothing_is_seen_not_to_come_together() {
-    let seeds = 1..=4;
-    let unconverged = seeds.filter(|seed| !run(&plan(*seed, Sabotage::NoRepair)).converged);
-    assert_ne!(unconverged.count(), 0);
+    assert!((1..=4).any(|seed| !run(&plan(seed, Sabotage::NoRepair)).converged));
+}
+
+#[test]
+fn another_leader_serves_within_a_quarter_of_a_second() {
+    let mut gaps: Vec<_> = (1..=3).flat_map(|seed| run(&Plan::kills(seed, 20)).gaps).collect();
+    gaps.sort_unstable();
+    assert!(gaps.len() > 50, "{} kills", gaps.len());
+    let p99 = gaps[gaps.len() * 99 / 100];
+    assert!(p99 <= Nanos::from_millis(250), "{gaps:?}");
 }

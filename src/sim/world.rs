@@ -22,7 +22,7 @@ use crate::types::{ClusterKey, Line, Nanos};
 /// How long after the last fault all nodes must have come together.
 const CALM: Nanos = Nanos::from_secs(5);
 /// How much staging a simulated node has: little, so that it is full at times.
-const STAGING_BYTES: usize = 64 << 10;
+const STAGING_BYTES: usize = 8 << 10;
 /// The wall clock at the start.
 const START: Nanos = Nanos::from_secs(1_772_461_800);
 /// The most events without an end of the run: ten times what was seen.
@@ -79,6 +79,9 @@ pub(super) struct World {
     scheduled: u64,
     next_order: u64,
     pub(super) calm: bool,
+    /// When the leader was killed, until another serves.
+    pub(super) killed_at: Option<Nanos>,
+    gaps: Vec<Nanos>,
     /// A hash of all that happened.
     trace: u64,
     incarnations: u64,
@@ -87,7 +90,11 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(plan: Plan) -> Self {
         let mut chance = Chance::new(plan.seed);
-        let network = Network::draw(&mut chance, plan.sabotage == Some(Sabotage::NoRepair));
+        let network = if plan.only_kills {
+            Network::default()
+        } else {
+            Network::draw(&mut chance, plan.sabotage == Some(Sabotage::NoRepair))
+        };
         let mut world = Self {
             hosts: Vec::new(),
             network,
@@ -97,6 +104,8 @@ impl World {
             scheduled: 0,
             next_order: 1,
             calm: false,
+            killed_at: None,
+            gaps: Vec::new(),
             trace: 0,
             incarnations: 0,
             chance,
@@ -139,6 +148,7 @@ impl World {
             cuts: hosts.clone().map(|host| host.cuts).sum(),
             fetches: hosts.map(|host| host.fetches).sum(),
             incarnations: self.incarnations,
+            gaps: self.gaps,
             trace: self.trace,
             violations: self.checks.violations,
         }
@@ -177,7 +187,7 @@ impl World {
             Event::Wake { host } => {
                 if self.host(host).wake == self.now && self.is_awake(host, || Event::Wake { host })
                 {
-                    self.act(host, |node, now, out| node.do_work(now, out));
+                    self.act(host, SimNode::do_work);
                 }
             }
             Event::Synced { host, life } => {
@@ -296,6 +306,11 @@ impl World {
                 checks.acknowledge(&orders);
             }
         }
+        if node.is_serving()
+            && let Some(killed_at) = self.killed_at.take()
+        {
+            self.gaps.push(self.now.since(killed_at));
+        }
         if std::mem::take(&mut node.log_mut().wants_sync) {
             let event = Event::Synced { host, life: *life };
             let slow = self.chance.permille(20);
@@ -331,7 +346,7 @@ impl World {
             if *announced != serves {
                 let preparation = machine.preparation(term, host);
                 self.host_mut(host).announced = serves;
-                self.propose(host, preparation, Vec::new());
+                self.propose(host, &preparation, Vec::new());
             } else if machine.preparation(term, host).is_empty() {
                 self.enter_orders_at(host);
             }
@@ -346,15 +361,16 @@ impl World {
         let numbers: Vec<_> = (first..self.next_order).collect();
         let mut chance = self.chance.clone();
         let machine = &self.host(host).machine;
-        let payload = numbers.iter().map(|number| machine.order(*number, &mut chance)).collect();
+        let payload: Vec<_> =
+            numbers.iter().map(|number| machine.order(*number, &mut chance)).collect();
         self.chance = chance;
         if self.plan.sabotage == Some(Sabotage::AcknowledgeEarly) {
             self.checks.acknowledge(&numbers);
         }
-        self.propose(host, payload, numbers);
+        self.propose(host, &payload, numbers);
     }
 
-    fn propose(&mut self, host: u32, records: Vec<Vec<Line>>, orders: Vec<u64>) {
+    fn propose(&mut self, host: u32, records: &[Vec<Line>], orders: Vec<u64>) {
         if records.is_empty() {
             return;
         }

@@ -39,6 +39,9 @@ impl ClusterKey {
     }
 
     /// A key for another purpose, which tells nothing of this one.
+    ///
+    /// # Panics
+    /// Never: an HMAC takes a key of any length.
     #[must_use]
     pub fn derive(&self, purpose: &[u8]) -> [u8; Self::BYTES] {
         let mut mac: Hmac<Sha256> =

@@ -39,7 +39,11 @@ fn heartbeat() -> Packet<'static> {
 fn any_raft() -> impl Strategy<Value = Packet<'static>> {
     let fields = (1..u64::from(u32::MAX), any::<[u64; 5]>(), any::<bool>(), any::<bool>());
     (0..RAFT_KINDS.len(), fields, 0..=MESSAGE_ENTRIES_MAX).prop_map(
-        |(kind, (term, [log_term, index, commit, commit_term, reject_hint], reject, transfer), n)| {
+        |(
+            kind,
+            (term, [log_term, index, commit, commit_term, reject_hint], reject, transfer),
+            n,
+        )| {
             let mut message = Message::default();
             message.set_msg_type(RAFT_KINDS[kind].1);
             (message.from, message.to, message.term) = (FROM.raft(), TO.raft(), term);
@@ -159,7 +163,8 @@ fn entries_that_do_not_follow_each_other_are_malformed() {
 
 #[test]
 fn the_bytes_of_a_heartbeat_and_of_a_request_are_these() {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex =
+        |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let envelope = [
         "524c434d01030000efcdab896745230101000000020000000300000004000000",
         "0500000000000000000000000000000000000000000000002a00000000000000",
@@ -176,5 +181,4 @@ fn the_bytes_of_a_heartbeat_and_of_a_request_are_these() {
 }
 
 /// By another implementation of HMAC: Python's.
-const HEARTBEAT_MAC: &str =
-    "eaa5f7f615d2180609df759265243cfcc5c1e0f529c199ad73808f36e6e5a814";
+const HEARTBEAT_MAC: &str = "eaa5f7f615d2180609df759265243cfcc5c1e0f529c199ad73808f36e6e5a814";
