@@ -1,5 +1,6 @@
 //! The consensus wire format: fixed layout, one envelope for every message, authenticated before
-//! anything in it is looked at. `format.md` draws the bytes. Protobuf never travels.
+//! anything in it is looked at. Protobuf never travels.
+#![doc = include_str!("format.md")]
 
 use hmac::{Hmac, KeyInit, Mac};
 use raft::eraftpb::{Entry, EntryType, Message, MessageType};
