@@ -403,8 +403,10 @@ impl<L: FrameLog, C: Control> Node<L, C> {
 
     fn fetch(&mut self, now: Moment, transport: &mut impl Transport) {
         let Self { held, staging, repair, .. } = self;
-        let missing = held.held().filter(|header| !staging.holds(header));
-        let Some(request) = repair.poll(now.monotonic, missing, staging.room()) else { return };
+        let held_back = held.held().map(|header| (header, !staging.holds(header)));
+        let Some(request) = repair.poll(now.monotonic, held_back, staging.bytes_max()) else {
+            return;
+        };
         let Some(leader) = held.leader().map(NodeId::from_raft) else { return };
         self.counters.fetches += 1;
         let others: Vec<_> =
@@ -438,6 +440,10 @@ impl<L: FrameLog, C> std::fmt::Debug for Node<L, C> {
             .field("role", &self.raft.raft.state)
             .field("term", &self.raft.raft.term)
             .field("committed", &self.committed)
+            .field("held", &self.held.held().map(|header| header.index).next())
+            .field("staged", &self.staging.bytes())
+            .field("repair", &self.repair)
+            .field("counters", &self.counters)
             .finish_non_exhaustive()
     }
 }

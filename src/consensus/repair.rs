@@ -56,16 +56,20 @@ impl Repair {
         Self { patience, state: State::Idle, attempt: 0 }
     }
 
-    /// What to ask for now, if anything. `missing` is in order, `room` is what staging can take: so
-    /// much may be under way, but one frame always, for which room is made.
+    /// What to ask for now, if anything. `held` is what is held back, in order, and whether its payload
+    /// is missing.
+    ///
+    /// What comes must find room: no more is under way than staging holds at all, with what is staged of
+    /// the frames in between. What is staged of later ones does not count, for it makes way: else a
+    /// staging full of them would let one frame in at a time. One frame is asked for always.
     pub(super) fn poll<'a>(
         &mut self,
         now: Nanos,
-        missing: impl Iterator<Item = &'a FrameHeader>,
-        room: usize,
+        held: impl Iterator<Item = (&'a FrameHeader, bool)>,
+        staging_bytes_max: usize,
     ) -> Option<Request> {
-        let mut missing = missing.peekable();
-        let Some(first) = missing.peek().map(|header| header.index) else {
+        let mut held = held.skip_while(|(_, is_missing)| !is_missing).peekable();
+        let Some(first) = held.peek().map(|(header, _)| header.index) else {
             (self.state, self.attempt) = (State::Idle, 0);
             return None;
         };
@@ -79,11 +83,16 @@ impl Repair {
             State::Waiting { due } | State::Asked { due, .. } if now < due => return None,
             State::Waiting { .. } | State::Asked { .. } => {}
         }
-        let room = room.min(FETCH_BYTES_MAX);
-        let (mut wanted, mut bytes, mut last) = (0_u64, 0, first);
-        for header in missing.take_while(|header| header.index < first + u64::from(u64::BITS)) {
-            bytes += FRAME_HEADER_BYTES + header.payload_bytes as usize;
-            if wanted != 0 && bytes > room {
+        let (mut wanted, mut asked_bytes, mut bytes, mut last) = (0_u64, 0, 0, first);
+        let in_reach = |header: &FrameHeader| header.index < first + u64::from(u64::BITS);
+        for (header, is_missing) in held.take_while(|(header, _)| in_reach(header)) {
+            let size = FRAME_HEADER_BYTES + header.payload_bytes as usize;
+            bytes += size;
+            if !is_missing {
+                continue;
+            }
+            asked_bytes += size;
+            if wanted != 0 && (asked_bytes > FETCH_BYTES_MAX || bytes > staging_bytes_max) {
                 break;
             }
             wanted |= 1 << (header.index - first);
@@ -121,7 +130,8 @@ mod tests {
     }
 
     fn request(repair: &mut Repair, now: u64, missing: &[FrameHeader]) -> Option<(u32, u64, u64)> {
-        let request = repair.poll(Nanos(now), missing.iter(), 64 << 20)?;
+        let missing = missing.iter().map(|header| (header, true));
+        let request = repair.poll(Nanos(now), missing, 64 << 20)?;
         Some((request.whom, request.fetch.index, request.fetch.wanted))
     }
 
@@ -174,9 +184,24 @@ mod tests {
         let size = 64 + 65_536;
         for (room, wanted) in [(0, 1), (size, 1), (2 * size, 3), (usize::MAX, 15)] {
             let mut repair = Repair::new(Patience { delay: Nanos(0), ..PATIENCE });
-            repair.poll(Nanos(0), frames.iter(), room);
-            let request = repair.poll(Nanos(0), frames.iter(), room).unwrap();
+            let missing = || frames.iter().map(|header| (header, true));
+            repair.poll(Nanos(0), missing(), room);
+            let request = repair.poll(Nanos(0), missing(), room).unwrap();
             assert_eq!(request.fetch, Fetch { index: 1, wanted }, "room {room}");
+        }
+    }
+
+    #[test]
+    fn what_is_staged_in_between_takes_room_and_what_is_staged_behind_makes_way() {
+        let frames = headers(6, 1);
+        let held = |present: &'static [u64]| {
+            frames.iter().map(move |header| (header, !present.contains(&header.index)))
+        };
+        for (present, wanted) in [(&[2, 3][..], 0b1), (&[5, 6], 0b111), (&[1, 3, 6], 0b101)] {
+            let mut repair = Repair::new(Patience { delay: Nanos(0), ..PATIENCE });
+            repair.poll(Nanos(0), held(present), 3 * 128);
+            let request = repair.poll(Nanos(0), held(present), 3 * 128).unwrap();
+            assert_eq!(request.fetch.wanted, wanted, "{present:?} are staged");
         }
     }
 }
