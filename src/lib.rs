@@ -6,13 +6,14 @@
 //! from which `gateway` answers and `market_data` feeds. `node` wires the stages.
 //!
 //! Layers, imports point down only: `types`, `wire` | `sys`, `ring`, `agent` | `counters` | `net`,
-//! `event_store`, `order_manager`, `matching` | `gateway`, `sequencer`, `engine`, `market_data` |
-//! `config`, `node`, `cli`. `tests/architecture.rs` holds us to it.
+//! `event_store`, `order_manager`, `matching` | `gateway`, `sequencer`, `consensus`, `engine`,
+//! `market_data` | `config`, `node`, `sim`, `cli`. `tests/architecture.rs` holds us to it.
 
 pub mod agent;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod consensus;
 pub mod counters;
 pub mod engine;
 pub mod event_store;
@@ -24,6 +25,7 @@ pub mod node;
 pub mod order_manager;
 pub mod ring;
 pub mod sequencer;
+pub mod sim;
 pub mod sys;
 pub mod types;
 pub mod wire;

@@ -40,6 +40,8 @@ enum Command {
     DemoBroker(cli::demo::BrokerArgs),
     /// Compare two dumps of books.
     BooksDiff(cli::demo::DiffArgs),
+    /// Simulate clusters under faults, by seed.
+    Sim(cli::sim::Args),
     /// Start and end trading days.
     Market(cli::market::Args),
     /// Archive trading days that have ended as Parquet files, and prove archives.
@@ -77,6 +79,7 @@ fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Bench(args) => Ok(cli::bench::run(&args)?),
         Command::DemoBroker(args) => Ok(cli::demo::run_broker(&args)?),
         Command::BooksDiff(args) => cli::demo::run_diff(&args),
+        Command::Sim(args) => cli::sim::run(&args),
         Command::Market(args) => cli::market::run(&args),
         Command::Archive(args) => cli::archive::run(&args).map(|never| match never {}),
     };

@@ -12,6 +12,7 @@ mod lab;
 pub mod log;
 pub mod market;
 pub mod run;
+pub mod sim;
 pub mod stat;
 mod units;
 
@@ -121,6 +122,14 @@ pub enum CliError {
     NoArchiver {
         /// Where it should be.
         path: PathBuf,
+    },
+    /// A simulated cluster did what none may do, or did not come together.
+    #[error("seed {seed} failed; see it again with: {replay}")]
+    Simulation {
+        /// The first such seed.
+        seed: u64,
+        /// The command.
+        replay: String,
     },
     /// The operating system.
     #[error(transparent)]

@@ -38,6 +38,18 @@ impl ClusterKey {
         self.mac(port, secret).verify_slice(verifier).is_ok()
     }
 
+    /// A key for another purpose, which tells nothing of this one.
+    ///
+    /// # Panics
+    /// Never: an HMAC takes a key of any length.
+    #[must_use]
+    pub fn derive(&self, purpose: &[u8]) -> [u8; Self::BYTES] {
+        let mut mac: Hmac<Sha256> =
+            Hmac::new_from_slice(&self.0).expect("an HMAC takes a key of any length");
+        mac.update(purpose);
+        mac.finalize().into_bytes().into()
+    }
+
     fn mac(&self, port: PortName, secret: &PortSecret) -> Hmac<Sha256> {
         let mut mac = Hmac::new_from_slice(&self.0).expect("an HMAC takes a key of any length");
         mac.update(&port.upper().0);

@@ -1,0 +1,141 @@
+//! What only a leader does: take proposals, hand over, and care for the members: let in who asks, by
+//! a change that also removes the host's earlier self, and promote who has caught up.
+
+use raft::ProgressState;
+
+use super::codec::{Body, Packet};
+use super::log::{Control, FrameLog};
+use super::node::{Node, NodeFailure};
+use super::{Change, Moment, NodeId, Transport};
+use crate::types::{FRAME_HEADER_BYTES, Line};
+
+/// The most frames that the leader has proposed and not committed. Clients wait; the log of a leader
+/// that lost its followers does not grow without end.
+pub const UNCOMMITTED_FRAMES_MAX: u64 = 1024;
+/// A learner is promoted when it lacks no more frames than this.
+const PROMOTION_LAG_MAX: u64 = 64;
+
+/// Why a proposal was not taken. Nothing of it is in any log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotProposed {
+    /// It does not lead, or hands over, or has not yet applied what earlier leaders committed.
+    #[error("this node does not serve: another leads, or will in a moment")]
+    NotServing,
+    /// As many frames as may be wait for their commit.
+    #[error("{UNCOMMITTED_FRAMES_MAX} frames wait for their commit")]
+    Full,
+}
+
+impl<L: FrameLog, C: Control> Node<L, C> {
+    /// Proposes a frame of `count` commands. It is in the log, at the index and term returned; whether
+    /// it stays there only the commit of that index *in that term* says.
+    ///
+    /// # Errors
+    /// [`NotProposed`], or the failure after which the node must not go on.
+    ///
+    /// # Panics
+    /// If raft puts the entry anywhere but at the end of the log in this term.
+    pub fn propose(
+        &mut self,
+        now: Moment,
+        count: u16,
+        payload: Vec<Line>,
+        transport: &mut impl Transport,
+    ) -> Result<Result<(u64, u64), NotProposed>, NodeFailure> {
+        if !self.is_serving() {
+            return Ok(Err(NotProposed::NotServing));
+        }
+        let (term, index) = (self.term(), self.raft.raft.raft_log.last_index() + 1);
+        if index - self.committed > UNCOMMITTED_FRAMES_MAX {
+            return Ok(Err(NotProposed::Full));
+        }
+        // The header is made when Raft has given the entry its place; until then its size stands in.
+        if self.raft.propose(Vec::new(), vec![0; FRAME_HEADER_BYTES]).is_err() {
+            return Ok(Err(NotProposed::NotServing));
+        }
+        let is_next = (self.term(), self.raft.raft.raft_log.last_index()) == (term, index);
+        assert!(is_next, "proposed as {term}/{index}, and raft put it elsewhere");
+        self.proposed.push_back((index, count, payload));
+        self.drive(now, transport)?;
+        assert!(self.proposed.is_empty(), "what was proposed has its frame");
+        Ok(Ok((index, term)))
+    }
+
+    /// Begins to hand leadership to `to`. It is given up again if that takes an election's time.
+    pub fn transfer(&mut self, to: NodeId) {
+        if self.is_serving() && self.saved.members.voters.contains(&to) {
+            self.raft.transfer_leader(to.raft());
+        }
+    }
+
+    /// Proposes changes of the membership, more than one through a joint membership; none of them
+    /// leaves such a one. Returns whether they were taken.
+    pub fn propose_changes(&mut self, changes: &[Change]) -> bool {
+        if !self.is_serving() || self.raft.raft.has_pending_conf() {
+            return false;
+        }
+        let context = Line::bytes(&Change::payload(changes)).to_vec();
+        self.raft.propose_conf_change(context, Change::to_raft(changes)).is_ok()
+    }
+
+    /// Says now and then to the voting hosts, whatever incarnation they are in, that this node is there
+    /// and no leader cares for it: it came back as a new incarnation, or was removed. Who was removed is
+    /// not told, so that it still believes to be a member.
+    fn ask_to_join(&mut self, transport: &mut impl Transport) {
+        let timing = &self.settings.timing;
+        let tick = usize::try_from(self.next_tick.0 / timing.tick.0).unwrap_or_default();
+        let silent = self.next_tick.since(self.heard).0 / timing.tick.0;
+        if silent < 2 * timing.election_ticks as u64 || !tick.is_multiple_of(timing.election_ticks)
+        {
+            return;
+        }
+        let packet = Packet { from: self.settings.id, to: None, body: Body::Join };
+        self.codec.encode(&packet, &mut self.buffer);
+        for host in self.settings.voters.iter().filter(|host| **host != self.settings.id.host) {
+            transport.send(*host, &self.buffer);
+        }
+    }
+
+    /// One change at a time, each once the one before is applied.
+    pub(super) fn care_for_members(&mut self, transport: &mut impl Transport) {
+        if !self.is_leader() {
+            self.joining.clear();
+            self.ask_to_join(transport);
+        } else if self.saved.members.is_joint() {
+            self.propose_changes(&[]);
+        } else if let Some(changes) = self.admission().or_else(|| self.promotion()) {
+            self.propose_changes(&changes);
+        }
+    }
+
+    /// The change that lets in the next who asked, and removes its earlier selves.
+    fn admission(&mut self) -> Option<Vec<Change>> {
+        let members = &self.saved.members;
+        let known = |host: u32| {
+            self.settings.voters.contains(&host) || self.settings.learners.contains(&host)
+        };
+        self.joining.retain(|host, id| {
+            known(*host)
+                && members.all().filter(|m| m.host == *host).all(|m| m.incarnation < id.incarnation)
+        });
+        let (host, id) = self.joining.first_key_value()?;
+        let earlier = members.all().filter(|member| member.host == *host);
+        let mut changes: Vec<_> = earlier.map(Change::Remove).collect();
+        changes.push(Change::Learner(*id));
+        Some(changes)
+    }
+
+    /// The change that promotes a learner of a voting host.
+    fn promotion(&self) -> Option<Vec<Change>> {
+        let members = &self.saved.members;
+        let ready = members.learners.iter().find(|learner| {
+            let progress = self.raft.raft.prs().get(learner.raft());
+            self.settings.voters.contains(&learner.host)
+                && progress.is_some_and(|progress| {
+                    progress.state == ProgressState::Replicate
+                        && progress.matched + PROMOTION_LAG_MAX >= self.committed
+                })
+        });
+        ready.map(|learner| vec![Change::Voter(*learner)])
+    }
+}

@@ -1,0 +1,31 @@
+//! Consensus: Raft orders the frames of the command log. It decides nothing about what is in them and
+//! reads no clock, file or socket: time, log, control and transport are arguments.
+//!
+//! The Raft log is the command log: a frame is an entry, and an entry on the wire is the frame's
+//! header. The payload travels beside it, once to all by multicast or with each message, and a follower
+//! holds an entry back until it has the payload. To Raft that is a slow network, so what it promises
+//! stays true; the care goes into fetching what was lost.
+
+mod codec;
+mod hold_back;
+mod id;
+mod leading;
+mod log;
+mod members;
+mod node;
+mod ready;
+mod repair;
+mod settings;
+mod staging;
+mod storage;
+mod transport;
+
+pub use codec::{Body, Codec, CodecError, Fetch, Packet};
+pub use id::NodeId;
+pub use leading::{NotProposed, UNCOMMITTED_FRAMES_MAX};
+pub use log::{Control, ControlState, FrameLog, StoreFailure};
+pub use members::{Change, Members};
+pub use node::{Node, NodeCounters, NodeFailure};
+pub use repair::Patience;
+pub use settings::{Moment, STAGING_BYTES_MAX, Settings, Timing};
+pub use transport::{PayloadMode, Transport};

@@ -1,0 +1,80 @@
+//! Raft's view of the command log. Entries are read from the frames' headers: there is no second log to
+//! keep in step.
+
+use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
+use raft::{GetEntriesContext, RaftState, Storage, StorageError};
+
+use super::codec::entry_of;
+use super::{ControlState, FrameLog};
+use crate::types::FRAME_HEADER_BYTES;
+
+/// What an entry adds to a message, about, in the measure by which raft cuts messages.
+pub(super) const ENTRY_BYTES: u64 = FRAME_HEADER_BYTES as u64 + 16;
+
+/// A frame log as Raft's storage.
+#[derive(Debug)]
+pub(super) struct LogStorage<L> {
+    pub(super) log: L,
+    initial: (HardState, ConfState),
+}
+
+impl<L: FrameLog> LogStorage<L> {
+    /// Starts where `control` says. What is known to be committed is only that which the membership
+    /// depends on; the rest is learned from the leader.
+    pub(super) fn new(log: L, control: &ControlState) -> Self {
+        let mut hard = HardState::default();
+        hard.term = control.term.max(log.chain().term.into());
+        hard.vote = if hard.term == control.term { control.vote } else { 0 };
+        hard.commit = control.members_index.min(log.chain().index).max(log.base().0);
+        Self { log, initial: (hard, control.members.to_raft()) }
+    }
+}
+
+impl<L: FrameLog> Storage for LogStorage<L> {
+    fn initial_state(&self) -> raft::Result<RaftState> {
+        let (hard_state, conf_state) = self.initial.clone();
+        Ok(RaftState { hard_state, conf_state })
+    }
+
+    fn entries(
+        &self,
+        low: u64,
+        high: u64,
+        max_size: impl Into<Option<u64>>,
+        _: GetEntriesContext,
+    ) -> raft::Result<Vec<Entry>> {
+        if low <= self.log.base().0 {
+            return Err(StorageError::Compacted.into());
+        }
+        let size = max_size.into().unwrap_or(u64::MAX);
+        let count = (size / ENTRY_BYTES).max(1);
+        let high = high.min(low.saturating_add(count));
+        let entries = (low..high).map(|index| self.log.header(index).map(|h| entry_of(&h)));
+        entries.collect::<Option<_>>().ok_or(StorageError::Unavailable.into())
+    }
+
+    fn term(&self, index: u64) -> raft::Result<u64> {
+        let (base, base_term) = self.log.base();
+        if index < base {
+            return Err(StorageError::Compacted.into());
+        }
+        if index == base {
+            return Ok(base_term.into());
+        }
+        let header = self.log.header(index).ok_or(StorageError::Unavailable)?;
+        Ok(header.term.into())
+    }
+
+    fn first_index(&self) -> raft::Result<u64> {
+        Ok(self.log.base().0 + 1)
+    }
+
+    fn last_index(&self) -> raft::Result<u64> {
+        Ok(self.log.chain().index)
+    }
+
+    /// The log is kept whole from the day's start, so that a node that is behind is served from it.
+    fn snapshot(&self, _: u64, _: u64) -> raft::Result<Snapshot> {
+        Err(StorageError::SnapshotTemporarilyUnavailable.into())
+    }
+}

@@ -1,0 +1,20 @@
+//! How messages leave a node. None is promised to arrive, nor once, nor in order.
+
+/// Sends encoded messages.
+pub trait Transport {
+    /// Sends to one host.
+    fn send(&mut self, host: u32, message: &[u8]);
+
+    /// Sends to every other host at once: the payload stream.
+    fn publish(&mut self, message: &[u8]);
+}
+
+/// How payloads reach the followers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PayloadMode {
+    /// To each follower, directly before the entries it belongs to. Needs nothing of the network, costs
+    /// the leader a copy for each follower; the oracle of the other.
+    Unicast,
+    /// Once to all, when the leader writes the frame; what is lost is fetched.
+    Multicast,
+}

@@ -1,0 +1,107 @@
+//! What must be true of a cluster, whatever happens to it. Each check sees what the nodes did and trusts
+//! none of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::machine::{order_number, records};
+use crate::consensus::NodeId;
+use crate::types::{FrameHeader, FrameKind, Line, chain_hash};
+
+/// The most violations that are written down.
+const VIOLATIONS_MAX: usize = 16;
+
+/// What was seen so far.
+#[derive(Debug, Default)]
+pub(super) struct Checks {
+    /// Who led each term.
+    leaders: BTreeMap<u64, NodeId>,
+    /// The committed frames, by the hash that stands for header and payload.
+    committed: Vec<u64>,
+    /// The chain of events behind each, as the first node had it that applied it.
+    events: Vec<u64>,
+    /// How often an order is in the committed log.
+    orders: BTreeMap<u64, u32>,
+    /// Orders of which a client was told that they are in the log.
+    acknowledged: BTreeSet<u64>,
+    pub(super) violations: Vec<String>,
+}
+
+impl Checks {
+    pub(super) fn violation(&mut self, what: String) {
+        if self.violations.len() < VIOLATIONS_MAX {
+            self.violations.push(what);
+        }
+    }
+
+    /// One leader per term.
+    pub(super) fn leads(&mut self, term: u64, node: NodeId) {
+        let first = *self.leaders.entry(term).or_insert(node);
+        if first != node {
+            self.violation(format!("term {term} has two leaders, {first} and {node}"));
+        }
+    }
+
+    /// Committed prefixes are equal, byte for byte.
+    pub(super) fn commits(&mut self, node: NodeId, header: &FrameHeader, payload: &[Line]) {
+        let hash = chain_hash(header, payload);
+        let at = usize::try_from(header.index - 1).expect("an index in memory");
+        match self.committed.get(at) {
+            Some(known) if *known != hash => {
+                let index = header.index;
+                self.violation(format!("node {node} committed another frame {index}"));
+            }
+            Some(_) => {}
+            None => {
+                assert_eq!(at, self.committed.len(), "frames are committed in order");
+                self.committed.push(hash);
+                if header.kind == FrameKind::Normal as u8 {
+                    for number in records(payload).filter_map(order_number) {
+                        *self.orders.entry(number).or_default() += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The same commands, the same events.
+    pub(super) fn derives(&mut self, node: NodeId, index: u64, events: u64) {
+        let at = usize::try_from(index - 1).expect("an index in memory");
+        match self.events.get(at) {
+            Some(known) if *known != events => {
+                self.violation(format!("node {node} derived other events from frame {index}"));
+            }
+            Some(_) => {}
+            None => self.events.push(events),
+        }
+    }
+
+    pub(super) fn acknowledge(&mut self, orders: &[u64]) {
+        self.acknowledged.extend(orders);
+    }
+
+    /// Every acknowledged order is in the log once, and every other at most once.
+    pub(super) fn orders_are_in_the_log_once(&mut self) {
+        let lost = self.acknowledged.iter().filter(|order| !self.orders.contains_key(order));
+        let lost: Vec<_> = lost.take(3).copied().collect();
+        if !lost.is_empty() {
+            self.violation(format!("acknowledged orders are not in the log: {lost:?}, .."));
+        }
+        let doubled = self.orders.iter().filter(|(_, times)| **times > 1).map(|(order, _)| *order);
+        let doubled: Vec<_> = doubled.take(3).collect();
+        if !doubled.is_empty() {
+            self.violation(format!("orders are in the log more than once: {doubled:?}, .."));
+        }
+    }
+
+    pub(super) fn committed(&self) -> u64 {
+        self.committed.len() as u64
+    }
+
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.acknowledged.len() as u64
+    }
+
+    pub(super) fn terms(&self) -> u64 {
+        self.leaders.len() as u64
+    }
+}
