@@ -18,7 +18,7 @@ const CHECKPOINTS_PREPARED: usize = 1024;
 /// Ports by their number and by their name.
 #[derive(Debug, Default)]
 pub(super) struct Ports {
-    ports: Vec<Port>,
+    by_number: Vec<Port>,
     by_name: HashMap<PortName, usize>,
     /// By number.
     firms: Vec<Firm>,
@@ -73,17 +73,21 @@ impl Ports {
     pub(super) fn define(&mut self, event: &PortDefined) {
         let Some(kind) = PortKind::from_byte(event.kind) else { return };
         let index = index(event.port);
-        if index < self.ports.len() {
-            self.ports[index].verifier = event.verifier;
+        if index < self.by_number.len() {
+            self.by_number[index].verifier = event.verifier;
             return;
         }
-        debug_assert_eq!(index, self.ports.len(), "ports are numbered in the order of definition");
+        debug_assert_eq!(
+            index,
+            self.by_number.len(),
+            "ports are numbered in the order of definition"
+        );
         self.by_name.insert(event.name.upper(), index);
         let firm = self.firm_mut(event.firm_id);
         if kind == PortKind::DropCopy {
             firm.copies.push(event.port);
         }
-        self.ports.push(Port {
+        self.by_number.push(Port {
             id: event.port,
             name: event.name,
             kind,
@@ -97,20 +101,20 @@ impl Ports {
     }
 
     pub(super) fn named(&self, name: PortName) -> Option<&Port> {
-        self.by_name.get(&name.upper()).map(|&index| &self.ports[index])
+        self.by_name.get(&name.upper()).map(|&index| &self.by_number[index])
     }
 
     pub(super) fn get_mut(&mut self, id: PortId) -> Option<&mut Port> {
-        self.ports.get_mut(id.0.checked_sub(1)? as usize)
+        self.by_number.get_mut(id.0.checked_sub(1)? as usize)
     }
 
     pub(super) fn get(&self, id: PortId) -> Option<&Port> {
-        self.ports.get(id.0.checked_sub(1)? as usize)
+        self.by_number.get(id.0.checked_sub(1)? as usize)
     }
 
     /// Every stream begins again with the day.
     pub(super) fn start_day(&mut self) {
-        for port in &mut self.ports {
+        for port in &mut self.by_number {
             port.stream = Stream::of(Lane::Port);
         }
         for firm in &mut self.firms {
