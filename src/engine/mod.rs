@@ -322,8 +322,16 @@ impl Engine {
         }
         self.events.end_frame(&mut out);
         self.sample_state(header.first_sequence);
-        self.manager.wallet.audit(header.count.into());
+        self.audit(header.count);
         out.result.map_err(ApplyError::Sink)
+    }
+
+    /// Adds up balances, as many for each command of a frame that all had their turn before as many
+    /// commands have come as lie between two samples of the state.
+    fn audit(&mut self, commands: u16) {
+        let balances = self.manager.wallet.balances().len();
+        let interval = usize::try_from(SAMPLE_INTERVAL).expect("a few thousand");
+        self.manager.wallet.audit(usize::from(commands) * balances.div_ceil(interval));
     }
 
     /// Looks ahead, and says what the command `ordinal` may be about.

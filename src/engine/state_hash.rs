@@ -12,8 +12,9 @@
 //! | not kept any more, or never taken there | counted, and passed over |
 //!
 //! A replay compares in the same way, so a version that makes something else of an old log is found
-//! out although nothing of its events is left. Nodes also add up every balance, one for each command, and
-//! stop if money or shares came from nowhere.
+//! out although nothing of its events is left. Nodes also add up the balances, some with each command and
+//! all of them in as many commands as lie between two samples, and stop if money or shares came from
+//! nowhere.
 
 use std::collections::VecDeque;
 
