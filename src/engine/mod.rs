@@ -52,8 +52,8 @@ use crate::order_manager::{Guess, OrderManager};
 use crate::types::command::{Command, CommandKind, VenueLimits};
 use crate::types::event::{EventHeader, TimePassed};
 use crate::types::{
-    Cause, FrameChain, FrameHeader, FrameSink, InstrumentId, Line, Nanos, Record, RecordError,
-    SessionId, split_record,
+    Cause, FrameChain, FrameHeader, FrameSink, InstrumentId, Line, Nanos, OrderHandle, OrderRef,
+    Record, RecordError, SessionId, split_record,
 };
 
 /// The deterministic core of the exchange: commands in, events out.
@@ -203,6 +203,8 @@ pub struct Engine {
     now: Nanos,
     /// What the state was.
     samples: Samples,
+    /// Orders behind a balance while what it does not cover is found; room for all there may be.
+    behind: Vec<(OrderRef, OrderHandle)>,
     /// Whether guesses about commands are made at random, to see that nothing comes of it.
     #[cfg(test)]
     pub(crate) guesses_wildly: bool,
@@ -269,6 +271,7 @@ impl Engine {
             sequence: 0,
             now: Nanos::ZERO,
             samples: Samples::default(),
+            behind: Vec::with_capacity(orders as usize),
             #[cfg(test)]
             guesses_wildly: false,
         }
@@ -326,8 +329,8 @@ impl Engine {
         out.result.map_err(ApplyError::Sink)
     }
 
-    /// Adds up balances, as many for each command of a frame that all had their turn before as many
-    /// commands have come as lie between two samples of the state.
+    /// Adds up balances, so many for each command of a frame that none are left at the next sample of the
+    /// state, where their sum is judged.
     fn audit(&mut self, commands: u16) {
         let balances = self.manager.wallet.balances().len();
         let interval = usize::try_from(SAMPLE_INTERVAL).expect("a few thousand");

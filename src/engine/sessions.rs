@@ -9,8 +9,8 @@ use crate::order_manager::{Account, BalanceId, OpenOrder, Port};
 use crate::types::command::{PortDown, PortUp, TermStart};
 use crate::types::event::{EventHeader, PortWentDown, PortWentUp, TermStarted};
 use crate::types::{
-    CancelReason, DisconnectPolicy, DownReason, Epoch, FirmId, Nanos, OrderHandle, OrderRef, Phase,
-    PortId, PortKind, Side,
+    CancelReason, DisconnectPolicy, DownReason, Epoch, FirmId, Nanos, OrderHandle, Phase, PortId,
+    PortKind, Side,
 };
 
 impl Engine {
@@ -189,7 +189,8 @@ impl Engine {
         if is_covered(self) {
             return;
         }
-        let mut behind: Vec<(OrderRef, OrderHandle)> = Vec::new();
+        let mut behind = std::mem::take(&mut self.behind);
+        behind.clear();
         for port in self.manager.ports.rows().iter().filter(|port| port.firm == firm) {
             let mut next = port.youngest;
             while !next.is_none() {
@@ -206,6 +207,7 @@ impl Engine {
         {
             self.cancel_rest(youngest, reason, out);
         }
+        self.behind = behind;
     }
 
     /// Ends a session; false if none is on.

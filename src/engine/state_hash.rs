@@ -12,9 +12,9 @@
 //! | not kept any more, or never taken there | counted, and passed over |
 //!
 //! A replay compares in the same way, so a version that makes something else of an old log is found
-//! out although nothing of its events is left. Nodes also add up the balances, some with each command and
-//! all of them in as many commands as lie between two samples, and stop if money or shares came from
-//! nowhere.
+//! out although nothing of its events is left. At each sample nodes also hold the sum of all balances against
+//! what came in, and stop if money or shares came from nowhere; it was added up along with the commands.
+//! All at once it was a pause.
 
 use std::collections::VecDeque;
 
@@ -86,11 +86,15 @@ impl Engine {
     }
 
     /// Takes a sample if one is due behind a frame that began with this sequence.
+    ///
+    /// # Panics
+    /// If cash or shares are not conserved.
     pub(super) fn sample_state(&mut self, first_sequence: u64) {
         let last = self.next_command - 1;
         if last / SAMPLE_INTERVAL == first_sequence.saturating_sub(1) / SAMPLE_INTERVAL {
             return;
         }
+        self.manager.wallet.end_audit();
         self.samples.push(StateSample { at_sequence: last, hash: self.state_hash() });
     }
 

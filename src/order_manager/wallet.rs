@@ -70,8 +70,8 @@ pub struct Balance {
 
 const _: () = assert!(size_of::<Balance>() == 64);
 
-/// What the orders of a balance, or of all those of a firm, did today. It stops at the largest number: it is for limits, and no money
-/// depends on it.
+/// What the orders of a balance, or of all those of a firm, did today. It stops at the largest number:
+/// it is for limits, and no money depends on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Activity {
     /// Of cash, the value of what was bought, and of open orders to buy. Of shares, all that were traded,

@@ -21,12 +21,19 @@ pub fn terminate(child: &mut Child) -> io::Result<()> {
     }
 }
 
-/// Has this thread, and no other, run behind everybody else who wants the core.
+/// Has this thread, and no other, run behind everybody else who wants the core, whatever class it has from
+/// whoever started it: below a real-time one a priority means nothing.
 ///
 /// # Errors
 /// The operating system's.
 pub fn give_way() -> io::Result<()> {
     const LOWEST: libc::c_int = 19;
+    // SAFETY: a structure of numbers, for which zero is a value.
+    let usual: libc::sched_param = unsafe { std::mem::zeroed() };
+    // SAFETY: `usual` outlives the call, which only reads it. 0 is the calling thread.
+    if unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const usual) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
     // SAFETY: takes numbers only. On Linux a priority is a thread's, and 0 is the calling one.
     match unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, LOWEST) } {
         0 => Ok(()),

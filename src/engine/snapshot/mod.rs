@@ -90,6 +90,8 @@ impl Engine {
             sequence: _,
             now,
             samples,
+            // Only its room is kept.
+            behind: _,
             // Of tests.
             #[cfg(test)]
                 guesses_wildly: _,

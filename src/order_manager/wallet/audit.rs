@@ -42,22 +42,25 @@ impl Wallet {
         sums == self.kept && sums.by_asset == self.supplied()
     }
 
-    /// Looks at so many balances more, and at what all of them came to when it has seen the last; then
-    /// it begins again. Nobody waits for all of them at once.
-    ///
-    /// # Panics
-    /// If balances are not what is kept of them, as [`Wallet::is_conserved`] says.
+    /// Adds up so many balances more, so that nobody waits for all of them at [`Wallet::end_audit`].
     pub(crate) fn audit(&mut self, count: usize) {
         let Audit { done, mut sums } = self.audit;
-        let next = self.balances.len().min(done + count);
+        let next = self.balances.len().min(done.saturating_add(count));
         for &Balance { account, asset, total, .. } in &self.balances[done..next] {
             sums.add(account, asset, total);
         }
         self.audit = Audit { done: next, sums };
-        if next == self.balances.len() {
-            assert_eq!(sums, self.kept, "balances are not conserved");
-            self.audit = Audit::default();
-        }
+    }
+
+    /// Adds up what is left, and holds the sum of all balances as they are now against what is kept of
+    /// them. Then it begins again.
+    ///
+    /// # Panics
+    /// If they are not what is kept of them, as [`Wallet::is_conserved`] says.
+    pub(crate) fn end_audit(&mut self) {
+        self.audit(usize::MAX);
+        let Audit { sums, .. } = std::mem::take(&mut self.audit);
+        assert_eq!(sums, self.kept, "balances are not conserved");
     }
 
     /// What all supplies add up to.
@@ -108,11 +111,14 @@ mod tests {
         wallet.transfer(4, CASH, 9).unwrap();
         funded(&mut wallet, 5, SHARES, 7);
         wallet.audit(1);
-        wallet.audit(9);
+        wallet.end_audit();
         assert_eq!(wallet.audit.done, 0, "it began again");
+        wallet.audit(9);
+        wallet.transfer(2, CASH, 70).unwrap();
+        wallet.end_audit();
         wallet.audit(2);
         wallet.start_day();
-        wallet.audit(5);
+        wallet.end_audit();
     }
 
     #[test]
@@ -123,7 +129,7 @@ mod tests {
         funded(&mut wallet, 2, CASH, 500);
         wallet.audit(1);
         wallet.get_mut(cash).total += 1;
-        wallet.audit(1);
-        wallet.audit(2);
+        wallet.end_audit();
+        wallet.end_audit();
     }
 }
