@@ -7,7 +7,7 @@
 use super::definitions::{CASH_DECIMALS_MAX, group_key};
 use super::table::{is_name, name_key};
 use super::{
-    Account, Asset, BalanceId, Capacity, Currency, Fees, Firm, IndexSeed, Instrument, OpenOrder,
+    Account, Asset, BalanceId, Currency, Fees, Firm, Instrument, OpenOrder,
     OrderManager, Port, Rates, Table,
 };
 use crate::types::{
@@ -53,49 +53,44 @@ impl OrderManager {
         busts.write(out);
     }
 
-    /// What [`OrderManager::write`] wrote, without an open order.
+    /// Reads what [`OrderManager::write`] wrote, without an open order, into this new order manager. It is
+    /// not made here: one for ten million orders takes longer to make than most snapshots to read.
     ///
     /// # Errors
     /// Why no order manager of this capacity can have written it.
-    pub(crate) fn read(
-        capacity: &Capacity,
-        seed: IndexSeed,
-        input: &mut SnapshotReader<'_>,
-    ) -> Result<Self, SnapshotError> {
-        let mut manager = Self::new(capacity, seed);
+    pub(crate) fn read(&mut self, input: &mut SnapshotReader<'_>) -> Result<(), SnapshotError> {
         for row in input.take::<Vec<Currency>>()? {
-            manager.check_currency(row)?;
-            add(&mut manager.currencies, name_key(&row.code.0), row)?;
+            self.check_currency(row)?;
+            add(&mut self.currencies, name_key(&row.code.0), row)?;
         }
         for row in input.take::<Vec<Firm>>()? {
-            manager.check_firm(&row)?;
-            add(&mut manager.firms, name_key(&row.code.0), row)?;
+            self.check_firm(&row)?;
+            add(&mut self.firms, name_key(&row.code.0), row)?;
         }
         for row in input.take::<Vec<Account>>()? {
-            manager.add_account(row)?;
+            self.add_account(row)?;
         }
-        manager.recent.read(manager.accounts.rows_mut(), input)?;
+        self.recent.read(self.accounts.rows_mut(), input)?;
         for row in input.take::<Vec<Instrument>>()? {
-            manager.check_instrument(&row)?;
-            add(&mut manager.instruments, name_key(&row.symbol.0), row)?;
+            self.check_instrument(&row)?;
+            add(&mut self.instruments, name_key(&row.symbol.0), row)?;
         }
         for row in input.take::<Vec<Port>>()? {
-            manager.check_port(&row)?;
-            add(&mut manager.ports, name_key(&row.name.0), row)?;
-            manager.symbol_messages.add_port();
+            self.check_port(&row)?;
+            add(&mut self.ports, name_key(&row.name.0), row)?;
+            self.symbol_messages.add_port();
         }
-        let instruments = manager.instruments.len();
-        manager.symbol_messages.read(manager.ports.rows_mut(), instruments, input)?;
-        let owners = [manager.accounts.len(), manager.currencies.len(), instruments];
-        manager.wallet.read(owners, input)?;
-        manager.read_firm_activity(input)?;
-        manager.limits.read(input)?;
-        manager.check_subjects()?;
-        manager.resolve_all_rates();
-        manager.read_fees(input)?;
-        manager.references.read(input)?;
-        manager.busts.read(input)?;
-        Ok(manager)
+        let instruments = self.instruments.len();
+        self.symbol_messages.read(self.ports.rows_mut(), instruments, input)?;
+        let owners = [self.accounts.len(), self.currencies.len(), instruments];
+        self.wallet.read(owners, input)?;
+        self.read_firm_activity(input)?;
+        self.limits.read(input)?;
+        self.check_subjects()?;
+        self.resolve_all_rates();
+        self.read_fees(input)?;
+        self.references.read(input)?;
+        self.busts.read(input)
     }
 
     /// Puts back an open order, younger than all that its port has. Adds what it holds to `held`, by
@@ -134,6 +129,14 @@ impl OrderManager {
         *held = sum.ok_or(SnapshotError::Contradiction("an order worth too much"))?;
         self.open_order(handle, order);
         Ok(())
+    }
+
+    /// Brings near what [`OrderManager::reopen_order`] touches of an order that it is soon asked for.
+    pub(crate) fn expect_reopening(&self, handle: OrderHandle, order: &OpenOrder) {
+        self.orders.expect(handle);
+        self.orders.expect_number(order.port, order.user_ref_idx, order.user_ref_num);
+        self.ports.expect(order.port.0);
+        self.wallet.expect_balance(order.cash);
     }
 
     /// The account behind the cash and the shares of an order in an instrument, if they are what they

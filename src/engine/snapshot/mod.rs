@@ -35,7 +35,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::due::Deadlines;
 use super::phases::{AUCTION_MS_MAX, BAND_BPS_MAX, Phases, owner};
 use super::state_hash::Samples;
-use super::{Capacity, Day, Engine, IndexSeed, OrderManager};
+use super::{Capacity, Day, Engine, IndexSeed};
 use crate::types::command::VenueLimits;
 use crate::types::{
     Date, Phase, PortKind, SnapshotError, SnapshotReader, SnapshotWriter, consistent,
@@ -122,7 +122,7 @@ impl Engine {
             return Err(SnapshotError::Limits);
         }
         let mut engine = Self::new(limits, seed);
-        engine.restore(seed, &mut input)?;
+        engine.restore(&mut input)?;
         let mut again = SnapshotWriter::comparing(bytes);
         engine.write(&mut again);
         consistent(again.is_as_expected(), "it says in other words what the state is")?;
@@ -146,18 +146,14 @@ impl Engine {
         full_state_hash(&self.snapshot())
     }
 
-    fn restore(
-        &mut self,
-        seed: IndexSeed,
-        input: &mut SnapshotReader<'_>,
-    ) -> Result<(), SnapshotError> {
-        let capacity = Capacity::from(&self.limits);
+    /// Reads all but the limits into a new engine.
+    fn restore(&mut self, input: &mut SnapshotReader<'_>) -> Result<(), SnapshotError> {
         (self.limits_set, self.day, self.last_day, self.next_command, self.now) = input.take()?;
         consistent((1..u64::MAX / 2).contains(&self.next_command), "no command is next")?;
         self.sequence = self.next_command - 1;
         self.samples = input.take::<Samples>()?;
         consistent(self.samples.are_sound(self.sequence), "samples of nothing")?;
-        self.manager = OrderManager::read(&capacity, seed, input)?;
+        self.manager.read(input)?;
         self.manager.check_sessions(self.next_command, self.day.is_some())?;
         self.check_day()?;
         for row in self.manager.instruments.rows() {
@@ -167,7 +163,7 @@ impl Engine {
         self.events.read(ports, firms, self.now, input)?;
         self.manager.busts.check_before(self.events.next_sequence())?;
         self.read_timers(input)?;
-        orders::read(self, capacity.orders, input)?;
+        orders::read(self, input)?;
         let rows = self.manager.ports.rows();
         let sound = rows.iter().all(|port| {
             let is_closed = !port.is_up() && port.open_orders == 0;
