@@ -7,8 +7,8 @@
 use super::definitions::{CASH_DECIMALS_MAX, group_key};
 use super::table::{is_name, name_key};
 use super::{
-    Account, Asset, BalanceId, Currency, Fees, Firm, Instrument, OpenOrder,
-    OrderManager, Port, Rates, Table,
+    Account, Asset, BalanceId, Currency, Fees, Firm, Instrument, OpenOrder, OrderManager, Port,
+    Rates, Table,
 };
 use crate::types::{
     CurrencyId, Epoch, FirmId, OrderHandle, PortKind, Price, Quantity, SnapshotError,

@@ -50,14 +50,23 @@ pub(crate) struct Setup {
     pub(crate) grace_ms: u32,
     /// Small ones, where a test wants its logs to have several.
     pub(crate) segment_mib: u32,
-    /// The size of the file system that its logs are on, if that is to be one of its own.
-    pub(crate) logs_mib: Option<u32>,
+    /// What is on a small file system of its own, if anything is.
+    pub(crate) small: Option<Small>,
     /// Where its logs are, and when an append counts.
     pub(crate) logs: Logs,
     /// Commands from one snapshot to the next, if any are to be taken.
     pub(crate) snapshot_every: u64,
     /// Lines of its table of retention.
     pub(crate) retention: &'static str,
+}
+
+/// What of a node's has little room.
+#[derive(Clone, Copy)]
+pub(crate) enum Small {
+    /// All that is in the logs' directory.
+    Logs { mib: u32 },
+    /// The snapshots.
+    Snapshots { kib: u32 },
 }
 
 /// Where a node's logs are.
@@ -78,7 +87,7 @@ impl Default for Setup {
             placement: COMPOSITE,
             grace_ms,
             segment_mib,
-            logs_mib: None,
+            small: None,
             logs: Logs::InMemory,
             snapshot_every: 0,
             retention: "",
@@ -94,7 +103,7 @@ pub(crate) struct Site {
     pub(crate) order_entry: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) feed: SocketAddrV4,
-    logs_mib: Option<u32>,
+    small: Option<Small>,
     /// No other test may have the node's ports as long as these live.
     _claims: [UdpSocket; 2],
 }
@@ -117,7 +126,7 @@ impl Site {
             order_entry,
             admin,
             feed,
-            logs_mib: setup.logs_mib,
+            small: setup.small,
             _claims: [claim, admin_claim],
         };
         fs::create_dir_all(&site.disk).unwrap();
@@ -167,26 +176,18 @@ impl Site {
 
     /// The node as a command, with a market if its log is empty.
     pub(crate) fn command(&self) -> Command {
-        let mut command = match self.logs_mib {
+        let mut command = match self.small {
             None => rialto(),
-            Some(mib) => self.on_small_file_system(mib),
+            Some(Small::Logs { mib }) => on_small_file_system(&self.logs, mib * 1024),
+            Some(Small::Snapshots { kib }) => {
+                on_small_file_system(&self.logs.join("snapshots"), kib)
+            }
         };
         command.arg("run").arg("--config").arg(self.config());
         command.arg("--books-out").arg(self.books());
         if is_blank_log(&self.commands()).unwrap() {
             command.arg("--market").arg(self.market()).arg("--secrets").arg(self.secrets());
         }
-        command
-    }
-
-    /// In a mount name space of its own, as root there if not here, with so much room for the logs.
-    fn on_small_file_system(&self, mib: u32) -> Command {
-        fs::create_dir_all(&self.logs).unwrap();
-        let logs = self.logs.display();
-        let script = format!("mount -t tmpfs -o size={mib}m small {logs} && exec \"$@\"");
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--map-root-user", "sh", "-c", &script, "sh"]);
-        command.arg(rialto().get_program());
         command
     }
 
@@ -393,6 +394,18 @@ pub(crate) fn rialto() -> Command {
 fn terminate(child: &Child) {
     let kill = format!("kill -TERM {}", child.id());
     assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+}
+
+/// The program in a mount name space of its own, as root there if not here, with so much room in
+/// `directory`.
+fn on_small_file_system(directory: &Path, kib: u32) -> Command {
+    fs::create_dir_all(directory).unwrap();
+    let directory = directory.display();
+    let script = format!("mount -t tmpfs -o size={kib}k small {directory} && exec \"$@\"");
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--map-root-user", "sh", "-c", &script, "sh"]);
+    command.arg(rialto().get_program());
+    command
 }
 
 /// A TCP port of loopback that nobody has and no test gets as long as the socket lives. Outside the

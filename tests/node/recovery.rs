@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rialto::client::Incoming;
 use rialto::engine::FrameList;
-use rialto::event_store::{Control, ControlFile};
+use rialto::event_store::{Control, ControlFile, Reader};
 use rialto::order_manager::Asset;
 use rialto::types::command::{CommandHeader, CommandKind};
 use rialto::types::event::Event;
@@ -297,10 +297,6 @@ fn commands_lost_from_memory_are_missed_as_long_as_their_events_are_there() {
     alfa.must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
     node.stop_in_order();
     let commands = read_log(&node.site.commands());
-    let holds_order = |(header, payload): &(FrameHeader, Vec<Line>)| {
-        let frame = FrameList(vec![(*header, payload.clone())]);
-        frame.records().any(|(_, record)| record[0].0[0] == CommandKind::NewOrder as u8)
-    };
     let order = commands.0.iter().find(|frame| holds_order(frame)).unwrap().0.start;
     lose_from(order, &node.site.commands());
     let said = node.fails_to_start();
@@ -313,13 +309,24 @@ fn commands_lost_from_memory_are_missed_as_long_as_their_events_are_there() {
     alfa.must_hear_nothing();
 }
 
-/// Leaves of a log of one segment what a reboot may leave that comes before its pages are on disk.
+/// Whether an order is among the commands of a frame.
+pub(crate) fn holds_order((header, payload): &(FrameHeader, Vec<Line>)) -> bool {
+    let frame = FrameList(vec![(*header, payload.clone())]);
+    frame.records().any(|(_, record)| record[0].0[0] == CommandKind::NewOrder as u8)
+}
+
+/// Leaves of a log what a reboot may leave that comes before its pages from there on are on disk.
 pub(crate) fn lose_from(position: Position, log: &Path) {
-    fs::remove_file(log.join("positions")).unwrap();
-    let segment = log.join("00000000.seg");
-    let mut bytes = fs::read(&segment).unwrap();
-    bytes[usize::try_from(position.0).unwrap()..].fill(0);
-    fs::write(&segment, bytes).unwrap();
+    let segment_bytes = Reader::open(log).unwrap().segment_bytes();
+    let _ = fs::remove_file(log.join("positions"));
+    let number = position.0 / segment_bytes;
+    let segment = |number: u64| log.join(format!("{number:08}.seg"));
+    let mut bytes = fs::read(segment(number)).unwrap();
+    bytes[usize::try_from(position.0 % segment_bytes).unwrap()..].fill(0);
+    fs::write(segment(number), bytes).unwrap();
+    for behind in (number + 1..).map(segment).take_while(|path| path.exists()) {
+        fs::remove_file(behind).unwrap();
+    }
 }
 
 /// Makes the control file say that it was written in an earlier boot, as after a power loss.

@@ -16,6 +16,7 @@ use crate::broker::{Broker, order};
 use crate::harness::{Node, Setup, Site, eventually, rialto};
 use crate::operator::{Operator, today};
 use crate::raw::{Raw, enter_packet};
+use crate::recovery::{control_of, holds_order, lose_from, lose_power};
 use crate::replay::{Replay, read_log, replay};
 
 /// Orders in a burst, of which some five fill a segment of the command log.
@@ -50,6 +51,12 @@ impl Witness {
             let Ok(()) = self.commands.frame(frame.header, frame.payload);
             self.next = frame.header.first_sequence + u64::from(frame.header.count);
         }
+    }
+
+    /// As if the frame at `place` and all behind it had never been.
+    fn forget_from(&mut self, place: usize) {
+        self.next = self.commands.0[place].0.first_sequence;
+        self.commands.0.truncate(place);
     }
 
     /// Proves that the node has come to what an engine comes to that was never disturbed, and that its event
@@ -153,6 +160,10 @@ fn a_node_lets_go_of_what_nothing_needs_and_goes_on_from_a_snapshot_as_if_it_wer
     Broker::login(&node, "ALFA01").must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
     let books = node.stop_in_order();
     assert_eq!(witness.agrees_with(&node.site).books(), books);
+    let mut command = rialto();
+    let refused = command.args(["log", "replay"]).arg(node.site.commands()).output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("was retired") && said.contains("--snapshot"), "{said}");
 
     // A damaged snapshot leaves the one before it, and two leave nothing.
     let [newest, _] = files(&node.site);
@@ -248,6 +259,39 @@ fn whenever_a_node_is_killed_it_goes_on_as_one_that_was_never_disturbed() {
     assert!(first_is_gone(&node.site.commands()));
     node.stop_in_order();
     witness.agrees_with(&node.site);
+}
+
+#[test]
+fn a_power_loss_takes_no_more_than_what_was_not_on_disk_from_a_log_that_begins_late() {
+    let mut node = Node::start_with(&setup());
+    let mut witness = Witness::new();
+    let mut alfa = Broker::login(&node, "ALFA01");
+    alfa.buys(100, "ACME", "24.00");
+    alfa.must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
+    let mut flood = Flood::login(&node, 0);
+    flood.until(&node, &mut witness, |site| first_is_gone(&site.commands()));
+    alfa.buys(1, "ACME", "23.00");
+    alfa.must_hear(&["accepted #2 B 1 ACME 23.00"]);
+    node.kill9();
+    witness.reads_on(&node.site);
+    let before = control_of(&node).session;
+    lose_power(&node);
+    // The last order, and what came of it, had not come to the disk.
+    let lost = witness.commands.0.iter().rposition(holds_order).unwrap();
+    let first_lost = witness.commands.0[lost].0;
+    lose_from(first_lost.start, &node.site.commands());
+    witness.forget_from(lost);
+
+    node.start_again();
+    assert!(node.site.log_text().contains("begins with a snapshot"), "{}", node.site.log_text());
+    let mut alfa = Broker::login(&node, "ALFA01");
+    alfa.must_hear(&["system S"]);
+    alfa.buys(1, "ACME", "22.00");
+    let said = alfa.hears();
+    assert!(said.starts_with("accepted") && said.ends_with("B 1 ACME 22.00"), "{said}");
+    let books = node.stop_in_order();
+    assert!(control_of(&node).session > before, "the day goes on under another session");
+    assert_eq!(witness.agrees_with(&node.site).books(), books);
 }
 
 #[test]

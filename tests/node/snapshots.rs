@@ -13,7 +13,7 @@ use rialto::engine::FrameList;
 use rialto::event_store::{Frame, Reader, SnapshotMark, Snapshots};
 
 use crate::broker::Broker;
-use crate::harness::{Node, SOON, Setup, Site, eventually, rialto};
+use crate::harness::{Node, SOON, Setup, Site, Small, eventually, rialto};
 use crate::replay::{Replay, new_engine, read_log};
 
 /// Takes a snapshot of a node that does not run, so many frames before the end of its log.
@@ -214,4 +214,30 @@ fn a_shadow_killed_while_it_writes_leaves_nothing_that_looks_whole_and_is_starte
     assert!(names.into_iter().all(|path| Snapshots::load(&path).is_ok()));
     node.stop_in_order();
     Replay::equal_to_event_log(&node.site);
+}
+
+#[test]
+fn a_node_whose_snapshots_find_no_room_trades_on_and_starts_from_its_log() {
+    // Room for the first, and not for those of many orders.
+    let small = Some(Small::Snapshots { kib: 96 });
+    let mut node = Node::start_with(&Setup { snapshot_every: 200, small, ..Setup::default() });
+    let (mut alfa, mut beta) = (Broker::login(&node, "ALFA01"), Broker::login(&node, "BETA01"));
+    alfa.must_hear(&["system S"]);
+    beta.must_hear(&["system S"]);
+    eventually("a snapshot", || node.site.log_text().contains("snapshot of command "));
+    for _ in 0..RESTING {
+        alfa.buys(1, "GLOBX", "110.00");
+    }
+    for _ in 0..RESTING {
+        assert!(alfa.hears().starts_with("accepted"));
+    }
+    eventually("the disk is full", || node.site.log_text().contains("No space left on device"));
+    eventually("it tries again", || {
+        node.site.log_text().matches("No space left on device").count() > 1
+    });
+    trade(&mut alfa, &mut beta, 30);
+    let books = node.stop_in_order();
+    node.start_again();
+    assert_eq!(node.stop_in_order(), books);
+    assert_eq!(Replay::equal_to_event_log(&node.site).books(), books);
 }

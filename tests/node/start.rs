@@ -12,7 +12,7 @@ use rialto::types::event::Event;
 use rialto::types::{Cause, FrameKind, Nanos, Record as _, Side};
 
 use crate::broker::{Broker, order};
-use crate::harness::{Node, Setup, Site, fails, rialto};
+use crate::harness::{Node, Setup, Site, Small, fails, rialto};
 use crate::raw::{Raw, enter_packet};
 use crate::replay::read_log;
 
@@ -165,7 +165,7 @@ fn an_address_that_is_taken_is_named() {
 fn a_file_system_too_small_for_the_logs_is_found_at_the_start_with_the_size_needed() {
     // Two segments of each log are made at the start.
     for mib in [1, 6, 10] {
-        let site = Site::new(&Setup { logs_mib: Some(mib), ..Setup::default() });
+        let site = Site::new(&Setup { small: Some(Small::Logs { mib }), ..Setup::default() });
         let said = fails(&mut site.command());
         assert!(said.contains(&site.logs.display().to_string()), "{said}");
         assert!(said.contains("16777216 bytes needed") && said.contains("make room"), "{said}");
@@ -186,7 +186,7 @@ fn disk_durability_in_memory_is_refused_before_a_term_is_taken() {
 
 #[test]
 fn a_node_that_has_no_room_left_stops_and_says_so() {
-    let setup = Setup { logs_mib: Some(6), segment_mib: 1, ..Setup::default() };
+    let setup = Setup { small: Some(Small::Logs { mib: 6 }), segment_mib: 1, ..Setup::default() };
     let mut node = Node::start_with(&setup);
     let mut raw = Raw::login(&node, "ALFA01", 0);
     let mut number = 0;

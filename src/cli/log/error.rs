@@ -84,6 +84,17 @@ pub enum LogError {
     /// A log of commands and one of events.
     #[error("{first} and {second} are two different things", first = .0, second = .1)]
     Incomparable(LogKind, LogKind),
+    /// A command log whose first commands are gone.
+    #[error(
+        "{path}: the log begins with command {first}, what lies before was retired: replay it from a \
+         snapshot (--snapshot DIR, with a copy of the node's)", path = .path.display()
+    )]
+    BeginsLate {
+        /// The log.
+        path: PathBuf,
+        /// Its first command.
+        first: u64,
+    },
     /// A command log that says for what no engine can be made.
     #[error(
         "{path}: the log does not begin with the venue's limits, so no engine can be made for it: it was \
@@ -92,7 +103,8 @@ pub enum LogError {
     NoLimits(PathBuf),
     /// Whoever followed the log waits for nobody.
     #[error(
-        "{path}: its node died, nobody writes to it any more; everything up to command {last} was applied          (start the node again, or give --wait to follow across restarts)", path = .path.display()
+        "{path}: its node died, nobody writes to it any more; everything up to command {last} was \
+         applied (start the node again, or give --wait to follow across restarts)", path = .path.display()
     )]
     WriterDied {
         /// The log.

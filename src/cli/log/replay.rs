@@ -110,6 +110,10 @@ pub(in crate::cli) fn replay(
     let events = events.map(Originals::open).transpose()?;
     let mut commands = Walk::open_filled(directory, "applying commands")?;
     require(directory, &commands, LogKind::Commands)?;
+    let first = commands.reader().beginning().next_sequence;
+    if first > 1 {
+        return Err(LogError::BeginsLate { path: directory.to_owned(), first }.into());
+    }
     let limits = venue_limits(&mut commands.reader())?;
     let limits = limits.ok_or_else(|| LogError::NoLimits(directory.to_owned()))?;
     let mut seed = [0; IndexSeed::BYTES];
