@@ -260,7 +260,7 @@ fn firm_defined(firm: &Firm, request: u64) -> FirmDefined {
     }
 }
 
-fn port_defined(port: &Port, request: u64) -> PortDefined {
+pub(super) fn port_defined(port: &Port, request: u64) -> PortDefined {
     PortDefined {
         header: EventHeader::new::<PortDefined>(),
         request,

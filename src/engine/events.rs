@@ -12,7 +12,7 @@ use crate::types::command::VenueLimits;
 use crate::types::event::EventHeader;
 use crate::types::{
     Cause, FRAME_HEADER_BYTES, FRAME_PAYLOAD_BYTES_MAX, FirmId, FrameChain, FrameHeader, FrameKind,
-    FrameSink, LINE_BYTES, Line, Nanos, PortId, Position, Record,
+    FrameSink, LINE_BYTES, Line, Nanos, PortId, Position, Record, StreamEnd,
 };
 
 mod snapshot;
@@ -178,6 +178,16 @@ impl EventWriter {
         self.firms.get(usize::from(firm.0)).map_or(0, |stream| stream.sequence)
     }
 
+    /// The last message of a port's stream.
+    pub(super) fn port_end(&self, port: PortId) -> StreamEnd {
+        self.ports.get(port.0 as usize).map_or_else(StreamEnd::default, Stream::end)
+    }
+
+    /// The last message of a firm's stream.
+    pub(super) fn firm_end(&self, firm: FirmId) -> StreamEnd {
+        self.firms.get(usize::from(firm.0)).map_or_else(StreamEnd::default, Stream::end)
+    }
+
     /// Brings near the ends of the streams of a port and a firm.
     pub(super) fn expect(&self, port: PortId, firm: FirmId) {
         if let Some(stream) = self.ports.get(port.0 as usize) {
@@ -311,6 +321,10 @@ impl EventWriter {
 }
 
 impl Stream {
+    fn end(&self) -> StreamEnd {
+        StreamEnd { sequence: self.sequence, position: self.position }
+    }
+
     /// Adds an event at `position`: its number, and the lines back to the one before.
     fn extend(&mut self, position: Position) -> (u32, u32) {
         let lines = (position.0 - self.position.0) / LINE_BYTES as u64;

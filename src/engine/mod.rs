@@ -27,6 +27,7 @@ mod risk;
 mod self_match;
 mod sessions;
 mod snapshot;
+mod standing;
 mod state_hash;
 mod timers;
 mod trading;

@@ -50,7 +50,7 @@ pub use background::{BackgroundSync, Watermark};
 pub use control::{Control, ControlError, ControlFile};
 pub use error::{Damage, StoreError};
 pub use reader::{Frame, LogRecord, Reader, Records};
-pub use recovery::{Recovered, Torn, is_blank_log};
+pub use recovery::{CHECKED_AGAIN_BYTES, Landmark, Recovered, Torn, is_blank_log};
 pub use repair::{Mended, Repair, RepairError, repair};
 pub use retirement::{Retention, Retirement};
 pub use segment::{LogKind, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};

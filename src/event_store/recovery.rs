@@ -1,4 +1,5 @@
-//! Where a log ends: a walk over every frame from the first, and a look at what lies behind the last.
+//! Where a log ends: a walk over every frame from the first, or from a snapshot's where this boot has checked
+//! what lies before, and a look at what lies behind the last.
 //!
 //! Reads only; the writer cuts what this finds torn. Never calls damage torn when it lies below a
 //! position that was acknowledged, or when a sound frame follows it that must have been there first.
@@ -23,9 +24,9 @@ use crate::types::{
 /// What a log held when it was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovered {
-    /// Frames in it.
+    /// Frames in it that were checked; 0 if it is empty.
     pub frames: u64,
-    /// Records in them.
+    /// Records in all of it.
     pub records: u64,
     /// What was left of a write that did not finish, and was cut off.
     pub torn: Option<Torn>,
@@ -50,9 +51,31 @@ pub struct Torn {
     pub damage: Damage,
 }
 
+/// Bytes before a landmark that are checked again whatever it says: what followers of a log go back to when
+/// its node starts.
+pub const CHECKED_AGAIN_BYTES: u64 = 8 << 20;
+
+/// The end of a frame of a log that was sound so far when a snapshot was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Landmark {
+    /// The position behind it.
+    pub end: Position,
+    /// The hash of the chain there.
+    pub hash: u64,
+}
+
+impl Landmark {
+    /// The end of `chain`.
+    #[must_use]
+    pub const fn of(chain: &FrameChain) -> Self {
+        Self { end: chain.end, hash: chain.hash }
+    }
+}
+
 /// Walks a frozen log and finds its end, which is before any frame behind `last_index`. `acknowledged` is
 /// a position that it must reach, and `unsynced` says how far behind the first damage sound frames prove
-/// nothing. `see` is shown each frame's header.
+/// nothing. What lies far before `landmark` is passed over if every segment begins as it should and the log
+/// is the landmark's. `see` is shown each frame's header.
 ///
 /// # Errors
 /// [`StoreError::Damaged`] if the log ends before sound frames or before `acknowledged`, and the
@@ -62,9 +85,11 @@ pub(super) fn recover(
     acknowledged: Position,
     unsynced: u64,
     last_index: u64,
+    landmark: Option<Landmark>,
     see: &mut dyn FnMut(&FrameHeader),
 ) -> Result<Recovered, StoreError> {
-    let mut walk = Walk { last_index, ..Walk::new(log) };
+    let from_there = landmark.and_then(|landmark| walk_past(log, landmark, last_index, see));
+    let mut walk = from_there.unwrap_or_else(|| Walk { last_index, ..Walk::new(log) });
     let stopped = walk.walk_on(see)?;
     let torn = judge_end(&walk, stopped, acknowledged, unsynced)?;
     if walk.frames == 0 && log.beginning().end > Position::FIRST {
@@ -74,6 +99,24 @@ pub(super) fn recover(
     let Walk { frames, chain, .. } = walk;
     let records = chain.next_sequence - log.beginning().next_sequence;
     Ok(Recovered { frames, records, torn, chain })
+}
+
+/// A walk that has come from the beginning of a segment, [`CHECKED_AGAIN_BYTES`] before `landmark` at least, to
+/// there. `None` if that is the first segment, or the log is not as it was there: a walk over all of it says
+/// why.
+fn walk_past<'a>(
+    log: &'a Log,
+    landmark: Landmark,
+    last_index: u64,
+    see: &mut dyn FnMut(&FrameHeader),
+) -> Option<Walk<'a>> {
+    let back = Position(landmark.end.0.checked_sub(CHECKED_AGAIN_BYTES)?);
+    let chain = before_segment(log, log.segment_number(back))?;
+    let mut walk = Walk { last_index, ..Walk::behind(log, chain) };
+    while walk.chain.end < landmark.end {
+        see(&walk.step().ok()?);
+    }
+    (walk.chain.end == landmark.end && walk.chain.hash == landmark.hash).then_some(walk)
 }
 
 /// Finds the end of a frozen log whose readers check each frame they come to. If every segment begins as
@@ -88,7 +131,8 @@ pub(super) fn find_end(
 ) -> Result<Position, StoreError> {
     let extent = extent(log)?;
     let mut see = |header: &FrameHeader| progress(header.start, extent);
-    if let Some(chain) = before_last_segment(log, extent) {
+    let last = log.segment_number(extent).checked_sub(1);
+    if let Some(chain) = last.and_then(|last| before_segment(log, last)) {
         let mut walk = Walk::behind(log, chain);
         let stopped = walk.walk_on(&mut see)?;
         if walk.frames > 0 {
@@ -96,15 +140,14 @@ pub(super) fn find_end(
             return Ok(walk.chain.end);
         }
     }
-    Ok(recover(log, Position::FIRST, 0, u64::MAX, &mut see)?.chain.end)
+    Ok(recover(log, Position::FIRST, 0, u64::MAX, None, &mut see)?.chain.end)
 }
 
-/// What the first frame of the last segment says of all before it; `None` if there is only one segment, or
-/// one does not begin as it should.
-fn before_last_segment(log: &Log, extent: Position) -> Option<FrameChain> {
+/// What the first frame of segment `last` says of all before it; `None` if that is the first segment, or one
+/// up to it does not begin as it should.
+fn before_segment(log: &Log, last: u64) -> Option<FrameChain> {
     let segment_bytes = log.memory.segment_bytes();
     let first = log.segment_number(log.beginning().end);
-    let last = log.segment_number(extent).checked_sub(1)?;
     let mut header = None;
     for number in first + 1..=last {
         header = Some(log.first_header(number)?);

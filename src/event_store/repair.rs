@@ -127,7 +127,7 @@ pub fn repair(
         }
         file::sync_directory(directory).map_err(StoreError::io("sync", directory))?;
         let own = Log::frozen(lock, segment_bytes, kind)?;
-        let mended = recover(&own, end, 0, u64::MAX, &mut |_| ())?;
+        let mended = recover(&own, end, 0, u64::MAX, None, &mut |_| ())?;
         assert_eq!(mended.chain.end, end, "the mended log is not what was planned");
     }
     Ok(Repair { mended, frames, end })

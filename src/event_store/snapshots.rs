@@ -13,7 +13,8 @@
 //! | 72-79 | bytes of the content |
 //! | 80-87 | XXH3-64 of the content, which is the full-state hash |
 //! | 88-95 | the event log's end then |
-//! | 96-123 | zero |
+//! | 96-103 | chain head of the event log there |
+//! | 104-123 | zero |
 //! | 124-127 | CRC-32C of all before |
 //! | 128- | the content |
 
@@ -24,7 +25,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use zerocopy::{FromBytes, FromZeros as _, Immutable, IntoBytes, KnownLayout};
 
-use super::{Frame, Reader, StoreError};
+use super::{Frame, Landmark, Reader, StoreError};
 use crate::sys::file::{create_directory, sync_directory};
 use crate::types::{FrameChain, LINE_BYTES, Nanos, Position};
 
@@ -37,7 +38,7 @@ pub struct SnapshotMark {
     /// The end of the log's part that is in it.
     pub commands: FrameChain,
     /// Where the event log ended then.
-    pub events: Position,
+    pub events: Landmark,
     /// The state hash there.
     pub state_hash: u64,
 }
@@ -119,7 +120,8 @@ struct Header {
     content_bytes: u64,
     content_hash: u64,
     events_end: Position,
-    reserved2: [u8; 28],
+    events_hash: u64,
+    reserved2: [u8; 20],
     crc: u32,
 }
 
@@ -263,15 +265,15 @@ impl Snapshots {
 }
 
 impl SnapshotMark {
-    /// The mark behind a frame of a command log with segments of this size, where the engine has the
-    /// event log's end there and this state hash.
+    /// The mark behind a frame of a command log with segments of this size, where the engine has this end
+    /// of the event log and this state hash.
     #[must_use]
     pub fn behind(
         frame: &Frame<'_>,
         segment_bytes: u64,
-        (events, state_hash): (Position, u64),
+        (events, state_hash): (&FrameChain, u64),
     ) -> Self {
-        Self { commands: frame.chain(segment_bytes), events, state_hash }
+        Self { commands: frame.chain(segment_bytes), events: Landmark::of(events), state_hash }
     }
 }
 
@@ -299,8 +301,7 @@ impl Reader {
             Err(StoreError::NoRecord { .. }) => return Err(other),
             Err(error) => return Err(error.into()),
         };
-        let found = SnapshotMark::behind(&frame, segment_bytes, (Position::FIRST, 0)).commands;
-        if found == *end { Ok(()) } else { Err(other) }
+        if frame.chain(segment_bytes) == *end { Ok(()) } else { Err(other) }
     }
 }
 
@@ -345,8 +346,9 @@ impl Header {
             state_hash,
             content_bytes: content.len() as u64,
             content_hash: xxh3_64(content),
-            events_end: events,
-            reserved2: [0; 28],
+            events_end: events.end,
+            events_hash: events.hash,
+            reserved2: [0; 20],
             crc: 0,
         };
         header.crc = header.own_crc();
@@ -355,8 +357,9 @@ impl Header {
 
     fn mark(&self) -> SnapshotMark {
         let &Self { segment_bytes, end, next_sequence, chain_hash, index, .. } = self;
-        let &Self { time, term, state_hash, events_end: events, .. } = self;
+        let &Self { time, term, state_hash, events_end: end_of_events, events_hash, .. } = self;
         let hash = chain_hash;
+        let events = Landmark { end: end_of_events, hash: events_hash };
         let commands = FrameChain { segment_bytes, end, next_sequence, hash, index, term, time };
         SnapshotMark { commands, events, state_hash }
     }
@@ -400,7 +403,8 @@ mod tests {
             time: Nanos(5),
             ..FrameChain::empty(1 << 20)
         };
-        SnapshotMark { commands, events: Position(64), state_hash: 11 }
+        let events = Landmark { end: Position(64), hash: 13 };
+        SnapshotMark { commands, events, state_hash: 11 }
     }
 
     #[test]

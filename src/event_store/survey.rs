@@ -119,7 +119,7 @@ pub fn survey_knowing(
     let walked = if in_use {
         check_committed(&log, committed.unwrap_or(Position::FIRST), &mut see).map(|()| None)
     } else {
-        recover(&log, acknowledged, known.unsynced, u64::MAX, &mut see)
+        recover(&log, acknowledged, known.unsynced, u64::MAX, None, &mut see)
             .map(|recovered| recovered.torn)
     };
     match walked {

@@ -10,7 +10,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use super::log::{Log, LogSegment, extent, segment_numbers, stored_header};
 use super::preparer::{Preparer, prepare};
-use super::recovery::{Recovered, keep_behind, recover};
+use super::recovery::{Landmark, Recovered, keep_behind, recover};
 use super::retirement::{Retirement, discard};
 use super::segment::is_segment_size;
 use super::{LogKind, Reader, StoreError};
@@ -39,13 +39,18 @@ pub struct Options {
     /// Frames of a later Raft index, and what lies behind them, are cut in the same way: of a log that
     /// is derived, and tells of what is gone from the one it is derived from.
     pub last_index: u64,
+    /// Where the log was sound when a snapshot was taken. If a process of this boot has had the log open to
+    /// that place, so that all before it was checked or written since the machine started, only what lies
+    /// behind, and [`CHECKED_AGAIN_BYTES`](super::CHECKED_AGAIN_BYTES) before, is checked again.
+    pub landmark: Option<Landmark>,
 }
 
 impl Options {
     /// A log of which nothing is known to be durable, and whose machine did not go down.
     #[must_use]
     pub const fn new(kind: LogKind, segment_bytes: u64) -> Self {
-        Self { kind, segment_bytes, durable: Position::FIRST, unsynced: 0, last_index: u64::MAX }
+        let (durable, unsynced, last_index) = (Position::FIRST, 0, u64::MAX);
+        Self { kind, segment_bytes, durable, unsynced, last_index, landmark: None }
     }
 }
 
@@ -99,7 +104,7 @@ impl Writer {
         options: Options,
         progress: &mut dyn FnMut(Position, Position),
     ) -> Result<(Self, Recovered), StoreError> {
-        let Options { kind, segment_bytes, durable, unsynced, last_index } = options;
+        let Options { kind, segment_bytes, durable, unsynced, last_index, landmark } = options;
         if !is_segment_size(segment_bytes) {
             return Err(StoreError::SegmentSizeRange { bytes: segment_bytes });
         }
@@ -117,7 +122,9 @@ impl Writer {
         let acknowledged = durable.max(holds.unwrap_or(Position::FIRST));
         let extent = extent(&frozen)?;
         let mut see = |header: &FrameHeader| progress(header.start, extent);
-        let mut recovered = recover(&frozen, acknowledged, unsynced, last_index, &mut see)?;
+        let landmark = landmark.filter(|landmark| committed >= Some(landmark.end));
+        let mut recovered =
+            recover(&frozen, acknowledged, unsynced, last_index, landmark, &mut see)?;
         if let Some(torn) = recovered.torn.as_mut().filter(|torn| torn.frames > 0) {
             torn.kept = Some(keep_behind(&frozen, recovered.chain.end)?);
         }

@@ -10,10 +10,10 @@ use super::core::Core;
 use super::{GatewayConfig, GatewayCounters};
 use crate::agent::{Agent, AgentError, WorkResult};
 use crate::counters::{CounterBlock, CounterSet as _};
-use crate::event_store::Reader;
+use crate::event_store::{Reader, StoreError};
 use crate::net::{Datagram, Transport};
 use crate::ring;
-use crate::types::{Nanos, PortKind, Position};
+use crate::types::{Nanos, PortKind, Position, Standing};
 
 /// Event frames read in a duty cycle.
 const FRAMES_PER_CYCLE_MAX: usize = 8;
@@ -50,6 +50,16 @@ impl<T: Transport> Gateway<T> {
         let mut core = Core::new(config, commands, history);
         core.awaits_day = tail.position() > Position::FIRST;
         Self { transport, datagrams, tail, core, published }
+    }
+
+    /// Has it read on from a place where all that it must know of what lies before is known.
+    ///
+    /// # Errors
+    /// The log's, if it has no such place.
+    pub fn resume(mut self, standing: &Standing) -> Result<Self, StoreError> {
+        self.tail.seek(standing.position)?;
+        self.core.resume(standing);
+        Ok(self)
     }
 
     fn publish(&mut self, now: Nanos) {
@@ -115,7 +125,7 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
         work += self.transport.poll(now);
         work += self.core.take_net_events(&mut self.transport, now);
         work += self.core.serve_waiting(&mut self.transport, now);
-        work += self.core.catch_up(&mut self.transport, now)?;
+        work += self.core.catch_up(&mut self.transport, now);
         work += self.core.report_departures(now);
         work += self.relay_datagrams();
         self.core.run_timers(&mut self.transport, now);

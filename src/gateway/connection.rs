@@ -2,7 +2,7 @@
 
 use std::net::SocketAddrV4;
 
-use super::ports::Stream;
+use super::ports::{CHECKPOINT_INTERVAL, Stream};
 use super::session::Session;
 use super::throttle::Throttle;
 use crate::event_store::{Reader, StoreError};
@@ -61,7 +61,8 @@ pub(super) struct Outbound {
     pub(super) next: u32,
     /// Whether that is the next message of the log's end; else the session reads up from `backlog`.
     pub(super) live: bool,
-    /// Positions found by walking back from a known one, the oldest last.
+    /// Positions found by walking back from a known one, the oldest last, at most
+    /// [`CHECKPOINT_INTERVAL`].
     backlog: Vec<Position>,
     /// How far back a walk that is not over has come: a message's number and position.
     walk: Option<(u32, Position)>,
@@ -118,7 +119,7 @@ impl Outbound {
     /// The log's, when a record on the way back cannot be read.
     pub(super) fn next_position(
         &mut self,
-        stream: &Stream,
+        stream: &mut Stream,
         history: &mut Reader,
     ) -> Result<Next, StoreError> {
         if let (None, Some(&position)) = (self.walk, self.backlog.last()) {
@@ -130,7 +131,11 @@ impl Outbound {
         };
         for _ in 0..WALK_STEPS_PER_TURN_MAX {
             let (sequence, position) = at;
-            self.backlog.push(position);
+            stream.note_found(sequence, position);
+            // What lies further ahead is found again when its turn has come.
+            if sequence - self.next < CHECKPOINT_INTERVAL {
+                self.backlog.push(position);
+            }
             if sequence == self.next {
                 self.walk = None;
                 return Ok(Next::At(position));

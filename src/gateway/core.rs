@@ -15,7 +15,9 @@ use crate::event_store::Reader;
 use crate::net::{ConnectionId, Transport, Wheel};
 use crate::ring;
 use crate::types::command::{CommandHeader, PortDown};
-use crate::types::{DownReason, Epoch, Line, Nanos, PortId, RECORD_LINES_MAX, Record, SessionId};
+use crate::types::{
+    DownReason, Epoch, Line, Nanos, PortId, RECORD_LINES_MAX, Record, SessionId, Standing,
+};
 use crate::wire::soup;
 
 /// Sessions that have their turn in a duty cycle, in each direction.
@@ -82,6 +84,14 @@ impl Core {
             command: [Line::ZERO; RECORD_LINES_MAX],
             counters: GatewayCounters::default(),
         }
+    }
+
+    /// Has it know what lies before the place from which it reads on.
+    pub(super) fn resume(&mut self, standing: &Standing) {
+        let &Standing { session, midnight, .. } = standing;
+        self.ports = Ports::resume(standing);
+        self.day = Some(Day { session, midnight, open: true });
+        self.awaits_day = false;
     }
 
     /// Whether the term is this node's, and the day with which it begins has begun.

@@ -59,6 +59,8 @@ counter_set! {
         messages_out,
         /// Messages sent from the log.
         messages_replayed,
+        /// Sessions ended because what they were to be sent cannot be read from the log.
+        unreadable,
         /// Messages that found no room in the connection, and were sent from the log later.
         messages_refused,
         /// Sessions ended for breaking the protocol.

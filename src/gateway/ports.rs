@@ -6,7 +6,10 @@ use std::collections::HashMap;
 
 use super::outbound::Form;
 use crate::types::event::{EventHeader, PortDefined};
-use crate::types::{Epoch, FirmId, LINE_BYTES, Nanos, PortId, PortKind, PortName, Position};
+use crate::types::{
+    Epoch, FirmId, LINE_BYTES, Nanos, PortId, PortKind, PortName, PortStanding, Position, Standing,
+    StreamEnd,
+};
 
 /// A position is kept for each message whose number is a multiple of this, so that a session replays
 /// from any number in bounded memory: at most this many steps back from the next one kept.
@@ -14,6 +17,9 @@ pub(super) const CHECKPOINT_INTERVAL: u32 = 4096;
 
 /// Room for checkpoints that a session gets as it comes up: 4 million messages, in 8 KiB.
 const CHECKPOINTS_PREPARED: usize = 1024;
+
+/// No record lies there: a segment begins with its header.
+const UNKNOWN: Position = Position(0);
 
 /// Ports by their number and by their name.
 #[derive(Debug, Default)]
@@ -56,6 +62,7 @@ pub(super) struct Stream {
     lane: Lane,
     last_sequence: u32,
     last_position: Position,
+    /// Those before the place where a gateway began to read are [`UNKNOWN`] until a session comes by.
     checkpoints: Vec<Position>,
     /// Messages whose distance to the one before is more than a record can say, with its position.
     jumps: Vec<(u32, Position)>,
@@ -69,6 +76,22 @@ enum Lane {
 }
 
 impl Ports {
+    /// The ports and streams as they stood.
+    pub(super) fn resume(standing: &Standing) -> Self {
+        let mut ports = Self::default();
+        for PortStanding { defined, epoch, stream } in &standing.ports {
+            ports.define(defined);
+            if let Some(port) = ports.get_mut(defined.port) {
+                port.epoch = *epoch;
+                port.stream = Stream::resume(Lane::Port, *stream);
+            }
+        }
+        for (number, end) in (1..).zip(&standing.firms) {
+            ports.firm_mut(FirmId(number)).stream = Stream::resume(Lane::Firm, *end);
+        }
+        ports
+    }
+
     /// Learns a port, or learns it again at the start of a day.
     pub(super) fn define(&mut self, event: &PortDefined) {
         let Some(kind) = PortKind::from_byte(event.kind) else { return };
@@ -145,7 +168,16 @@ impl Ports {
         &mut self.firms[index]
     }
 
-    /// The stream that a port's session reads.
+    /// The stream that the session of a port reads.
+    pub(super) fn stream_mut(&mut self, id: PortId) -> Option<&mut Stream> {
+        let port = self.by_number.get_mut(id.0.checked_sub(1)? as usize)?;
+        Some(match port.kind {
+            PortKind::DropCopy => &mut self.firms[usize::from(port.firm.0)].stream,
+            PortKind::OrderEntry | PortKind::Admin => &mut port.stream,
+        })
+    }
+
+    /// The same, to look at.
     pub(super) fn stream_of<'a>(&'a self, port: &'a Port) -> &'a Stream {
         match port.kind {
             PortKind::DropCopy => &self.firms[usize::from(port.firm.0)].stream,
@@ -187,6 +219,16 @@ impl Stream {
             last_position: Position::default(),
             checkpoints: Vec::new(),
             jumps: Vec::new(),
+        }
+    }
+
+    /// A stream that ends so, of which nothing else is known.
+    fn resume(lane: Lane, end: StreamEnd) -> Self {
+        Self {
+            last_sequence: end.sequence,
+            last_position: end.position,
+            checkpoints: vec![UNKNOWN; (end.sequence / CHECKPOINT_INTERVAL) as usize],
+            ..Self::of(lane)
         }
     }
 
@@ -242,10 +284,16 @@ impl Stream {
         if sequence == 0 || sequence > self.last_sequence {
             return None;
         }
-        let checkpoint = sequence.div_ceil(CHECKPOINT_INTERVAL);
-        match self.checkpoints.get(checkpoint as usize - 1) {
-            Some(&position) => Some((checkpoint * CHECKPOINT_INTERVAL, position)),
-            None => Some((self.last_sequence, self.last_position)),
+        let checkpoints = (1..).map(|nth| nth * CHECKPOINT_INTERVAL).zip(&self.checkpoints);
+        let first = sequence.div_ceil(CHECKPOINT_INTERVAL) as usize - 1;
+        let known = checkpoints.skip(first).find(|&(_, &position)| position != UNKNOWN);
+        Some(known.map_or((self.last_sequence, self.last_position), |(nth, &at)| (nth, at)))
+    }
+
+    /// Whoever walks back has found a message, by which the next will walk less far.
+    pub(super) fn note_found(&mut self, sequence: u32, position: Position) {
+        if sequence.is_multiple_of(CHECKPOINT_INTERVAL) {
+            self.checkpoints[(sequence / CHECKPOINT_INTERVAL) as usize - 1] = position;
         }
     }
 }
@@ -271,5 +319,22 @@ mod tests {
         assert_eq!(stream.anchor(10_000), Some((10_000, Position(10_000 * 64))));
         assert_eq!(stream.anchor(10_001), None);
         assert_eq!(stream.anchor(0), None);
+    }
+
+    #[test]
+    fn a_stream_that_is_resumed_learns_its_checkpoints_from_those_who_walk_back() {
+        let at = |sequence: u32| Position(u64::from(sequence) * 64);
+        let end = StreamEnd { sequence: 10_000, position: at(10_000) };
+        let mut stream = Stream::resume(Lane::Port, end);
+        assert_eq!(stream.anchor(1), Some((10_000, at(10_000))));
+        for sequence in 10_001..=12_288 {
+            stream.note(sequence, at(sequence), 1);
+        }
+        assert_eq!(stream.anchor(1), Some((12_288, at(12_288))));
+        stream.note_found(8192, at(8192));
+        assert_eq!(stream.anchor(1), Some((8192, at(8192))));
+        assert_eq!(stream.anchor(8193), Some((12_288, at(12_288))));
+        stream.note_found(4096, at(4096));
+        assert_eq!(stream.anchor(1), Some((4096, at(4096))));
     }
 }

@@ -3,7 +3,7 @@
 //! The log is the only buffer. A session that cannot take its next message now is parked, and reads it
 //! from the log when the transport has room; one that has caught up takes messages as they come.
 
-use tracing::{debug, info};
+use tracing::{debug, error, info};
 
 use super::connection::{LoginState, Next, Turn};
 use super::core::{Core, Day, TURNS_PER_CYCLE_MAX};
@@ -168,14 +168,22 @@ impl Core {
         }
     }
 
-    pub(super) fn catch_up<T: Transport>(&mut self, transport: &mut T, now: Nanos) -> WorkResult {
+    pub(super) fn catch_up<T: Transport>(&mut self, transport: &mut T, now: Nanos) -> usize {
         let mut work = 0;
         for _ in 0..self.lagging.len().min(TURNS_PER_CYCLE_MAX) {
             let Some(slot) = self.lagging.pop_front() else { break };
             let Some(connection) = &mut self.connections[slot as usize] else { continue };
             connection.turn = Turn::None;
             let LoginState::Up { port, .. } = connection.login else { continue };
-            work += self.catch_up_session(slot, port, transport, now)?;
+            match self.catch_up_session(slot, port, transport, now) {
+                Ok(done) => work += done,
+                Err(error) => {
+                    // What is wrong with the past of one is no reason to leave the others alone.
+                    error!(%port, %error, "its events cannot be read: see `rialto log verify`");
+                    self.counters.unreadable += 1;
+                    self.disconnect(slot, DownReason::Lost, transport);
+                }
+            }
             let Some(connection) = &self.connections[slot as usize] else { continue };
             if connection.outbound.live {
                 self.end_session(slot, transport);
@@ -183,7 +191,7 @@ impl Core {
                 self.lag(slot);
             }
         }
-        Ok(work)
+        work
     }
 
     fn catch_up_session<T: Transport>(
@@ -194,10 +202,9 @@ impl Core {
         now: Nanos,
     ) -> WorkResult {
         let Some(connection) = &mut self.connections[slot as usize] else { return Ok(0) };
-        let Some(port) = self.ports.get(port) else { return Ok(0) };
-        let stream = self.ports.stream_of(port);
         let midnight = self.day.map_or(Nanos::ZERO, |day| day.midnight);
         for sent in 0..CATCH_UP_PER_TURN_MAX {
+            let Some(stream) = self.ports.stream_mut(port) else { return Ok(0) };
             let next = connection.outbound.next_position(stream, &mut self.history)?;
             let position = match next {
                 Next::At(position) => position,
@@ -207,7 +214,7 @@ impl Core {
             let record = self.history.record_at(position)?;
             let event = Event::parse(record.lines)?;
             let of = EventHeader::view(record.lines).map_or(PortId::NONE, |header| header.port);
-            let form = self.ports.form_for(port.id, of);
+            let form = self.ports.form_for(port, of);
             let packet = self.out.event(form, &record, &event, midnight);
             if !transport.send(connection.id, packet) {
                 self.park(slot);

@@ -10,11 +10,11 @@ use tracing::info;
 
 use crate::agent::{Agent, AgentError, ReadyFlag, WorkResult};
 use crate::counters::{CounterBlock, CounterSet as _, counter_set};
-use crate::event_store::{Frame, Reader};
+use crate::event_store::{CHECKED_AGAIN_BYTES, Frame, Reader, StoreError};
 use crate::net::Datagram;
 use crate::ring::Producer;
 use crate::types::event::{Event, EventHeader};
-use crate::types::{Nanos, Position, SessionId, Symbol};
+use crate::types::{Nanos, Position, SessionId, Standing, Symbol};
 use crate::wire::{itch, mold};
 
 /// Feed messages repeated after a start: more than can wait in the ring and the device together.
@@ -122,6 +122,21 @@ impl MarketData {
         };
         let stage = Stage::CatchingUp { recent: VecDeque::new() };
         Self { term: config.term, ready: config.ready, events, stage, feed, published }
+    }
+
+    /// Has it read on from near a place where all that it must know of what lies before is known: from as far
+    /// before it as the log was checked again, for what it repeats.
+    ///
+    /// # Errors
+    /// The log's, if it has no such place.
+    pub fn resume(mut self, standing: &Standing) -> Result<Self, StoreError> {
+        let Standing { position, session, midnight, feed_sequence, symbols, .. } = standing;
+        let back = Position(position.0.saturating_sub(CHECKED_AGAIN_BYTES));
+        self.events.seek(back.max(self.events.beginning().end))?;
+        let (session, midnight, next) = (*session, *midnight, feed_sequence + 1);
+        self.feed.day = Some(Day { session, midnight, next, ending: None });
+        self.feed.symbols.clone_from(symbols);
+        Ok(self)
     }
 
     fn publish(&mut self, now: Nanos) {

@@ -16,16 +16,18 @@ use super::{NodeError, Start, books, known_limits};
 use crate::config::{Config, secrets};
 use crate::counters::{CounterFile, CounterSet as _};
 use crate::engine::{
-    Capacity, DAY_LENGTH_MAX, Day, EngineAgent, EngineCounters, EngineGauges, IndexSeed,
+    Capacity, DAY_LENGTH_MAX, Day, EngineAgent, EngineCounters, EngineGauges, IndexSeed, OnClose,
 };
 use crate::event_store::{
-    Control, ControlFile, Durability, LogKind, Options, Reader, Recovered, Snapshots, StoreError,
-    Writer, check_space, is_blank_log,
+    Control, ControlFile, Durability, Landmark, LogKind, Options, Reader, Recovered, Snapshots,
+    StoreError, Writer, check_space, is_blank_log,
 };
 use crate::sys::file::{BootId, boot_id, is_volatile};
 use crate::sys::log_memory::segment_path;
 use crate::types::command::{Command, CommandHeader, DayEnd, DayStart, TermStart};
-use crate::types::{ClusterKey, Date, Line, Nanos, Position, Record, SessionId};
+use crate::types::{
+    ClusterKey, Date, LINE_BYTES, Line, Nanos, Position, Record, SessionId, Standing,
+};
 
 /// What the stages are made of.
 pub(super) struct Booted {
@@ -33,6 +35,8 @@ pub(super) struct Booted {
     pub(super) commands: Writer,
     /// A reader before the first event, to be cloned.
     pub(super) events: Reader,
+    /// What a snapshot knows of the events before a place, so that nobody need read them.
+    pub(super) standing: Option<Standing>,
     /// The ways to let go of what is old in either log.
     pub(super) held: Held,
     pub(super) durability: Durability,
@@ -60,7 +64,10 @@ pub(super) fn boot(
     check_place(config)?;
     let mut control = ControlFile::open(&config.control().directory.join("control"))?;
     let boot_id = boot_id().map_err(NodeError::BootId)?;
-    let (past, known, mut commands, recovered) = open_commands(config, &start, &control, boot_id)?;
+    let snapshots = Snapshots::new(&config.snapshots().directory);
+    let (landmark, events_landmark) = landmarks(&snapshots)?.unzip();
+    let (past, known, mut commands, recovered) =
+        open_commands(config, &start, &control, boot_id, landmark)?;
 
     let term = known.term.max(recovered.chain.term) + 1;
     let is_empty = recovered.frames == 0;
@@ -69,7 +76,6 @@ pub(super) fn boot(
     if !is_empty && !has_begun(&mut commands.reader())? {
         return Err(NodeError::MarketIncomplete { directory: directory.clone() });
     }
-    let snapshots = Snapshots::new(&config.snapshots().directory);
     let (mut session, mut day_begins) = (known.session, None);
     let seed = index_seed()?;
     let configured = config.capacity().tables().limits(config.logs().event_segment_bytes);
@@ -105,9 +111,10 @@ pub(super) fn boot(
     let (mut events, existing) = if is_late(&commands.reader()) {
         // Where they tell of commands that are gone they end with the commands that are not.
         let last_index = if past == Past::Whole { u64::MAX } else { recovered.chain.index };
-        open_kept_events(config, limits.event_segment_bytes, &snapshots, last_index)?
+        let segment_bytes = limits.event_segment_bytes;
+        open_kept_events(config, segment_bytes, &snapshots, last_index, events_landmark)?
     } else {
-        open_events(config, limits.event_segment_bytes, past, now)?
+        open_events(config, limits.event_segment_bytes, past, now, events_landmark)?
     };
     if durability == Durability::Disk {
         // The term says that what lies before it is on disk, whatever the last one was asked.
@@ -133,11 +140,12 @@ pub(super) fn boot(
         warn!("the event log begins late, and is derived again from the command log");
         drop((resumed, events));
         set_aside(&config.logs().events(), now)?;
-        (events, _) = open_events(config, limits.event_segment_bytes, past, now)?;
+        (events, _) = open_events(config, limits.event_segment_bytes, past, now, None)?;
         resumed = resume(&snapshots, venue, commands.reader(), events.reader())?;
     }
     let (reader, held) = (events.reader(), Held::new(&commands, &events));
     let Resumed { engine, commands: to_apply, events: existing } = resumed;
+    let standing = engine.standing().filter(|standing| is_near(&events.reader(), standing));
     let mut progress = Progress::new("applying commands");
     let all = commands.committed();
     let (mut engine, replayed) =
@@ -154,11 +162,7 @@ pub(super) fn boot(
         day_begins = Some(session);
     }
     if let Some(path) = start.books_out {
-        engine = engine.on_close(Box::new(move |engine| {
-            if let Err(error) = books::write(engine, &path) {
-                error!(path = %path.display(), %error, "could not write the books");
-            }
-        }));
+        engine = engine.on_close(write_books(path));
     }
     let events = reader;
     let start = TermStart {
@@ -172,6 +176,7 @@ pub(super) fn boot(
         engine,
         commands,
         events,
+        standing,
         held,
         durability,
         start,
@@ -181,6 +186,20 @@ pub(super) fn boot(
         counters,
     };
     Ok((booted, control))
+}
+
+/// Where the newest snapshot was taken in either log. A damaged one is named when it is to be restored.
+fn landmarks(snapshots: &Snapshots) -> Result<Option<(Landmark, Landmark)>, NodeError> {
+    let newest = snapshots.newest_first()?.first().and_then(|path| Snapshots::mark(path).ok());
+    Ok(newest.map(|mark| (Landmark::of(&mark.commands), mark.events)))
+}
+
+fn write_books(path: PathBuf) -> OnClose {
+    Box::new(move |engine| {
+        if let Err(error) = books::write(engine, &path) {
+            error!(path = %path.display(), %error, "could not write the books");
+        }
+    })
 }
 
 /// Refuses a place that cannot hold the logs as the configuration wants them.
@@ -210,6 +229,7 @@ fn open_commands(
     start: &Start,
     control: &ControlFile,
     boot_id: BootId,
+    landmark: Option<Landmark>,
 ) -> Result<(Past, Control, Writer, Recovered), NodeError> {
     let known = control.state().copied();
     let evidence = |log_is_empty| Evidence {
@@ -228,7 +248,10 @@ fn open_commands(
     let incarnation = was.incarnation + u32::from(start.new_incarnation);
     let unsynced = unsynced(evidence(false));
     let segment_bytes = config.logs().command_segment_bytes;
-    let options = Options { durable, unsynced, ..Options::new(LogKind::Commands, segment_bytes) };
+    // Whoever begins anew has reason to doubt all of it.
+    let landmark = landmark.filter(|_| !start.new_incarnation);
+    let options = Options::new(LogKind::Commands, segment_bytes);
+    let options = Options { durable, unsynced, landmark, ..options };
     let (writer, recovered) = open_log(config, options)?;
     let past = judged(recovered.frames == 0)?;
     let durable_sequence = if start.new_incarnation { 1 } else { was.durable_sequence };
@@ -258,12 +281,14 @@ fn open_events(
     segment_bytes: u64,
     past: Past,
     now: Nanos,
+    landmark: Option<Landmark>,
 ) -> Result<(Writer, Recovered), NodeError> {
     if past != Past::Whole {
         // They may tell of commands that are gone.
         set_aside(&config.logs().events(), now)?;
     }
-    let open = || open_log(config, Options::new(LogKind::Events, segment_bytes));
+    let options = Options { landmark, ..Options::new(LogKind::Events, segment_bytes) };
+    let open = || open_log(config, options);
     match open() {
         Err(NodeError::Store(
             error @ (StoreError::Damaged { .. } | StoreError::Beginning { .. }),
@@ -282,18 +307,25 @@ fn open_kept_events(
     segment_bytes: u64,
     snapshots: &Snapshots,
     last_index: u64,
+    landmark: Option<Landmark>,
 ) -> Result<(Writer, Recovered), NodeError> {
     let marks = snapshots.newest_first()?.into_iter();
-    let ends = marks.filter_map(|path| Snapshots::mark(&path).ok()).map(|mark| mark.events);
+    let ends = marks.filter_map(|path| Snapshots::mark(&path).ok()).map(|mark| mark.events.end);
     let durable = ends.min().unwrap_or(Position::FIRST);
     let options = Options::new(LogKind::Events, segment_bytes);
-    let options = Options { durable, unsynced: u64::MAX, last_index, ..options };
+    let options = Options { durable, unsynced: u64::MAX, last_index, landmark, ..options };
     open_log(config, options).map_err(|error| match error {
         NodeError::Store(why @ (StoreError::Damaged { .. } | StoreError::Beginning { .. })) => {
             NodeError::EventsGone { directory: config.logs().events(), why: why.to_string() }
         }
         error => error,
     })
+}
+
+/// Whether every message of a stream before `standing` can say how far before it the one before lies.
+fn is_near(events: &Reader, standing: &Standing) -> bool {
+    let lines = (standing.position.0 - events.beginning().end.0) / LINE_BYTES as u64;
+    u32::try_from(lines).is_ok()
 }
 
 /// Renames the directory of a log that holds anything to one that says when: it stays for whoever asks what it said.

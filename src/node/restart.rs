@@ -134,7 +134,7 @@ fn load(
     commands.has_passed(&mark.commands)?;
     let engine = Engine::from_snapshot(&content, limits, seed)?;
     let is_marked = engine.next_command() == mark.commands.next_sequence
-        && engine.chain().end == mark.events
+        && engine.chain().end == mark.events.end
         && engine.state_hash() == mark.state_hash;
     if !is_marked {
         return Err(Useless::Header);

@@ -17,7 +17,7 @@ use crate::ring::{Consumer, Producer, ring};
 use crate::sequencer::{Sequencer, SequencerCounters};
 #[cfg(feature = "dpdk")]
 use crate::sys::dpdk::PortStats;
-use crate::types::{Nanos, PortKind, RECORD_LINES_MAX};
+use crate::types::{Nanos, PortKind, RECORD_LINES_MAX, Standing};
 
 /// Lines of a gateway's command ring: at least 4,096 orders on their way to the sequencer.
 const COMMAND_RING_LINES: usize = 16 * 1024;
@@ -70,6 +70,7 @@ pub(super) fn wire(
         engine,
         commands,
         events,
+        standing,
         held: _,
         durability,
         start,
@@ -92,11 +93,13 @@ pub(super) fn wire(
             .then(|| config.order_entry().messages_per_second_max),
         ready: ready.clone(),
     };
+    let standing = standing.as_ref();
     let front = Front {
         config: gateway(PortKind::OrderEntry, 0, &ready[0]),
         commands: orders_in,
         datagrams: Some(datagrams),
         events: events.clone(),
+        standing,
         published: counters.block(Stage::OrderEntry.name(), GatewayCounters::NAMES),
     };
     let back = Front {
@@ -104,6 +107,7 @@ pub(super) fn wire(
         commands: operators_in,
         datagrams: None,
         events: events.clone(),
+        standing,
         published: counters.block(Stage::Admin.name(), GatewayCounters::NAMES),
     };
     let loopback = KernelConfig {
@@ -121,13 +125,16 @@ pub(super) fn wire(
     let sequencer = Sequencer::new(commands, durability, &start, &proposals, inputs, published);
     let feed = MarketDataConfig { group: config.feed().group, term, ready: ready[2].clone() };
     let published = counters.block(Stage::MarketData.name(), FeedCounters::NAMES);
-    let market_data = MarketData::new(feed, events, datagrams_in, published);
+    let mut market_data = MarketData::new(feed, events, datagrams_in, published);
+    if let Some(standing) = standing {
+        market_data = market_data.resume(standing)?;
+    }
     let stages: [(Stage, Box<dyn Agent>); 5] = [
         (Stage::OrderEntry, front.over_configured_transport(config, &mut counters, bench)?),
         (Stage::Sequencer, Box::new(sequencer)),
         (Stage::Engine, Box::new(engine.proposing(hashes_in))),
         (Stage::MarketData, Box::new(market_data)),
-        (Stage::Admin, back.over(operators_transport)),
+        (Stage::Admin, back.over(operators_transport)?),
     ];
     let spans = bench.and_then(|bench| bench.spans.as_ref());
     let recorded = stages.map(|(stage, agent)| match spans {
@@ -138,19 +145,28 @@ pub(super) fn wire(
 }
 
 /// A gateway that lacks only its transport.
-struct Front {
+struct Front<'a> {
     config: GatewayConfig,
     commands: Producer,
     datagrams: Option<Consumer>,
     events: Reader,
+    standing: Option<&'a Standing>,
     published: CounterBlock,
 }
 
-impl Front {
-    fn over<T: Transport + std::fmt::Debug + 'static>(self, transport: T) -> Box<dyn Agent> {
-        let Self { config, commands, datagrams, events, published } = self;
+impl Front<'_> {
+    fn over<T: Transport + std::fmt::Debug + 'static>(
+        self,
+        transport: T,
+    ) -> Result<Box<dyn Agent>, NodeError> {
+        let Self { config, commands, datagrams, events, standing, published } = self;
         let history = events.clone();
-        Box::new(Gateway::new(config, transport, commands, datagrams, events, history, published))
+        let gateway =
+            Gateway::new(config, transport, commands, datagrams, events, history, published);
+        Ok(Box::new(match standing {
+            Some(standing) => gateway.resume(standing)?,
+            None => gateway,
+        }))
     }
 
     /// Over `transport`, with what a benchmark wants in between.
@@ -158,7 +174,7 @@ impl Front {
         self,
         transport: T,
         bench: Option<&Bench>,
-    ) -> Box<dyn Agent> {
+    ) -> Result<Box<dyn Agent>, NodeError> {
         let Some(Bench { echo_ports, spans }) = bench.cloned() else { return self.over(transport) };
         let transport = net::WithEcho::new(transport, echo_ports);
         match spans {
@@ -190,12 +206,12 @@ impl Front {
                 let published = counters.block("order_entry.kernel", KernelCounters::NAMES);
                 let transport =
                     KernelTransport::new(&settings, published).map_err(NodeError::front)?;
-                Ok(self.over_benched(transport, bench))
+                self.over_benched(transport, bench)
             }
             #[cfg(feature = "dpdk")]
             Backend::Dpdk => {
                 let stack = dpdk_stack(config, counters, receive_port)?;
-                Ok(self.over_benched(stack, bench))
+                self.over_benched(stack, bench)
             }
             #[cfg(not(feature = "dpdk"))]
             Backend::Dpdk => unreachable!("a configuration for DPDK is not proven without it"),

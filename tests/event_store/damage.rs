@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use rialto::event_store::{
-    Damage, LogKind, Options, Reader, StoreError, Writer, check_space, is_blank_log,
+    CHECKED_AGAIN_BYTES, Damage, Landmark, LogKind, Options, Reader, StoreError, Writer,
+    check_space, is_blank_log,
 };
 use rialto::types::{Cause, FrameChain, FrameError, FrameHeader, FrameKind, Line, Nanos, Position};
 use zerocopy::{FromBytes as _, IntoBytes as _};
@@ -358,4 +359,49 @@ fn too_little_space_is_said_with_both_figures() {
     let StoreError::NoSpace { need, free, .. } = &error else { panic!("{error}") };
     assert!(*need == u64::MAX && *free > 0);
     assert!(error.to_string().contains(&format!("{need} bytes needed, {free} free")));
+}
+
+#[test]
+fn what_lies_far_before_a_landmark_is_not_checked_again_in_the_same_boot() {
+    let scratch = Scratch::new();
+    let (mut writer, _) = open(&scratch.0).unwrap();
+    while writer.chain().end.0 < CHECKED_AGAIN_BYTES + 3 * SEGMENT {
+        append(&mut writer, 250);
+    }
+    let landmark = Landmark::of(writer.chain());
+    append(&mut writer, 250);
+    commit_all(&mut writer);
+    let end = *writer.chain();
+    drop(writer);
+    let checked = |landmark| {
+        let options = Options { landmark: Some(landmark), ..options() };
+        Writer::open(&scratch.0, options).map(|(_, recovered)| {
+            assert_eq!((recovered.chain, recovered.torn), (end, None));
+            assert_eq!(recovered.records, end.next_sequence - 1);
+            recovered.frames
+        })
+    };
+    let some = checked(landmark).unwrap();
+    assert!(0 < some && some < end.index, "{some} of {}", end.index);
+    // One of another log, one that no frame ends at, and one behind the end.
+    for wrong in [
+        Landmark { hash: landmark.hash ^ 1, ..landmark },
+        Landmark { end: Position(landmark.end.0 - 64), ..landmark },
+        Landmark { end: end.end.plus(64), ..landmark },
+    ] {
+        assert_eq!(checked(wrong).unwrap(), end.index);
+    }
+
+    // A payload that changed under a machine that did not go down is not looked at; it is after a reboot.
+    let contents = scratch.contents();
+    flip(&scratch.segment(1), 8 * 512 * 1_024);
+    assert_eq!(checked(landmark).unwrap(), some);
+    scratch.forget_positions();
+    assert!(matches!(checked(landmark), Err(StoreError::Damaged { .. })));
+    // What is missing is.
+    scratch.restore(&contents);
+    fs::remove_file(scratch.segment(1)).unwrap();
+    let refused = checked(landmark);
+    let missing = Damage::SegmentMissing;
+    assert!(matches!(&refused, Err(StoreError::Damaged { damage, .. }) if *damage == missing));
 }

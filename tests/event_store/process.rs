@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rialto::event_store::{Reader, SnapshotMark, Snapshots, StoreError, WriterState};
+use rialto::event_store::{Landmark, Reader, SnapshotMark, Snapshots, StoreError, WriterState};
 use rialto::types::{FrameChain, Position};
 
 use super::{SEGMENT, Scratch, append, commit_all, next_frame, open, record};
@@ -183,7 +183,8 @@ fn fill_the_disk_of_snapshots(directory: &Path) {
     let snapshots = Snapshots::new(&directory.join("snapshots"));
     let store = |next_sequence| {
         let commands = FrameChain { next_sequence, ..FrameChain::empty(SEGMENT) };
-        let mark = SnapshotMark { commands, events: Position::FIRST, state_hash: 1 };
+        let events = Landmark { end: Position::FIRST, hash: 0 };
+        let mark = SnapshotMark { commands, events, state_hash: 1 };
         snapshots.store(&mark, &content)
     };
     let ballast = directory.join("ballast");

@@ -20,6 +20,7 @@ mod placement;
 mod raw;
 mod recovery;
 mod replay;
+mod resumed;
 mod retention;
 mod retired;
 mod sessions;

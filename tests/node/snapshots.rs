@@ -29,7 +29,7 @@ fn take_snapshot(site: &Site, before_end: usize) -> PathBuf {
     let mark = SnapshotMark::behind(
         &Frame { header, payload },
         segment_bytes,
-        (engine.chain().end, engine.state_hash()),
+        (engine.chain(), engine.state_hash()),
     );
     let snapshots = Snapshots::new(&site.logs.join("snapshots"));
     snapshots.store(&mark, &engine.snapshot()).unwrap()

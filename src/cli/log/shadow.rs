@@ -232,10 +232,10 @@ impl Shadow {
     /// Takes a snapshot behind the last frame that was applied, and says so.
     fn take(&mut self) -> Result<(), CliError> {
         let (start, state_hash) = (Instant::now(), self.engine.state_hash());
-        let events = self.engine.chain().end;
+        let events = *self.engine.chain();
         let segment_bytes = self.commands.segment_bytes();
         let last = self.commands.frame_containing(Position(self.end.0 - LINE_BYTES as u64))?;
-        let mark = SnapshotMark::behind(&last, segment_bytes, (events, state_hash));
+        let mark = SnapshotMark::behind(&last, segment_bytes, (&events, state_hash));
         let content = self.engine.snapshot();
         let path = self.snapshots.store(&mark, &content)?;
         self.taken = self.end;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::engine::Capacity;
-use crate::event_store::{LogKind, Options, SnapshotMark, Writer};
+use crate::event_store::{Landmark, LogKind, Options, SnapshotMark, Writer};
 use crate::types::command::{CommandHeader, Tick};
 use crate::types::{Cause, FrameKind, Line, Nanos, Record};
 
@@ -59,7 +59,7 @@ impl Site {
                 let commands = *self.commands.chain();
                 let mark = SnapshotMark {
                     commands,
-                    events: self.engine.chain().end,
+                    events: Landmark::of(self.engine.chain()),
                     state_hash: self.engine.state_hash(),
                 };
                 self.snapshots().store(&mark, &self.engine.snapshot()).unwrap();

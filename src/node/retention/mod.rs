@@ -222,7 +222,7 @@ impl Keeper {
         // The frames that end where the snapshot was taken are what proves that it is of these logs.
         let last_line = |end: Position| Position(end.0.saturating_sub(LINE_BYTES as u64));
         let commands = last_line(oldest.commands.end).min(durable.unwrap_or(Position(u64::MAX)));
-        let mut below = Below { commands, events: last_line(oldest.events).min(day_began) };
+        let mut below = Below { commands, events: last_line(oldest.events.end).min(day_began) };
         if let Some(directory) = &self.kept.archive {
             let Some(sealed) = archived(directory, &mut self.commands, &mut self.events)? else {
                 return Ok(None);
@@ -269,8 +269,8 @@ impl Keeper {
     /// again.
     fn sync_events(&mut self) -> Result<(), NotNow> {
         let Some(oldest) = self.oldest_snapshot()? else { return Ok(()) };
-        self.events.sync_segments(self.durable_events, oldest.events)?;
-        self.durable_events = oldest.events;
+        self.events.sync_segments(self.durable_events, oldest.events.end)?;
+        self.durable_events = oldest.events.end;
         Ok(())
     }
 }

@@ -91,7 +91,7 @@ pub(super) fn store(
     frame: &Frame<'_>,
     engine: &Engine,
 ) -> Result<(), BenchError> {
-    let state = (engine.chain().end, engine.state_hash());
+    let state = (engine.chain(), engine.state_hash());
     let mark = SnapshotMark::behind(frame, MEMORY_SEGMENT_BYTES, state);
     let stored = Snapshots::new(directory).store(&mark, &engine.snapshot());
     stored.map_err(CliError::from).map_err(Box::new)?;
