@@ -112,6 +112,7 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
             // Answers leave before anything else is looked at.
             self.transport.flush(now);
         }
+        self.core.follow_networks(&mut self.transport);
         work += self.transport.poll(now);
         work += self.core.take_net_events(&mut self.transport, now);
         work += self.core.serve_waiting(&mut self.transport, now);

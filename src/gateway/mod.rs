@@ -3,6 +3,7 @@
 //! One gateway serves one kind of port: brokers' order entry on the trading network, or operators on
 //! loopback. `session` is the protocol without bytes' ways, `agent` connects it to the rings and logs.
 
+mod admission;
 mod agent;
 mod connection;
 mod core;
@@ -16,12 +17,13 @@ mod throttle;
 
 pub use agent::Gateway;
 
-use crate::agent::ReadyFlag;
+use crate::agent::{ReadyFlag, Watch};
 use crate::counters::counter_set;
+use crate::net::PortNetworks;
 use crate::types::{ClusterKey, PortKind, SessionId};
 
 /// What a gateway is told at the start.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct GatewayConfig {
     /// The kind of port that may log in here; where orders are entered, drop copies too.
     pub serves: PortKind,
@@ -36,6 +38,8 @@ pub struct GatewayConfig {
     /// Packets a second that are read of one session, beyond which it is left unread for a while; none
     /// = no limit. Wider than any rate that the engine answers.
     pub messages_per_second_max: Option<u32>,
+    /// Where the networks of ports are told, and each change of them; none = from anywhere.
+    pub networks: Option<Watch<PortNetworks>>,
     /// Set when it serves.
     pub ready: ReadyFlag,
 }
@@ -49,6 +53,10 @@ counter_set! {
         logins,
         /// Logins refused.
         logins_rejected,
+        /// Logins refused because the last secrets from there were wrong.
+        logins_backed_off,
+        /// Logins refused because the port does not log in from there.
+        logins_elsewhere,
         /// Logins that asked for messages never sent.
         sequence_alarms,
         /// Bytes read.
@@ -63,6 +71,8 @@ counter_set! {
         messages_refused,
         /// Sessions ended for breaking the protocol.
         violations,
+        /// Sessions ended because their port does not log in from there any more.
+        expelled,
         /// Looks at a session because of its timer: of an idle one, for its heartbeat.
         timers,
         /// Sessions ended for their silence.

@@ -134,6 +134,9 @@ pub enum NetworkError {
 }
 
 impl Ipv4Network {
+    /// Every address.
+    pub const ALL: Self = Self { address: Ipv4Addr::UNSPECIFIED, prefix: 0 };
+
     /// `None` if the prefix is longer than an address.
     #[must_use]
     pub const fn new(address: Ipv4Addr, prefix: u8) -> Option<Self> {
@@ -159,6 +162,13 @@ impl Ipv4Network {
         Self { address, ..self }
     }
 
+    /// Its first and its last address, as numbers.
+    #[must_use]
+    pub const fn range(self) -> (u32, u32) {
+        let first = self.network().address.to_bits();
+        (first, first | !self.mask())
+    }
+
     /// Whether `address` lies in it.
     #[must_use]
     pub const fn contains(self, address: Ipv4Addr) -> bool {
@@ -180,12 +190,6 @@ pub fn is_host(address: Ipv4Addr) -> bool {
         || address.is_broadcast()
         || address.is_unspecified()
         || address.is_loopback())
-}
-
-/// Whether an address lies in one of the networks that are allowed; none = all.
-#[must_use]
-pub fn allows(networks: &[Ipv4Network], address: Ipv4Addr) -> bool {
-    networks.is_empty() || networks.iter().any(|network| network.contains(address))
 }
 
 impl fmt::Display for Ipv4Network {

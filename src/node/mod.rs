@@ -3,6 +3,7 @@
 //! Stages meet only here. Which thread runs which is the placement's; the same command log gives the
 //! same event log whatever it is.
 
+mod access;
 mod books;
 mod boot;
 mod durable;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use tracing::{error, info};
 
+use access::{AccessCounters, AccessFile};
 use durable::{Background, DurableCounters, SharedControl};
 pub use error::NodeError;
 pub use past::CommandLogPast;
@@ -91,6 +93,8 @@ pub struct Node {
     /// In the order in which they stop.
     threads: Vec<Running>,
     control: SharedControl,
+    /// Who may talk to order entry.
+    access: AccessFile,
     /// Makes the command log durable, where no stage does.
     background: Option<Background>,
     /// Takes snapshots, if any are taken.
@@ -137,7 +141,9 @@ impl Node {
         let behind = booted.durability == Durability::Memory && !volatile;
         let known = control.state().copied().unwrap_or_default();
         let control = SharedControl::new(control);
-        let mut stages = wiring::wire(config, booted, bench.as_ref())?;
+        let published = booted.counters.block("access", AccessCounters::NAMES);
+        let access = AccessFile::open(config, published)?;
+        let mut stages = wiring::wire(config, booted, bench.as_ref(), &access)?;
         let placement = config.placement();
         let mut placed_threads: Vec<_> = placement.threads.iter().collect();
         placed_threads.sort_by_key(|placed| placed.stages.iter().map(|&stage| stops(stage)).min());
@@ -158,6 +164,7 @@ impl Node {
         let mut node = Self {
             threads,
             control,
+            access,
             background: None,
             shadow: None,
             retention: None,
@@ -235,6 +242,7 @@ impl Node {
         let mut noted = Ok(());
         while noted.is_ok() && !stop.is_set() && !self.has_failed() {
             thread::sleep(STOP_POLL_INTERVAL);
+            self.access.look();
             noted = self.note_days();
         }
         let stopped = stop_in_order(std::mem::take(&mut self.threads));

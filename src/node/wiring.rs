@@ -1,15 +1,16 @@
 //! The pipeline as a graph: every stage with the rings and readers it is given.
 
+use super::access::AccessFile;
 use super::boot::Booted;
 use super::{Bench, NodeError};
-use crate::agent::{self, Agent, ReadyFlag};
+use crate::agent::{self, Agent, ReadyFlag, Watch};
 use crate::config::{Backend, Config, Stage};
 use crate::counters::{CounterBlock, CounterFile, CounterSet as _};
 use crate::event_store::Reader;
 use crate::gateway::{Gateway, GatewayConfig, GatewayCounters};
 use crate::market_data::{FeedCounters, MarketData, MarketDataConfig};
 use crate::net::{
-    self, DATAGRAM_LINES_MAX, KernelConfig, KernelCounters, KernelTransport, Transport,
+    self, AccessList, DATAGRAM_LINES_MAX, KernelConfig, KernelCounters, KernelTransport, Transport,
 };
 #[cfg(feature = "dpdk")]
 use crate::net::{DpdkConfig, DpdkDevice, Stack, StackConfig, StackCounters};
@@ -61,6 +62,7 @@ pub(super) fn wire(
     config: &Config,
     booted: Booted,
     bench: Option<&Bench>,
+    access: &AccessFile,
 ) -> Result<Stages, NodeError> {
     let (orders_in, orders) = ring(COMMAND_RING_LINES, RECORD_LINES_MAX);
     let (operators_in, operators) = ring(COMMAND_RING_LINES, RECORD_LINES_MAX);
@@ -90,6 +92,7 @@ pub(super) fn wire(
         // Operators are few and trusted, and send a whole market at once.
         messages_per_second_max: (serves == PortKind::OrderEntry)
             .then(|| config.order_entry().messages_per_second_max),
+        networks: (serves == PortKind::OrderEntry).then(|| access.ports()),
         ready: ready.clone(),
     };
     let front = Front {
@@ -123,7 +126,10 @@ pub(super) fn wire(
     let published = counters.block(Stage::MarketData.name(), FeedCounters::NAMES);
     let market_data = MarketData::new(feed, events, datagrams_in, published);
     let stages: [(Stage, Box<dyn Agent>); 5] = [
-        (Stage::OrderEntry, front.over_configured_transport(config, &mut counters, bench)?),
+        (
+            Stage::OrderEntry,
+            front.over_configured_transport(config, &mut counters, bench, access.list())?,
+        ),
         (Stage::Sequencer, Box::new(sequencer)),
         (Stage::Engine, Box::new(engine.proposing(hashes_in))),
         (Stage::MarketData, Box::new(market_data)),
@@ -172,6 +178,7 @@ impl Front {
         config: &Config,
         counters: &mut CounterFile,
         bench: Option<&Bench>,
+        access: Watch<AccessList>,
     ) -> Result<Box<dyn Agent>, NodeError> {
         let entry = config.order_entry();
         // Order entry itself takes no datagrams.
@@ -185,17 +192,18 @@ impl Front {
                     multicast_ttl: config.feed().ttl,
                     connections_max: entry.connections_max as usize,
                     connections_per_source_max: entry.connections_per_source_max as usize,
+                    frames_per_second_per_source_max: entry.frames_per_second_per_source_max,
                     ..KernelConfig::new(entry.listen)
                 };
                 let published = counters.block("order_entry.kernel", KernelCounters::NAMES);
                 let transport =
                     KernelTransport::new(&settings, published).map_err(NodeError::front)?;
-                Ok(self.over_benched(transport, bench))
+                Ok(self.over_benched(transport.watching(Some(access)), bench))
             }
             #[cfg(feature = "dpdk")]
             Backend::Dpdk => {
                 let stack = dpdk_stack(config, counters, receive_port)?;
-                Ok(self.over_benched(stack, bench))
+                Ok(self.over_benched(stack.watching(Some(access)), bench))
             }
             #[cfg(not(feature = "dpdk"))]
             Backend::Dpdk => unreachable!("a configuration for DPDK is not proven without it"),
@@ -222,6 +230,7 @@ fn dpdk_stack(
         gateway: entry.gateway,
         connections_max: entry.connections_max as usize,
         connections_per_source_max: entry.connections_per_source_max as usize,
+        frames_per_second_per_source_max: entry.frames_per_second_per_source_max,
         datagram_port: config.feed().group.port(),
         receive_port,
         allow: entry.allow.clone(),

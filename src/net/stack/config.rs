@@ -27,6 +27,9 @@ pub struct StackConfig {
     pub connections_max: usize,
     /// As many of them may have the same peer's address, so that one host cannot keep others out.
     pub connections_per_source_max: usize,
+    /// Frames a second that are looked into from one sender, so that one host's flood is dropped before
+    /// it costs others; a tenth of them may come at once.
+    pub frames_per_second_per_source_max: u32,
     /// Bytes a connection can receive ahead of its user; the window offered to the peer.
     pub rx_buffer_bytes: usize,
     /// Bytes a connection can hold until the peer acknowledges them.
@@ -56,6 +59,7 @@ impl StackConfig {
             listen_port,
             connections_max: 1024,
             connections_per_source_max: 256,
+            frames_per_second_per_source_max: 200_000,
             rx_buffer_bytes: 16 * 1024,
             tx_buffer_bytes: 64 * 1024,
             allow: Vec::new(),
@@ -90,6 +94,9 @@ pub enum StackError {
     /// Nothing could connect, or more than slots can be counted.
     #[error("connections_max {0}, connections_per_source_max {1}: use 1 to {CONNECTIONS_MAX} each")]
     Connections(usize, usize),
+    /// Nobody would be heard.
+    #[error("frames_per_second_per_source_max is 0; use 1 or more")]
+    Frames,
     /// Buffers that TCP cannot use.
     #[error(
         "rx_buffer_bytes {0}, tx_buffer_bytes {1}: use {BUFFER_MIN} to {RX_BUFFER_MAX} for rx, \
@@ -131,6 +138,9 @@ pub(super) fn check(config: &StackConfig, mtu: usize) -> Result<Ipv4Network, Sta
     let countable = 1..=CONNECTIONS_MAX;
     if !countable.contains(&connections_max) || !countable.contains(&connections_per_source_max) {
         return Err(StackError::Connections(connections_max, connections_per_source_max));
+    }
+    if config.frames_per_second_per_source_max == 0 {
+        return Err(StackError::Frames);
     }
     let (rx, tx) = (config.rx_buffer_bytes, config.tx_buffer_bytes);
     if !(BUFFER_MIN..=RX_BUFFER_MAX).contains(&rx) || tx < BUFFER_MIN {

@@ -19,6 +19,12 @@ counter_set! {
         denied,
         /// Frames in the name of a host whose Ethernet address is given, from another.
         impostors,
+        /// Frames dropped unread because their sender was over its rate.
+        source_flood,
+        /// Requests and questions dropped because their sender asked too much.
+        source_questions,
+        /// Connections broken because their peer's address is not allowed any more.
+        expelled,
         /// ARP packets received.
         arp,
         /// Datagrams received for the user.

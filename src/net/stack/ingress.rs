@@ -1,10 +1,10 @@
 //! From a frame to the connection it belongs to: the order of the checks is the defence.
 //!
-//! Form, address, allow-list, connection, and only for a wanted handshake a slot. Nothing is kept of a
+//! Form, address, allow-list, the sender's rate, connection, and only for a wanted handshake a slot. Nothing is kept of a
 //! packet that fails one, and every answer to a stranger is rate limited.
 
 use std::hash::BuildHasher;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use smoltcp::wire::IpListenEndpoint;
 
@@ -15,7 +15,7 @@ use super::{HALF_OPEN, HALF_OPEN_MAX, Stack, engine, send_arp};
 use crate::net::arp::{ArpOperation, ArpPacket};
 use crate::net::device::{Device, FrameBurst, RX_BURST_MAX};
 use crate::net::ethernet::{ETHER_TYPE_ARP, ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
-use crate::net::ipv4::{Ipv4Header, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, allows, is_host};
+use crate::net::ipv4::{Ipv4Header, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, is_host};
 use crate::net::tcp::Segment;
 
 const ICMP_ECHO_REQUEST: u8 = 8;
@@ -51,14 +51,14 @@ impl<D: Device> Stack<D> {
         let to_us = header.destination == self.mac;
         match header.ether_type {
             ETHER_TYPE_ARP if to_us || header.destination == MacAddress::BROADCAST => {
-                self.take_arp(payload);
+                self.take_arp(header.source, payload);
             }
             ETHER_TYPE_IPV4 if to_us => self.take_packet(header.source, payload),
             _ => self.counters.not_ours += 1,
         }
     }
 
-    fn take_arp(&mut self, packet: &[u8]) {
+    fn take_arp(&mut self, from: MacAddress, packet: &[u8]) {
         let Some(packet) = ArpPacket::parse(packet) else {
             self.counters.malformed += 1;
             return;
@@ -71,6 +71,12 @@ impl<D: Device> Stack<D> {
         // An answer to a question of ours is never in the way of those who ask us.
         let asks =
             packet.operation == ArpOperation::Request && packet.target == self.config.address;
+        // Whoever it says it is.
+        let now = self.clock.now();
+        if asks && !self.source_limit.take_question(from, Ipv4Addr::UNSPECIFIED, now) {
+            self.counters.source_questions += 1;
+            return;
+        }
         if asks && !self.arp_replies.take(self.clock.now()) {
             self.counters.arp_suppressed += 1;
             return;
@@ -99,8 +105,12 @@ impl<D: Device> Stack<D> {
             self.counters.impostors += 1;
             return;
         }
-        if !allows(&self.config.allow, ip.source) {
+        if !self.access.permits(ip.source) {
             self.counters.denied += 1;
+            return;
+        }
+        if !self.source_limit.take_frame(from, ip.source, self.clock.now()) {
+            self.counters.source_flood += 1;
             return;
         }
         match ip.protocol {
@@ -187,6 +197,10 @@ impl<D: Device> Stack<D> {
     /// good faith asks again.
     fn accept(&mut self, from: MacAddress, peer: SocketAddrV4, packet: &[u8]) {
         let now = self.clock.now();
+        if !self.source_limit.take_question(from, *peer.ip(), now) {
+            self.counters.source_questions += 1;
+            return;
+        }
         if !self.sources.admit(*peer.ip()) {
             self.counters.source_full += 1;
             return;

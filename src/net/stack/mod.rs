@@ -22,6 +22,7 @@ mod tests;
 use std::collections::{HashMap, VecDeque};
 use std::hash::RandomState;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
 
 use smoltcp::iface::{Config, Interface, PollResult, SocketSet};
 use smoltcp::wire::{HardwareAddress, IpCidr};
@@ -35,6 +36,7 @@ use self::config::check;
 use self::connection::{Connection, Phase};
 use self::datagrams::DATAGRAMS_WAITING_MAX;
 use self::link::Link;
+use super::access::AccessList;
 use super::arp::{ArpPacket, Neighbours};
 use super::device::{Device, RX_BURST_MAX};
 use super::elapsed::Elapsed;
@@ -43,9 +45,11 @@ use super::events::EventQueue;
 use super::inbox::Inbox;
 use super::ipv4::Ipv4Network;
 use super::limit::RateLimit;
+use super::source_limit::SourceLimit;
 use super::sources::Sources;
 use super::wheel::Wheel;
 use super::{ConnectionId, NetEvent, Transport};
+use crate::agent::Watch;
 use crate::counters::{CounterBlock, CounterSet as _};
 use crate::types::Nanos;
 
@@ -100,6 +104,10 @@ pub struct Stack<D> {
     dirty: VecDeque<u32>,
     timers: Wheel,
     sources: Sources,
+    source_limit: SourceLimit,
+    /// Who may talk to us, and where a change of it is told.
+    access: Arc<AccessList>,
+    watch: Option<Watch<AccessList>>,
     /// Keyed by the operating system at start: what initial sequence numbers are drawn from.
     secret: RandomState,
     syns: RateLimit,
@@ -145,6 +153,12 @@ impl<D: Device> Stack<D> {
             dirty: VecDeque::with_capacity(slots),
             timers: Wheel::new(slots, clock.now()),
             sources: Sources::new(slots, config.connections_per_source_max),
+            source_limit: SourceLimit::new(
+                config.frames_per_second_per_source_max,
+                config.connections_per_source_max,
+            ),
+            access: Arc::new(AccessList::new(&config.allow, &[])),
+            watch: None,
             secret: RandomState::new(),
             syns: RateLimit::new(SYN_PER_SECOND_MAX, SYN_BURST_MAX),
             resets: RateLimit::new(RESETS_PER_SECOND_MAX, RESET_BURST_MAX),
@@ -159,6 +173,12 @@ impl<D: Device> Stack<D> {
             config,
             device,
         })
+    }
+
+    /// The same, with who may talk to us as `watch` tells it, now and whenever it changes.
+    #[must_use]
+    pub fn watching(self, watch: Option<Watch<AccessList>>) -> Self {
+        Self { watch, ..self }
     }
 
     /// What was counted so far.
@@ -212,6 +232,29 @@ impl<D: Device> Stack<D> {
         if timer != Nanos::MAX {
             self.timers.arm(slot, timer);
         }
+    }
+
+    /// Follows a change of who may talk to us: connections of those who may not any more are broken.
+    fn follow_access(&mut self) {
+        let Some(access) = self.watch.as_mut().and_then(Watch::changed) else { return };
+        let linger_until = self.clock.now().after(LINGER);
+        for slot in 0..u32::try_from(self.connections.len()).unwrap_or(u32::MAX) {
+            let connection = &mut self.connections[slot as usize];
+            if connection.phase == Phase::Free || access.permits(*connection.peer.ip()) {
+                continue;
+            }
+            self.counters.expelled += 1;
+            if connection.phase == Phase::HalfOpen {
+                self.release(slot);
+                continue;
+            }
+            if connection.phase == Phase::Open {
+                self.events.push(NetEvent::Closed(connection.id(slot)));
+            }
+            connection.abort(linger_until);
+            self.look(slot);
+        }
+        self.access = access;
     }
 
     fn release(&mut self, slot: u32) {
@@ -397,6 +440,7 @@ fn engine<D: Device>(device: &mut D, network: Ipv4Network, seed: u64, now: Nanos
 impl<D: Device> Transport for Stack<D> {
     fn poll(&mut self, now: Nanos) -> usize {
         self.clock.advance(now);
+        self.follow_access();
         self.announce();
         let work = self.run_timers() + self.ingress() + self.egress();
         self.flush_device();
