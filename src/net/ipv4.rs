@@ -24,6 +24,8 @@ pub struct Ipv4Header {
 
 /// Protocol number of ICMP.
 pub const PROTOCOL_ICMP: u8 = 1;
+/// Protocol number of IGMP.
+pub const PROTOCOL_IGMP: u8 = 2;
 /// Protocol number of TCP.
 pub const PROTOCOL_TCP: u8 = 6;
 /// Protocol number of UDP.
@@ -84,6 +86,20 @@ impl Ipv4Header {
         bytes[9] = self.protocol;
         bytes[12..16].copy_from_slice(&self.source.octets());
         bytes[16..20].copy_from_slice(&self.destination.octets());
+        let check = checksum(sum(0, &bytes));
+        bytes[10..12].copy_from_slice(&check.to_be_bytes());
+        bytes
+    }
+
+    /// The same with an option of four bytes, which the payload's length does not count.
+    #[must_use]
+    pub fn emit_with_option(&self, option: [u8; 4]) -> [u8; Self::LEN + 4] {
+        let mut bytes = [0; Self::LEN + 4];
+        bytes[..Self::LEN].copy_from_slice(&self.emit());
+        bytes[Self::LEN..].copy_from_slice(&option);
+        bytes[0] = 0x46;
+        bytes[2..4].copy_from_slice(&self.payload_len.saturating_add(24).to_be_bytes());
+        bytes[10..12].fill(0);
         let check = checksum(sum(0, &bytes));
         bytes[10..12].copy_from_slice(&check.to_be_bytes());
         bytes

@@ -17,6 +17,7 @@ mod echo;
 mod elapsed;
 pub mod ethernet;
 mod events;
+pub mod igmp;
 mod inbox;
 pub mod ipv4;
 pub mod kernel;

@@ -9,6 +9,7 @@ use smoltcp::iface::SocketStorage;
 use super::connection::{CONTIGUOUS_BYTES, Connection};
 use crate::net::DATAGRAM_BYTES_MAX;
 use crate::net::ethernet::MacAddress;
+use crate::net::igmp::GROUPS_MAX;
 use crate::net::ipv4::{Ipv4Header, Ipv4Network, is_host};
 use crate::net::udp::UdpHeader;
 
@@ -46,6 +47,8 @@ pub struct StackConfig {
     /// The UDP port whose datagrams the user takes; unicast leaves from it too, as an answer does.
     /// None = no datagram is received.
     pub receive_port: Option<u16>,
+    /// Multicast groups whose datagrams to that port the user takes too.
+    pub groups: Vec<Ipv4Addr>,
 }
 
 impl StackConfig {
@@ -67,6 +70,7 @@ impl StackConfig {
             multicast_ttl: 8,
             datagram_port: listen_port,
             receive_port: None,
+            groups: Vec::new(),
         }
     }
 
@@ -94,6 +98,9 @@ pub enum StackError {
     /// Nothing could connect, or more than slots can be counted.
     #[error("connections_max {0}, connections_per_source_max {1}: use 1 to {CONNECTIONS_MAX} each")]
     Connections(usize, usize),
+    /// What is no group, or too many.
+    #[error("groups {0:?}: use at most {GROUPS_MAX} multicast addresses outside of 224.0.0.0/24")]
+    Groups(Vec<Ipv4Addr>),
     /// Nobody would be heard.
     #[error("frames_per_second_per_source_max is 0; use 1 or more")]
     Frames,
@@ -134,6 +141,10 @@ pub(super) fn check(config: &StackConfig, mtu: usize) -> Result<Ipv4Network, Sta
     }
     if config.receive_port == Some(0) {
         return Err(StackError::Port("receiving"));
+    }
+    let is_group = |group: &Ipv4Addr| group.is_multicast() && group.octets()[..3] != [224, 0, 0];
+    if config.groups.len() > GROUPS_MAX || !config.groups.iter().all(is_group) {
+        return Err(StackError::Groups(config.groups.clone()));
     }
     let countable = 1..=CONNECTIONS_MAX;
     if !countable.contains(&connections_max) || !countable.contains(&connections_per_source_max) {

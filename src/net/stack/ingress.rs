@@ -13,9 +13,12 @@ use super::connection::Phase;
 use super::link::Link;
 use super::{HALF_OPEN, HALF_OPEN_MAX, Stack, engine, send_arp};
 use crate::net::arp::{ArpOperation, ArpPacket};
-use crate::net::device::{Device, FrameBurst, RX_BURST_MAX};
+use crate::net::device::{Checksum, Device, FrameBurst, RX_BURST_MAX};
 use crate::net::ethernet::{ETHER_TYPE_ARP, ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
-use crate::net::ipv4::{Ipv4Header, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, is_host};
+use crate::net::igmp::ALL_HOSTS;
+use crate::net::ipv4::{
+    Ipv4Header, PROTOCOL_ICMP, PROTOCOL_IGMP, PROTOCOL_TCP, PROTOCOL_UDP, checksum, is_host, sum,
+};
 use crate::net::tcp::Segment;
 
 const ICMP_ECHO_REQUEST: u8 = 8;
@@ -33,15 +36,22 @@ impl<D: Device> Stack<D> {
         }
         let Some(mut burst) = self.device.receive() else { return 0 };
         let mut frames = 0;
-        while let Some(frame) = burst.next_frame() {
+        loop {
+            let checksum =
+                if self.offloads.verifies { burst.next_checksum() } else { Checksum::Unknown };
+            let Some(frame) = burst.next_frame() else { break };
             frames += 1;
-            self.take_frame(frame);
+            if checksum == Checksum::Wrong {
+                self.counters.checksum_wrong += 1;
+                continue;
+            }
+            self.take_frame(frame, checksum);
         }
         self.counters.rx_frames += frames as u64;
         frames
     }
 
-    fn take_frame(&mut self, frame: &[u8]) {
+    fn take_frame(&mut self, frame: &[u8], checksum: Checksum) {
         let Some((header, payload)) =
             EthernetHeader::parse(frame).filter(|(header, _)| header.source.is_unicast())
         else {
@@ -53,7 +63,10 @@ impl<D: Device> Stack<D> {
             ETHER_TYPE_ARP if to_us || header.destination == MacAddress::BROADCAST => {
                 self.take_arp(header.source, payload);
             }
-            ETHER_TYPE_IPV4 if to_us => self.take_packet(header.source, payload),
+            ETHER_TYPE_IPV4 if to_us => self.take_packet(header.source, payload, checksum),
+            ETHER_TYPE_IPV4 if self.membership.hears(header.destination) => {
+                self.take_multicast(header.source, payload);
+            }
             _ => self.counters.not_ours += 1,
         }
     }
@@ -86,34 +99,17 @@ impl<D: Device> Stack<D> {
         }
     }
 
-    fn take_packet(&mut self, from: MacAddress, packet: &[u8]) {
-        let Some((ip, payload)) = Ipv4Header::parse(packet) else {
-            let fragment = Ipv4Header::is_fragment(packet);
-            self.counters.fragments += u64::from(fragment);
-            self.counters.malformed += u64::from(!fragment);
-            return;
-        };
-        if !is_host(ip.source) || ip.source == self.config.address {
-            self.counters.malformed += 1;
-            return;
-        }
+    fn take_packet(&mut self, from: MacAddress, packet: &[u8], checksum: Checksum) {
+        let Some((ip, payload)) = self.parse_packet(packet) else { return };
         if ip.destination != self.config.address {
             self.counters.not_ours += 1;
             return;
         }
-        if self.neighbours.contradicts(ip.source, from) {
-            self.counters.impostors += 1;
-            return;
-        }
-        if !self.access.permits(ip.source) {
-            self.counters.denied += 1;
-            return;
-        }
-        if !self.source_limit.take_frame(from, ip.source, self.clock.now()) {
-            self.counters.source_flood += 1;
+        if !self.may_talk(from, &ip) {
             return;
         }
         match ip.protocol {
+            PROTOCOL_TCP if !self.is_sound(&ip, payload, checksum) => self.counters.malformed += 1,
             PROTOCOL_TCP => self.take_segment(from, &ip, packet, payload),
             PROTOCOL_ICMP if payload.first() == Some(&ICMP_ECHO_REQUEST) => {
                 if self.echoes.take(self.clock.now()) {
@@ -124,6 +120,59 @@ impl<D: Device> Stack<D> {
             PROTOCOL_UDP => self.take_datagram(&ip, payload),
             _ => self.counters.not_ours += 1,
         }
+    }
+
+    /// A packet to all hosts or to a group of ours. Who asks for members may be a switch, which has no
+    /// address; nobody else is heard who may not talk to us.
+    fn take_multicast(&mut self, from: MacAddress, packet: &[u8]) {
+        let Some((ip, payload)) = self.parse_packet(packet) else { return };
+        let is_ours = self.membership.contains(ip.destination);
+        if ip.protocol == PROTOCOL_IGMP && (is_ours || ip.destination == ALL_HOSTS) {
+            let sound = ip.ttl == 1 && self.membership.take(payload, self.clock.now());
+            self.counters.malformed += u64::from(!sound);
+        } else if !is_ours || ip.protocol != PROTOCOL_UDP {
+            self.counters.not_ours += 1;
+        } else if self.may_talk(from, &ip) {
+            self.take_datagram(&ip, payload);
+        }
+    }
+
+    fn parse_packet<'p>(&mut self, packet: &'p [u8]) -> Option<(Ipv4Header, &'p [u8])> {
+        let parsed = Ipv4Header::parse(packet);
+        if parsed.is_none() {
+            let fragment = Ipv4Header::is_fragment(packet);
+            self.counters.fragments += u64::from(fragment);
+            self.counters.malformed += u64::from(!fragment);
+        }
+        parsed
+    }
+
+    /// Whether a packet is looked into: its sender is who it may be, is allowed, and not over its rate.
+    fn may_talk(&mut self, from: MacAddress, ip: &Ipv4Header) -> bool {
+        if !is_host(ip.source) || ip.source == self.config.address {
+            self.counters.malformed += 1;
+            return false;
+        }
+        if self.neighbours.contradicts(ip.source, from) {
+            self.counters.impostors += 1;
+            return false;
+        }
+        if !self.access.permits(ip.source) {
+            self.counters.denied += 1;
+            return false;
+        }
+        if !self.source_limit.take_frame(from, ip.source, self.clock.now()) {
+            self.counters.source_flood += 1;
+            return false;
+        }
+        true
+    }
+
+    /// Whether a segment's checksum is right where the engine leaves that to the device, which may not
+    /// have looked.
+    fn is_sound(&self, ip: &Ipv4Header, segment: &[u8], found: Checksum) -> bool {
+        let looked = !self.offloads.verifies || found == Checksum::Right;
+        looked || checksum(sum(ip.pseudo_sum(), segment)) == 0
     }
 
     fn take_segment(&mut self, from: MacAddress, ip: &Ipv4Header, packet: &[u8], payload: &[u8]) {

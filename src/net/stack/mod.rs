@@ -20,7 +20,7 @@ mod recovery;
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::RandomState;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
@@ -38,12 +38,13 @@ use self::datagrams::DATAGRAMS_WAITING_MAX;
 use self::link::Link;
 use super::access::AccessList;
 use super::arp::{ArpPacket, Neighbours};
-use super::device::{Device, RX_BURST_MAX};
+use super::device::{Device, Offloads, RX_BURST_MAX};
 use super::elapsed::Elapsed;
-use super::ethernet::{ETHER_TYPE_ARP, EthernetHeader, MacAddress};
+use super::ethernet::{ETHER_TYPE_ARP, ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
 use super::events::EventQueue;
+use super::igmp::{ALL_HOSTS, Membership, Report};
 use super::inbox::Inbox;
-use super::ipv4::Ipv4Network;
+use super::ipv4::{Ipv4Header, Ipv4Network, PROTOCOL_IGMP};
 use super::limit::RateLimit;
 use super::source_limit::SourceLimit;
 use super::sources::Sources;
@@ -110,6 +111,9 @@ pub struct Stack<D> {
     watch: Option<Watch<AccessList>>,
     /// Keyed by the operating system at start: what initial sequence numbers are drawn from.
     secret: RandomState,
+    /// The groups that we are in.
+    membership: Membership,
+    offloads: Offloads,
     syns: RateLimit,
     resets: RateLimit,
     arp_replies: RateLimit,
@@ -138,6 +142,15 @@ impl<D: Device> Stack<D> {
         let mac = device.mac();
         let engine = engine(&mut device, network, 0, clock.now());
         let slots = config.connections_max;
+        let secret = RandomState::new();
+        let membership = Membership::new(&config.groups, secret.hash_one(mac), clock.now());
+        let groups: Vec<_> =
+            config.groups.iter().map(|&group| MacAddress::multicast(group)).collect();
+        if !groups.is_empty() {
+            let all_hosts = MacAddress::multicast(ALL_HOSTS);
+            device.hear_groups(&[&[all_hosts][..], &groups].concat());
+        }
+        let offloads = device.offloads();
         let connection = |_| Connection::new(config.rx_buffer_bytes, config.tx_buffer_bytes);
         Ok(Self {
             mac,
@@ -159,7 +172,9 @@ impl<D: Device> Stack<D> {
             ),
             access: Arc::new(AccessList::new(&config.allow, &[])),
             watch: None,
-            secret: RandomState::new(),
+            secret,
+            membership,
+            offloads,
             syns: RateLimit::new(SYN_PER_SECOND_MAX, SYN_BURST_MAX),
             resets: RateLimit::new(RESETS_PER_SECOND_MAX, RESET_BURST_MAX),
             arp_replies: RateLimit::new(ARP_REPLIES_PER_SECOND_MAX, ARP_REPLY_BURST_MAX),
@@ -392,6 +407,39 @@ impl<D: Device> Stack<D> {
         }
     }
 
+    /// Reports the groups that we are in, at the start and when asked.
+    fn report_membership(&mut self) {
+        let now = self.clock.now();
+        // Room first: what is due is due once.
+        while self.device.room() > 0
+            && let Some(report) = self.membership.due(now)
+        {
+            let ip = Ipv4Header {
+                source: self.config.address,
+                destination: report.to,
+                protocol: PROTOCOL_IGMP,
+                ttl: 1,
+                payload_len: u16::try_from(report.message().len()).expect("a few bytes"),
+            };
+            let ip = ip.emit_with_option(Report::ROUTER_ALERT);
+            let header = EthernetHeader {
+                destination: MacAddress::multicast(report.to),
+                source: self.mac,
+                ether_type: ETHER_TYPE_IPV4,
+            };
+            let parts = [&header.emit()[..], &ip, report.message()];
+            let length = parts.iter().map(|part| part.len()).sum();
+            self.device.transmit(length, |mut frame| {
+                for part in parts {
+                    let (head, rest) = frame.split_at_mut(part.len());
+                    head.copy_from_slice(part);
+                    frame = rest;
+                }
+            });
+            self.counters.membership_reports += 1;
+        }
+    }
+
     /// The neighbour that a datagram to `host` goes to; asks for it if it is not known.
     fn resolve(&mut self, host: Ipv4Addr) -> Option<MacAddress> {
         if host.is_multicast() {
@@ -442,6 +490,7 @@ impl<D: Device> Transport for Stack<D> {
         self.clock.advance(now);
         self.follow_access();
         self.announce();
+        self.report_membership();
         let work = self.run_timers() + self.ingress() + self.egress();
         self.flush_device();
         work

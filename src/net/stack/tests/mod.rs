@@ -9,9 +9,11 @@ pub(super) mod by_hand;
 mod datagrams;
 mod forged;
 mod frames;
+mod groups;
 mod hostile;
 mod loss;
 mod lossy;
+mod offload;
 mod scale;
 
 use smoltcp::iface::SocketHandle;
