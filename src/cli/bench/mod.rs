@@ -39,6 +39,11 @@ enum Bench {
     Wire(wire::Args),
     /// What an order costs and how long it takes among ever more sessions, against an echo.
     Sessions(wire::SessionsArgs),
+    /// Orders at ever higher rates, by the clock: which are sustained, and how long each takes.
+    Rate(wire::RateArgs),
+    /// The brokers of the rate bench.
+    #[command(hide = true)]
+    RateClient(wire::RateClientArgs),
     /// The broker of the wire bench.
     #[command(hide = true)]
     WireClient(wire::ClientArgs),
@@ -140,6 +145,8 @@ pub fn run(args: &Args) -> Result<(), BenchError> {
         Bench::StoreReader(args) => store::run_reader(args),
         Bench::Wire(args) => wire::run(args),
         Bench::Sessions(args) => wire::run_sessions(args),
+        Bench::Rate(args) => wire::run_rate(args),
+        Bench::RateClient(args) => wire::run_rate_client(args),
         Bench::WireClient(args) => wire::run_client(args),
     }
 }

@@ -104,10 +104,10 @@ const HEARTBEAT_TIMEOUT_MS: u32 = 99_999;
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
 /// Between one turn's session and the next one's, so that no cache expects it: a prime.
 const STRIDE: usize = 7_919;
-const SYMBOL: &str = "ACME";
+pub(super) const SYMBOL: &str = "ACME";
 /// 25.00 dollars.
-const PRICE: Price = Price(250_000);
-const LOT: Quantity = Quantity(100);
+pub(super) const PRICE: Price = Price(250_000);
+pub(super) const LOT: Quantity = Quantity(100);
 
 /// Measures, and prints the result as a line of JSON.
 pub(in crate::cli::bench) fn run(args: &Args) -> Result<(), BenchError> {
@@ -416,7 +416,7 @@ pub(super) fn port_name(number: u32) -> String {
     format!("S{number:05}")
 }
 
-fn credentials(secrets: &PortSecrets, number: u32) -> io::Result<Credentials> {
+pub(super) fn credentials(secrets: &PortSecrets, number: u32) -> io::Result<Credentials> {
     let name = port_name(number);
     let secret = PortName::new(&name).and_then(|name| secrets.get(name));
     let credentials = secret.and_then(|secret| Credentials::new(&name, &secret.reveal()));

@@ -8,12 +8,17 @@
 
 mod client;
 mod inside;
+mod plot;
+mod rate;
+mod rate_client;
 mod report;
 mod sessions;
 
 use std::path::{Path, PathBuf};
 
 pub(super) use client::{Args as ClientArgs, run as run_client};
+pub(super) use rate::{Args as RateArgs, run as run_rate};
+pub(super) use rate_client::{Args as RateClientArgs, run as run_rate_client};
 pub(super) use sessions::{Args as SessionsArgs, run as run_sessions};
 
 use super::BenchError;

@@ -54,7 +54,7 @@ pub(in crate::cli::bench) struct Args {
 }
 
 /// Not memif: its client has no kernel to keep so many connections.
-fn over_veth(text: &str) -> Result<BackendArg, String> {
+pub(super) fn over_veth(text: &str) -> Result<BackendArg, String> {
     let found = BackendArg::ALL.into_iter().find(|backend| backend.name() == text);
     found.filter(|_| text != "memif").ok_or_else(|| "dpdk or kernel".to_owned())
 }
