@@ -208,6 +208,11 @@ impl<D: Device> Stack<D> {
         &self.device
     }
 
+    /// The same, to be changed by who made it.
+    pub fn device_mut(&mut self) -> &mut D {
+        &mut self.device
+    }
+
     /// Connections now, those still in handshake or parting included.
     #[must_use]
     pub fn connection_count(&self) -> usize {

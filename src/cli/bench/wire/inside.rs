@@ -144,6 +144,11 @@ impl<'a> Run<'a> {
         Ok(last)
     }
 
+    /// The node's logs.
+    pub(super) fn logs(&self) -> &Path {
+        &self.logs
+    }
+
     /// Where the node wrote the secrets of its ports.
     pub(super) fn secrets(&self) -> PathBuf {
         self.dir.join("secrets")
@@ -228,7 +233,7 @@ fn node_toml(args: &Args, backend: BackendArg, sessions: u32, dir: &Path, logs: 
          [snapshots]\nevery_commands = 0\n\
          [control]\ndirectory = {control}\n\
          [order_entry]\nbackend = \"{name}\"\nlisten = \"{LISTEN}\"\nprefix = {NODE_PREFIX}\n\
-         allow = [\"{BROKERS_ADDRESS}\"]\n\
+         allow = [\"10.9.0.0/24\"]\n\
          connections_max = {connections}\nconnections_per_source_max = {connections}\n\
          [capacity]\nports = {sessions}\n\
          [dpdk]\ndevice = {device}\n{memory}\
