@@ -11,6 +11,7 @@ use super::connection::{Connection, LoginState, Turn};
 use super::outbound::Outgoing;
 use super::ports::Ports;
 use super::session::Due;
+use super::traces::Traces;
 use super::{GatewayConfig, GatewayCounters};
 use crate::event_store::Reader;
 use crate::net::{ConnectionId, Transport, Wheel};
@@ -34,6 +35,7 @@ pub(super) struct Core {
     pub(super) history: Reader,
     pub(super) ports: Ports,
     pub(super) admission: Admission,
+    pub(super) traces: Option<Traces>,
     pub(super) day: Option<Day>,
     pub(super) connections: Vec<Option<Connection>>,
     /// Slots with unread input, each once.
@@ -71,6 +73,7 @@ impl Core {
     ) -> Self {
         Self {
             admission: Admission::new(config.networks.take()),
+            traces: config.traces.take(),
             config,
             commands,
             history,

@@ -171,6 +171,9 @@ impl Core {
                     let kind = self.ports.get(port).map_or(self.config.serves, |port| port.kind);
                     match inbound::command(kind, message, port, epoch, now, &mut self.command) {
                         Ok(count) => {
+                            if let Some(traces) = &mut self.traces {
+                                traces.parsed(port, now);
+                            }
                             let pushed = self.commands.push(&self.command[..count]);
                             pushed.expect("room was checked above");
                             self.counters.messages_in += 1;

@@ -14,8 +14,10 @@ mod ports;
 pub mod session;
 mod tail;
 mod throttle;
+mod traces;
 
 pub use agent::Gateway;
+pub use traces::Traces;
 
 use crate::agent::{ReadyFlag, Watch};
 use crate::counters::counter_set;
@@ -40,6 +42,8 @@ pub struct GatewayConfig {
     pub messages_per_second_max: Option<u32>,
     /// Where the networks of ports are told, and each change of them; none = from anywhere.
     pub networks: Option<Watch<PortNetworks>>,
+    /// Follows an order in a while through the node.
+    pub traces: Option<Traces>,
     /// Set when it serves.
     pub ready: ReadyFlag,
 }

@@ -8,6 +8,7 @@ mod books;
 mod boot;
 mod durable;
 mod error;
+mod latency;
 mod past;
 mod progress;
 mod rehearsal;
@@ -29,6 +30,7 @@ use tracing::{error, info};
 use access::{AccessCounters, AccessFile};
 use durable::{Background, DurableCounters, SharedControl};
 pub use error::NodeError;
+use latency::Latency;
 pub use past::CommandLogPast;
 pub use progress::{Progress, per_second};
 pub use restart::resume_shadow;
@@ -95,6 +97,8 @@ pub struct Node {
     control: SharedControl,
     /// Who may talk to order entry.
     access: AccessFile,
+    /// Where time goes inside.
+    latency: Latency,
     /// Makes the command log durable, where no stage does.
     background: Option<Background>,
     /// Takes snapshots, if any are taken.
@@ -165,6 +169,7 @@ impl Node {
             threads,
             control,
             access,
+            latency: stages.latency,
             background: None,
             shadow: None,
             retention: None,
@@ -243,6 +248,7 @@ impl Node {
         while noted.is_ok() && !stop.is_set() && !self.has_failed() {
             thread::sleep(STOP_POLL_INTERVAL);
             self.access.look();
+            self.latency.look();
             noted = self.note_days();
         }
         let stopped = stop_in_order(std::mem::take(&mut self.threads));

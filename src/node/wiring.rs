@@ -2,12 +2,13 @@
 
 use super::access::AccessFile;
 use super::boot::Booted;
+use super::latency::Latency;
 use super::{Bench, NodeError};
-use crate::agent::{self, Agent, ReadyFlag, Watch};
+use crate::agent::{self, Agent, ReadyFlag, Tracer, Watch};
 use crate::config::{Backend, Config, Stage};
 use crate::counters::{CounterBlock, CounterFile, CounterSet as _};
 use crate::event_store::Reader;
-use crate::gateway::{Gateway, GatewayConfig, GatewayCounters};
+use crate::gateway::{Gateway, GatewayConfig, GatewayCounters, Traces};
 use crate::market_data::{FeedCounters, MarketData, MarketDataConfig};
 use crate::net::{
     self, AccessList, DATAGRAM_LINES_MAX, KernelConfig, KernelCounters, KernelTransport, Transport,
@@ -24,6 +25,8 @@ use crate::types::{Nanos, PortKind, RECORD_LINES_MAX};
 const COMMAND_RING_LINES: usize = 16 * 1024;
 /// Lines of the ring that takes the feed's datagrams to the device: 1 MiB.
 const DATAGRAM_RING_LINES: usize = 16 * 1024;
+/// Lines of the ring that takes the times of orders that were followed to where they are counted.
+const TRACE_RING_LINES: usize = 1_024;
 /// Lines of the ring that takes state hashes to the sequencer: one in 65,536 commands.
 const HASH_RING_LINES: usize = 16;
 /// How often operators are looked after: a look is a system call, which orders on the same core would
@@ -37,6 +40,7 @@ pub(super) struct Stages {
     agents: Vec<(Stage, Box<dyn Agent>)>,
     /// Of every stage that reads the past before it serves.
     pub(super) ready: [ReadyFlag; 3],
+    pub(super) latency: Latency,
 }
 
 impl Stages {
@@ -93,10 +97,18 @@ pub(super) fn wire(
         messages_per_second_max: (serves == PortKind::OrderEntry)
             .then(|| config.order_entry().messages_per_second_max),
         networks: (serves == PortKind::OrderEntry).then(|| access.ports()),
+        traces: None,
         ready: ready.clone(),
     };
+    let (traces_in, traces) = ring(TRACE_RING_LINES, 1);
+    let tracer = Tracer::new();
+    let latency = Latency::new(traces, counters.block("latency.software", Latency::NAMES));
+    let front_config = GatewayConfig {
+        traces: Some(Traces::new(tracer.clone(), traces_in)),
+        ..gateway(PortKind::OrderEntry, 0, &ready[0])
+    };
     let front = Front {
-        config: gateway(PortKind::OrderEntry, 0, &ready[0]),
+        config: front_config,
         commands: orders_in,
         datagrams: Some(datagrams),
         events: events.clone(),
@@ -130,8 +142,8 @@ pub(super) fn wire(
             Stage::OrderEntry,
             front.over_configured_transport(config, &mut counters, bench, access.list())?,
         ),
-        (Stage::Sequencer, Box::new(sequencer)),
-        (Stage::Engine, Box::new(engine.proposing(hashes_in))),
+        (Stage::Sequencer, Box::new(sequencer.traced(tracer.clone()))),
+        (Stage::Engine, Box::new(engine.proposing(hashes_in).traced(tracer))),
         (Stage::MarketData, Box::new(market_data)),
         (Stage::Admin, back.over(operators_transport)),
     ];
@@ -140,7 +152,7 @@ pub(super) fn wire(
         None => (stage, agent),
         Some(spans) => (stage, Box::new(agent::Spanned::new(agent, spans.clone())) as _),
     });
-    Ok(Stages { agents: recorded.into(), ready })
+    Ok(Stages { agents: recorded.into(), ready, latency })
 }
 
 /// A gateway that lacks only its transport.

@@ -176,6 +176,7 @@ impl<T: Transport + std::fmt::Debug> Pipeline<T> {
             cluster_key: core.key.clone(),
             messages_per_second_max,
             networks: None,
+            traces: None,
             ready: ReadyFlag::default(),
         };
         let [tail, history] = [core.events.clone(), core.events.clone()];
