@@ -69,6 +69,7 @@ fn an_order_is_measured_among_one_session_and_among_many() {
         }
         assert!(positive(&figures["ratio_p50"]) && positive(&figures["ratio_p99"]), "{figures}");
         assert!(positive(&figures["cpu_ns_per_order"]), "{figures}");
+        assert!(figures["login_ms"].is_u64(), "{figures}");
     }
     assert_eq!(result["1"]["cpu_ratio"], 1.0);
     assert_eq!(result["40"]["echoed_connections"], 40);

@@ -46,6 +46,22 @@ impl World {
         Self::throttled(None)
     }
 
+    /// With ports for so many sessions more.
+    fn with_ports(count: usize) -> Self {
+        let rules = (0..count).map(|number| {
+            format!(
+                "[[port]]\nname = \"{}\"\nfirm = \"ALFA\"\nkind = \"order_entry\"\n\
+                 disconnect = \"keep\"\ndefault_account = 1001\n",
+                port_name(number)
+            )
+        });
+        let mut config = StackConfig::new(*OURS.ip(), 24, OURS.port());
+        config.connections_per_source_max = config.connections_max;
+        let (near, far) = MemoryDevice::pair(1_024);
+        let stack = Stack::new(config, near, CounterBlock::none()).unwrap();
+        Self::over(Pipeline::open(stack, SEGMENT_BYTES, &rules.collect::<String>()), far)
+    }
+
     /// With a limit of messages a second for each session.
     fn throttled(messages_per_second_max: Option<u32>) -> Self {
         let (near, far) = MemoryDevice::pair(1_024);
@@ -53,6 +69,10 @@ impl World {
             Stack::new(StackConfig::new(*OURS.ip(), 24, OURS.port()), near, CounterBlock::none())
                 .unwrap();
         let pipeline = Pipeline::open_throttled(stack, SEGMENT_BYTES, messages_per_second_max);
+        Self::over(pipeline, far)
+    }
+
+    fn over(pipeline: Pipeline<Stack<MemoryDevice>>, far: MemoryDevice) -> Self {
         let network = Ipv4Network::new(THEIRS, 24).unwrap();
         let host = ClientHost::new(far, network, OURS, pipeline.core.now);
         Self { pipeline, host }
@@ -292,6 +312,42 @@ fn those_who_never_finish_their_login_are_let_go_and_until_then_cost_what_they_s
     assert_eq!(counters.silent, u64::from(STRANGERS), "{counters:?}");
     honest.enters(Side::Buy);
     world.hears(&mut honest, 1);
+}
+
+fn port_name(number: usize) -> String {
+    format!("P{number:05}")
+}
+
+#[test]
+fn those_who_log_in_all_at_once_are_let_in_by_the_turns_of_a_cycle() {
+    const SESSIONS: usize = 200;
+    // Sessions that have their turn in a cycle of the gateway, which has two.
+    const TURNS: usize = 2 * 64;
+    let mut world = World::with_ports(SESSIONS);
+    let connect = |number: u16| world.host.connect(40_000 + number);
+    let connections: Vec<_> = (0..u16::try_from(SESSIONS).unwrap()).map(connect).collect();
+    for _ in 0..100 {
+        world.cycle();
+    }
+    assert_eq!(world.pipeline.gateway.counters().connections, SESSIONS as u64);
+    for (number, &connection) in connections.iter().enumerate() {
+        let login = world.pipeline.login(&port_name(number));
+        assert_eq!(world.host.send(connection, &login), login.len());
+    }
+    let mut cycles = 0;
+    while world.pipeline.gateway.counters().logins < SESSIONS as u64 {
+        world.cycle();
+        cycles += 1;
+        assert!(cycles <= SESSIONS / TURNS + CYCLES_MAX, "{:?}", world.pipeline.gateway.counters());
+    }
+    let mut packet = [0; 64];
+    for _ in 0..CYCLES_MAX {
+        world.cycle();
+    }
+    for connection in connections {
+        assert!(world.host.receive(connection, &mut packet) > 0);
+        assert!(matches!(soup::parse(&packet, 64), Ok(Some((Packet::LoginAccepted(_), _)))));
+    }
 }
 
 /// Of a session, in the stories of the throttle; a second's worth may come at once.

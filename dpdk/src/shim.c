@@ -8,6 +8,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_ip.h>
 #include <rte_lcore.h>
 #include <rte_log.h>
 #include <rte_mbuf.h>
@@ -135,6 +136,29 @@ uint8_t *rialto_mbuf_append(struct rialto_mbuf *mbuf, uint16_t length)
 	return (uint8_t *)rte_pktmbuf_append(mbuf_in(mbuf), length);
 }
 
+uint32_t rialto_mbuf_checksum(const struct rialto_mbuf *mbuf)
+{
+	uint64_t flags = mbuf_in(mbuf)->ol_flags;
+	uint64_t ip = flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+	uint64_t segment = flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+
+	if (ip == RTE_MBUF_F_RX_IP_CKSUM_BAD || segment == RTE_MBUF_F_RX_L4_CKSUM_BAD)
+		return RIALTO_CHECKSUM_WRONG;
+	if (segment == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+		return RIALTO_CHECKSUM_RIGHT;
+	return RIALTO_CHECKSUM_UNKNOWN;
+}
+
+void rialto_mbuf_fill_checksum(struct rialto_mbuf *mbuf, int is_tcp)
+{
+	struct rte_mbuf *inner = mbuf_in(mbuf);
+
+	inner->l2_len = RTE_ETHER_HDR_LEN;
+	inner->l3_len = sizeof(struct rte_ipv4_hdr);
+	inner->ol_flags |= RTE_MBUF_F_TX_IPV4 |
+			   (is_tcp ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM);
+}
+
 int rialto_port_first(void)
 {
 	uint16_t port = (uint16_t)rte_eth_find_next(0);
@@ -143,13 +167,28 @@ int rialto_port_first(void)
 }
 
 int rialto_port_start(uint16_t port, struct rialto_pool *pool, uint16_t rx_descriptors,
-		      uint16_t tx_descriptors)
+		      uint16_t tx_descriptors, uint32_t *offloads)
 {
+	const uint64_t verifies = RTE_ETH_RX_OFFLOAD_CHECKSUM;
+	const uint64_t fills = RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+	struct rte_eth_dev_info info;
 	struct rte_eth_conf conf;
 	int socket = rte_eth_dev_socket_id(port);
 	int result;
 
+	*offloads = 0;
 	memset(&conf, 0, sizeof(conf));
+	result = rte_eth_dev_info_get(port, &info);
+	if (result < 0)
+		return result;
+	if ((info.rx_offload_capa & verifies) == verifies) {
+		conf.rxmode.offloads |= verifies;
+		*offloads |= RIALTO_OFFLOAD_VERIFIES;
+	}
+	if ((info.tx_offload_capa & fills) == fills) {
+		conf.txmode.offloads |= fills;
+		*offloads |= RIALTO_OFFLOAD_FILLS;
+	}
 	result = rte_eth_dev_configure(port, 1, 1, &conf);
 	if (result < 0)
 		return result;
@@ -172,6 +211,15 @@ close:
 	/* The caller will free the pool, of which the queues may hold buffers. */
 	rte_eth_dev_close(port);
 	return result;
+}
+
+int rialto_port_hear(uint16_t port, const uint8_t *macs, uint32_t count)
+{
+	/* struct rte_ether_addr is the six bytes and nothing else. */
+	struct rte_ether_addr *list = (struct rte_ether_addr *)(uintptr_t)macs;
+	int result = rte_eth_dev_set_mc_addr_list(port, list, count);
+
+	return result < 0 ? rte_eth_allmulticast_enable(port) : result;
 }
 
 int rialto_port_close(uint16_t port)

@@ -30,6 +30,21 @@ enum rialto_stat {
 	RIALTO_STAT_COUNT
 };
 
+/** What a port does about the checksums of TCP and UDP: bits that rialto_port_start() sets. */
+enum rialto_offload {
+	/** It verifies those of frames received; rialto_mbuf_checksum() says what it found. */
+	RIALTO_OFFLOAD_VERIFIES = 1,
+	/** It fills in those of frames sent, if rialto_mbuf_fill_checksum() asks it to. */
+	RIALTO_OFFLOAD_FILLS = 2
+};
+
+/** What a port found of a received frame's checksums. */
+enum rialto_checksum {
+	RIALTO_CHECKSUM_UNKNOWN,
+	RIALTO_CHECKSUM_RIGHT,
+	RIALTO_CHECKSUM_WRONG
+};
+
 /** Sends every log message to `log`. To be called before rialto_eal_init(). */
 int rialto_log_open(rialto_log_fn log);
 
@@ -73,13 +88,25 @@ uint16_t rialto_mbuf_length(const struct rialto_mbuf *mbuf);
 /** Makes the frame `length` bytes longer and returns where they begin; NULL if they do not fit. */
 uint8_t *rialto_mbuf_append(struct rialto_mbuf *mbuf, uint16_t length);
 
+/** What the port found of the checksums of a received frame: an enum rialto_checksum. */
+uint32_t rialto_mbuf_checksum(const struct rialto_mbuf *mbuf);
+
+/** Has the port fill in the checksum of a segment of TCP (else of UDP) behind an Ethernet header of 14
+ * bytes and an IPv4 header of 20; in its place is the sum of the pseudo header. */
+void rialto_mbuf_fill_checksum(struct rialto_mbuf *mbuf, int is_tcp);
+
 /** The number of the first port, or -ENODEV. */
 int rialto_port_first(void);
 
 /** Configures a port with one receive and one transmit queue, and starts it. Of the descriptors the
- * driver may take fewer or more. A port that fails once configured is closed. */
+ * driver may take fewer or more. What it can do about checksums is asked of it, and told in
+ * `offloads`. A port that fails once configured is closed. */
 int rialto_port_start(uint16_t port, struct rialto_pool *pool, uint16_t rx_descriptors,
-		      uint16_t tx_descriptors);
+		      uint16_t tx_descriptors, uint32_t *offloads);
+
+/** Receives frames to these `count` multicast addresses of six bytes each too; where the driver keeps
+ * no list of them, those to all. 0, or an error where it can do neither. */
+int rialto_port_hear(uint16_t port, const uint8_t *macs, uint32_t count);
 
 /** Stops and closes a port. */
 int rialto_port_close(uint16_t port);

@@ -6,6 +6,8 @@
 mod clock;
 mod runner;
 mod spans;
+mod tracer;
+mod watch;
 
 use std::error::Error;
 use std::fmt;
@@ -13,6 +15,8 @@ use std::fmt;
 pub use clock::real_time;
 pub use runner::{AgentThread, Composite, Idle, ReadyFlag, StopFlag, pin};
 pub use spans::{Span, Spanned, Spans};
+pub use tracer::{STAGES, Step, Tracer};
+pub use watch::{Publisher, Watch};
 
 use crate::types::Nanos;
 

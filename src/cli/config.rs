@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::CliError;
 use crate::config::market::Market;
-use crate::config::{Backend, Config, Durability, Retention, Snapshots};
+use crate::config::{Access, Backend, Config, Durability, Retention, Snapshots};
 
 /// Arguments of `rialto config`.
 #[derive(Debug, clap::Args)]
@@ -36,6 +36,11 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let Command::Check { file, market } = &args.command;
     let config = Config::load(file)?;
     print!("{}", describe(&config));
+    let entry = config.order_entry();
+    if let Some(path) = &entry.access_file {
+        Access::load(path, &entry.allow)?;
+        println!("access       {}, read again when it changes", path.display());
+    }
     if let Some(path) = market {
         let market = Market::load(path)?;
         market.fits(config.capacity())?;

@@ -4,6 +4,7 @@
 //! A file has no types, so units are in the names of its keys; a key that is not known is an error.
 //! Relative paths are relative to the directory the command runs in.
 
+mod access;
 pub(crate) mod decimal;
 mod dpdk;
 mod error;
@@ -22,6 +23,7 @@ use crate::net::ethernet::MacAddress;
 use crate::net::ipv4::Ipv4Network;
 use crate::order_manager;
 use crate::types::Nanos;
+pub use access::Access;
 pub use dpdk::Dpdk;
 pub use error::ConfigError;
 pub use placement::{Placement, Stage, ThreadPlacement};
@@ -144,6 +146,11 @@ pub struct OrderEntry {
     /// Packets a second read of one session: one that sends more is left unread for a while, and is
     /// disconnected if it remains over. Protection only, so wider than any port's own message rate.
     pub messages_per_second_max: u32,
+    /// Frames a second that are looked into from one address, so that one host's flood is dropped before
+    /// it costs others; over the kernel's sockets, datagrams.
+    pub frames_per_second_per_source_max: u32,
+    /// The file that says who may connect, and from where ports may log in, also while the node runs.
+    pub access_file: Option<PathBuf>,
     /// Who may connect; others get no answer, or over the kernel's sockets are hung up on at once.
     pub allow: Vec<Ipv4Network>,
     /// Hosts of the local network whose Ethernet address is given, so that nobody else on it speaks in

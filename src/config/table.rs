@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::access::networks;
 use super::dpdk;
 use super::error::{ConfigError, Source};
 use super::placement::{self, Placement, ThreadPlacement};
@@ -26,6 +27,8 @@ const SEGMENT_MIB: RangeInclusive<u64> = 1..=4096;
 const CONNECTIONS: RangeInclusive<u32> = 1..=65_536;
 /// From a trader's own typing to as fast as a gateway reads.
 const MESSAGES_PER_SECOND: RangeInclusive<u32> = 100..=1_000_000;
+/// From a few sessions that are typed in to more than a core receives.
+const FRAMES_PER_SECOND: RangeInclusive<u32> = 100..=100_000_000;
 const ORDERS: RangeInclusive<u32> = 1_024..=64 << 20;
 const PORTS: RangeInclusive<u32> = 1..=1 << 20;
 const ACCOUNTS: RangeInclusive<u32> = 1..=16 << 20;
@@ -142,6 +145,9 @@ struct OrderEntryTable {
     connections_per_source_max: Option<u32>,
     #[serde(default = "OrderEntryTable::messages_per_second_max")]
     messages_per_second_max: u32,
+    #[serde(default = "OrderEntryTable::frames_per_second_per_source_max")]
+    frames_per_second_per_source_max: u32,
+    access_file: Option<PathBuf>,
     allow: Vec<String>,
     #[serde(default)]
     neighbours: BTreeMap<String, String>,
@@ -159,6 +165,11 @@ impl OrderEntryTable {
     /// A quarter of what the whole exchange has at its peak.
     const fn messages_per_second_max() -> u32 {
         50_000
+    }
+
+    /// Four of the busiest sessions, each order in a frame of its own.
+    const fn frames_per_second_per_source_max() -> u32 {
+        200_000
     }
 }
 
@@ -420,13 +431,14 @@ impl OrderEntryTable {
         let messages_per_second_max = self.messages_per_second_max;
         let key = "order_entry.messages_per_second_max";
         in_range(source, key, messages_per_second_max, &MESSAGES_PER_SECOND)?;
+        let frames_per_second_per_source_max = self.frames_per_second_per_source_max;
+        let key = "order_entry.frames_per_second_per_source_max";
+        in_range(source, key, frames_per_second_per_source_max, &FRAMES_PER_SECOND)?;
         let rule = "must name who may connect; 0.0.0.0/0 is everybody";
         source.rule(!allow.is_empty(), "order_entry.allow", "[]", rule)?;
-        let allow = allow.iter().enumerate().map(|(index, text)| {
-            let key = format!("order_entry.allow[{index}]");
-            text.parse().map_err(|rule| source.broken(key, quoted(text), rule))
-        });
-        let allow = allow.collect::<Result<_, _>>()?;
+        let allow = networks(source, "order_entry.allow", &allow)?;
+        let access_file =
+            self.access_file.map(|path| whole(source, "order_entry.access_file", path));
         let rule = "is for DPDK; with the kernel's sockets use `ip neighbour replace`";
         let own = backend == Backend::Dpdk || neighbours.is_empty();
         source.rule(own, "order_entry.neighbours", format_args!("{neighbours:?}"), rule)?;
@@ -447,6 +459,8 @@ impl OrderEntryTable {
             connections_max,
             connections_per_source_max,
             messages_per_second_max,
+            frames_per_second_per_source_max,
+            access_file: access_file.transpose()?,
             allow,
             neighbours,
         })

@@ -62,6 +62,10 @@ fn the_example_says_the_defaults() {
     assert_eq!(example.retention(), minimal.retention());
     let limits = [&example, &minimal].map(|config| config.order_entry().messages_per_second_max);
     assert_eq!(limits, [50_000; 2]);
+    let limits = [&example, &minimal];
+    let limits = limits.map(|config| config.order_entry().frames_per_second_per_source_max);
+    assert_eq!(limits, [200_000; 2]);
+    assert_eq!(minimal.order_entry().access_file, None);
     assert_eq!(example.feed(), minimal.feed());
     assert_eq!(example.logs().event_segment_bytes, minimal.logs().event_segment_bytes);
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use tracing::info;
 
 use super::{ApplyError, CommandError, Engine, StateSample};
-use crate::agent::{Agent, AgentError, WorkResult};
+use crate::agent::{Agent, AgentError, Step, Tracer, WorkResult};
 use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::event_store::{Reader, StoreError, Writer};
 use crate::ring::Producer;
@@ -29,6 +29,7 @@ pub struct EngineAgent {
     proposals: Option<Producer>,
     /// The last sample that was proposed, or need not be.
     proposed: Option<StateSample>,
+    tracer: Tracer,
     published: CounterBlock,
 }
 
@@ -118,6 +119,7 @@ impl EngineAgent {
             on_close: None,
             proposals: None,
             proposed: None,
+            tracer: Tracer::default(),
             published,
         };
         let mut replayed = Replayed::default();
@@ -148,6 +150,12 @@ impl EngineAgent {
         self.proposed = self.engine.last_sample();
         self.proposals = Some(proposals);
         self
+    }
+
+    /// Says of the order that is followed when it was committed and applied.
+    #[must_use]
+    pub fn traced(self, tracer: Tracer) -> Self {
+        Self { tracer, ..self }
     }
 
     /// Proposes a new sample of the state. A full ring takes it in a later cycle.
@@ -200,8 +208,12 @@ impl Agent for EngineAgent {
         let mut work = 0;
         for _ in 0..FRAMES_PER_CYCLE_MAX {
             let Some(frame) = self.commands.next_frame()? else { break };
+            if self.tracer.is_in(Step::Sequenced, frame.header.index) {
+                self.tracer.reach(Step::Committed);
+            }
             self.engine.apply(frame.header, frame.payload, &mut self.events)?;
             self.events.commit(self.engine.chain().end);
+            self.tracer.reach(Step::Applied);
             work += 1;
         }
         self.propose_state(now);

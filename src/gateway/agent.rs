@@ -109,6 +109,9 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
                 break;
             };
             self.core.take_frame(&frame, &mut self.transport, now);
+            if let Some(traces) = &self.core.traces {
+                traces.emitted(frame.header.index);
+            }
             work += 1;
         }
         if !self.core.ready {
@@ -122,6 +125,11 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
             // Answers leave before anything else is looked at.
             self.transport.flush(now);
         }
+        if let Some(traces) = &mut self.core.traces {
+            traces.flushed(now);
+            traces.look(now);
+        }
+        self.core.follow_networks(&mut self.transport);
         work += self.transport.poll(now);
         work += self.core.take_net_events(&mut self.transport, now);
         work += self.core.serve_waiting(&mut self.transport, now);

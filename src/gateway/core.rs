@@ -6,10 +6,12 @@ use std::collections::VecDeque;
 
 use tracing::info;
 
+use super::admission::Admission;
 use super::connection::{Connection, LoginState, Turn};
 use super::outbound::Outgoing;
 use super::ports::Ports;
 use super::session::Due;
+use super::traces::Traces;
 use super::{GatewayConfig, GatewayCounters};
 use crate::event_store::Reader;
 use crate::net::{ConnectionId, Transport, Wheel};
@@ -34,6 +36,8 @@ pub(super) struct Core {
     pub(super) commands: ring::Producer,
     pub(super) history: Reader,
     pub(super) ports: Ports,
+    pub(super) admission: Admission,
+    pub(super) traces: Option<Traces>,
     pub(super) day: Option<Day>,
     pub(super) connections: Vec<Option<Connection>>,
     /// Slots with unread input, each once.
@@ -64,8 +68,14 @@ pub(super) struct Day {
 }
 
 impl Core {
-    pub(super) fn new(config: GatewayConfig, commands: ring::Producer, history: Reader) -> Self {
+    pub(super) fn new(
+        mut config: GatewayConfig,
+        commands: ring::Producer,
+        history: Reader,
+    ) -> Self {
         Self {
+            admission: Admission::new(config.networks.take()),
+            traces: config.traces.take(),
             config,
             commands,
             history,
@@ -118,6 +128,23 @@ impl Core {
             transport.close(connection.id);
         }
         self.depart(slot, reason);
+    }
+
+    /// Follows a change of the ports' networks: sessions from elsewhere are ended.
+    pub(super) fn follow_networks<T: Transport>(&mut self, transport: &mut T) {
+        if !self.admission.follow() {
+            return;
+        }
+        for slot in self.slots() {
+            let Some(connection) = &self.connections[slot as usize] else { continue };
+            let LoginState::Up { port, .. } = connection.login else { continue };
+            let source = *connection.peer.ip();
+            let name = self.ports.get(port).map(|port| port.name);
+            if name.is_some_and(|name| !self.admission.permits(name, source)) {
+                self.counters.expelled += 1;
+                self.disconnect(slot, DownReason::Lost, transport);
+            }
+        }
     }
 
     /// Forgets a connection, and lets the log know if a session was up on it.

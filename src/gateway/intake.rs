@@ -8,6 +8,7 @@ use std::net::SocketAddrV4;
 use tracing::{debug, info, warn};
 use zerocopy::FromZeros as _;
 
+use super::admission::Unheard;
 use super::connection::{Connection, LoginState};
 use super::core::{Core, TURNS_PER_CYCLE_MAX};
 use super::inbound;
@@ -170,6 +171,9 @@ impl Core {
                     let kind = self.ports.get(port).map_or(self.config.serves, |port| port.kind);
                     match inbound::command(kind, message, port, epoch, now, &mut self.command) {
                         Ok(count) => {
+                            if let Some(traces) = &mut self.traces {
+                                traces.parsed(port, now);
+                            }
                             let pushed = self.commands.push(&self.command[..count]);
                             pushed.expect("room was checked above");
                             self.counters.messages_in += 1;
@@ -196,6 +200,17 @@ impl Core {
     ) {
         let Some(connection) = &mut self.connections[slot as usize] else { return };
         let serves = self.config.serves;
+        let source = *connection.peer.ip();
+        let unheard = self.admission.hear(login.name, source, now).err();
+        // Operators come from this machine, where one could lock out all the others.
+        if let Some(unheard) = unheard.filter(|_| serves != PortKind::Admin) {
+            info!(peer = %connection.peer, name = %login.name, ?unheard, "login refused");
+            match unheard {
+                Unheard::BackOff => self.counters.logins_backed_off += 1,
+                Unheard::Elsewhere => self.counters.logins_elsewhere += 1,
+            }
+            return self.reject_login(slot, soup::LoginReject::NotAuthorized, transport);
+        }
         let known = self.ports.named(login.name).filter(|port| {
             let secret = PortSecret::from_wire(login.secret);
             let is_served = port.kind == serves
@@ -204,8 +219,10 @@ impl Core {
         });
         let Some(port) = known else {
             info!(peer = %connection.peer, name = %login.name, "login refused: not authorized");
+            self.admission.refused(login.name, source, now);
             return self.reject_login(slot, soup::LoginReject::NotAuthorized, transport);
         };
+        self.admission.accepted(login.name, source);
         let session = self.day.map_or(SessionId::BLANK, |day| day.session);
         let open = self.day.is_some_and(|day| day.open) || serves == PortKind::Admin;
         let last = self.ports.stream_of(port).last_sequence();

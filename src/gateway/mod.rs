@@ -3,6 +3,7 @@
 //! One gateway serves one kind of port: brokers' order entry on the trading network, or operators on
 //! loopback. `session` is the protocol without bytes' ways, `agent` connects it to the rings and logs.
 
+mod admission;
 mod agent;
 mod connection;
 mod core;
@@ -13,15 +14,18 @@ mod ports;
 pub mod session;
 mod tail;
 mod throttle;
+mod traces;
 
 pub use agent::Gateway;
+pub use traces::Traces;
 
-use crate::agent::ReadyFlag;
+use crate::agent::{ReadyFlag, Watch};
 use crate::counters::counter_set;
+use crate::net::PortNetworks;
 use crate::types::{ClusterKey, PortKind, SessionId};
 
 /// What a gateway is told at the start.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct GatewayConfig {
     /// The kind of port that may log in here; where orders are entered, drop copies too.
     pub serves: PortKind,
@@ -36,6 +40,10 @@ pub struct GatewayConfig {
     /// Packets a second that are read of one session, beyond which it is left unread for a while; none
     /// = no limit. Wider than any rate that the engine answers.
     pub messages_per_second_max: Option<u32>,
+    /// Where the networks of ports are told, and each change of them; none = from anywhere.
+    pub networks: Option<Watch<PortNetworks>>,
+    /// Follows an order in a while through the node.
+    pub traces: Option<Traces>,
     /// Set when it serves.
     pub ready: ReadyFlag,
 }
@@ -49,6 +57,10 @@ counter_set! {
         logins,
         /// Logins refused.
         logins_rejected,
+        /// Logins refused because the last secrets from there were wrong.
+        logins_backed_off,
+        /// Logins refused because the port does not log in from there.
+        logins_elsewhere,
         /// Logins that asked for messages never sent.
         sequence_alarms,
         /// Bytes read.
@@ -65,6 +77,8 @@ counter_set! {
         messages_refused,
         /// Sessions ended for breaking the protocol.
         violations,
+        /// Sessions ended because their port does not log in from there any more.
+        expelled,
         /// Looks at a session because of its timer: of an idle one, for its heartbeat.
         timers,
         /// Sessions ended for their silence.

@@ -28,6 +28,18 @@ pub trait Device: Send {
     /// Publishes what it counted, where that is due. Most count nothing.
     fn publish(&mut self, _now: Nanos) {}
 
+    /// What it does about the checksums of TCP and UDP; most do nothing.
+    fn offloads(&self) -> Offloads {
+        Offloads::default()
+    }
+
+    /// Has it fill in the checksum of the frame that was queued last, a TCP or UDP segment in IPv4 without
+    /// options, which holds the sum of its pseudo header in its place. Only where it does that.
+    fn fill_checksum(&mut self, _protocol: u8) {}
+
+    /// Tells it which groups' frames are wanted. Most have no filter.
+    fn hear_groups(&mut self, _groups: &[MacAddress]) {}
+
     /// Our address.
     fn mac(&self) -> MacAddress;
 
@@ -35,10 +47,36 @@ pub trait Device: Send {
     fn mtu(&self) -> usize;
 }
 
+/// What a device does about the checksums of TCP and UDP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offloads {
+    /// It looks at those of frames received, and says what it found.
+    pub verifies: bool,
+    /// It fills in those of frames sent.
+    pub fills: bool,
+}
+
+/// What a device says of a received frame's checksums.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Checksum {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// They are right.
+    Right,
+    /// One of them is wrong.
+    Wrong,
+}
+
 /// Received frames, oldest first. They own their memory, so frames can be sent while they are read.
 pub trait FrameBurst {
     /// The next frame; the one before is let go.
     fn next_frame(&mut self) -> Option<&[u8]>;
+
+    /// What the device says of the checksums of the frame that comes next.
+    fn next_checksum(&self) -> Checksum {
+        Checksum::Unknown
+    }
 }
 
 /// The most frames in a burst.

@@ -6,10 +6,13 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::device::{BUFFERS_SPARE, Device, FrameBurst, RX_BURST_MAX};
+use super::device::{BUFFERS_SPARE, Checksum, Device, FrameBurst, Offloads, RX_BURST_MAX};
 use super::ethernet::{EthernetHeader, MacAddress};
+use super::ipv4::PROTOCOL_TCP;
 use crate::counters::{CounterBlock, CounterSet};
-use crate::sys::dpdk::{Burst, DpdkError, Eal, Mempool, Port, PortConfig, PortStats};
+use crate::sys::dpdk::{
+    Burst, DpdkError, Eal, FrameChecksum, Mempool, Port, PortConfig, PortStats,
+};
 use crate::types::Nanos;
 
 /// A port with its pool of buffers. One per process: it starts EAL.
@@ -150,6 +153,19 @@ impl Device for DpdkDevice {
         }
     }
 
+    fn offloads(&self) -> Offloads {
+        Offloads { verifies: self.port.verifies_checksums(), fills: self.port.fills_checksums() }
+    }
+
+    fn fill_checksum(&mut self, protocol: u8) {
+        self.port.fill_checksum(protocol == PROTOCOL_TCP);
+    }
+
+    fn hear_groups(&mut self, groups: &[MacAddress]) {
+        let groups: Vec<_> = groups.iter().map(|group| group.0).collect();
+        self.port.hear(&groups);
+    }
+
     fn mac(&self) -> MacAddress {
         MacAddress(self.port.mac())
     }
@@ -193,6 +209,14 @@ impl CounterSet for PortStats {
 impl FrameBurst for Burst {
     fn next_frame(&mut self) -> Option<&[u8]> {
         Self::next_frame(self)
+    }
+
+    fn next_checksum(&self) -> Checksum {
+        match Self::next_checksum(self) {
+            FrameChecksum::Unknown => Checksum::Unknown,
+            FrameChecksum::Right => Checksum::Right,
+            FrameChecksum::Wrong => Checksum::Wrong,
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Ipv4Header {
 
 /// Protocol number of ICMP.
 pub const PROTOCOL_ICMP: u8 = 1;
+/// Protocol number of IGMP.
+pub const PROTOCOL_IGMP: u8 = 2;
 /// Protocol number of TCP.
 pub const PROTOCOL_TCP: u8 = 6;
 /// Protocol number of UDP.
@@ -89,6 +91,20 @@ impl Ipv4Header {
         bytes
     }
 
+    /// The same with an option of four bytes, which the payload's length does not count.
+    #[must_use]
+    pub fn emit_with_option(&self, option: [u8; 4]) -> [u8; Self::LEN + 4] {
+        let mut bytes = [0; Self::LEN + 4];
+        bytes[..Self::LEN].copy_from_slice(&self.emit());
+        bytes[Self::LEN..].copy_from_slice(&option);
+        bytes[0] = 0x46;
+        bytes[2..4].copy_from_slice(&self.payload_len.saturating_add(24).to_be_bytes());
+        bytes[10..12].fill(0);
+        let check = checksum(sum(0, &bytes));
+        bytes[10..12].copy_from_slice(&check.to_be_bytes());
+        bytes
+    }
+
     /// The start of the sum that TCP and UDP make over this header.
     #[must_use]
     pub fn pseudo_sum(&self) -> u32 {
@@ -134,6 +150,9 @@ pub enum NetworkError {
 }
 
 impl Ipv4Network {
+    /// Every address.
+    pub const ALL: Self = Self { address: Ipv4Addr::UNSPECIFIED, prefix: 0 };
+
     /// `None` if the prefix is longer than an address.
     #[must_use]
     pub const fn new(address: Ipv4Addr, prefix: u8) -> Option<Self> {
@@ -159,6 +178,13 @@ impl Ipv4Network {
         Self { address, ..self }
     }
 
+    /// Its first and its last address, as numbers.
+    #[must_use]
+    pub const fn range(self) -> (u32, u32) {
+        let first = self.network().address.to_bits();
+        (first, first | !self.mask())
+    }
+
     /// Whether `address` lies in it.
     #[must_use]
     pub const fn contains(self, address: Ipv4Addr) -> bool {
@@ -180,12 +206,6 @@ pub fn is_host(address: Ipv4Addr) -> bool {
         || address.is_broadcast()
         || address.is_unspecified()
         || address.is_loopback())
-}
-
-/// Whether an address lies in one of the networks that are allowed; none = all.
-#[must_use]
-pub fn allows(networks: &[Ipv4Network], address: Ipv4Addr) -> bool {
-    networks.is_empty() || networks.iter().any(|network| network.contains(address))
 }
 
 impl fmt::Display for Ipv4Network {

@@ -46,6 +46,15 @@ impl MemoryDevice {
     }
 }
 
+#[cfg(test)]
+impl MemoryBurst {
+    /// The same, with copies of its frames.
+    pub(super) fn peeked(self) -> (Self, Vec<Vec<u8>>) {
+        let frames = self.frames.clone().collect();
+        (self, frames)
+    }
+}
+
 fn lock(wire: &Wire) -> MutexGuard<'_, VecDeque<Vec<u8>>> {
     wire.lock().expect("nobody panics while holding the wire")
 }

@@ -4,6 +4,7 @@
 //! `stack` (own Ethernet, ARP and IPv4 demux, smoltcp as the TCP engine, over a `Device`) and
 //! `kernel` (non-blocking sockets). Neither blocks, and each call does a bounded amount of work.
 
+pub mod access;
 pub mod arp;
 #[cfg(test)]
 mod behaviour;
@@ -16,11 +17,14 @@ mod echo;
 mod elapsed;
 pub mod ethernet;
 mod events;
+pub mod igmp;
 mod inbox;
 pub mod ipv4;
 pub mod kernel;
 mod limit;
 mod memory_device;
+mod recent;
+mod source_limit;
 mod sources;
 mod spanned;
 pub mod stack;
@@ -30,6 +34,7 @@ mod wheel;
 
 use std::net::SocketAddrV4;
 
+pub use access::{AccessList, PortNetworks};
 pub use datagram::{DATAGRAM_BYTES_MAX, DATAGRAM_LINES_MAX, Datagram};
 pub use device::Device;
 #[cfg(feature = "dpdk")]
@@ -43,6 +48,8 @@ pub use stack::{
     ClientConnection, ClientHost, Counters as StackCounters, Stack, StackConfig, StackError,
 };
 
+pub(crate) use limit::Rate;
+pub(crate) use recent::{Lasting, Recent};
 pub(crate) use wheel::Wheel;
 
 use crate::types::Nanos;

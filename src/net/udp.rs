@@ -33,6 +33,18 @@ impl UdpHeader {
         Some((Self { source_port: word(0), destination_port: word(2) }, payload))
     }
 
+    /// The header's bytes for a device that fills in the checksum: in its place is the sum of the pseudo
+    /// header.
+    #[must_use]
+    pub fn emit_unfilled(&self, ip: &Ipv4Header) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        bytes[0..2].copy_from_slice(&self.source_port.to_be_bytes());
+        bytes[2..4].copy_from_slice(&self.destination_port.to_be_bytes());
+        bytes[4..6].copy_from_slice(&ip.payload_len.to_be_bytes());
+        bytes[6..8].copy_from_slice(&(!checksum(ip.pseudo_sum())).to_be_bytes());
+        bytes
+    }
+
     /// The header's bytes for `payload` in a packet with header `ip`, whose payload length must count
     /// both.
     #[must_use]

@@ -3,10 +3,12 @@
 //! Stages meet only here. Which thread runs which is the placement's; the same command log gives the
 //! same event log whatever it is.
 
+mod access;
 mod books;
 mod boot;
 mod durable;
 mod error;
+mod latency;
 mod past;
 mod progress;
 mod rehearsal;
@@ -25,8 +27,10 @@ use std::time::Duration;
 
 use tracing::{error, info};
 
+use access::{AccessCounters, AccessFile};
 use durable::{Background, DurableCounters, SharedControl};
 pub use error::NodeError;
+use latency::Latency;
 pub use past::CommandLogPast;
 pub use progress::{Progress, per_second};
 pub use restart::resume_shadow;
@@ -91,6 +95,10 @@ pub struct Node {
     /// In the order in which they stop.
     threads: Vec<Running>,
     control: SharedControl,
+    /// Who may talk to order entry.
+    access: AccessFile,
+    /// Where time goes inside.
+    latency: Latency,
     /// Makes the command log durable, where no stage does.
     background: Option<Background>,
     /// Takes snapshots, if any are taken.
@@ -137,7 +145,9 @@ impl Node {
         let behind = booted.durability == Durability::Memory && !volatile;
         let known = control.state().copied().unwrap_or_default();
         let control = SharedControl::new(control);
-        let mut stages = wiring::wire(config, booted, bench.as_ref())?;
+        let published = booted.counters.block("access", AccessCounters::NAMES);
+        let access = AccessFile::open(config, published)?;
+        let mut stages = wiring::wire(config, booted, bench.as_ref(), &access)?;
         let placement = config.placement();
         let mut placed_threads: Vec<_> = placement.threads.iter().collect();
         placed_threads.sort_by_key(|placed| placed.stages.iter().map(|&stage| stops(stage)).min());
@@ -158,6 +168,8 @@ impl Node {
         let mut node = Self {
             threads,
             control,
+            access,
+            latency: stages.latency,
             background: None,
             shadow: None,
             retention: None,
@@ -235,6 +247,8 @@ impl Node {
         let mut noted = Ok(());
         while noted.is_ok() && !stop.is_set() && !self.has_failed() {
             thread::sleep(STOP_POLL_INTERVAL);
+            self.access.look();
+            self.latency.look();
             noted = self.note_days();
         }
         let stopped = stop_in_order(std::mem::take(&mut self.threads));

@@ -1,15 +1,17 @@
 //! The pipeline as a graph: every stage with the rings and readers it is given.
 
+use super::access::AccessFile;
 use super::boot::Booted;
+use super::latency::Latency;
 use super::{Bench, NodeError};
-use crate::agent::{self, Agent, ReadyFlag};
+use crate::agent::{self, Agent, ReadyFlag, Tracer, Watch};
 use crate::config::{Backend, Config, Stage};
 use crate::counters::{CounterBlock, CounterFile, CounterSet as _};
 use crate::event_store::Reader;
-use crate::gateway::{Gateway, GatewayConfig, GatewayCounters};
+use crate::gateway::{Gateway, GatewayConfig, GatewayCounters, Traces};
 use crate::market_data::{FeedCounters, MarketData, MarketDataConfig};
 use crate::net::{
-    self, DATAGRAM_LINES_MAX, KernelConfig, KernelCounters, KernelTransport, Transport,
+    self, AccessList, DATAGRAM_LINES_MAX, KernelConfig, KernelCounters, KernelTransport, Transport,
 };
 #[cfg(feature = "dpdk")]
 use crate::net::{DpdkConfig, DpdkDevice, Stack, StackConfig, StackCounters};
@@ -23,6 +25,8 @@ use crate::types::{Nanos, PortKind, RECORD_LINES_MAX, Standing};
 const COMMAND_RING_LINES: usize = 16 * 1024;
 /// Lines of the ring that takes the feed's datagrams to the device: 1 MiB.
 const DATAGRAM_RING_LINES: usize = 16 * 1024;
+/// Lines of the ring that takes the times of orders that were followed to where they are counted.
+const TRACE_RING_LINES: usize = 1_024;
 /// Lines of the ring that takes state hashes to the sequencer: one in 65,536 commands.
 const HASH_RING_LINES: usize = 16;
 /// How often operators are looked after: a look is a system call, which orders on the same core would
@@ -36,6 +40,7 @@ pub(super) struct Stages {
     agents: Vec<(Stage, Box<dyn Agent>)>,
     /// Of every stage that reads the past before it serves.
     pub(super) ready: [ReadyFlag; 3],
+    pub(super) latency: Latency,
 }
 
 impl Stages {
@@ -61,6 +66,7 @@ pub(super) fn wire(
     config: &Config,
     booted: Booted,
     bench: Option<&Bench>,
+    access: &AccessFile,
 ) -> Result<Stages, NodeError> {
     let (orders_in, orders) = ring(COMMAND_RING_LINES, RECORD_LINES_MAX);
     let (operators_in, operators) = ring(COMMAND_RING_LINES, RECORD_LINES_MAX);
@@ -91,11 +97,20 @@ pub(super) fn wire(
         // Operators are few and trusted, and send a whole market at once.
         messages_per_second_max: (serves == PortKind::OrderEntry)
             .then(|| config.order_entry().messages_per_second_max),
+        networks: (serves == PortKind::OrderEntry).then(|| access.ports()),
+        traces: None,
         ready: ready.clone(),
     };
     let standing = standing.as_ref();
+    let (traces_in, traces) = ring(TRACE_RING_LINES, 1);
+    let tracer = Tracer::new();
+    let latency = Latency::new(traces, counters.block("latency.software", Latency::NAMES));
+    let front_config = GatewayConfig {
+        traces: Some(Traces::new(tracer.clone(), traces_in)),
+        ..gateway(PortKind::OrderEntry, 0, &ready[0])
+    };
     let front = Front {
-        config: gateway(PortKind::OrderEntry, 0, &ready[0]),
+        config: front_config,
         commands: orders_in,
         datagrams: Some(datagrams),
         events: events.clone(),
@@ -130,9 +145,12 @@ pub(super) fn wire(
         market_data = market_data.resume(standing)?;
     }
     let stages: [(Stage, Box<dyn Agent>); 5] = [
-        (Stage::OrderEntry, front.over_configured_transport(config, &mut counters, bench)?),
-        (Stage::Sequencer, Box::new(sequencer)),
-        (Stage::Engine, Box::new(engine.proposing(hashes_in))),
+        (
+            Stage::OrderEntry,
+            front.over_configured_transport(config, &mut counters, bench, access.list())?,
+        ),
+        (Stage::Sequencer, Box::new(sequencer.traced(tracer.clone()))),
+        (Stage::Engine, Box::new(engine.proposing(hashes_in).traced(tracer))),
         (Stage::MarketData, Box::new(market_data)),
         (Stage::Admin, back.over(operators_transport)?),
     ];
@@ -141,7 +159,7 @@ pub(super) fn wire(
         None => (stage, agent),
         Some(spans) => (stage, Box::new(agent::Spanned::new(agent, spans.clone())) as _),
     });
-    Ok(Stages { agents: recorded.into(), ready })
+    Ok(Stages { agents: recorded.into(), ready, latency })
 }
 
 /// A gateway that lacks only its transport.
@@ -188,6 +206,7 @@ impl Front<'_> {
         config: &Config,
         counters: &mut CounterFile,
         bench: Option<&Bench>,
+        access: Watch<AccessList>,
     ) -> Result<Box<dyn Agent>, NodeError> {
         let entry = config.order_entry();
         // Order entry itself takes no datagrams.
@@ -201,17 +220,18 @@ impl Front<'_> {
                     multicast_ttl: config.feed().ttl,
                     connections_max: entry.connections_max as usize,
                     connections_per_source_max: entry.connections_per_source_max as usize,
+                    frames_per_second_per_source_max: entry.frames_per_second_per_source_max,
                     ..KernelConfig::new(entry.listen)
                 };
                 let published = counters.block("order_entry.kernel", KernelCounters::NAMES);
                 let transport =
                     KernelTransport::new(&settings, published).map_err(NodeError::front)?;
-                self.over_benched(transport, bench)
+                self.over_benched(transport.watching(Some(access)), bench)
             }
             #[cfg(feature = "dpdk")]
             Backend::Dpdk => {
                 let stack = dpdk_stack(config, counters, receive_port)?;
-                self.over_benched(stack, bench)
+                self.over_benched(stack.watching(Some(access)), bench)
             }
             #[cfg(not(feature = "dpdk"))]
             Backend::Dpdk => unreachable!("a configuration for DPDK is not proven without it"),
@@ -238,6 +258,7 @@ fn dpdk_stack(
         gateway: entry.gateway,
         connections_max: entry.connections_max as usize,
         connections_per_source_max: entry.connections_per_source_max as usize,
+        frames_per_second_per_source_max: entry.frames_per_second_per_source_max,
         datagram_port: config.feed().group.port(),
         receive_port,
         allow: entry.allow.clone(),

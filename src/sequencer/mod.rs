@@ -5,7 +5,7 @@
 //! frame to the command log. Alone, what a duty cycle appended is committed at its end. Its only
 //! state is the log's end.
 
-use crate::agent::{Agent, AgentError, WorkResult};
+use crate::agent::{Agent, AgentError, Step, Tracer, WorkResult};
 use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::event_store::{Durability, Writer};
 use crate::ring::Consumer;
@@ -36,6 +36,7 @@ pub struct Sequencer {
     first_taken: usize,
     inputs: Vec<Consumer>,
     batch: Vec<Line>,
+    tracer: Tracer,
     counters: SequencerCounters,
     published: CounterBlock,
 }
@@ -85,9 +86,16 @@ impl Sequencer {
             first_taken: 0,
             inputs,
             batch: Vec::with_capacity(FRAME_COMMANDS_MAX * RECORD_LINES_MAX),
+            tracer: Tracer::default(),
             counters: SequencerCounters { term: start.term.into(), ..SequencerCounters::default() },
             published,
         }
+    }
+
+    /// Says of the order that is followed when it has come here, and where it is.
+    #[must_use]
+    pub fn traced(self, tracer: Tracer) -> Self {
+        Self { tracer, ..self }
     }
 
     fn publish(&mut self, now: Nanos) {
@@ -126,6 +134,19 @@ impl Sequencer {
         true
     }
 
+    /// Looks whether the order that is followed is in the batch.
+    fn tell_of_traced(&self) {
+        let Some((port, receive_time)) = self.tracer.command() else { return };
+        let mut rest = self.batch.as_slice();
+        while let Ok((record, behind)) = split_record(rest) {
+            let header = CommandHeader::view(record);
+            if header.is_some_and(|h| h.port == port && h.receive_time == receive_time) {
+                return self.tracer.reach(Step::Taken);
+            }
+            rest = behind;
+        }
+    }
+
     fn append(&mut self, count: usize, now: Nanos) -> WorkResult {
         let time = now.max(self.chain.time.after(Nanos(1)));
         let cause = Cause { index: self.chain.index + 1, term: self.term, time };
@@ -160,7 +181,9 @@ impl Agent for Sequencer {
             if count == 0 {
                 break;
             }
+            self.tell_of_traced();
             work += self.append(count, now)?;
+            self.tracer.sequenced(self.chain.index);
         }
         if work == 0 && now.since(self.chain.time) >= TICK_INTERVAL {
             let header = CommandHeader::internal::<Tick>(now);

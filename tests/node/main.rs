@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "this is a test, its helpers too")]
 #![allow(clippy::print_stdout, reason = "the seed of a run that fails")]
 
+mod admission;
 mod auction;
 mod bad_input;
 mod broker;

@@ -1,10 +1,11 @@
 //! Orders in, answers out: what two brokers hear when they trade, and what one hears who errs.
 
+use rialto::counters::CounterReader;
 use rialto::types::Side;
 use rialto::wire::ouch::{Enter, Outbound};
 
 use crate::broker::{Broker, immediate, order};
-use crate::harness::Node;
+use crate::harness::{Node, PLACEMENTS, Setup, eventually};
 
 #[test]
 fn the_first_trade_is_told_to_both_sides() {
@@ -231,4 +232,31 @@ fn each_instrument_has_a_book_of_its_own() {
     let symbols: Vec<_> =
         books.lines().skip(3).map(|line| line.split_once(' ').unwrap().0).collect();
     assert_eq!(symbols, ["ACME", "INITECH"]);
+}
+
+#[test]
+fn where_the_time_of_an_order_goes_is_counted_by_stage() {
+    for placement in PLACEMENTS {
+        let node = Node::start_with(&Setup { placement, ..Setup::default() });
+        let mut alfa = Broker::login(&node, "ALFA01");
+        alfa.must_hear(&["system S"]);
+        let counter = |name: &str| {
+            let reader = CounterReader::open(&node.site.logs).unwrap();
+            let name = format!("latency.software.{name}");
+            let found = reader.counters().find(|(known, _)| *known == name);
+            found.expect("it is counted").1
+        };
+        eventually("orders are followed", || {
+            let number = alfa.buys(100, "ACME", "24.00");
+            let accepted = format!("accepted #{number} B 100 ACME 24.00");
+            alfa.must_hear(&[&accepted]);
+            counter("orders") >= 3
+        });
+        for stage in ["rx_to_parse", "ring_wait", "sequence", "commit", "match", "emit", "tx"] {
+            let [p50, p99, max] =
+                ["p50", "p99", "max"].map(|figure| counter(&format!("{stage}_{figure}_ns")));
+            assert!(0 < p50 && p50 <= p99 && p99 <= max, "{stage}: {p50} {p99} {max}");
+            assert!(max <= counter("whole_max_ns"), "{stage}");
+        }
+    }
 }

@@ -175,6 +175,8 @@ impl<T: Transport + std::fmt::Debug> Pipeline<T> {
             term: TERM,
             cluster_key: core.key.clone(),
             messages_per_second_max,
+            networks: None,
+            traces: None,
             ready: ReadyFlag::default(),
         };
         let [tail, history] = [core.events.clone(), core.events.clone()];

@@ -15,6 +15,7 @@ use super::CliError;
 use super::lab::LabError;
 use crate::client::ClientError;
 use crate::config::ConfigError;
+use crate::counters::CountersError;
 use crate::event_store::StoreError;
 #[cfg(feature = "dpdk")]
 use crate::sys::dpdk::DpdkError;
@@ -39,6 +40,22 @@ enum Bench {
     Wire(wire::Args),
     /// What an order costs and how long it takes among ever more sessions, against an echo.
     Sessions(wire::SessionsArgs),
+    /// Orders at ever higher rates, by the clock: which are sustained, and how long each takes.
+    Rate(wire::RateArgs),
+    /// The brokers of the rate bench.
+    #[command(hide = true)]
+    RateClient(wire::RateClientArgs),
+    /// What strangers' frames cost, and what they do to a broker's orders.
+    #[cfg(feature = "dpdk")]
+    Flood(wire::FloodArgs),
+    /// The frames of the flood bench.
+    #[cfg(feature = "dpdk")]
+    #[command(hide = true)]
+    FloodGenerator(wire::FloodGeneratorArgs),
+    /// The ring of the flood bench.
+    #[cfg(feature = "dpdk")]
+    #[command(hide = true)]
+    FloodRing(wire::FloodRingArgs),
     /// The broker of the wire bench.
     #[command(hide = true)]
     WireClient(wire::ClientArgs),
@@ -102,6 +119,9 @@ pub enum BenchError {
         /// Which.
         workload: &'static str,
     },
+    /// The counters of the bench's node.
+    #[error(transparent)]
+    Counters(#[from] CountersError),
     /// A log of the bench.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -140,6 +160,14 @@ pub fn run(args: &Args) -> Result<(), BenchError> {
         Bench::StoreReader(args) => store::run_reader(args),
         Bench::Wire(args) => wire::run(args),
         Bench::Sessions(args) => wire::run_sessions(args),
+        Bench::Rate(args) => wire::run_rate(args),
+        Bench::RateClient(args) => wire::run_rate_client(args),
+        #[cfg(feature = "dpdk")]
+        Bench::Flood(args) => wire::run_flood(args),
+        #[cfg(feature = "dpdk")]
+        Bench::FloodGenerator(args) => wire::run_flood_generator(args),
+        #[cfg(feature = "dpdk")]
+        Bench::FloodRing(args) => wire::run_flood_ring(args),
         Bench::WireClient(args) => wire::run_client(args),
     }
 }

@@ -9,7 +9,6 @@ use socket2::SockRef;
 
 use super::KernelCounters;
 use crate::net::DATAGRAM_BYTES_MAX;
-use crate::net::ipv4::{Ipv4Network, allows};
 
 /// The sockets, and the datagram that was taken last.
 pub(super) struct Datagrams {
@@ -19,6 +18,15 @@ pub(super) struct Datagrams {
     pub(super) may_receive: bool,
     /// One byte more than is taken, to see that a datagram is too long.
     buffer: [u8; DATAGRAM_BYTES_MAX + 1],
+}
+
+/// Why a datagram is dropped unread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unheard {
+    /// Its sender is not let in.
+    Denied,
+    /// Its sender sends too many.
+    Flood,
 }
 
 /// Datagrams dropped, in search of one to be taken, before it is enough.
@@ -66,22 +74,24 @@ impl Datagrams {
         true
     }
 
-    /// The oldest datagram that waits and is from one of the networks that are allowed.
+    /// The oldest datagram that waits and is from somebody who `may_talk`.
     pub(super) fn next(
         &mut self,
-        allow: &[Ipv4Network],
+        mut may_talk: impl FnMut(Ipv4Addr) -> Result<(), Unheard>,
         counters: &mut KernelCounters,
     ) -> Option<(SocketAddrV4, &[u8])> {
         let socket = self.receiving.as_ref().filter(|_| self.may_receive)?;
         for _ in 0..DROPPED_AT_ONCE_MAX {
             match socket.recv_from(&mut self.buffer) {
-                Ok((_, SocketAddr::V4(from))) if !allows(allow, *from.ip()) => {
-                    counters.denied += 1;
-                }
-                Ok((length, SocketAddr::V4(from))) if length <= DATAGRAM_BYTES_MAX => {
-                    counters.datagrams_received += 1;
-                    return Some((from, &self.buffer[..length]));
-                }
+                Ok((length, SocketAddr::V4(from))) => match may_talk(*from.ip()) {
+                    Err(Unheard::Denied) => counters.denied += 1,
+                    Err(Unheard::Flood) => counters.source_flood += 1,
+                    Ok(()) if length > DATAGRAM_BYTES_MAX => counters.datagrams_lost += 1,
+                    Ok(()) => {
+                        counters.datagrams_received += 1;
+                        return Some((from, &self.buffer[..length]));
+                    }
+                },
                 Ok(_) => counters.datagrams_lost += 1,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.may_receive = false;

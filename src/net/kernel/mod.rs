@@ -12,17 +12,22 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
+use std::sync::Arc;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use self::connection::{Connection, Phase};
-use self::datagrams::Datagrams;
+use self::datagrams::{Datagrams, Unheard};
+use super::access::AccessList;
 use super::elapsed::Elapsed;
+use super::ethernet::MacAddress;
 use super::events::EventQueue;
-use super::ipv4::{Ipv4Network, allows};
+use super::ipv4::Ipv4Network;
+use super::source_limit::SourceLimit;
 use super::sources::Sources;
 use super::wheel::Wheel;
 use super::{ConnectionId, NetEvent, Transport};
+use crate::agent::Watch;
 use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::sys::epoll::Epoll;
 use crate::types::Nanos;
@@ -43,6 +48,9 @@ pub struct KernelConfig {
     pub connections_max: usize,
     /// As many of them may have the same peer's address, so that one host cannot keep others out.
     pub connections_per_source_max: usize,
+    /// Datagrams a second that are taken of one address; a tenth of them may come at once. Of its
+    /// segments the kernel sees to.
+    pub frames_per_second_per_source_max: u32,
     /// Bytes a connection can receive ahead of its user, beyond what the kernel holds.
     pub rx_buffer_bytes: usize,
     /// Bytes a connection can hold beyond what the kernel holds.
@@ -65,6 +73,7 @@ impl KernelConfig {
             multicast_interface: *listen.ip(),
             connections_max: 1024,
             connections_per_source_max: 256,
+            frames_per_second_per_source_max: 200_000,
             rx_buffer_bytes: 16 * 1024,
             tx_buffer_bytes: 64 * 1024,
             multicast_ttl: 8,
@@ -78,8 +87,8 @@ impl KernelConfig {
 pub enum KernelError {
     /// Nothing could connect or be buffered.
     #[error(
-        "connections_max, connections_per_source_max, rx_buffer_bytes and tx_buffer_bytes must each \
-         be at least 1"
+        "connections_max, connections_per_source_max, frames_per_second_per_source_max, \
+         rx_buffer_bytes and tx_buffer_bytes must each be at least 1"
     )]
     Sizes,
     /// The listening socket.
@@ -124,6 +133,12 @@ counter_set! {
         refused,
         /// Connections refused because their source has its share.
         source_full,
+        /// Connections refused because their source opened too many in a short time.
+        source_questions,
+        /// Datagrams dropped because their sender was over its rate.
+        source_flood,
+        /// Connections broken because their peer's address is not allowed any more.
+        expelled,
         /// Closed connections whose peer did not part in time.
         linger_expired,
         /// Datagrams sent.
@@ -154,7 +169,9 @@ const RECEIVER: u64 = u64::MAX - 1;
 pub struct KernelTransport {
     epoll: Epoll,
     listener: TcpListener,
-    allow: Vec<Ipv4Network>,
+    /// Who may talk to us, and where a change of it is told.
+    access: Arc<AccessList>,
+    watch: Option<Watch<AccessList>>,
     datagrams: Datagrams,
     connections: Vec<Connection>,
     free: Vec<u32>,
@@ -163,6 +180,7 @@ pub struct KernelTransport {
     /// When the time to part ends of connections that we closed.
     timers: Wheel,
     sources: Sources,
+    source_limit: SourceLimit,
     may_accept: bool,
     clock: Elapsed,
     look_interval: Nanos,
@@ -183,7 +201,9 @@ impl KernelTransport {
         let slot_count = slot_count.ok_or(KernelError::Sizes)?;
         let KernelConfig { connections_per_source_max, rx_buffer_bytes, tx_buffer_bytes, .. } =
             *config;
-        if [connections_per_source_max, rx_buffer_bytes, tx_buffer_bytes].contains(&0) {
+        let frames = config.frames_per_second_per_source_max;
+        let sizes = [connections_per_source_max, rx_buffer_bytes, tx_buffer_bytes, frames as usize];
+        if sizes.contains(&0) {
             return Err(KernelError::Sizes);
         }
         let listener = listener(config.listen)
@@ -204,13 +224,15 @@ impl KernelTransport {
         Ok(Self {
             epoll,
             listener,
-            allow: config.allow.clone(),
+            access: Arc::new(AccessList::new(&config.allow, &[])),
+            watch: None,
             datagrams,
             connections: (0..slots).map(connection).collect(),
             free: (0..slot_count).rev().collect(),
             busy: VecDeque::with_capacity(slots),
             timers: Wheel::new(slots, clock.now()),
             sources: Sources::new(slots, connections_per_source_max),
+            source_limit: SourceLimit::new(frames, connections_per_source_max),
             may_accept: true,
             clock,
             look_interval: config.look_interval,
@@ -219,6 +241,12 @@ impl KernelTransport {
             counters: KernelCounters::default(),
             published,
         })
+    }
+
+    /// The same, with who may talk to us as `watch` tells it, now and whenever it changes.
+    #[must_use]
+    pub fn watching(self, watch: Option<Watch<AccessList>>) -> Self {
+        Self { watch, ..self }
     }
 
     /// Where it listens.
@@ -262,8 +290,11 @@ impl KernelTransport {
                 return accepted;
             }
             match self.listener.accept() {
-                Ok((_, SocketAddr::V4(peer))) if !allows(&self.allow, *peer.ip()) => {
+                Ok((_, SocketAddr::V4(peer))) if !self.access.permits(*peer.ip()) => {
                     self.counters.denied += 1;
+                }
+                Ok((_, SocketAddr::V4(peer))) if !self.may_ask(*peer.ip()) => {
+                    self.counters.source_questions += 1;
                 }
                 Ok((_, SocketAddr::V4(peer))) if !self.sources.admit(*peer.ip()) => {
                     self.counters.source_full += 1;
@@ -297,6 +328,29 @@ impl KernelTransport {
             }
         }
         ACCEPT_MAX
+    }
+
+    /// Whether `source` may ask for a connection now.
+    fn may_ask(&mut self, source: Ipv4Addr) -> bool {
+        self.source_limit.take_question(MacAddress::default(), source, self.clock.now())
+    }
+
+    /// Follows a change of who may talk to us: connections of those who may not any more are broken.
+    fn follow_access(&mut self) {
+        let Some(access) = self.watch.as_mut().and_then(Watch::changed) else { return };
+        for slot in 0..u32::try_from(self.connections.len()).unwrap_or(u32::MAX) {
+            let connection = &mut self.connections[slot as usize];
+            if connection.phase == Phase::Free || access.permits(connection.source) {
+                continue;
+            }
+            self.counters.expelled += 1;
+            if connection.phase == Phase::Open {
+                self.events.push(NetEvent::Closed(connection.id(slot)));
+            }
+            connection.abort();
+            self.release(slot);
+        }
+        self.access = access;
     }
 
     fn serve(&mut self) -> usize {
@@ -359,6 +413,7 @@ fn listener(address: SocketAddrV4) -> io::Result<TcpListener> {
 impl Transport for KernelTransport {
     fn poll(&mut self, now: Nanos) -> usize {
         self.clock.advance(now);
+        self.follow_access();
         self.run_timers();
         if self.events.is_full() {
             return 0;
@@ -434,7 +489,18 @@ impl Transport for KernelTransport {
     }
 
     fn next_datagram(&mut self) -> Option<(SocketAddrV4, &[u8])> {
-        self.datagrams.next(&self.allow, &mut self.counters)
+        let now = self.clock.now();
+        let Self { access, source_limit, .. } = self;
+        let may_talk = |from: Ipv4Addr| {
+            if !access.permits(from) {
+                Err(Unheard::Denied)
+            } else if !source_limit.take_frame(MacAddress::default(), from, now) {
+                Err(Unheard::Flood)
+            } else {
+                Ok(())
+            }
+        };
+        self.datagrams.next(may_talk, &mut self.counters)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use socket2::SockRef;
 
 use super::*;
+use crate::agent::Publisher;
 use crate::net::behaviour::{Seen, World, behaviours};
 
 struct KernelWorld {
@@ -304,4 +305,74 @@ fn an_address_that_is_not_this_hosts_is_named() {
     let config = KernelConfig::new(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 7000));
     let error = KernelTransport::new(&config, CounterBlock::none()).unwrap_err().to_string();
     assert!(error.contains("192.0.2.1:7000"), "{error}");
+}
+
+#[test]
+fn who_is_blocked_while_connected_is_reset_and_hung_up_on_until_it_is_let_in_again() {
+    let networks = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+    let (allow, block): (Vec<_>, Vec<_>) = (networks(&["127.0.0.0/8"]), networks(&["127.0.0.3"]));
+    let publisher = Publisher::new(AccessList::new(&allow, &[]));
+    let mut world = world();
+    world.transport = world.transport.watching(Some(publisher.watch()));
+    let [blocked, other] =
+        [3, 2].map(|host| connect_from(&mut world, Ipv4Addr::new(127, 0, 0, host)));
+    let mut id = None;
+    for _ in 0..20_000 {
+        world.step();
+        while let Some(event) = world.transport.next_event() {
+            if let NetEvent::Opened { connection, peer } = event
+                && peer.ip().octets()[3] == 3
+            {
+                id = Some(connection);
+            }
+        }
+        if id.is_some() && world.transport.connection_count() == 2 {
+            break;
+        }
+    }
+    publisher.publish(AccessList::new(&allow, &block));
+    world.step();
+    assert_eq!(world.transport.next_event(), id.map(NetEvent::Closed));
+    assert_eq!((world.transport.connection_count(), world.transport.counters.expelled), (1, 1));
+    assert!((0..20_000).any(|_| {
+        world.step();
+        world.client_sees(blocked) == Seen::Reset
+    }));
+    assert_eq!(world.client_sees(other), Seen::Open);
+
+    connect_from(&mut world, Ipv4Addr::new(127, 0, 0, 3));
+    assert!((0..20_000).any(|_| {
+        world.step();
+        world.transport.counters.denied == 1
+    }));
+    publisher.publish(AccessList::new(&allow, &[]));
+    connect_from(&mut world, Ipv4Addr::new(127, 0, 0, 3));
+    assert!((0..20_000).any(|_| {
+        world.step();
+        world.transport.connection_count() == 2
+    }));
+}
+
+#[test]
+fn who_sends_more_datagrams_than_its_rate_is_not_heard_and_another_is() {
+    let config = KernelConfig { frames_per_second_per_source_max: 10, ..config() };
+    let config = KernelConfig { receive_port: Some(0), ..config };
+    let transport = KernelTransport::new(&config, CounterBlock::none()).unwrap();
+    let address = transport.local_address().unwrap();
+    let at = transport.datagrams.receiving().unwrap().local_addr().unwrap();
+    let mut world = KernelWorld { transport, address, clients: Vec::new() };
+    let [noisy, other] =
+        [3, 4].map(|host| UdpSocket::bind((Ipv4Addr::new(127, 0, 0, host), 0)).unwrap());
+    for _ in 0..20 {
+        noisy.send_to(b"noise", at).unwrap();
+    }
+    other.send_to(b"word", at).unwrap();
+    assert_eq!(taken(&mut world).1, b"noise");
+    let mut heard = taken(&mut world).1;
+    // One more of it at most, if this took a tenth of a second.
+    while heard == b"noise" {
+        heard = taken(&mut world).1;
+    }
+    assert_eq!(heard, b"word");
+    assert!(world.transport.counters.source_flood > 10);
 }

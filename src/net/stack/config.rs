@@ -9,6 +9,7 @@ use smoltcp::iface::SocketStorage;
 use super::connection::{CONTIGUOUS_BYTES, Connection};
 use crate::net::DATAGRAM_BYTES_MAX;
 use crate::net::ethernet::MacAddress;
+use crate::net::igmp::GROUPS_MAX;
 use crate::net::ipv4::{Ipv4Header, Ipv4Network, is_host};
 use crate::net::udp::UdpHeader;
 
@@ -27,6 +28,9 @@ pub struct StackConfig {
     pub connections_max: usize,
     /// As many of them may have the same peer's address, so that one host cannot keep others out.
     pub connections_per_source_max: usize,
+    /// Frames a second that are looked into from one sender, so that one host's flood is dropped before
+    /// it costs others; a tenth of them may come at once.
+    pub frames_per_second_per_source_max: u32,
     /// Bytes a connection can receive ahead of its user; the window offered to the peer.
     pub rx_buffer_bytes: usize,
     /// Bytes a connection can hold until the peer acknowledges them.
@@ -43,6 +47,8 @@ pub struct StackConfig {
     /// The UDP port whose datagrams the user takes; unicast leaves from it too, as an answer does.
     /// None = no datagram is received.
     pub receive_port: Option<u16>,
+    /// Multicast groups whose datagrams to that port the user takes too.
+    pub groups: Vec<Ipv4Addr>,
 }
 
 impl StackConfig {
@@ -56,6 +62,7 @@ impl StackConfig {
             listen_port,
             connections_max: 1024,
             connections_per_source_max: 256,
+            frames_per_second_per_source_max: 200_000,
             rx_buffer_bytes: 16 * 1024,
             tx_buffer_bytes: 64 * 1024,
             allow: Vec::new(),
@@ -63,6 +70,7 @@ impl StackConfig {
             multicast_ttl: 8,
             datagram_port: listen_port,
             receive_port: None,
+            groups: Vec::new(),
         }
     }
 
@@ -90,6 +98,12 @@ pub enum StackError {
     /// Nothing could connect, or more than slots can be counted.
     #[error("connections_max {0}, connections_per_source_max {1}: use 1 to {CONNECTIONS_MAX} each")]
     Connections(usize, usize),
+    /// What is no group, or too many.
+    #[error("groups {0:?}: use at most {GROUPS_MAX} multicast addresses outside of 224.0.0.0/24")]
+    Groups(Vec<Ipv4Addr>),
+    /// Nobody would be heard.
+    #[error("frames_per_second_per_source_max is 0; use 1 or more")]
+    Frames,
     /// Buffers that TCP cannot use.
     #[error(
         "rx_buffer_bytes {0}, tx_buffer_bytes {1}: use {BUFFER_MIN} to {RX_BUFFER_MAX} for rx, \
@@ -128,9 +142,16 @@ pub(super) fn check(config: &StackConfig, mtu: usize) -> Result<Ipv4Network, Sta
     if config.receive_port == Some(0) {
         return Err(StackError::Port("receiving"));
     }
+    let is_group = |group: &Ipv4Addr| group.is_multicast() && group.octets()[..3] != [224, 0, 0];
+    if config.groups.len() > GROUPS_MAX || !config.groups.iter().all(is_group) {
+        return Err(StackError::Groups(config.groups.clone()));
+    }
     let countable = 1..=CONNECTIONS_MAX;
     if !countable.contains(&connections_max) || !countable.contains(&connections_per_source_max) {
         return Err(StackError::Connections(connections_max, connections_per_source_max));
+    }
+    if config.frames_per_second_per_source_max == 0 {
+        return Err(StackError::Frames);
     }
     let (rx, tx) = (config.rx_buffer_bytes, config.tx_buffer_bytes);
     if !(BUFFER_MIN..=RX_BUFFER_MAX).contains(&rx) || tx < BUFFER_MIN {

@@ -11,6 +11,8 @@ counter_set! {
         tx_frames,
         /// Frames that are no Ethernet, ARP, IPv4, TCP or UDP, fail a checksum, or come from no host.
         malformed,
+        /// Frames of which the device says that a checksum is wrong.
+        checksum_wrong,
         /// Fragments, which are never put together.
         fragments,
         /// Frames for another host, or of a protocol not spoken here.
@@ -19,6 +21,12 @@ counter_set! {
         denied,
         /// Frames in the name of a host whose Ethernet address is given, from another.
         impostors,
+        /// Frames dropped unread because their sender was over its rate.
+        source_flood,
+        /// Requests and questions dropped because their sender asked too much.
+        source_questions,
+        /// Connections broken because their peer's address is not allowed any more.
+        expelled,
         /// ARP packets received.
         arp,
         /// Datagrams received for the user.
@@ -27,6 +35,8 @@ counter_set! {
         datagrams_lost,
         /// Datagrams dropped because nobody receives on their port.
         datagrams_unwanted,
+        /// Reports of our membership in groups.
+        membership_reports,
         /// Connections looked at: for a frame, for a timer, for their user, or in their turn to send. Idle
         /// ones are not.
         visits,

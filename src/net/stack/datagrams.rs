@@ -58,6 +58,7 @@ impl<D: Device> Stack<D> {
             payload_len: u16::try_from(length).expect("below the MTU"),
         };
         let udp = UdpHeader { source_port, destination_port: to.port() };
+        let fills = self.device.offloads().fills;
         let header = EthernetHeader { destination, source: self.mac, ether_type: ETHER_TYPE_IPV4 };
         let sent = self.device.transmit(EthernetHeader::LEN + Ipv4Header::LEN + length, |frame| {
             let (head, packet) = frame.split_at_mut(EthernetHeader::LEN);
@@ -65,9 +66,13 @@ impl<D: Device> Stack<D> {
             let (head, packet) = packet.split_at_mut(Ipv4Header::LEN);
             head.copy_from_slice(&ip.emit());
             let (head, body) = packet.split_at_mut(UdpHeader::LEN);
-            head.copy_from_slice(&udp.emit(&ip, payload));
+            let udp = if fills { udp.emit_unfilled(&ip) } else { udp.emit(&ip, payload) };
+            head.copy_from_slice(&udp);
             body.copy_from_slice(payload);
         });
+        if fills && sent.is_some() {
+            self.device.fill_checksum(PROTOCOL_UDP);
+        }
         self.counters.datagrams += u64::from(sent.is_some());
         sent.is_some()
     }

@@ -1,10 +1,10 @@
 //! From a frame to the connection it belongs to: the order of the checks is the defence.
 //!
-//! Form, address, allow-list, connection, and only for a wanted handshake a slot. Nothing is kept of a
+//! Form, address, allow-list, the sender's rate, connection, and only for a wanted handshake a slot. Nothing is kept of a
 //! packet that fails one, and every answer to a stranger is rate limited.
 
 use std::hash::BuildHasher;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use smoltcp::wire::IpListenEndpoint;
 
@@ -13,9 +13,12 @@ use super::connection::Phase;
 use super::link::Link;
 use super::{HALF_OPEN, HALF_OPEN_MAX, Stack, engine, send_arp};
 use crate::net::arp::{ArpOperation, ArpPacket};
-use crate::net::device::{Device, FrameBurst, RX_BURST_MAX};
+use crate::net::device::{Checksum, Device, FrameBurst, RX_BURST_MAX};
 use crate::net::ethernet::{ETHER_TYPE_ARP, ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
-use crate::net::ipv4::{Ipv4Header, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, allows, is_host};
+use crate::net::igmp::ALL_HOSTS;
+use crate::net::ipv4::{
+    Ipv4Header, PROTOCOL_ICMP, PROTOCOL_IGMP, PROTOCOL_TCP, PROTOCOL_UDP, checksum, is_host, sum,
+};
 use crate::net::tcp::Segment;
 
 const ICMP_ECHO_REQUEST: u8 = 8;
@@ -33,15 +36,22 @@ impl<D: Device> Stack<D> {
         }
         let Some(mut burst) = self.device.receive() else { return 0 };
         let mut frames = 0;
-        while let Some(frame) = burst.next_frame() {
+        loop {
+            let checksum =
+                if self.offloads.verifies { burst.next_checksum() } else { Checksum::Unknown };
+            let Some(frame) = burst.next_frame() else { break };
             frames += 1;
-            self.take_frame(frame);
+            if checksum == Checksum::Wrong {
+                self.counters.checksum_wrong += 1;
+                continue;
+            }
+            self.take_frame(frame, checksum);
         }
         self.counters.rx_frames += frames as u64;
         frames
     }
 
-    fn take_frame(&mut self, frame: &[u8]) {
+    fn take_frame(&mut self, frame: &[u8], checksum: Checksum) {
         let Some((header, payload)) =
             EthernetHeader::parse(frame).filter(|(header, _)| header.source.is_unicast())
         else {
@@ -51,14 +61,17 @@ impl<D: Device> Stack<D> {
         let to_us = header.destination == self.mac;
         match header.ether_type {
             ETHER_TYPE_ARP if to_us || header.destination == MacAddress::BROADCAST => {
-                self.take_arp(payload);
+                self.take_arp(header.source, payload);
             }
-            ETHER_TYPE_IPV4 if to_us => self.take_packet(header.source, payload),
+            ETHER_TYPE_IPV4 if to_us => self.take_packet(header.source, payload, checksum),
+            ETHER_TYPE_IPV4 if self.membership.hears(header.destination) => {
+                self.take_multicast(header.source, payload);
+            }
             _ => self.counters.not_ours += 1,
         }
     }
 
-    fn take_arp(&mut self, packet: &[u8]) {
+    fn take_arp(&mut self, from: MacAddress, packet: &[u8]) {
         let Some(packet) = ArpPacket::parse(packet) else {
             self.counters.malformed += 1;
             return;
@@ -71,6 +84,12 @@ impl<D: Device> Stack<D> {
         // An answer to a question of ours is never in the way of those who ask us.
         let asks =
             packet.operation == ArpOperation::Request && packet.target == self.config.address;
+        // Whoever it says it is.
+        let now = self.clock.now();
+        if asks && !self.source_limit.take_question(from, Ipv4Addr::UNSPECIFIED, now) {
+            self.counters.source_questions += 1;
+            return;
+        }
         if asks && !self.arp_replies.take(self.clock.now()) {
             self.counters.arp_suppressed += 1;
             return;
@@ -80,30 +99,17 @@ impl<D: Device> Stack<D> {
         }
     }
 
-    fn take_packet(&mut self, from: MacAddress, packet: &[u8]) {
-        let Some((ip, payload)) = Ipv4Header::parse(packet) else {
-            let fragment = Ipv4Header::is_fragment(packet);
-            self.counters.fragments += u64::from(fragment);
-            self.counters.malformed += u64::from(!fragment);
-            return;
-        };
-        if !is_host(ip.source) || ip.source == self.config.address {
-            self.counters.malformed += 1;
-            return;
-        }
+    fn take_packet(&mut self, from: MacAddress, packet: &[u8], checksum: Checksum) {
+        let Some((ip, payload)) = self.parse_packet(packet) else { return };
         if ip.destination != self.config.address {
             self.counters.not_ours += 1;
             return;
         }
-        if self.neighbours.contradicts(ip.source, from) {
-            self.counters.impostors += 1;
-            return;
-        }
-        if !allows(&self.config.allow, ip.source) {
-            self.counters.denied += 1;
+        if !self.may_talk(from, &ip) {
             return;
         }
         match ip.protocol {
+            PROTOCOL_TCP if !self.is_sound(&ip, payload, checksum) => self.counters.malformed += 1,
             PROTOCOL_TCP => self.take_segment(from, &ip, packet, payload),
             PROTOCOL_ICMP if payload.first() == Some(&ICMP_ECHO_REQUEST) => {
                 if self.echoes.take(self.clock.now()) {
@@ -114,6 +120,59 @@ impl<D: Device> Stack<D> {
             PROTOCOL_UDP => self.take_datagram(&ip, payload),
             _ => self.counters.not_ours += 1,
         }
+    }
+
+    /// A packet to all hosts or to a group of ours. Who asks for members may be a switch, which has no
+    /// address; nobody else is heard who may not talk to us.
+    fn take_multicast(&mut self, from: MacAddress, packet: &[u8]) {
+        let Some((ip, payload)) = self.parse_packet(packet) else { return };
+        let is_ours = self.membership.contains(ip.destination);
+        if ip.protocol == PROTOCOL_IGMP && (is_ours || ip.destination == ALL_HOSTS) {
+            let sound = ip.ttl == 1 && self.membership.take(payload, self.clock.now());
+            self.counters.malformed += u64::from(!sound);
+        } else if !is_ours || ip.protocol != PROTOCOL_UDP {
+            self.counters.not_ours += 1;
+        } else if self.may_talk(from, &ip) {
+            self.take_datagram(&ip, payload);
+        }
+    }
+
+    fn parse_packet<'p>(&mut self, packet: &'p [u8]) -> Option<(Ipv4Header, &'p [u8])> {
+        let parsed = Ipv4Header::parse(packet);
+        if parsed.is_none() {
+            let fragment = Ipv4Header::is_fragment(packet);
+            self.counters.fragments += u64::from(fragment);
+            self.counters.malformed += u64::from(!fragment);
+        }
+        parsed
+    }
+
+    /// Whether a packet is looked into: its sender is who it may be, is allowed, and not over its rate.
+    fn may_talk(&mut self, from: MacAddress, ip: &Ipv4Header) -> bool {
+        if !is_host(ip.source) || ip.source == self.config.address {
+            self.counters.malformed += 1;
+            return false;
+        }
+        if self.neighbours.contradicts(ip.source, from) {
+            self.counters.impostors += 1;
+            return false;
+        }
+        if !self.access.permits(ip.source) {
+            self.counters.denied += 1;
+            return false;
+        }
+        if !self.source_limit.take_frame(from, ip.source, self.clock.now()) {
+            self.counters.source_flood += 1;
+            return false;
+        }
+        true
+    }
+
+    /// Whether a segment's checksum is right where the engine leaves that to the device, which may not
+    /// have looked.
+    fn is_sound(&self, ip: &Ipv4Header, segment: &[u8], found: Checksum) -> bool {
+        let looked = !self.offloads.verifies || found == Checksum::Right;
+        looked || checksum(sum(ip.pseudo_sum(), segment)) == 0
     }
 
     fn take_segment(&mut self, from: MacAddress, ip: &Ipv4Header, packet: &[u8], payload: &[u8]) {
@@ -187,6 +246,10 @@ impl<D: Device> Stack<D> {
     /// good faith asks again.
     fn accept(&mut self, from: MacAddress, peer: SocketAddrV4, packet: &[u8]) {
         let now = self.clock.now();
+        if !self.source_limit.take_question(from, *peer.ip(), now) {
+            self.counters.source_questions += 1;
+            return;
+        }
         if !self.sources.admit(*peer.ip()) {
             self.counters.source_full += 1;
             return;

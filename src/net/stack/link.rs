@@ -3,12 +3,14 @@
 //! The engine knows no Ethernet; whose frame it is was decided before, and the reply's address is
 //! that of the connection.
 
+use std::ops::Range;
+
 use smoltcp::phy::{self, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 
-use crate::net::device::Device;
+use crate::net::device::{Device, Offloads};
 use crate::net::ethernet::{ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
-use crate::net::ipv4::Ipv4Header;
+use crate::net::ipv4::{Ipv4Header, PROTOCOL_TCP, checksum};
 use crate::net::tcp::Progress;
 
 /// Lends a device to the engine for one call.
@@ -64,7 +66,19 @@ impl<D: Device> phy::Device for Link<'_, D> {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ip;
         capabilities.max_transmission_unit = self.device.mtu();
+        capabilities.checksum.tcp = engine_checksums(self.device.offloads());
         capabilities
+    }
+}
+
+/// What is left to the engine of TCP's checksums. Where the device looks at those that are received,
+/// the demux has seen to what it says.
+fn engine_checksums(Offloads { verifies, fills }: Offloads) -> phy::Checksum {
+    match (verifies, fills) {
+        (false, false) => phy::Checksum::Both,
+        (true, false) => phy::Checksum::Tx,
+        (false, true) => phy::Checksum::Rx,
+        (true, true) => phy::Checksum::None,
     }
 }
 
@@ -82,6 +96,19 @@ pub(super) struct Outgoing<'a, D> {
     progress: Option<&'a mut Progress>,
 }
 
+/// Prepares a segment of the engine for a device that fills in its checksum; `false` if it is none.
+fn leave_checksum(packet: &mut [u8]) -> bool {
+    let Some((ip, _)) = Ipv4Header::parse(packet) else { return false };
+    let Some(field) = packet.get_mut(TCP_CHECKSUM).filter(|_| ip.protocol == PROTOCOL_TCP) else {
+        return false;
+    };
+    field.copy_from_slice(&(!checksum(ip.pseudo_sum())).to_be_bytes());
+    true
+}
+
+/// Where a segment of the engine, whose IPv4 header has no options, has its checksum.
+const TCP_CHECKSUM: Range<usize> = Ipv4Header::LEN + 16..Ipv4Header::LEN + 18;
+
 impl<D: Device> phy::TxToken for Outgoing<'_, D> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, write: F) -> R {
         let header = EthernetHeader {
@@ -89,6 +116,7 @@ impl<D: Device> phy::TxToken for Outgoing<'_, D> {
             source: self.device.mac(),
             ether_type: ETHER_TYPE_IPV4,
         };
+        let fills = self.device.offloads().fills;
         let sent = self.device.transmit(EthernetHeader::LEN + length, |frame| {
             let (head, packet) = frame.split_at_mut(EthernetHeader::LEN);
             head.copy_from_slice(&header.emit());
@@ -96,8 +124,13 @@ impl<D: Device> phy::TxToken for Outgoing<'_, D> {
             if let Some(progress) = self.progress {
                 progress.note(packet.get(Ipv4Header::LEN..).unwrap_or_default());
             }
-            written
+            (written, fills && leave_checksum(packet))
         });
-        sent.expect("the device had room when it was lent, and the engine keeps to its MTU")
+        let (written, leaves) =
+            sent.expect("the device had room when it was lent, and the engine keeps to its MTU");
+        if leaves {
+            self.device.fill_checksum(PROTOCOL_TCP);
+        }
+        written
     }
 }

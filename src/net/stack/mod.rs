@@ -20,8 +20,9 @@ mod recovery;
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::RandomState;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
 
 use smoltcp::iface::{Config, Interface, PollResult, SocketSet};
 use smoltcp::wire::{HardwareAddress, IpCidr};
@@ -35,17 +36,21 @@ use self::config::check;
 use self::connection::{Connection, Phase};
 use self::datagrams::DATAGRAMS_WAITING_MAX;
 use self::link::Link;
+use super::access::AccessList;
 use super::arp::{ArpPacket, Neighbours};
-use super::device::{Device, RX_BURST_MAX};
+use super::device::{Device, Offloads, RX_BURST_MAX};
 use super::elapsed::Elapsed;
-use super::ethernet::{ETHER_TYPE_ARP, EthernetHeader, MacAddress};
+use super::ethernet::{ETHER_TYPE_ARP, ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
 use super::events::EventQueue;
+use super::igmp::{ALL_HOSTS, Membership, Report};
 use super::inbox::Inbox;
-use super::ipv4::Ipv4Network;
+use super::ipv4::{Ipv4Header, Ipv4Network, PROTOCOL_IGMP};
 use super::limit::RateLimit;
+use super::source_limit::SourceLimit;
 use super::sources::Sources;
 use super::wheel::Wheel;
 use super::{ConnectionId, NetEvent, Transport};
+use crate::agent::Watch;
 use crate::counters::{CounterBlock, CounterSet as _};
 use crate::types::Nanos;
 
@@ -100,8 +105,15 @@ pub struct Stack<D> {
     dirty: VecDeque<u32>,
     timers: Wheel,
     sources: Sources,
+    source_limit: SourceLimit,
+    /// Who may talk to us, and where a change of it is told.
+    access: Arc<AccessList>,
+    watch: Option<Watch<AccessList>>,
     /// Keyed by the operating system at start: what initial sequence numbers are drawn from.
     secret: RandomState,
+    /// The groups that we are in.
+    membership: Membership,
+    offloads: Offloads,
     syns: RateLimit,
     resets: RateLimit,
     arp_replies: RateLimit,
@@ -130,6 +142,15 @@ impl<D: Device> Stack<D> {
         let mac = device.mac();
         let engine = engine(&mut device, network, 0, clock.now());
         let slots = config.connections_max;
+        let secret = RandomState::new();
+        let membership = Membership::new(&config.groups, secret.hash_one(mac), clock.now());
+        let groups: Vec<_> =
+            config.groups.iter().map(|&group| MacAddress::multicast(group)).collect();
+        if !groups.is_empty() {
+            let all_hosts = MacAddress::multicast(ALL_HOSTS);
+            device.hear_groups(&[&[all_hosts][..], &groups].concat());
+        }
+        let offloads = device.offloads();
         let connection = |_| Connection::new(config.rx_buffer_bytes, config.tx_buffer_bytes);
         Ok(Self {
             mac,
@@ -145,7 +166,15 @@ impl<D: Device> Stack<D> {
             dirty: VecDeque::with_capacity(slots),
             timers: Wheel::new(slots, clock.now()),
             sources: Sources::new(slots, config.connections_per_source_max),
-            secret: RandomState::new(),
+            source_limit: SourceLimit::new(
+                config.frames_per_second_per_source_max,
+                config.connections_per_source_max,
+            ),
+            access: Arc::new(AccessList::new(&config.allow, &[])),
+            watch: None,
+            secret,
+            membership,
+            offloads,
             syns: RateLimit::new(SYN_PER_SECOND_MAX, SYN_BURST_MAX),
             resets: RateLimit::new(RESETS_PER_SECOND_MAX, RESET_BURST_MAX),
             arp_replies: RateLimit::new(ARP_REPLIES_PER_SECOND_MAX, ARP_REPLY_BURST_MAX),
@@ -161,6 +190,12 @@ impl<D: Device> Stack<D> {
         })
     }
 
+    /// The same, with who may talk to us as `watch` tells it, now and whenever it changes.
+    #[must_use]
+    pub fn watching(self, watch: Option<Watch<AccessList>>) -> Self {
+        Self { watch, ..self }
+    }
+
     /// What was counted so far.
     #[must_use]
     pub fn counters(&self) -> &Counters {
@@ -171,6 +206,11 @@ impl<D: Device> Stack<D> {
     #[must_use]
     pub fn device(&self) -> &D {
         &self.device
+    }
+
+    /// The same, to be changed by who made it.
+    pub fn device_mut(&mut self) -> &mut D {
+        &mut self.device
     }
 
     /// Connections now, those still in handshake or parting included.
@@ -212,6 +252,29 @@ impl<D: Device> Stack<D> {
         if timer != Nanos::MAX {
             self.timers.arm(slot, timer);
         }
+    }
+
+    /// Follows a change of who may talk to us: connections of those who may not any more are broken.
+    fn follow_access(&mut self) {
+        let Some(access) = self.watch.as_mut().and_then(Watch::changed) else { return };
+        let linger_until = self.clock.now().after(LINGER);
+        for slot in 0..u32::try_from(self.connections.len()).unwrap_or(u32::MAX) {
+            let connection = &mut self.connections[slot as usize];
+            if connection.phase == Phase::Free || access.permits(*connection.peer.ip()) {
+                continue;
+            }
+            self.counters.expelled += 1;
+            if connection.phase == Phase::HalfOpen {
+                self.release(slot);
+                continue;
+            }
+            if connection.phase == Phase::Open {
+                self.events.push(NetEvent::Closed(connection.id(slot)));
+            }
+            connection.abort(linger_until);
+            self.look(slot);
+        }
+        self.access = access;
     }
 
     fn release(&mut self, slot: u32) {
@@ -349,6 +412,39 @@ impl<D: Device> Stack<D> {
         }
     }
 
+    /// Reports the groups that we are in, at the start and when asked.
+    fn report_membership(&mut self) {
+        let now = self.clock.now();
+        // Room first: what is due is due once.
+        while self.device.room() > 0
+            && let Some(report) = self.membership.due(now)
+        {
+            let ip = Ipv4Header {
+                source: self.config.address,
+                destination: report.to,
+                protocol: PROTOCOL_IGMP,
+                ttl: 1,
+                payload_len: u16::try_from(report.message().len()).expect("a few bytes"),
+            };
+            let ip = ip.emit_with_option(Report::ROUTER_ALERT);
+            let header = EthernetHeader {
+                destination: MacAddress::multicast(report.to),
+                source: self.mac,
+                ether_type: ETHER_TYPE_IPV4,
+            };
+            let parts = [&header.emit()[..], &ip, report.message()];
+            let length = parts.iter().map(|part| part.len()).sum();
+            self.device.transmit(length, |mut frame| {
+                for part in parts {
+                    let (head, rest) = frame.split_at_mut(part.len());
+                    head.copy_from_slice(part);
+                    frame = rest;
+                }
+            });
+            self.counters.membership_reports += 1;
+        }
+    }
+
     /// The neighbour that a datagram to `host` goes to; asks for it if it is not known.
     fn resolve(&mut self, host: Ipv4Addr) -> Option<MacAddress> {
         if host.is_multicast() {
@@ -397,7 +493,9 @@ fn engine<D: Device>(device: &mut D, network: Ipv4Network, seed: u64, now: Nanos
 impl<D: Device> Transport for Stack<D> {
     fn poll(&mut self, now: Nanos) -> usize {
         self.clock.advance(now);
+        self.follow_access();
         self.announce();
+        self.report_membership();
         let work = self.run_timers() + self.ingress() + self.egress();
         self.flush_device();
         work

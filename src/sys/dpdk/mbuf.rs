@@ -21,6 +21,17 @@ pub struct Burst {
     _pool: Arc<Mempool>,
 }
 
+/// What a port found of a frame's checksums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameChecksum {
+    /// Nothing: it did not look.
+    Unknown,
+    /// They are right.
+    Right,
+    /// One is wrong.
+    Wrong,
+}
+
 impl Burst {
     /// The most frames in a burst.
     pub const MAX: usize = 32;
@@ -54,6 +65,24 @@ impl Burst {
         // else has the buffer, and it is freed by the next call or the drop, which the returned borrow
         // keeps away as long as the frame is used.
         Some(unsafe { std::slice::from_raw_parts(data, usize::from(length)) })
+    }
+
+    /// What the port found of the checksums of the frame that comes next.
+    #[must_use]
+    pub fn next_checksum(&self) -> FrameChecksum {
+        use dpdk_sys as c;
+
+        let next = self.first + usize::from(self.shown);
+        if next >= self.count {
+            return FrameChecksum::Unknown;
+        }
+        // SAFETY: `mbufs[first..count]` belong to `self` and are not freed yet.
+        let found = unsafe { c::rialto_mbuf_checksum(self.mbufs[next]) };
+        match found {
+            c::RIALTO_CHECKSUM_RIGHT => FrameChecksum::Right,
+            c::RIALTO_CHECKSUM_WRONG => FrameChecksum::Wrong,
+            _ => FrameChecksum::Unknown,
+        }
     }
 
     fn free_first(&mut self) {

@@ -10,7 +10,7 @@ mod port;
 use std::ffi::CStr;
 
 pub use eal::Eal;
-pub use mbuf::Burst;
+pub use mbuf::{Burst, FrameChecksum};
 pub use mempool::Mempool;
 pub use port::{Port, PortConfig, PortStats};
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use dpdk_sys::rialto_mbuf;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::{Burst, DpdkError, Mempool, reason};
 
@@ -15,6 +15,8 @@ pub struct Port {
     number: u16,
     mac: [u8; 6],
     mtu: u16,
+    verifies_checksums: bool,
+    fills_checksums: bool,
     /// `outbox[..queued]` are frames to send, oldest first; `outbox[queued..ready]` are empty buffers
     /// for the next ones. All belong to this value.
     outbox: [*mut rialto_mbuf; Port::OUTBOX_MAX],
@@ -79,13 +81,16 @@ impl Port {
             _ => Err(DpdkError::Port { port: number, action, reason: reason(result) }),
         };
 
+        let mut offloads = 0;
         // SAFETY: EAL runs and the pool is alive; the Arc below keeps both until the port is closed.
+        // `offloads` lives through the call.
         let result = unsafe {
             dpdk_sys::rialto_port_start(
                 number,
                 pool.as_ptr(),
                 config.rx_descriptors,
                 config.tx_descriptors,
+                &raw mut offloads,
             )
         };
         check("start (is the interface there and up, and may this process open it?)", result)?;
@@ -94,6 +99,8 @@ impl Port {
             number,
             mac: [0; 6],
             mtu: 0,
+            verifies_checksums: offloads & dpdk_sys::RIALTO_OFFLOAD_VERIFIES != 0,
+            fills_checksums: offloads & dpdk_sys::RIALTO_OFFLOAD_FILLS != 0,
             outbox: [std::ptr::null_mut(); Self::OUTBOX_MAX],
             queued: 0,
             ready: 0,
@@ -119,6 +126,43 @@ impl Port {
     #[must_use]
     pub fn mtu(&self) -> u16 {
         self.mtu
+    }
+
+    /// Whether it looks at the checksums of received frames, see [`Burst::next_checksum`].
+    #[must_use]
+    pub fn verifies_checksums(&self) -> bool {
+        self.verifies_checksums
+    }
+
+    /// Whether it fills in the checksums of frames sent, see [`Port::fill_checksum`].
+    #[must_use]
+    pub fn fills_checksums(&self) -> bool {
+        self.fills_checksums
+    }
+
+    /// Has it fill in the checksum of the segment, of TCP or else of UDP, that was queued last. It lies
+    /// behind an Ethernet header and an IPv4 header without options, and holds in the place of its checksum
+    /// the sum of the pseudo header.
+    ///
+    /// # Panics
+    /// If the port does not do that, or nothing is queued.
+    pub fn fill_checksum(&mut self, is_tcp: bool) {
+        assert!(self.fills_checksums && self.queued > 0, "nobody fills in this checksum");
+        let last = self.outbox[usize::from(self.queued) - 1];
+        // SAFETY: `outbox[..queued]` are frames of ours.
+        unsafe { dpdk_sys::rialto_mbuf_fill_checksum(last, is_tcp.into()) }
+    }
+
+    /// Receives frames to these multicast addresses too. A virtual device that cannot be told receives
+    /// them anyway, so a refusal is only said.
+    pub fn hear(&self, groups: &[[u8; 6]]) {
+        let bytes = groups.as_flattened();
+        let count = u32::try_from(groups.len()).expect("a handful");
+        // SAFETY: the port is open, and `bytes` are as many addresses of six bytes, which are copied.
+        let result = unsafe { dpdk_sys::rialto_port_hear(self.number, bytes.as_ptr(), count) };
+        if result < 0 {
+            debug!(target: "dpdk", port = self.number, reason = reason(result), "no multicast filter");
+        }
     }
 
     /// What the driver counted; zeroes if it does not count.

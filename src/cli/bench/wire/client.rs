@@ -3,7 +3,9 @@
 //! Over the kernel's sockets, or over a DPDK port of its own where no kernel is on the way.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
+
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -58,6 +60,9 @@ pub(in crate::cli::bench) struct Args {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Measured {
+    /// Until every session was logged in, from the first login request, behind one that saw the day
+    /// open; their connections stood before.
+    pub(super) login_ns: u64,
     pub(super) rounds: Vec<Round>,
 }
 
@@ -99,10 +104,10 @@ const HEARTBEAT_TIMEOUT_MS: u32 = 99_999;
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
 /// Between one turn's session and the next one's, so that no cache expects it: a prime.
 const STRIDE: usize = 7_919;
-const SYMBOL: &str = "ACME";
+pub(super) const SYMBOL: &str = "ACME";
 /// 25.00 dollars.
-const PRICE: Price = Price(250_000);
-const LOT: Quantity = Quantity(100);
+pub(super) const PRICE: Price = Price(250_000);
+pub(super) const LOT: Quantity = Quantity(100);
 
 /// Measures, and prints the result as a line of JSON.
 pub(in crate::cli::bench) fn run(args: &Args) -> Result<(), BenchError> {
@@ -135,13 +140,12 @@ fn measure<W: Wire>(
         return Err(BenchError::Core { core: args.core });
     }
     let secrets = PortSecrets::read(&args.secrets)?;
-    let mut sessions = Vec::new();
+    let credentials =
+        |number| credentials(&secrets, number).map_err(BenchError::file(&args.secrets));
+    let mut sessions = vec![login_when_open(connect, credentials(1)?)?];
     let mut alive_at = Instant::now();
-    for number in 1..=args.sessions {
-        let credentials = credentials(&secrets, number).map_err(BenchError::file(&args.secrets))?;
-        sessions.push(login_when_open(connect, credentials)?);
-        keep_alive(&mut sessions, &mut alive_at)?;
-    }
+    let (others, login_ns) = login_at_once(2..=args.sessions, connect, &credentials)?;
+    sessions.extend(others);
     let mut echoes = Vec::new();
     for port in args.echo_port.into_iter().flat_map(|first| first..first + args.echoes) {
         echoes.push(connect(Some(port))?);
@@ -169,7 +173,29 @@ fn measure<W: Wire>(
         }
         keep_alive(&mut sessions, &mut alive_at)?;
     }
-    Ok(Measured { rounds })
+    Ok(Measured { login_ns, rounds })
+}
+
+/// Connects all, then has them all ask to be let in, and says how long it took until they were.
+fn login_at_once<W: Wire>(
+    numbers: RangeInclusive<u32>,
+    connect: &mut impl FnMut(Option<u16>) -> Result<W, BenchError>,
+    credentials: &impl Fn(u32) -> Result<Credentials, BenchError>,
+) -> Result<(Vec<Session<W>>, u64), BenchError> {
+    let mut sessions = Vec::new();
+    for number in numbers {
+        sessions.push((Session::over(connect(None)?), credentials(number)?));
+    }
+    let start = Instant::now();
+    for (session, credentials) in &mut sessions {
+        session.asks(*credentials)?;
+    }
+    let mut logged_in = Vec::with_capacity(sessions.len());
+    for (mut session, _) in sessions {
+        session.is_let_in()?;
+        logged_in.push(session);
+    }
+    Ok((logged_in, u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)))
 }
 
 fn keep_alive<W: Wire>(
@@ -266,22 +292,35 @@ enum Awaited {
 }
 
 impl<W: Wire> Session<W> {
-    fn login(mut wire: W, credentials: Credentials) -> Result<Self, BenchError> {
+    fn over(wire: W) -> Self {
+        Self { wire, received: Vec::new(), last: 0 }
+    }
+
+    fn login(wire: W, credentials: Credentials) -> Result<Self, BenchError> {
+        let mut session = Self::over(wire);
+        session.asks(credentials)?;
+        session.is_let_in()?;
+        Ok(session)
+    }
+
+    fn asks(&mut self, credentials: Credentials) -> Result<(), BenchError> {
         let Credentials { name, secret } = credentials;
         let session = SessionId::BLANK;
         let heartbeat_timeout_ms = Some(HEARTBEAT_TIMEOUT_MS);
         let login = LoginRequest { name, secret, session, sequence: 0, heartbeat_timeout_ms };
         let mut packet = [0; soup::LOGIN_REQUEST_BYTES_MAX];
         let size = login.emit(&mut packet);
-        wire.send(&packet[..size])?;
-        let mut session = Self { wire, received: Vec::new(), last: 0 };
+        self.wire.send(&packet[..size])
+    }
+
+    fn is_let_in(&mut self) -> Result<(), BenchError> {
         let start = Instant::now();
         loop {
-            session.fill()?;
-            match session.parse()? {
+            self.fill()?;
+            match self.parse()? {
                 Some((Packet::LoginAccepted(_), size)) => {
-                    session.received.drain(..size);
-                    return Ok(session);
+                    self.received.drain(..size);
+                    return Ok(());
                 }
                 Some((Packet::LoginRejected(reason), _)) => {
                     return Err(ClientError::Refused(reason).into());
@@ -377,7 +416,7 @@ pub(super) fn port_name(number: u32) -> String {
     format!("S{number:05}")
 }
 
-fn credentials(secrets: &PortSecrets, number: u32) -> io::Result<Credentials> {
+pub(super) fn credentials(secrets: &PortSecrets, number: u32) -> io::Result<Credentials> {
     let name = port_name(number);
     let secret = PortName::new(&name).and_then(|name| secrets.get(name));
     let credentials = secret.and_then(|secret| Credentials::new(&name, &secret.reveal()));

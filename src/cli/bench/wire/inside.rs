@@ -16,7 +16,7 @@ use crate::cli::lab::{
 };
 use crate::config::Config;
 
-const LISTEN: &str = "10.9.0.1:9001";
+pub(super) const LISTEN: &str = "10.9.0.1:9001";
 /// What comes from these ports of the client, which no kernel gives to whoever asks for any, is echoed
 /// by the node.
 const ECHO_PORTS: &str = "20000-31999";
@@ -29,7 +29,7 @@ const ECHO_TURNS: u16 = 12;
 const READY: &str = "ready";
 /// Patience with a start and with an end.
 const START_MAX: Duration = Duration::from_mins(1);
-const END_MAX: Duration = Duration::from_mins(1);
+pub(super) const END_MAX: Duration = Duration::from_mins(1);
 /// Patience for a sample.
 const SAMPLE_MAX: Duration = Duration::from_millis(20);
 /// Orders of the breakdown.
@@ -66,7 +66,7 @@ pub(super) struct Run<'a> {
     dir: PathBuf,
     logs: PathBuf,
     config: Config,
-    children: Children,
+    pub(super) children: Children,
 }
 
 impl<'a> Run<'a> {
@@ -113,7 +113,48 @@ impl<'a> Run<'a> {
         breakdown::read(&spans, BREAKDOWN_ORDERS as usize).map_err(BenchError::file(&spans))
     }
 
-    fn start_node(&mut self, spans: Option<&Path>) -> Result<ProcessId, BenchError> {
+    /// Starts a process beyond the wire, in which `arguments` are this program's.
+    pub(super) fn start_beyond(
+        &mut self,
+        name: &str,
+        arguments: &[String],
+    ) -> Result<ProcessId, BenchError> {
+        let mut command = lab::rialto_beyond_the_wire()?;
+        command.args(arguments);
+        Ok(self.children.start(name, command)?)
+    }
+
+    /// The last line that a process says before its end, which must be a good one.
+    pub(super) fn last_line(
+        &mut self,
+        id: ProcessId,
+        limit: Duration,
+    ) -> Result<String, BenchError> {
+        let mut last = String::new();
+        loop {
+            match self.children.next_said(limit) {
+                None => return Err(self.children.slow(id, "come to an end", limit).into()),
+                Some((said, Said::Line(line))) if said == id => last = line,
+                Some((said, Said::End)) if said == id => break,
+                Some((other, Said::End)) => return Err(self.children.ended(other).into()),
+                Some(_) => {}
+            }
+        }
+        self.children.join(id, END_MAX)?;
+        Ok(last)
+    }
+
+    /// The node's logs.
+    pub(super) fn logs(&self) -> &Path {
+        &self.logs
+    }
+
+    /// Where the node wrote the secrets of its ports.
+    pub(super) fn secrets(&self) -> PathBuf {
+        self.dir.join("secrets")
+    }
+
+    pub(super) fn start_node(&mut self, spans: Option<&Path>) -> Result<ProcessId, BenchError> {
         let mut node = lab::rialto()?;
         node.arg("run").arg("--config").arg(self.dir.join("node.toml"));
         node.arg("--market").arg(self.dir.join("market.toml"));
@@ -126,14 +167,14 @@ impl<'a> Run<'a> {
         Ok(node)
     }
 
-    fn stop(&mut self, node: ProcessId) -> Result<(), BenchError> {
+    pub(super) fn stop(&mut self, node: ProcessId) -> Result<(), BenchError> {
         self.children.terminate(node)?;
         self.children.join(node, END_MAX)?;
         // Room for the next one's.
         fs::remove_dir_all(&self.logs).map_err(BenchError::file(&self.logs))
     }
 
-    fn run_client(
+    pub(super) fn run_client(
         &mut self,
         rounds: u32,
         samples: u32,
@@ -154,15 +195,7 @@ impl<'a> Run<'a> {
         }
         let client = self.children.start("client", client)?;
         let limit = START_MAX + 3 * rounds * samples * SAMPLE_MAX;
-        let line = loop {
-            match self.children.next_said(limit) {
-                None => return Err(self.children.slow(client, "measure", limit).into()),
-                Some((id, Said::Line(line))) if id == client => break line,
-                Some((id, Said::End)) => return Err(self.children.ended(id).into()),
-                Some(_) => {}
-            }
-        };
-        self.children.join(client, END_MAX)?;
+        let line = self.last_line(client, limit)?;
         serde_json::from_str(&line).map_err(|source| BenchError::Speech { line, source })
     }
 
@@ -200,7 +233,7 @@ fn node_toml(args: &Args, backend: BackendArg, sessions: u32, dir: &Path, logs: 
          [snapshots]\nevery_commands = 0\n\
          [control]\ndirectory = {control}\n\
          [order_entry]\nbackend = \"{name}\"\nlisten = \"{LISTEN}\"\nprefix = {NODE_PREFIX}\n\
-         allow = [\"{BROKERS_ADDRESS}\"]\n\
+         allow = [\"10.9.0.0/24\"]\n\
          connections_max = {connections}\nconnections_per_source_max = {connections}\n\
          [capacity]\nports = {sessions}\n\
          [dpdk]\ndevice = {device}\n{memory}\
@@ -211,13 +244,14 @@ fn node_toml(args: &Args, backend: BackendArg, sessions: u32, dir: &Path, logs: 
     )
 }
 
-/// One broker, rich enough for every order, with a port for each session.
+/// Two brokers, rich enough for every order, with a port for each session in turns.
 fn market_toml(sessions: u32) -> String {
     let ports = (1..=sessions).map(|number| {
         let name = port_name(number);
+        let (firm, account) = if number % 2 == 1 { ("ALFA", 1001) } else { ("BETA", 2001) };
         format!(
-            "[[port]]\nname = \"{name}\"\nfirm = \"ALFA\"\nkind = \"order_entry\"\n\
-             disconnect = \"keep\"\ndefault_account = 1001\n"
+            "[[port]]\nname = \"{name}\"\nfirm = \"{firm}\"\nkind = \"order_entry\"\n\
+             disconnect = \"keep\"\ndefault_account = {account}\n"
         )
     });
     MARKET.to_owned() + &ports.collect::<String>()
@@ -229,6 +263,8 @@ code = "USD"
 cash_decimals = 4
 [[firm]]
 code = "ALFA"
+[[firm]]
+code = "BETA"
 [[instrument]]
 symbol = "ACME"
 currency = "USD"
@@ -239,6 +275,13 @@ number = 1001
 firm = "ALFA"
 status = "approved"
 cash = { USD = "1000000000.00" }
+shares = { ACME = 100000000 }
+[[account]]
+number = 2001
+firm = "BETA"
+status = "approved"
+cash = { USD = "1000000000.00" }
+shares = { ACME = 100000000 }
 "#;
 
 #[cfg(test)]

@@ -7,13 +7,32 @@
 //! what many sessions make of the same.
 
 mod client;
+#[cfg(feature = "dpdk")]
+mod flood;
+#[cfg(feature = "dpdk")]
+mod flood_frames;
+#[cfg(feature = "dpdk")]
+mod flood_generator;
+#[cfg(feature = "dpdk")]
+mod flood_ring;
 mod inside;
+mod plot;
+mod rate;
+mod rate_client;
 mod report;
 mod sessions;
 
 use std::path::{Path, PathBuf};
 
 pub(super) use client::{Args as ClientArgs, run as run_client};
+#[cfg(feature = "dpdk")]
+pub(super) use flood::{Args as FloodArgs, run as run_flood};
+#[cfg(feature = "dpdk")]
+pub(super) use flood_generator::{Args as FloodGeneratorArgs, run as run_flood_generator};
+#[cfg(feature = "dpdk")]
+pub(super) use flood_ring::{Args as FloodRingArgs, run as run_flood_ring};
+pub(super) use rate::{Args as RateArgs, run as run_rate};
+pub(super) use rate_client::{Args as RateClientArgs, run as run_rate_client};
 pub(super) use sessions::{Args as SessionsArgs, run as run_sessions};
 
 use super::BenchError;

@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn a_ratio_is_the_median_of_the_rounds_ratios_not_the_ratio_of_medians() {
         let rounds = vec![round(5_000, 6_000), round(9_000, 27_000), round(10_000, 13_004)];
-        let backend = Backend::new("dpdk", None, &Measured { rounds }, None);
+        let backend = Backend::new("dpdk", None, &Measured { login_ns: 0, rounds }, None);
         assert_eq!(backend.echo, Micros { p50_us: 9.0, p99_us: 18.0 });
         assert_eq!(backend.order, Micros { p50_us: 13.0, p99_us: 26.01 });
         assert_eq!(json!(backend.ratio_p50), json!(1.3));

@@ -23,6 +23,7 @@ use crate::cli::lab;
     rialto bench sessions --json --sessions 1,1000 --backend kernel\n\n\
     cpu_ns_per_order is the time of the gateway's own steps - receive, parse, emit, send - from a run \
     with recording, in which nothing else is measured. The node spins, so time is CPU. The client has \
+    logins ms is how long it takes until all are let in that ask at once. The client has
     a socket for each session and for up to 1,000 echoes: ten thousand sessions need `ulimit -n 12000`.")]
 pub(in crate::cli::bench) struct Args {
     /// Print the result as a JSON object.
@@ -53,7 +54,7 @@ pub(in crate::cli::bench) struct Args {
 }
 
 /// Not memif: its client has no kernel to keep so many connections.
-fn over_veth(text: &str) -> Result<BackendArg, String> {
+pub(super) fn over_veth(text: &str) -> Result<BackendArg, String> {
     let found = BackendArg::ALL.into_iter().find(|backend| backend.name() == text);
     found.filter(|_| text != "memif").ok_or_else(|| "dpdk or kernel".to_owned())
 }
@@ -62,6 +63,7 @@ fn over_veth(text: &str) -> Result<BackendArg, String> {
 struct Figures {
     sessions: u32,
     cpu_ns_per_order: Option<u64>,
+    login_ns: u64,
     times: Backend,
 }
 
@@ -118,7 +120,8 @@ fn run_inside(args: &Args, scratch: &Path) -> Result<(), BenchError> {
         let steps = run("breakdown")?.breakdown()?;
         let cpu_ns_per_order = steps.as_ref().map(gateway);
         let times = Backend::new(backend.name(), None, &measured, steps);
-        all.push(Figures { sessions, cpu_ns_per_order, times });
+        let login_ns = measured.login_ns;
+        all.push(Figures { sessions, cpu_ns_per_order, login_ns, times });
     }
     if kernel {
         lab::take_address()?;
@@ -143,6 +146,7 @@ fn json_of(host: &Host, args: &Args, all: &[Figures]) -> Value {
     for figures in all {
         let mut entry = json!(figures.times);
         entry["cpu_ns_per_order"] = json!(figures.cpu_ns_per_order);
+        entry["login_ms"] = json!(figures.login_ns / 1_000_000);
         entry["cpu_ratio"] = json!(cpu_ratio(figures, &all[0]));
         entry["echoed_connections"] = json!(figures.sessions.min(ECHOES_MAX.into()));
         object.insert(figures.sessions.to_string(), entry);
@@ -167,22 +171,24 @@ fn table_of(host: &Host, args: &Args, all: &[Figures]) -> String {
         args.samples
     ));
     lines.push(format!(
-        "{:>8} {:>20} {:>20} {:>15} {:>12} {:>6}",
+        "{:>8} {:>20} {:>20} {:>15} {:>12} {:>6} {:>9}",
         "sessions",
         "echo p50 / p99 us",
         "order p50 / p99 us",
         "ratio p50 / p99",
         "CPU ns/order",
-        "ratio"
+        "ratio",
+        "logins ms"
     ));
     for figures in all {
         let [echo, order, ratios] = figures.times.columns();
         let or_none = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
         lines.push(format!(
-            "{:>8} {echo:>20} {order:>20} {ratios:>15} {:>12} {:>6}",
+            "{:>8} {echo:>20} {order:>20} {ratios:>15} {:>12} {:>6} {:>9}",
             figures.sessions,
             or_none(figures.cpu_ns_per_order.map(|ns| ns.to_string())),
-            or_none(cpu_ratio(figures, &all[0]).map(|ratio| format!("{ratio:.2}")))
+            or_none(cpu_ratio(figures, &all[0]).map(|ratio| format!("{ratio:.2}"))),
+            figures.login_ns / 1_000_000
         ));
     }
     lines.join("\n") + "\n"
@@ -200,10 +206,11 @@ mod tests {
 
     #[test]
     fn a_cost_is_compared_with_that_among_the_first_number_of_sessions() {
-        let measured = super::super::client::Measured { rounds: Vec::new() };
+        let measured = super::super::client::Measured { login_ns: 0, rounds: Vec::new() };
         let figures = |sessions, cpu_ns_per_order| Figures {
             sessions,
             cpu_ns_per_order,
+            login_ns: 0,
             times: Backend::new("dpdk", None, &measured, None),
         };
         let [one, many] = [figures(1, Some(2_000)), figures(1_000, Some(3_001))];

@@ -33,9 +33,20 @@ impl Bench {
     }
 
     pub(crate) fn put_packet(&mut self, source: Ipv4Addr, protocol: u8, payload: &[u8]) {
+        self.put_packet_from(self.far.mac(), source, protocol, payload);
+    }
+
+    /// The same from a host with that Ethernet address.
+    pub(crate) fn put_packet_from(
+        &mut self,
+        mac: MacAddress,
+        source: Ipv4Addr,
+        protocol: u8,
+        payload: &[u8],
+    ) {
         let header = EthernetHeader {
             destination: self.stack.mac,
-            source: self.far.mac(),
+            source: mac,
             ether_type: ETHER_TYPE_IPV4,
         };
         let ip = Ipv4Header {

@@ -1,16 +1,19 @@
 //! The stack with smoltcp clients over a wire in memory: what decent peers see of it.
 //!
 //! `by_hand` makes frames, for what no decent peer does: `frames` one at a time, `hostile` in crowds,
-//! `forged` in another's name.
+//! `forged` in another's name; `admission` has who is let in, and how often.
 //! `loss` has what a lost frame costs, `scale` what ten thousand connections do.
 
+mod admission;
 pub(super) mod by_hand;
 mod datagrams;
 mod forged;
 mod frames;
+mod groups;
 mod hostile;
 mod loss;
 mod lossy;
+mod offload;
 mod scale;
 
 use smoltcp::iface::SocketHandle;

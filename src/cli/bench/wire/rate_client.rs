@@ -1,0 +1,279 @@
+//! The brokers of the rate bench: sessions that enter orders by the clock, whether or not answers come,
+//! each segment as many orders as a busy broker puts into one.
+//!
+//! An order's time begins when it was due, so what the exchange does not keep up with counts.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddrV4, TcpStream};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use super::BenchError;
+use super::client::{LOT, PRICE, SYMBOL, credentials};
+use crate::agent::pin;
+use crate::client::{ClientError, Credentials};
+use crate::config::secrets::PortSecrets;
+use crate::sys::cpu_time::thread_cpu_time;
+use crate::types::{SessionId, Side, Symbol, TimeInForce, UserRefNum};
+use crate::wire::ouch::{ENTER_BYTES_MAX, Enter, Options, Outbound};
+use crate::wire::soup::{self, LoginReject, LoginRequest, Packet};
+
+/// Arguments of `rialto bench rate-client`.
+#[derive(Clone, Debug, clap::Args)]
+pub(in crate::cli::bench) struct Args {
+    /// The node.
+    #[arg(long)]
+    connect: SocketAddrV4,
+    /// The file of port secrets.
+    #[arg(long)]
+    secrets: PathBuf,
+    /// Sessions, an even number: of every two, one buys what the other sells.
+    #[arg(long)]
+    sessions: u32,
+    /// Orders a second, of all sessions together.
+    #[arg(long)]
+    rate: u64,
+    /// Seconds of orders.
+    #[arg(long)]
+    seconds: u64,
+    /// Orders in a segment.
+    #[arg(long)]
+    batch: u32,
+    /// The core to spin on.
+    #[arg(long)]
+    core: usize,
+}
+
+/// What became of the orders.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Outcome {
+    /// Orders entered, accepted, and answered with anything else.
+    pub(super) entered: u64,
+    pub(super) accepted: u64,
+    pub(super) refused: u64,
+    /// From the first order's time to the last acceptance.
+    pub(super) elapsed_ns: u64,
+    /// From when an order was due to its acceptance.
+    pub(super) p50_ns: u64,
+    pub(super) p90_ns: u64,
+    pub(super) p99_ns: u64,
+    pub(super) p999_ns: u64,
+    pub(super) max_ns: u64,
+    /// The client's time on a core, which it shares with its kernel.
+    pub(super) cpu_ns: u64,
+}
+
+/// Longer than this nothing is answered any more.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
+const LOGIN_MAX: Duration = Duration::from_secs(10);
+const PAUSE_OPENING: Duration = Duration::from_millis(10);
+/// Segments made up for at a time before anything is read.
+const SEGMENTS_PER_TURN_MAX: u64 = 16;
+const READ_BYTES: usize = 64 * 1024;
+/// The longest time that is told from longer ones.
+const LATENCY_MAX_NS: u64 = 60_000_000_000;
+const DIGITS: u8 = 3;
+
+/// Measures, and prints the outcome as a line of JSON.
+pub(in crate::cli::bench) fn run(args: &Args) -> Result<(), BenchError> {
+    if !pin(args.core) {
+        return Err(BenchError::Core { core: args.core });
+    }
+    let secrets = PortSecrets::read(&args.secrets)?;
+    let mut brokers = Vec::new();
+    for number in 1..=args.sessions {
+        let credentials = credentials(&secrets, number).map_err(BenchError::file(&args.secrets))?;
+        brokers.push(Broker::login(args.connect, credentials)?);
+    }
+    let outcome = trade(args, &mut brokers)?;
+    let line = serde_json::to_string(&outcome).expect("numbers are JSON");
+    writeln!(io::stdout(), "{line}").map_err(BenchError::file("standard output"))
+}
+
+fn trade(args: &Args, brokers: &mut [Broker]) -> Result<Outcome, BenchError> {
+    let mut times: Histogram<u64> =
+        Histogram::new_with_bounds(1, LATENCY_MAX_NS, DIGITS).expect("the bounds are sound");
+    let mut bytes = vec![0; READ_BYTES];
+    let batch = u64::from(args.batch);
+    let segments = (args.rate * args.seconds / batch).max(1);
+    let due = |segment: u64| segment * batch * 1_000_000_000 / args.rate;
+    let count = brokers.len() as u64;
+    let mut outcome = Outcome::default();
+    let (cpu, start) = (thread_cpu_time(), Instant::now());
+    let (mut next, mut heard_at) = (0, 0);
+    loop {
+        let now = nanos_since(start);
+        let mut sent = 0;
+        while next < segments && due(next) <= now && sent < SEGMENTS_PER_TURN_MAX {
+            let session = next % count;
+            let buys = (session + next / count).is_multiple_of(2);
+            let broker = &mut brokers[usize::try_from(session).expect("a small number")];
+            broker.enters(if buys { Side::Buy } else { Side::Sell }, args.batch, due(next));
+            outcome.entered += batch;
+            next += 1;
+            sent += 1;
+        }
+        for broker in &mut *brokers {
+            broker.push()?;
+            let before = outcome.accepted + outcome.refused;
+            broker.hear(&mut bytes, start, &mut times, &mut outcome)?;
+            if outcome.accepted + outcome.refused > before {
+                heard_at = nanos_since(start);
+            }
+        }
+        let is_all = outcome.accepted + outcome.refused == outcome.entered;
+        let is_silent = nanos_since(start) > heard_at.max(due(segments)) + nanos(SILENCE_MAX);
+        if next == segments && (is_all || is_silent) {
+            break;
+        }
+    }
+    outcome.elapsed_ns = heard_at;
+    outcome.cpu_ns = thread_cpu_time().since(cpu).0;
+    let at = |quantile| times.value_at_quantile(quantile);
+    (outcome.p50_ns, outcome.p90_ns, outcome.p99_ns) = (at(0.5), at(0.9), at(0.99));
+    (outcome.p999_ns, outcome.max_ns) = (at(0.999), times.max());
+    Ok(outcome)
+}
+
+fn nanos_since(start: Instant) -> u64 {
+    nanos(start.elapsed())
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A broker's session.
+struct Broker {
+    stream: TcpStream,
+    unsent: Vec<u8>,
+    received: Vec<u8>,
+    /// When the orders were due that are not answered, the oldest first.
+    due: VecDeque<u64>,
+    last: u32,
+}
+
+impl Broker {
+    /// A node is ready before it has opened its day.
+    fn login(to: SocketAddrV4, credentials: Credentials) -> Result<Self, BenchError> {
+        let start = Instant::now();
+        loop {
+            match Self::try_login(to, credentials) {
+                Err(BenchError::Client(ClientError::Refused(LoginReject::SessionNotAvailable)))
+                    if start.elapsed() < LOGIN_MAX =>
+                {
+                    std::thread::sleep(PAUSE_OPENING);
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn try_login(to: SocketAddrV4, credentials: Credentials) -> Result<Self, BenchError> {
+        let Credentials { name, secret } = credentials;
+        let session = SessionId::BLANK;
+        let request =
+            LoginRequest { name, secret, session, sequence: 0, heartbeat_timeout_ms: None };
+        let mut packet = [0; soup::LOGIN_REQUEST_BYTES_MAX];
+        let size = request.emit(&mut packet);
+        let open = || {
+            let mut stream = TcpStream::connect_timeout(&to.into(), LOGIN_MAX)?;
+            stream.set_nodelay(true)?;
+            stream.set_read_timeout(Some(LOGIN_MAX))?;
+            stream.write_all(&packet[..size])?;
+            let mut header = [0; soup::HEADER_BYTES];
+            stream.read_exact(&mut header)?;
+            let length = usize::from(u16::from_be_bytes([header[0], header[1]]));
+            let mut answer = header.to_vec();
+            answer.resize(header.len() + length.saturating_sub(1), 0);
+            stream.read_exact(&mut answer[header.len()..])?;
+            stream.set_nonblocking(true)?;
+            Ok((stream, answer))
+        };
+        let (stream, answer) = open().map_err(BenchError::Connection)?;
+        match soup::parse(&answer, usize::from(u16::MAX)).map_err(ClientError::from)? {
+            Some((Packet::LoginAccepted(_), _)) => {}
+            Some((Packet::LoginRejected(reason), _)) => {
+                return Err(ClientError::Refused(reason).into());
+            }
+            other => return Err(BenchError::Answer(format!("{other:?}"))),
+        }
+        let (unsent, received) = (Vec::new(), Vec::new());
+        Ok(Self { stream, unsent, received, due: VecDeque::new(), last: 0 })
+    }
+
+    /// Queues a segment of orders that are due now, all for the same price.
+    fn enters(&mut self, side: Side, count: u32, due: u64) {
+        let symbol = Symbol::new(SYMBOL).expect("four letters");
+        for _ in 0..count {
+            self.last += 1;
+            let number = UserRefNum(self.last);
+            let order = Enter::new(number, side, LOT, symbol, PRICE, TimeInForce::Day);
+            let mut message = [0; ENTER_BYTES_MAX];
+            let size = order.emit(&Options::default(), &mut message);
+            self.unsent.extend(soup::unsequenced_header(size).expect("a short message"));
+            self.unsent.extend(&message[..size]);
+            self.due.push_back(due);
+        }
+    }
+
+    /// Sends what the kernel takes.
+    fn push(&mut self) -> Result<(), BenchError> {
+        if self.unsent.is_empty() {
+            return Ok(());
+        }
+        match self.stream.write(&self.unsent) {
+            Ok(count) => drop(self.unsent.drain(..count)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(BenchError::Connection(error)),
+        }
+        Ok(())
+    }
+
+    /// Takes what has come.
+    fn hear(
+        &mut self,
+        bytes: &mut [u8],
+        start: Instant,
+        times: &mut Histogram<u64>,
+        outcome: &mut Outcome,
+    ) -> Result<(), BenchError> {
+        match self.stream.read(bytes) {
+            Ok(0) => return Err(ClientError::Closed.into()),
+            Ok(count) => self.received.extend_from_slice(&bytes[..count]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(BenchError::Connection(error)),
+        }
+        let now = nanos_since(start);
+        let mut taken = 0;
+        while let Some((packet, size)) = soup::parse(&self.received[taken..], usize::from(u16::MAX))
+            .map_err(ClientError::from)?
+        {
+            taken += size;
+            let Packet::SequencedData(message) = packet else { continue };
+            match Outbound::parse(message) {
+                Ok(Outbound::Accepted(..)) => {
+                    let due = self.due.pop_front().unwrap_or(now);
+                    times.saturating_record(now.saturating_sub(due));
+                    outcome.accepted += 1;
+                }
+                Ok(Outbound::Executed(..) | Outbound::SystemEvent(_)) => {}
+                other => {
+                    // The first is worth more than their number.
+                    if outcome.refused == 0 {
+                        tracing::warn!(?other, "an order was not accepted");
+                    }
+                    self.due.pop_front();
+                    outcome.refused += 1;
+                }
+            }
+        }
+        self.received.drain(..taken);
+        Ok(())
+    }
+}
