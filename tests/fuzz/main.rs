@@ -13,6 +13,7 @@ mod market;
 mod ouch;
 mod snapshot;
 mod soup;
+mod ufo;
 
 use corpus::replay;
 
@@ -24,6 +25,11 @@ fn frames_into_the_stack() {
 #[test]
 fn soup_bin_tcp_from_either_side() {
     replay("soup", soup::target, 40_000);
+}
+
+#[test]
+fn ufo_from_either_side() {
+    replay("ufo", ufo::target, 40_000);
 }
 
 #[test]
