@@ -24,8 +24,8 @@ fn downstream(bytes: &[u8]) {
         Downstream::Sequenced { sequence, messages } => {
             let mut builder = PacketBuilder::new();
             let mut packed = 0;
-            for (number, message) in (sequence..).zip(messages) {
-                packed += usize::from(builder.push(number, message));
+            for (behind, message) in (0..).zip(messages) {
+                packed += usize::from(builder.push(sequence + behind, message));
             }
             if bytes.len() <= PACKET_BYTES_MAX {
                 assert_eq!((builder.packet(), packed), (bytes, usize::from(messages.left())));
