@@ -3,7 +3,7 @@
 use crate::event_store::LogRecord;
 use crate::types::event::Event;
 use crate::types::{LINE_BYTES, Line, Nanos, PortName, RECORD_LINES_MAX};
-use crate::wire::{ouch, soup};
+use crate::wire::{ouch, soup, ufo};
 
 /// The buffer in which packets are made, one at a time.
 #[derive(Debug)]
@@ -16,6 +16,13 @@ const PACKET_BYTES_MAX: usize = soup::HEADER_BYTES + MESSAGE_BYTES_MAX;
 const MESSAGE_BYTES_MAX: usize =
     if ouch::OUT_MAX > RECORD_BYTES_MAX { ouch::OUT_MAX } else { RECORD_BYTES_MAX };
 const RECORD_BYTES_MAX: usize = RECORD_LINES_MAX * LINE_BYTES;
+const _: () = assert!(MESSAGE_BYTES_MAX <= ufo::MESSAGE_BYTES_MAX);
+
+/// A message of a session's stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sequenced<'a> {
+    packet: &'a [u8],
+}
 
 /// As what a session is told of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +40,7 @@ impl Outgoing {
         Self { message: [0; ouch::OUT_MAX], packet: [0; PACKET_BYTES_MAX] }
     }
 
-    /// The sequenced packet of an event.
+    /// The packet of an event.
     ///
     /// An event that has no OUCH form still has a number in the stream, so it is an empty message:
     /// numbers are implicit on the wire, and leaving one out would shift all that follow.
@@ -43,7 +50,7 @@ impl Outgoing {
         record: &LogRecord<'_>,
         event: &Event<'_>,
         midnight: Nanos,
-    ) -> &[u8] {
+    ) -> Sequenced<'_> {
         let copy_of = match form {
             Form::Record | Form::Message => None,
             Form::CopyOf(port) => Some(port),
@@ -57,6 +64,18 @@ impl Outgoing {
             &self.message[..size.unwrap_or(0)]
         };
         let size = soup::Packet::SequencedData(message).emit(&mut self.packet);
-        &self.packet[..size.expect("the buffer holds the longest message")]
+        Sequenced { packet: &self.packet[..size.expect("the buffer holds the longest message")] }
+    }
+}
+
+impl<'a> Sequenced<'a> {
+    /// The SoupBinTCP packet.
+    pub(super) fn in_soup(&self) -> &'a [u8] {
+        self.packet
+    }
+
+    /// The message alone.
+    pub(super) fn message(&self) -> &'a [u8] {
+        &self.packet[soup::HEADER_BYTES..]
     }
 }

@@ -90,6 +90,10 @@ pub(super) fn wire(
         // Operators are few and trusted, and send a whole market at once.
         messages_per_second_max: (serves == PortKind::OrderEntry)
             .then(|| config.order_entry().messages_per_second_max),
+        ufo_sessions_max: match (serves, config.order_entry().ufo_port) {
+            (PortKind::OrderEntry, Some(_)) => config.order_entry().connections_max,
+            _ => 0,
+        },
         ready: ready.clone(),
     };
     let front = Front {
@@ -174,8 +178,7 @@ impl Front {
         bench: Option<&Bench>,
     ) -> Result<Box<dyn Agent>, NodeError> {
         let entry = config.order_entry();
-        // Order entry itself takes no datagrams.
-        let receive_port = bench.map(|_| entry.listen.port());
+        let receive_port = entry.ufo_port.or_else(|| bench.map(|_| entry.listen.port()));
         match entry.backend {
             Backend::Kernel => {
                 let settings = KernelConfig {

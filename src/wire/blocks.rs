@@ -27,6 +27,12 @@ impl<'a> Messages<'a> {
     pub fn left(&self) -> u16 {
         self.count
     }
+
+    /// Bytes of those that are left, with their lengths, in the datagram whose end they are.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.blocks.len()
+    }
 }
 
 impl<'a> Iterator for Messages<'a> {

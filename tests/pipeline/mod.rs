@@ -175,6 +175,7 @@ impl<T: Transport + std::fmt::Debug> Pipeline<T> {
             term: TERM,
             cluster_key: core.key.clone(),
             messages_per_second_max,
+            ufo_sessions_max: 8,
             ready: ReadyFlag::default(),
         };
         let [tail, history] = [core.events.clone(), core.events.clone()];
