@@ -30,3 +30,4 @@ mod tools;
 mod trading;
 mod traffic;
 mod tshark;
+mod ufo;
