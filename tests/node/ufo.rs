@@ -37,9 +37,15 @@ impl Peer {
     /// With a login that was accepted.
     fn login(node: &Node, port: &str) -> Self {
         let peer = Self::of(node);
-        peer.sends(&[Upstream::Login(login(node, port))]);
-        assert!(peer.hears().unwrap().starts_with("login accepted"));
-        peer
+        // One that was taken over a moment ago is not answered at once.
+        for _ in 0..100 {
+            peer.sends(&[Upstream::Login(login(node, port))]);
+            if let Some(datagram) = peer.receives(MOMENT) {
+                assert!(words(&datagram).starts_with("login accepted"), "{}", words(&datagram));
+                return peer;
+            }
+        }
+        panic!("no answer to the login");
     }
 
     fn sends(&self, messages: &[Upstream<'_>]) {
@@ -415,7 +421,7 @@ fn the_rest_of_the_day_can_be_asked_for_after_its_end() {
 
 #[test]
 fn whatever_is_lost_repeated_or_late_on_the_way_the_stream_is_complete() {
-    const ORDERS: u32 = 2_000;
+    const ORDERS: u32 = 600;
     let node = Node::start();
     let seed = Random::seed();
     let front = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -457,7 +463,7 @@ fn whatever_is_lost_repeated_or_late_on_the_way_the_stream_is_complete() {
         let stream = port_stream(&read_log(&node.site.events()), "ALFA01");
         let expected: Vec<_> = stream.iter().map(|message| said(message)).collect();
         assert_eq!(heard, expected, "seed {seed}");
-        assert!(heard.len() > 200, "{} messages came through, seed {seed}", heard.len());
+        assert!(heard.len() > 30, "{} messages came through, seed {seed}", heard.len());
     });
 }
 
@@ -475,20 +481,21 @@ fn lossy(front: &UdpSocket, exchange: SocketAddr, mut random: Random, is_over: &
     let back = UdpSocket::bind("127.0.0.1:0").unwrap();
     back.connect(exchange).unwrap();
     for socket in [front, &back] {
-        socket.set_read_timeout(Some(Duration::from_micros(200))).unwrap();
+        socket.set_nonblocking(true).unwrap();
     }
     let mut client = None;
     let mut late: Vec<(bool, Vec<u8>)> = Vec::new();
     let mut datagram = [0; 2_000];
     while !is_over.load(Ordering::Relaxed) {
         let mut came = Vec::new();
-        if let Ok((size, from)) = front.recv_from(&mut datagram) {
+        while let Ok((size, from)) = front.recv_from(&mut datagram) {
             client = Some(from);
             came.push((true, datagram[..size].to_vec()));
         }
-        if let Ok(size) = back.recv(&mut datagram) {
+        while let Ok(size) = back.recv(&mut datagram) {
             came.push((false, datagram[..size].to_vec()));
         }
+        thread::sleep(Duration::from_micros(200));
         for (up, bytes) in came {
             match random.below(10) {
                 0 => {}
