@@ -447,8 +447,7 @@ mod tests {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
         let credentials = Credentials::new("BRKR01", "SECRET").unwrap();
-        let login =
-            |timeout| UfoClient::login(address, credentials, SessionId::BLANK, 9, timeout);
+        let login = |timeout| UfoClient::login(address, credentials, SessionId::BLANK, 9, timeout);
         let silence = login(Duration::from_millis(10));
         assert!(matches!(silence, Err(ClientError::Timeout { .. })));
         for (answer, reason) in [

@@ -89,8 +89,7 @@ impl Core {
         };
         let token = connection_token(self.config.shard, slot, generation);
         let throttle = Throttle::new(self.config.messages_per_second_max);
-        let mut connection =
-            Connection::new(Link::Udp(slot, from), token, from, throttle, now);
+        let mut connection = Connection::new(Link::Udp(slot, from), token, from, throttle, now);
         connection.session.note_login();
         self.connections[slot as usize] = Some(connection);
         self.decide_login(slot, &as_in_soup(login), transport, now);

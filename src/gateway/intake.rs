@@ -18,8 +18,8 @@ use super::throttle::{Throttle, Verdict};
 use crate::net::{ConnectionId, NetEvent, Transport};
 use crate::types::command::{CommandHeader, PortUp};
 use crate::types::{
-    self as types, DownReason, Epoch, Nanos, PortId, PortKind, PortSecret, RECORD_LINES_MAX, Record,
-    SessionId,
+    self as types, DownReason, Epoch, Nanos, PortId, PortKind, PortSecret, RECORD_LINES_MAX,
+    Record, SessionId,
 };
 use crate::wire::soup;
 

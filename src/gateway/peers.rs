@@ -21,7 +21,7 @@ const AGAIN_BURST_MAX: u64 = 16_384;
 /// The peers, by slot and by address.
 #[derive(Debug)]
 pub(super) struct Peers {
-    peers: Box<[Peer]>,
+    by_slot: Box<[Peer]>,
     by_address: HashMap<SocketAddrV4, u32>,
     free: Vec<u32>,
     /// Slots whose packet is to be sent, each once; some have none any more.
@@ -78,7 +78,7 @@ impl Peers {
         };
         let count = slots as usize;
         Self {
-            peers: (0..slots).map(peer).collect(),
+            by_slot: (0..slots).map(peer).collect(),
             // Twice the bound, so that removals never make the map grow.
             by_address: HashMap::with_capacity(2 * count),
             free: (0..slots).rev().collect(),
@@ -89,7 +89,7 @@ impl Peers {
 
     /// Slots: the lowest of a gateway's are theirs.
     pub(super) fn slots(&self) -> u32 {
-        u32::try_from(self.peers.len()).expect("they were counted in 32 bits")
+        u32::try_from(self.by_slot.len()).expect("they were counted in 32 bits")
     }
 
     pub(super) fn slot_of(&self, address: SocketAddrV4) -> Option<u32> {
@@ -100,7 +100,7 @@ impl Peers {
     /// taken.
     pub(super) fn open(&mut self, address: SocketAddrV4) -> Option<(u32, u32)> {
         let slot = self.free.pop()?;
-        let peer = &mut self.peers[slot as usize];
+        let peer = &mut self.by_slot[slot as usize];
         peer.address = address;
         self.by_address.insert(address, slot);
         Some((slot, peer.generation))
@@ -108,7 +108,7 @@ impl Peers {
 
     /// Takes the slot back, and forgets what was not sent.
     pub(super) fn release(&mut self, slot: u32) {
-        let Some(peer) = self.peers.get_mut(slot as usize) else { return };
+        let Some(peer) = self.by_slot.get_mut(slot as usize) else { return };
         self.by_address.remove(&peer.address);
         peer.generation = peer.generation.wrapping_add(1);
         peer.packet.clear();
@@ -119,17 +119,17 @@ impl Peers {
 
     /// What a peer has asked for again.
     pub(super) fn again(&mut self, slot: u32) -> Option<&mut Again> {
-        self.peers.get_mut(slot as usize).map(|peer| &mut peer.again)
+        self.by_slot.get_mut(slot as usize).map(|peer| &mut peer.again)
     }
 
     /// Since when a peer is told that its stream is complete: since now, if that is new.
     pub(super) fn ended_at(&mut self, slot: u32, now: Nanos) -> Nanos {
-        *self.peers[slot as usize].ended_at.get_or_insert(now)
+        *self.by_slot[slot as usize].ended_at.get_or_insert(now)
     }
 
     /// Whether a peer is told that its stream is complete.
     pub(super) fn has_ended(&self, slot: u32) -> bool {
-        self.peers[slot as usize].ended_at.is_some()
+        self.by_slot[slot as usize].ended_at.is_some()
     }
 
     /// Takes a message to be sent; `false` if the packet before it does not leave now.
@@ -140,10 +140,10 @@ impl Peers {
         message: &[u8],
         transport: &mut T,
     ) -> bool {
-        let taken = self.peers[slot as usize].packet.push(sequence, message)
+        let taken = self.by_slot[slot as usize].packet.push(sequence, message)
             || (self.send_packet(slot, transport)
-                && self.peers[slot as usize].packet.push(sequence, message));
-        let peer = &mut self.peers[slot as usize];
+                && self.by_slot[slot as usize].packet.push(sequence, message));
+        let peer = &mut self.by_slot[slot as usize];
         if !std::mem::replace(&mut peer.is_unsent, true) {
             self.unsent.push_back(slot);
         }
@@ -152,7 +152,7 @@ impl Peers {
 
     /// Sends what was taken for a peer; `false` if it does not leave now.
     pub(super) fn send_packet<T: Transport>(&mut self, slot: u32, transport: &mut T) -> bool {
-        let peer = &mut self.peers[slot as usize];
+        let peer = &mut self.by_slot[slot as usize];
         if peer.packet.is_empty() {
             return true;
         }
@@ -173,7 +173,7 @@ impl Peers {
     pub(super) fn send_next<T: Transport>(&mut self, transport: &mut T) -> Option<u32> {
         let slot = self.unsent.pop_front()?;
         let sent = self.send_packet(slot, transport);
-        self.peers[slot as usize].is_unsent = !sent;
+        self.by_slot[slot as usize].is_unsent = !sent;
         if !sent {
             self.unsent.push_back(slot);
         }

@@ -324,7 +324,7 @@ impl Core {
                     self.end_again(slot, transport);
                 }
             }
-            link => {
+            link @ Link::Tcp(_) => {
                 if link.end_of_session(connection.outbound.next, &mut self.peers, transport) {
                     self.disconnect(slot, DownReason::EndOfSession, transport);
                 } else {

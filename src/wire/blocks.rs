@@ -6,7 +6,7 @@
 pub(super) const LENGTH_BYTES: usize = 2;
 
 /// The messages of a packet, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Messages<'a> {
     blocks: &'a [u8],
     count: u16,

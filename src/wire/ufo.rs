@@ -40,7 +40,7 @@ mod kind {
 }
 
 /// A packet from the exchange: a whole datagram.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Downstream<'a> {
     /// The login is good.
     LoginAccepted(LoginAccepted),
@@ -436,8 +436,12 @@ mod tests {
             let long = [packet, b"\0"].concat();
             assert_eq!(Downstream::parse(&long), Err(UfoError::Long(packet[0])));
         }
-        let messages: [&[u8]; 4] =
-            [b"\0\x1bLBRKR01SECRET00012611220001", b"\0\x07T\0\0\0\x05\x01\x2c", b"\0\x01R", b"\0\0"];
+        let messages: [&[u8]; 4] = [
+            b"\0\x1bLBRKR01SECRET00012611220001",
+            b"\0\x07T\0\0\0\x05\x01\x2c",
+            b"\0\x01R",
+            b"\0\0",
+        ];
         for message in messages {
             for cut in 0..message.len() {
                 assert_eq!(Upstream::parse(&message[..cut]), Err(UfoError::Short), "{message:?}");

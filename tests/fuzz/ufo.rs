@@ -23,12 +23,12 @@ fn downstream(bytes: &[u8]) {
         }
         Downstream::Sequenced { sequence, messages } => {
             let mut builder = PacketBuilder::new();
-            let mut packed = 0;
+            let (left, mut put) = (usize::from(messages.left()), 0);
             for (behind, message) in (0..).zip(messages) {
-                packed += usize::from(builder.push(sequence + behind, message));
+                put += usize::from(builder.push(sequence + behind, message));
             }
             if bytes.len() <= PACKET_BYTES_MAX {
-                assert_eq!((builder.packet(), packed), (bytes, usize::from(messages.left())));
+                assert_eq!((builder.packet(), put), (bytes, left));
             }
         }
     }

@@ -242,7 +242,9 @@ fn who_logs_off_or_falls_silent_is_let_go_and_its_orders_are_canceled_in_time() 
     }
     peer.sends_bytes(&LOGOFF_REQUEST);
     peer.must_hear(&["login rejected SessionNotAvailable"]);
-    eventually("a session ends", || port_stream(&read_log(&node.site.events()), "ALFA01").len() > 4);
+    eventually("a session ends", || {
+        port_stream(&read_log(&node.site.events()), "ALFA01").len() > 4
+    });
     let peer = Peer::login(&node, "ALFA01");
     peer.sends(&[again(4, 9)]);
     peer.must_hear(&["4: canceled #1 1 S, canceled #2 1 S"]);
@@ -282,7 +284,9 @@ fn strangers_get_no_answer_but_to_a_login_and_that_is_shorter_than_their_questio
     stranger.sends(&[Upstream::Heartbeat]);
     stranger.sends(&[Upstream::Logoff]);
     stranger.sends(&[again(1, u16::MAX)]);
-    for bytes in [&b""[..], b"\0", b"\0\0", b"GET / HTTP/1.1\r\n", &[0xFF; 1_472], b"S\0\0\0\x01\0\0"] {
+    for bytes in
+        [&b""[..], b"\0", b"\0\0", b"GET / HTTP/1.1\r\n", &[0xFF; 1_472], b"S\0\0\0\x01\0\0"]
+    {
         stranger.sends_bytes(bytes);
     }
     stranger.sends_bytes(b"\0\x1bLALFA01");
@@ -351,7 +355,8 @@ fn a_request_is_answered_with_what_exists_and_no_more_than_is_said() {
         peer.sends(&[request]);
         let (mut sequences, mut datagrams) = (Vec::new(), 0);
         while let Some(datagram) = peer.receives(MOMENT) {
-            let Downstream::Sequenced { sequence, messages } = Downstream::parse(&datagram).unwrap()
+            let Downstream::Sequenced { sequence, messages } =
+                Downstream::parse(&datagram).unwrap()
             else {
                 panic!("{}", words(&datagram))
             };
