@@ -148,17 +148,20 @@ impl Core {
         }
     }
 
-    /// Whether a message became a command.
+    /// Whether a message was one.
     fn take_message(&mut self, slot: u32, message: &[u8], now: Nanos) -> bool {
         let Some(connection) = &self.connections[slot as usize] else { return false };
         let LoginState::Up { port, epoch } = connection.login else { return false };
         if connection.ending {
             return false;
         }
-        let kind = self.ports.get(port).map_or(self.config.serves, |port| port.kind);
-        let Ok(count) = inbound::command(kind, message, port, epoch, now, &mut self.command) else {
+        let Some(port) = self.ports.get_mut(port) else { return false };
+        let Ok(count) = inbound::command(port, message, epoch, now, &mut self.command) else {
             return false;
         };
+        if count == 0 {
+            return true;
+        }
         let pushed = self.commands.push(&self.command[..count]);
         pushed.expect("room was checked for a whole datagram");
         self.counters.messages_in += 1;

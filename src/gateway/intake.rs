@@ -171,8 +171,9 @@ impl Core {
                 }
                 Some(Request::Message(message)) => {
                     let LoginState::Up { port, epoch } = connection.login else { return taken };
-                    let kind = self.ports.get(port).map_or(self.config.serves, |port| port.kind);
-                    match inbound::command(kind, message, port, epoch, now, &mut self.command) {
+                    let Some(port) = self.ports.get_mut(port) else { return taken };
+                    match inbound::command(port, message, epoch, now, &mut self.command) {
+                        Ok(0) => {}
                         Ok(count) => {
                             let pushed = self.commands.push(&self.command[..count]);
                             pushed.expect("room was checked above");

@@ -16,6 +16,7 @@ mod ports;
 pub mod session;
 mod tail;
 mod throttle;
+mod tokens;
 
 pub use agent::Gateway;
 

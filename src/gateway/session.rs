@@ -89,6 +89,9 @@ pub enum Violation {
     /// A message that the protocol above does not have. The gateway finds it, not the session.
     #[error("message of unknown type or wrong length")]
     Message,
+    /// More orders than an OUCH 4.2 port may have in a day.
+    #[error("no tokens left for today")]
+    Tokens,
     /// A message on a drop copy, which is only read.
     #[error("message on a drop copy")]
     ReadOnly,

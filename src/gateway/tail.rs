@@ -47,7 +47,7 @@ impl Core {
             }
             self.learn(&event, transport, now);
             let Some(header) = EventHeader::view(record.lines) else { continue };
-            self.ports.note(header, record.position);
+            self.ports.note(header, &event, record.position);
             let of = header.port;
             if header.port_sequence != 0 {
                 self.send_live(of, of, &record, &event, transport, now);

@@ -8,6 +8,7 @@ mod blocks;
 pub mod itch;
 pub mod mold;
 pub mod ouch;
+pub mod ouch42;
 pub mod soup;
 pub mod ufo;
 

@@ -455,6 +455,14 @@ fn market_text(grace_ms: u32) -> String {
             .unwrap();
         }
     }
+    for (firm, account) in [("ALFA", 1001), ("BETA", 2001)] {
+        writeln!(
+            text,
+            "[[port]]\nname = \"{firm}42\"\nfirm = \"{firm}\"\nkind = \"order_entry\"\n\
+             protocol = \"ouch42\"\ngrace_ms = {grace_ms}\ndefault_account = {account}"
+        )
+        .unwrap();
+    }
     text.push_str("[[port]]\nname = \"ALFADC\"\nfirm = \"ALFA\"\nkind = \"drop_copy\"\n");
     text.push_str("[[port]]\nname = \"OPER01\"\nfirm = \"XRLT\"\nkind = \"admin\"\n");
     text

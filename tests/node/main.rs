@@ -16,6 +16,7 @@ mod feed;
 mod harness;
 mod incarnation;
 mod operator;
+mod ouch42;
 mod placement;
 mod raw;
 mod recovery;
