@@ -11,6 +11,7 @@ mod frames;
 mod log;
 mod market;
 mod ouch;
+mod ouch42;
 mod snapshot;
 mod soup;
 mod ufo;
@@ -35,6 +36,11 @@ fn ufo_from_either_side() {
 #[test]
 fn ouch_from_either_side() {
     replay("ouch", ouch::target, 40_000);
+}
+
+#[test]
+fn ouch_4_2_from_either_side() {
+    replay("ouch42", ouch42::target, 40_000);
 }
 
 #[test]
