@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::wire::soup::{LoginReject, SoupError};
+use crate::wire::ufo::UfoError;
 
 /// Why a client cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,9 @@ pub enum ClientError {
     /// What came is not SoupBinTCP.
     #[error("not a SoupBinTCP packet: {0}; is this an order-entry address?")]
     Soup(#[from] SoupError),
+    /// What came is not UFO.
+    #[error("not a UFO packet: {0}; is this an order-entry address over UDP?")]
+    Ufo(#[from] UfoError),
     /// A packet that has no place here.
     #[error("the exchange sent a packet that does not belong {0}")]
     OutOfPlace(&'static str),

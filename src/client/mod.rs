@@ -7,9 +7,11 @@ mod error;
 mod feed;
 mod session;
 mod soup_client;
+mod ufo_client;
 
 pub use book_builder::BookBuilder;
 pub use error::ClientError;
 pub use feed::{FeedCounters, FeedItem, FeedOrder, FeedSocket};
-pub use session::{Incoming, SessionClient};
+pub use session::{Incoming, Protocol, SessionClient};
 pub use soup_client::{Credentials, SoupClient};
+pub use ufo_client::UfoClient;

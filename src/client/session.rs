@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{ClientError, Credentials, SoupClient};
+use super::{ClientError, Credentials, SoupClient, UfoClient};
 use crate::types::SessionId;
 use crate::wire::ouch::{
     CANCEL_BYTES_MAX, Cancel, ENTER_BYTES_MAX, Enter, Options, REPLACE_BYTES_MAX, Replace,
@@ -15,9 +15,24 @@ use crate::wire::soup::{LoginRequest, Packet};
 /// A session of a port.
 #[derive(Debug)]
 pub struct SessionClient {
-    connection: SoupClient,
-    session: SessionId,
-    next_sequence: u64,
+    way: Way,
+}
+
+/// What carries it.
+#[derive(Debug)]
+enum Way {
+    Soup { connection: SoupClient, session: SessionId, next_sequence: u64 },
+    Ufo(UfoClient),
+}
+
+/// The protocols that a session can be carried by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// SoupBinTCP, in a TCP connection.
+    #[default]
+    Soup,
+    /// UFO, in datagrams: what is sent may be lost.
+    Ufo,
 }
 
 /// What comes from the exchange.
@@ -35,6 +50,27 @@ pub enum Incoming<'a> {
 }
 
 impl SessionClient {
+    /// Logs in by one of the protocols; otherwise as [`SessionClient::login`].
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn login_by(
+        protocol: Protocol,
+        address: SocketAddr,
+        credentials: Credentials,
+        session: SessionId,
+        sequence: u64,
+        timeout: Duration,
+    ) -> Result<Self, ClientError> {
+        match protocol {
+            Protocol::Soup => Self::login(address, credentials, session, sequence, timeout),
+            Protocol::Ufo => {
+                let ufo = UfoClient::login(address, credentials, session, sequence, timeout)?;
+                Ok(Self { way: Way::Ufo(ufo) })
+            }
+        }
+    }
+
     /// Connects and logs in. A blank session is the current one; messages from `sequence` on are sent
     /// again, 0 asks for none.
     ///
@@ -51,19 +87,26 @@ impl SessionClient {
         let Credentials { name, secret } = credentials;
         let request = LoginRequest { name, secret, session, sequence, heartbeat_timeout_ms: None };
         let accepted = connection.login(&request, timeout)?;
-        Ok(Self { connection, session: accepted.session, next_sequence: accepted.sequence })
+        let (session, next_sequence) = (accepted.session, accepted.sequence);
+        Ok(Self { way: Way::Soup { connection, session, next_sequence } })
     }
 
     /// The session's id.
     #[must_use]
     pub fn session(&self) -> SessionId {
-        self.session
+        match &self.way {
+            Way::Soup { session, .. } => *session,
+            Way::Ufo(ufo) => ufo.session(),
+        }
     }
 
     /// The number of the next message to come: what to ask for when logging in again.
     #[must_use]
     pub fn next_sequence(&self) -> u64 {
-        self.next_sequence
+        match &self.way {
+            Way::Soup { next_sequence, .. } => *next_sequence,
+            Way::Ufo(ufo) => ufo.next_sequence().into(),
+        }
     }
 
     /// What comes next, waited for up to `timeout`; zero only looks. Must be called at least each
@@ -72,11 +115,15 @@ impl SessionClient {
     /// # Errors
     /// [`ClientError`].
     pub fn receive(&mut self, timeout: Duration) -> Result<Option<Incoming<'_>>, ClientError> {
-        match self.connection.receive(timeout)? {
+        let (connection, next_sequence) = match &mut self.way {
+            Way::Soup { connection, next_sequence, .. } => (connection, next_sequence),
+            Way::Ufo(ufo) => return ufo.receive(timeout),
+        };
+        match connection.receive(timeout)? {
             None => Ok(None),
             Some(Packet::SequencedData(message)) => {
-                let sequence = self.next_sequence;
-                self.next_sequence += 1;
+                let sequence = *next_sequence;
+                *next_sequence += 1;
                 Ok(Some(Incoming::Message { sequence, message }))
             }
             Some(Packet::EndOfSession) => Ok(Some(Incoming::EndOfSession)),
@@ -89,7 +136,15 @@ impl SessionClient {
     /// # Errors
     /// [`ClientError`].
     pub fn send(&mut self, message: &[u8]) -> Result<(), ClientError> {
-        self.connection.send(message)
+        self.queue(message)?;
+        self.flush()
+    }
+
+    fn queue(&mut self, message: &[u8]) -> Result<(), ClientError> {
+        match &mut self.way {
+            Way::Soup { connection, .. } => connection.queue(message),
+            Way::Ufo(ufo) => ufo.queue(message),
+        }
     }
 
     /// Queues an order; it leaves with the next [`SessionClient::flush`] or
@@ -100,7 +155,7 @@ impl SessionClient {
     pub fn enter(&mut self, order: &Enter, options: &Options) -> Result<(), ClientError> {
         let mut message = [0; ENTER_BYTES_MAX];
         let size = order.emit(options, &mut message);
-        self.connection.queue(&message[..size])
+        self.queue(&message[..size])
     }
 
     /// Queues a replace; it leaves with the next [`SessionClient::flush`] or
@@ -111,7 +166,7 @@ impl SessionClient {
     pub fn replace(&mut self, replace: &Replace, options: &Options) -> Result<(), ClientError> {
         let mut message = [0; REPLACE_BYTES_MAX];
         let size = replace.emit(options, &mut message);
-        self.connection.queue(&message[..size])
+        self.queue(&message[..size])
     }
 
     /// Queues a cancel; it leaves with the next [`SessionClient::flush`] or
@@ -122,7 +177,7 @@ impl SessionClient {
     pub fn cancel(&mut self, cancel: &Cancel, options: &Options) -> Result<(), ClientError> {
         let mut message = [0; CANCEL_BYTES_MAX];
         let size = cancel.emit(options, &mut message);
-        self.connection.queue(&message[..size])
+        self.queue(&message[..size])
     }
 
     /// Sends all that is queued.
@@ -130,7 +185,10 @@ impl SessionClient {
     /// # Errors
     /// [`ClientError`].
     pub fn flush(&mut self) -> Result<(), ClientError> {
-        self.connection.flush()
+        match &mut self.way {
+            Way::Soup { connection, .. } => connection.flush(),
+            Way::Ufo(ufo) => ufo.flush(),
+        }
     }
 
     /// Says goodbye. The session stays, and can be logged in to again.
@@ -138,7 +196,10 @@ impl SessionClient {
     /// # Errors
     /// [`ClientError`].
     pub fn logout(mut self) -> Result<(), ClientError> {
-        self.connection.logout()
+        match &mut self.way {
+            Way::Soup { connection, .. } => connection.logout(),
+            Way::Ufo(ufo) => ufo.logoff(),
+        }
     }
 }
 

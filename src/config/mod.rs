@@ -135,11 +135,13 @@ pub struct OrderEntry {
     pub backend: Backend,
     /// The address; with DPDK the node owns it, and the kernel knows nothing of it.
     pub listen: SocketAddrV4,
+    /// The UDP port at the same address where UFO is spoken; none = nowhere.
+    pub ufo_port: Option<u16>,
     /// Bits of the local network's mask.
     pub prefix: u8,
     /// The router to networks that are not local.
     pub gateway: Option<Ipv4Addr>,
-    /// Connections at a time.
+    /// Connections at a time, and as many sessions over UDP.
     pub connections_max: u32,
     /// As many of them may come from one address, so that one host cannot keep others out.
     pub connections_per_source_max: u32,

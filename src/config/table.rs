@@ -137,6 +137,7 @@ struct ControlTable {
 struct OrderEntryTable {
     backend: String,
     listen: String,
+    ufo_port: Option<u16>,
     #[serde(default = "OrderEntryTable::prefix")]
     prefix: u8,
     gateway: Option<String>,
@@ -409,6 +410,9 @@ impl OrderEntryTable {
             let rule = "must be a definite address and port: with DPDK the node owns them";
             source.rule(whole, "order_entry.listen", listen, rule)?;
         }
+        let ufo_port = self.ufo_port;
+        let rule = "must be in 1..=65535, a UDP port; without the key UFO is not spoken";
+        source.rule(ufo_port != Some(0), "order_entry.ufo_port", 0, rule)?;
         let network = Ipv4Network::new(*listen.ip(), prefix).map(Ipv4Network::network);
         let network = network.ok_or_else(|| {
             source.broken("order_entry.prefix", prefix, "must be in 0..=32, the bits of a mask")
@@ -454,6 +458,7 @@ impl OrderEntryTable {
         Ok(OrderEntry {
             backend,
             listen,
+            ufo_port,
             prefix,
             gateway,
             connections_max,

@@ -276,7 +276,8 @@ pub(super) fn port_defined(port: &Port, request: u64) -> PortDefined {
         kind: port.kind.byte(),
         disconnect: port.disconnect.byte(),
         account_by_group: u8::from(port.account_by_group),
-        reserved: [0; 13],
+        ouch_version: port.ouch_version.byte(),
+        reserved: [0; 12],
     }
 }
 

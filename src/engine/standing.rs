@@ -2,15 +2,18 @@
 
 use super::Engine;
 use super::definitions::port_defined;
-use crate::types::{PortStanding, Standing};
+use crate::types::{OuchVersion, PortStanding, Standing};
 
 impl Engine {
     /// What is known behind the last command frame; `None` while no day is open, when streams are between
-    /// their end and their beginning.
+    /// their end and their beginning, and where a port has tokens, which only the events of its day tell.
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {
         let day = self.day.as_ref()?;
         let manager = &self.manager;
+        if manager.ports.rows().iter().any(|port| port.ouch_version == OuchVersion::V42) {
+            return None;
+        }
         let ports = manager.ports.rows().iter().map(|port| PortStanding {
             defined: port_defined(port, 0),
             epoch: port.epoch,

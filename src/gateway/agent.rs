@@ -123,6 +123,7 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
         }
         if work > 0 {
             // Answers leave before anything else is looked at.
+            self.core.send_datagrams(&mut self.transport);
             self.transport.flush(now);
         }
         if let Some(traces) = &mut self.core.traces {
@@ -132,11 +133,13 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
         self.core.follow_networks(&mut self.transport);
         work += self.transport.poll(now);
         work += self.core.take_net_events(&mut self.transport, now);
+        work += self.core.take_datagrams(&mut self.transport, now);
         work += self.core.serve_waiting(&mut self.transport, now);
         work += self.core.catch_up(&mut self.transport, now);
         work += self.core.report_departures(now);
         work += self.relay_datagrams();
         self.core.run_timers(&mut self.transport, now);
+        self.core.send_datagrams(&mut self.transport);
         work += self.transport.flush(now);
         self.publish(now);
         Ok(work)
@@ -144,7 +147,7 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
 
     fn on_close(&mut self) -> Result<(), AgentError> {
         for connection in self.core.connections.iter_mut().filter_map(Option::take) {
-            self.transport.close(connection.id);
+            connection.link.close(&mut self.transport);
         }
         self.relay_datagrams();
         self.transport.flush(self.core.now);

@@ -2,19 +2,21 @@
 
 use std::net::SocketAddrV4;
 
+use super::link::Link;
 use super::ports::{CHECKPOINT_INTERVAL, Stream};
 use super::session::Session;
 use super::throttle::Throttle;
 use crate::event_store::{Reader, StoreError};
-use crate::net::ConnectionId;
 use crate::types::event::EventHeader;
-use crate::types::{Epoch, Nanos, PortId, Position};
+use crate::types::{self, Epoch, Nanos, PortId, Position};
 use crate::wire::soup::LoginRequest;
 
-/// A connection and all that the gateway keeps for it.
+/// A connection, or a peer that sends datagrams, and all that the gateway keeps for it.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) id: ConnectionId,
+    pub(super) link: Link,
+    /// As the log has it.
+    pub(super) token: types::Connection,
     pub(super) peer: SocketAddrV4,
     pub(super) session: Session,
     pub(super) throttle: Throttle,
@@ -84,13 +86,15 @@ const WALK_STEPS_PER_TURN_MAX: usize = 128;
 
 impl Connection {
     pub(super) fn new(
-        id: ConnectionId,
+        link: Link,
+        token: types::Connection,
         peer: SocketAddrV4,
         throttle: Throttle,
         now: Nanos,
     ) -> Self {
         Self {
-            id,
+            link,
+            token,
             peer,
             session: Session::new(now),
             throttle,

@@ -1,6 +1,6 @@
 //! What a gateway keeps, and how its sessions end.
 //!
-//! `tail` changes it by what the event log says, `intake` by what participants say.
+//! `tail` changes it by what the event log says, `intake` and `datagrams` by what participants say.
 
 use std::collections::VecDeque;
 
@@ -8,19 +8,20 @@ use tracing::info;
 
 use super::admission::Admission;
 use super::connection::{Connection, LoginState, Turn};
+use super::link::Link;
 use super::outbound::Outgoing;
+use super::peers::Peers;
 use super::ports::Ports;
 use super::session::Due;
 use super::traces::Traces;
 use super::{GatewayConfig, GatewayCounters};
 use crate::event_store::Reader;
-use crate::net::{ConnectionId, Transport, Wheel};
+use crate::net::{ConnectionId, DATAGRAM_BYTES_MAX, Transport, Wheel};
 use crate::ring;
 use crate::types::command::{CommandHeader, PortDown};
 use crate::types::{
     DownReason, Epoch, Line, Nanos, PortId, RECORD_LINES_MAX, Record, SessionId, Standing,
 };
-use crate::wire::soup;
 
 /// Sessions that have their turn in a duty cycle, in each direction.
 pub(super) const TURNS_PER_CYCLE_MAX: usize = 64;
@@ -39,7 +40,12 @@ pub(super) struct Core {
     pub(super) admission: Admission,
     pub(super) traces: Option<Traces>,
     pub(super) day: Option<Day>,
+    /// By slot: first those of `peers`, then those of the transport's connections.
     pub(super) connections: Vec<Option<Connection>>,
+    /// Whoever sends datagrams.
+    pub(super) peers: Peers,
+    /// The datagram that is being read.
+    pub(super) datagram: Box<[u8]>,
     /// Slots with unread input, each once.
     pub(super) waiting: VecDeque<u32>,
     /// Slots of sessions that read the log to catch up, or that end when they have; each once.
@@ -73,6 +79,8 @@ impl Core {
         commands: ring::Producer,
         history: Reader,
     ) -> Self {
+        let peers = Peers::new(config.ufo_sessions_max);
+        let slots = peers.slots() as usize;
         Self {
             admission: Admission::new(config.networks.take()),
             traces: config.traces.take(),
@@ -81,14 +89,16 @@ impl Core {
             history,
             ports: Ports::default(),
             day: None,
-            connections: Vec::new(),
+            connections: std::iter::repeat_with(|| None).take(slots).collect(),
+            peers,
+            datagram: vec![0; DATAGRAM_BYTES_MAX].into_boxed_slice(),
             waiting: VecDeque::new(),
             lagging: VecDeque::new(),
             departures: VecDeque::new(),
             leads: false,
             ready: false,
             awaits_day: false,
-            timers: Wheel::new(0, Nanos::ZERO),
+            timers: Wheel::new(slots, Nanos::ZERO),
             now: Nanos::ZERO,
             out: Outgoing::new(),
             command: [Line::ZERO; RECORD_LINES_MAX],
@@ -125,7 +135,7 @@ impl Core {
         transport: &mut T,
     ) {
         if let Some(connection) = &self.connections[slot as usize] {
-            transport.close(connection.id);
+            connection.link.close(transport);
         }
         self.depart(slot, reason);
     }
@@ -205,8 +215,14 @@ impl Core {
             match connection.session.due(now) {
                 None => {}
                 Some(Due::Heartbeat) => {
-                    transport.send(connection.id, &soup::SERVER_HEARTBEAT);
+                    let next = connection.outbound.next;
                     connection.session.note_sent(now);
+                    match connection.link {
+                        Link::Udp(slot, _) if self.peers.has_ended(slot) => {
+                            self.end_again(slot, transport);
+                        }
+                        link => link.heartbeat(next, &mut self.peers, transport),
+                    }
                 }
                 Some(Due::Dead) => {
                     self.counters.silent += 1;
@@ -214,6 +230,7 @@ impl Core {
                     continue;
                 }
             }
+            let Some(connection) = &self.connections[slot as usize] else { continue };
             if connection.throttle.may_read_on(now) {
                 self.queue(slot);
             }
@@ -221,13 +238,24 @@ impl Core {
         }
     }
 
-    pub(super) fn current(&self, id: ConnectionId) -> Option<&Connection> {
-        let connection = self.connections.get(id.slot as usize)?.as_ref()?;
-        (connection.id == id).then_some(connection)
+    /// Our slot for a slot of the transport's.
+    pub(super) fn slot_of(&self, id: ConnectionId) -> u32 {
+        self.peers.slots() + id.slot
+    }
+
+    /// Our slot of a connection that we still have.
+    pub(super) fn current(&self, id: ConnectionId) -> Option<u32> {
+        let slot = self.slot_of(id);
+        let connection = self.connections.get(slot as usize)?.as_ref()?;
+        (connection.link == Link::Tcp(id)).then_some(slot)
     }
 
     pub(super) fn take_connection(&mut self, slot: u32) -> Option<Connection> {
-        self.connections.get_mut(slot as usize)?.take()
+        let connection = self.connections.get_mut(slot as usize)?.take()?;
+        if let Link::Udp(slot, _) = connection.link {
+            self.peers.release(slot);
+        }
+        Some(connection)
     }
 
     pub(super) fn queue(&mut self, slot: u32) {

@@ -1,29 +1,82 @@
 //! From messages to commands: what a session's message asks of the exchange.
 
+use super::ports::Port;
 use super::session::Violation;
+use super::tokens::Tokens;
 use crate::types::command::{Command, CommandHeader, CommandKind};
 use crate::types::{
     Epoch, LINE_BYTES, Line, Nanos, PortId, PortKind, RECORD_LINES_MAX, Record, TradeTerms,
     split_record,
 };
 use crate::wire::ouch::{AccountQuery, Inbound};
+use crate::wire::ouch42;
 
-/// Makes the command of `message` in `lines` and returns its size in lines.
+/// Makes the command of a port's `message` in `lines` and returns its size in lines, 0 if it asks for
+/// nothing and is met with silence.
 ///
 /// # Errors
-/// [`Violation::Message`]: the participant does not speak the protocol. [`Violation::ReadOnly`].
+/// [`Violation::Message`]: the participant does not speak the protocol. [`Violation::ReadOnly`],
+/// [`Violation::Tokens`].
 pub(super) fn command(
-    kind: PortKind,
+    port: &mut Port,
     message: &[u8],
+    epoch: Epoch,
+    now: Nanos,
+    lines: &mut [Line; RECORD_LINES_MAX],
+) -> Result<usize, Violation> {
+    let id = port.id;
+    match (port.kind, &mut port.tokens) {
+        (PortKind::Admin, _) => administration(message, id, epoch, now, lines),
+        (PortKind::OrderEntry, None) => order(message, id, epoch, now, lines),
+        (PortKind::OrderEntry, Some(tokens)) => order42(message, tokens, id, epoch, now, lines),
+        (PortKind::DropCopy, _) => Err(Violation::ReadOnly),
+    }
+}
+
+/// OUCH 4.2: a token that was used before is the message once more, and one that was not is of no order.
+fn order42(
+    message: &[u8],
+    tokens: &mut Tokens,
     port: PortId,
     epoch: Epoch,
     now: Nanos,
     lines: &mut [Line; RECORD_LINES_MAX],
 ) -> Result<usize, Violation> {
-    match kind {
-        PortKind::Admin => administration(message, port, epoch, now, lines),
-        PortKind::OrderEntry => order(message, port, epoch, now, lines),
-        PortKind::DropCopy => Err(Violation::ReadOnly),
+    let mut put = |record: &[Line]| {
+        lines[..record.len()].copy_from_slice(record);
+        Ok(record.len())
+    };
+    let number = |tokens: &mut Tokens, token| {
+        if tokens.are_used_up() {
+            return Err(Violation::Tokens);
+        }
+        Ok(tokens.give(token))
+    };
+    match ouch42::Inbound::parse(message).map_err(|_| Violation::Message)? {
+        ouch42::Inbound::Enter(enter) => {
+            if tokens.number_of(enter.token).is_some() {
+                return Ok(0);
+            }
+            let number = number(tokens, enter.token)?;
+            put(enter.to_command(number, port, epoch, now).lines())
+        }
+        ouch42::Inbound::Replace(replace) => {
+            let Some(existing) = tokens.number_of(replace.existing) else { return Ok(0) };
+            if tokens.number_of(replace.token).is_some() {
+                return Ok(0);
+            }
+            let number = number(tokens, replace.token)?;
+            put(replace.to_command(existing, number, port, epoch, now).lines())
+        }
+        ouch42::Inbound::Cancel(cancel) => {
+            let Some(number) = tokens.number_of(cancel.token) else { return Ok(0) };
+            put(cancel.to_command(number, port, epoch, now).lines())
+        }
+        ouch42::Inbound::Modify(modify) => {
+            let Some(number) = tokens.number_of(modify.token) else { return Ok(0) };
+            put(modify.to_command(number, port, epoch, now).lines())
+        }
+        ouch42::Inbound::TradeNow(_) => Ok(0),
     }
 }
 

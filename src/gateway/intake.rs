@@ -12,13 +12,15 @@ use super::admission::Unheard;
 use super::connection::{Connection, LoginState};
 use super::core::{Core, TURNS_PER_CYCLE_MAX};
 use super::inbound;
+use super::link::Link;
+use super::ports::Port;
 use super::session::{PACKET_LENGTH_MAX, Received, Request, Violation};
 use super::throttle::{Throttle, Verdict};
 use crate::net::{ConnectionId, NetEvent, Transport};
 use crate::types::command::{CommandHeader, PortUp};
 use crate::types::{
-    self as types, DownReason, Epoch, Nanos, PortKind, PortSecret, RECORD_LINES_MAX, Record,
-    SessionId,
+    self as types, DownReason, Epoch, Nanos, PortId, PortKind, PortSecret, RECORD_LINES_MAX,
+    Record, SessionId,
 };
 use crate::wire::soup;
 
@@ -41,19 +43,19 @@ impl Core {
             match event {
                 NetEvent::Opened { connection, peer } => self.opened(connection, peer, now),
                 NetEvent::Readable(id) => {
-                    if self.current(id).is_some() {
-                        self.queue(id.slot);
+                    if let Some(slot) = self.current(id) {
+                        self.queue(slot);
                     }
                 }
                 NetEvent::Writable(id) => {
-                    if self.current(id).is_some() {
-                        self.unpark(id.slot);
+                    if let Some(slot) = self.current(id) {
+                        self.unpark(slot);
                     }
                 }
                 NetEvent::Ended(id) => self.ended(id),
                 NetEvent::Closed(id) => {
-                    if self.current(id).is_some() {
-                        self.depart(id.slot, DownReason::Lost);
+                    if let Some(slot) = self.current(id) {
+                        self.depart(slot, DownReason::Lost);
                     }
                 }
             }
@@ -62,22 +64,23 @@ impl Core {
     }
 
     fn opened(&mut self, id: ConnectionId, peer: SocketAddrV4, now: Nanos) {
-        self.grow(id.slot);
+        let slot = self.slot_of(id);
+        self.grow(slot);
+        let token = connection_token(self.config.shard, slot, id.generation);
         let throttle = Throttle::new(self.config.messages_per_second_max);
-        self.connections[id.slot as usize] = Some(Connection::new(id, peer, throttle, now));
-        self.arm(id.slot);
+        let connection = Connection::new(Link::Tcp(id), token, peer, throttle, now);
+        self.connections[slot as usize] = Some(connection);
+        self.arm(slot);
         self.counters.connections += 1;
         debug!(%peer, "connected");
     }
 
     /// Whole packets that came before the end still count; the connection is closed behind them.
     fn ended(&mut self, id: ConnectionId) {
-        if self.current(id).is_none() {
-            return;
-        }
-        if let Some(connection) = &mut self.connections[id.slot as usize] {
+        let Some(slot) = self.current(id) else { return };
+        if let Some(connection) = &mut self.connections[slot as usize] {
             connection.ended = true;
-            self.queue(id.slot);
+            self.queue(slot);
         }
     }
 
@@ -102,6 +105,8 @@ impl Core {
                 break;
             }
             let Some(connection) = &mut self.connections[slot as usize] else { return taken };
+            // Datagrams do not wait to be read.
+            let Link::Tcp(id) = connection.link else { return taken };
             if let LoginState::Sequencing { .. } = connection.login {
                 return taken; // what follows stays unread until the login is decided
             }
@@ -125,7 +130,7 @@ impl Core {
                     warn!(peer = %connection.peer, "disconnected: over its limit for too long");
                     self.counters.floods += 1;
                     // Not in order: what it has sent besides would have to be read first.
-                    transport.abort(connection.id);
+                    transport.abort(id);
                     self.depart(slot, DownReason::Violation);
                     return taken;
                 }
@@ -135,7 +140,7 @@ impl Core {
                 self.queue(slot);
                 return taken;
             }
-            let bytes = transport.received(connection.id);
+            let bytes = transport.received(id);
             let bytes = &bytes[..bytes.len().min(bytes_left)];
             let Received { consumed, packets, request } =
                 match connection.session.receive(now, bytes) {
@@ -148,7 +153,6 @@ impl Core {
             connection.throttle.spend(packets, now);
             bytes_left -= consumed;
             self.counters.bytes_in += consumed as u64;
-            let id = connection.id;
             match request {
                 None if consumed == 0 => {
                     connection.throttle.has_read_all();
@@ -168,8 +172,9 @@ impl Core {
                 }
                 Some(Request::Message(message)) => {
                     let LoginState::Up { port, epoch } = connection.login else { return taken };
-                    let kind = self.ports.get(port).map_or(self.config.serves, |port| port.kind);
-                    match inbound::command(kind, message, port, epoch, now, &mut self.command) {
+                    let Some(sender) = self.ports.get_mut(port) else { return taken };
+                    match inbound::command(sender, message, epoch, now, &mut self.command) {
+                        Ok(0) => {}
                         Ok(count) => {
                             if let Some(traces) = &mut self.traces {
                                 traces.parsed(port, now);
@@ -191,14 +196,14 @@ impl Core {
         MESSAGES_PER_TURN_MAX
     }
 
-    fn decide_login<T: Transport>(
+    pub(super) fn decide_login<T: Transport>(
         &mut self,
         slot: u32,
         login: &soup::LoginRequest,
         transport: &mut T,
         now: Nanos,
     ) {
-        let Some(connection) = &mut self.connections[slot as usize] else { return };
+        let Some(connection) = &self.connections[slot as usize] else { return };
         let serves = self.config.serves;
         let source = *connection.peer.ip();
         let unheard = self.admission.hear(login.name, source, now).err();
@@ -211,15 +216,14 @@ impl Core {
             }
             return self.reject_login(slot, soup::LoginReject::NotAuthorized, transport);
         }
-        let known = self.ports.named(login.name).filter(|port| {
-            let secret = PortSecret::from_wire(login.secret);
-            let is_served = port.kind == serves
-                || (port.kind, serves) == (PortKind::DropCopy, PortKind::OrderEntry);
-            is_served && self.config.cluster_key.verify(login.name, &secret, &port.verifier)
-        });
-        let Some(port) = known else {
+        let known = self.authorized(login);
+        let Some(connection) = &mut self.connections[slot as usize] else { return };
+        let Some(port) = known.and_then(|id| self.ports.get(id)) else {
             info!(peer = %connection.peer, name = %login.name, "login refused: not authorized");
-            self.admission.refused(login.name, source, now);
+            // A datagram's source may be forged, to lock out whoever is there. Those have a rate of their own.
+            if let Link::Tcp(_) = connection.link {
+                self.admission.refused(login.name, source, now);
+            }
             return self.reject_login(slot, soup::LoginReject::NotAuthorized, transport);
         };
         self.admission.accepted(login.name, source);
@@ -242,10 +246,10 @@ impl Core {
         }
         let up = PortUp {
             header: CommandHeader::new::<PortUp>(port.id, Epoch::NONE, now),
-            connection: connection_token(self.config.shard, connection.id),
+            connection: connection.token,
             source_address: connection.peer.ip().octets(),
             source_port: connection.peer.port(),
-            transport: b'T',
+            transport: connection.link.transport_code(),
             ..PortUp::new_zeroed()
         };
         if self.commands.push(up.lines()).is_ok() {
@@ -256,6 +260,17 @@ impl Core {
         }
     }
 
+    /// The port that a login is for, if it may log in here and knows its secret.
+    pub(super) fn authorized(&self, login: &soup::LoginRequest) -> Option<PortId> {
+        let is_served = |port: &&Port| match self.config.serves {
+            PortKind::OrderEntry => port.kind != PortKind::Admin,
+            other => port.kind == other,
+        };
+        let port = self.ports.named(login.name).filter(is_served)?;
+        let secret = PortSecret::from_wire(login.secret);
+        self.config.cluster_key.verify(login.name, &secret, &port.verifier).then_some(port.id)
+    }
+
     pub(super) fn reject_login<T: Transport>(
         &mut self,
         slot: u32,
@@ -264,8 +279,7 @@ impl Core {
     ) {
         let Some(connection) = self.take_connection(slot) else { return };
         self.counters.logins_rejected += 1;
-        transport.send(connection.id, &reason.emit());
-        transport.close(connection.id);
+        connection.link.reject(reason, transport);
     }
 
     fn violated<T: Transport>(&mut self, slot: u32, violation: Violation, transport: &mut T) {
@@ -279,9 +293,9 @@ impl Core {
 
 /// A connection as the log carries it: shard in the top byte, then 24 bits of the slot's generation,
 /// then the slot.
-pub(super) fn connection_token(shard: u8, id: ConnectionId) -> types::Connection {
-    let generation = u64::from(id.generation & GENERATION_MASK);
-    types::Connection(u64::from(shard) << 56 | generation << 32 | u64::from(id.slot))
+pub(super) fn connection_token(shard: u8, slot: u32, generation: u32) -> types::Connection {
+    let generation = u64::from(generation & GENERATION_MASK);
+    types::Connection(u64::from(shard) << 56 | generation << 32 | u64::from(slot))
 }
 
 pub(super) fn shard_and_slot(token: types::Connection) -> (u8, u32) {

@@ -7,13 +7,17 @@ mod admission;
 mod agent;
 mod connection;
 mod core;
+mod datagrams;
 mod inbound;
 mod intake;
+mod link;
 mod outbound;
+mod peers;
 mod ports;
 pub mod session;
 mod tail;
 mod throttle;
+mod tokens;
 mod traces;
 
 pub use agent::Gateway;
@@ -44,6 +48,8 @@ pub struct GatewayConfig {
     pub networks: Option<Watch<PortNetworks>>,
     /// Follows an order in a while through the node.
     pub traces: Option<Traces>,
+    /// Sessions at once over UDP; 0 = none is served there.
+    pub ufo_sessions_max: u32,
     /// Set when it serves.
     pub ready: ReadyFlag,
 }
@@ -63,6 +69,20 @@ counter_set! {
         logins_elsewhere,
         /// Logins that asked for messages never sent.
         sequence_alarms,
+        /// Datagrams read.
+        datagrams_in,
+        /// Datagrams of peers without a session that are no login: dropped.
+        datagrams_of_strangers,
+        /// Datagrams that are malformed, or do not belong into their session: dropped, from there on.
+        datagrams_refused,
+        /// Datagrams dropped because their session was over its limit.
+        datagrams_throttled,
+        /// Logins dropped because there were too many, or no room for a session.
+        logins_dropped,
+        /// Requests to send messages again that were dropped because there were too many.
+        retransmissions_refused,
+        /// Messages sent again because they were asked for.
+        messages_retransmitted,
         /// Bytes read.
         bytes_in,
         /// Messages that became commands.

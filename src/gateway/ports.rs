@@ -5,10 +5,11 @@
 use std::collections::HashMap;
 
 use super::outbound::Form;
-use crate::types::event::{EventHeader, PortDefined};
+use super::tokens::Tokens;
+use crate::types::event::{Event, EventHeader, PortDefined};
 use crate::types::{
-    Epoch, FirmId, LINE_BYTES, Nanos, PortId, PortKind, PortName, PortStanding, Position, Standing,
-    StreamEnd,
+    Epoch, FirmId, LINE_BYTES, Nanos, OuchVersion, PortId, PortKind, PortName, PortStanding,
+    Position, Standing, StreamEnd,
 };
 
 /// A position is kept for each message whose number is a multiple of this, so that a session replays
@@ -45,6 +46,8 @@ pub(super) struct Port {
     pub(super) name: PortName,
     pub(super) kind: PortKind,
     firm: FirmId,
+    /// What its orders are called, if it speaks OUCH 4.2.
+    pub(super) tokens: Option<Tokens>,
     pub(super) verifier: [u8; 32],
     /// What was said to it, unless it is a drop copy: that has its firm's.
     stream: Stream,
@@ -115,6 +118,7 @@ impl Ports {
             name: event.name,
             kind,
             firm: event.firm_id,
+            tokens: (event.ouch_version == OuchVersion::V42.byte()).then(Tokens::default),
             verifier: event.verifier,
             stream: Stream::of(Lane::Port),
             slot: None,
@@ -139,18 +143,24 @@ impl Ports {
     pub(super) fn start_day(&mut self) {
         for port in &mut self.by_number {
             port.stream = Stream::of(Lane::Port);
+            if let Some(tokens) = &mut port.tokens {
+                *tokens = Tokens::default();
+            }
         }
         for firm in &mut self.firms {
             firm.stream = Stream::of(Lane::Firm);
         }
     }
 
-    /// Remembers where an event lies in the streams that it is in.
-    pub(super) fn note(&mut self, header: &EventHeader, position: Position) {
+    /// Remembers where an event lies in the streams that it is in, and what it says of a token.
+    pub(super) fn note(&mut self, header: &EventHeader, event: &Event<'_>, position: Position) {
         if header.port_sequence != 0
             && let Some(port) = self.get_mut(header.port)
         {
             port.stream.note(header.port_sequence, position, header.port_distance);
+            if let Some(tokens) = &mut port.tokens {
+                tokens.learn(event);
+            }
         }
         if header.firm_sequence != 0 {
             let stream = &mut self.firm_mut(header.firm).stream;
@@ -190,18 +200,23 @@ impl Ports {
     pub(super) fn prepare_streams_of(&mut self, id: PortId) {
         let Some(port) = self.get_mut(id) else { return };
         port.stream.prepare();
+        if let Some(tokens) = &mut port.tokens {
+            tokens.begin_session();
+        }
         let firm = port.firm;
         self.firm_mut(firm).stream.prepare();
     }
 
     /// As what the session of port `reader` is told of an event of port `of`.
-    pub(super) fn form_for(&self, reader: PortId, of: PortId) -> Form {
-        match self.get(reader).map(|port| port.kind) {
-            Some(PortKind::Admin) => Form::Record,
-            Some(PortKind::DropCopy) => {
+    pub(super) fn form_for(&self, reader: PortId, of: PortId) -> Form<'_> {
+        let Some(port) = self.get(reader) else { return Form::Message };
+        match (port.kind, &port.tokens) {
+            (PortKind::Admin, _) => Form::Record,
+            (PortKind::DropCopy, _) => {
                 Form::CopyOf(self.get(of).map_or(PortName::BLANK, |port| port.name))
             }
-            Some(PortKind::OrderEntry) | None => Form::Message,
+            (PortKind::OrderEntry, Some(tokens)) => Form::Message42(tokens),
+            (PortKind::OrderEntry, None) => Form::Message,
         }
     }
 

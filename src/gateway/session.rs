@@ -1,4 +1,4 @@
-//! The exchange's side of one SoupBinTCP session: which packet may come when, and what silence means.
+//! The exchange's side of one session: what silence means, and over SoupBinTCP which packet may come when.
 //!
 //! It owns no bytes, sends nothing and looks up nothing: the gateway does, between the calls.
 
@@ -89,6 +89,9 @@ pub enum Violation {
     /// A message that the protocol above does not have. The gateway finds it, not the session.
     #[error("message of unknown type or wrong length")]
     Message,
+    /// More orders than an OUCH 4.2 port may have in a day.
+    #[error("no tokens left for today")]
+    Tokens,
     /// A message on a drop copy, which is only read.
     #[error("message on a drop copy")]
     ReadOnly,
@@ -160,6 +163,16 @@ impl Session {
             }
             Packet::ClientHeartbeat | Packet::Debug(_) => Ok(None),
         }
+    }
+
+    /// A login came as a datagram.
+    pub fn note_login(&mut self) {
+        self.state = State::LoginPending;
+    }
+
+    /// A message came as a datagram.
+    pub fn note_received(&mut self, now: Nanos) {
+        self.last_received = now;
     }
 
     /// The login was accepted, and the participant was told.

@@ -5,10 +5,11 @@
 
 use tracing::{debug, error, info};
 
-use super::connection::{LoginState, Next, Turn};
+use super::connection::{LoginState, Next, Outbound, Turn};
 use super::core::{Core, Day, TURNS_PER_CYCLE_MAX};
-use super::intake::{connection_token, shard_and_slot};
-use crate::agent::WorkResult;
+use super::intake::shard_and_slot;
+use super::link::Link;
+use crate::agent::{AgentError, WorkResult};
 use crate::event_store::{Frame, LogRecord};
 use crate::net::Transport;
 use crate::types::event::{Event, EventHeader, PortWentUp};
@@ -17,6 +18,18 @@ use crate::wire::soup;
 
 /// Messages read from the log for one session that is behind before the next has its turn.
 const CATCH_UP_PER_TURN_MAX: usize = 64;
+/// How long a peer is told that its stream is complete.
+const END_TIME: Nanos = Nanos::from_secs(15);
+
+/// What came of reading on in the log for a session.
+#[derive(Clone, Copy, Debug, Default)]
+struct Read {
+    work: usize,
+    /// Messages sent.
+    sent: u64,
+    /// The next found no room.
+    refused: bool,
+}
 
 impl Core {
     pub(super) fn take_frame<T: Transport>(
@@ -34,7 +47,7 @@ impl Core {
             }
             self.learn(&event, transport, now);
             let Some(header) = EventHeader::view(record.lines) else { continue };
-            self.ports.note(header, record.position);
+            self.ports.note(header, &event, record.position);
             let of = header.port;
             if header.port_sequence != 0 {
                 self.send_live(of, of, &record, &event, transport, now);
@@ -90,7 +103,7 @@ impl Core {
                 let Some(slot) = port.slot.take() else { return };
                 if let Some(connection) = self.take_connection(slot) {
                     debug!(peer = %connection.peer, reason = down.reason, "session fenced");
-                    transport.close(connection.id);
+                    connection.link.close(transport);
                 }
             }
             _ => {}
@@ -107,8 +120,7 @@ impl Core {
             return;
         }
         let connection = self.connections.get_mut(slot as usize).and_then(Option::as_mut);
-        let expected =
-            connection.filter(|connection| connection_token(shard, connection.id) == up.connection);
+        let expected = connection.filter(|connection| connection.token == up.connection);
         let Some((connection, sequence)) = expected.and_then(|connection| match connection.login {
             LoginState::Sequencing { port, sequence } if port == up.header.port => {
                 Some((connection, sequence))
@@ -131,8 +143,7 @@ impl Core {
         let Some(port) = self.ports.get_mut(up.header.port) else { return };
         port.slot = Some(slot);
         let session = self.day.map_or(SessionId::BLANK, |day| day.session);
-        let accepted = soup::LoginAccepted { session, sequence: u64::from(next) };
-        transport.send(connection.id, &accepted.emit());
+        connection.link.accept(session, next, &mut self.peers, transport);
         connection.session.accept(now);
         self.counters.logins += 1;
         info!(peer = %connection.peer, port = %up.header.port, next, "login accepted");
@@ -159,7 +170,8 @@ impl Core {
         let midnight = self.day.map_or(Nanos::ZERO, |day| day.midnight);
         let form = self.ports.form_for(reader, of);
         let packet = self.out.event(form, record, event, midnight);
-        if transport.send(connection.id, packet) {
+        let next = connection.outbound.next;
+        if connection.link.send(next, &packet, &mut self.peers, transport) {
             connection.outbound.sent();
             connection.session.note_sent(now);
             self.counters.messages_out += 1;
@@ -175,7 +187,11 @@ impl Core {
             let Some(connection) = &mut self.connections[slot as usize] else { continue };
             connection.turn = Turn::None;
             let LoginState::Up { port, .. } = connection.login else { continue };
-            match self.catch_up_session(slot, port, transport, now) {
+            let read = self.catch_up_session(slot, port, transport, now).and_then(|sent| {
+                let again = self.send_again(slot, port, transport, now)?;
+                Ok(sent + again)
+            });
+            match read {
                 Ok(done) => work += done,
                 Err(error) => {
                     // What is wrong with the past of one is no reason to leave the others alone.
@@ -184,10 +200,13 @@ impl Core {
                     self.disconnect(slot, DownReason::Lost, transport);
                 }
             }
+            let again = self.peers.again(slot).is_some_and(|again| again.is_due());
             let Some(connection) = &self.connections[slot as usize] else { continue };
-            if connection.outbound.live {
+            let (live, parked) = (connection.outbound.live, connection.turn == Turn::Parked);
+            if live {
                 self.end_session(slot, transport);
-            } else if connection.turn != Turn::Parked {
+            }
+            if (again || !live) && !parked {
                 self.lag(slot);
             }
         }
@@ -202,29 +221,88 @@ impl Core {
         now: Nanos,
     ) -> WorkResult {
         let Some(connection) = &mut self.connections[slot as usize] else { return Ok(0) };
+        let (link, mut cursor) = (connection.link, std::mem::take(&mut connection.outbound));
+        let read = self.read_on(link, port, &mut cursor, u32::MAX, transport);
+        let Some(connection) = &mut self.connections[slot as usize] else { return Ok(0) };
+        connection.outbound = cursor;
+        let Read { work, sent, refused } = read?;
+        if sent > 0 {
+            connection.session.note_sent(now);
+            self.counters.messages_replayed += sent;
+        }
+        if refused {
+            self.park(slot);
+        }
+        Ok(work)
+    }
+
+    /// Sends a peer what it has asked for again.
+    fn send_again<T: Transport>(
+        &mut self,
+        slot: u32,
+        port: PortId,
+        transport: &mut T,
+        now: Nanos,
+    ) -> WorkResult {
+        let Some(link) = self.connections[slot as usize].as_ref().map(|peer| peer.link) else {
+            return Ok(0);
+        };
+        let Some(again) = self.peers.again(slot).filter(|again| again.is_due()) else {
+            return Ok(0);
+        };
+        let (mut cursor, end) = (std::mem::take(&mut again.cursor), again.end);
+        let read = self.read_on(link, port, &mut cursor, end, transport);
+        if let Some(again) = self.peers.again(slot) {
+            again.cursor = cursor;
+        }
+        let Read { work, sent, refused } = read?;
+        if let Some(connection) = &mut self.connections[slot as usize]
+            && sent > 0
+        {
+            connection.session.note_sent(now);
+            self.counters.messages_retransmitted += sent;
+        }
+        if refused {
+            self.park(slot);
+        }
+        Ok(work)
+    }
+
+    /// Sends what the log has of a port's stream from `cursor` on, below message `end`.
+    fn read_on<T: Transport>(
+        &mut self,
+        link: Link,
+        port: PortId,
+        cursor: &mut Outbound,
+        end: u32,
+        transport: &mut T,
+    ) -> Result<Read, AgentError> {
+        let mut read = Read::default();
         let midnight = self.day.map_or(Nanos::ZERO, |day| day.midnight);
-        for sent in 0..CATCH_UP_PER_TURN_MAX {
-            let Some(stream) = self.ports.stream_mut(port) else { return Ok(0) };
-            let next = connection.outbound.next_position(stream, &mut self.history)?;
-            let position = match next {
+        while read.work < CATCH_UP_PER_TURN_MAX && cursor.next < end {
+            let Some(stream) = self.ports.stream_mut(port) else { return Ok(read) };
+            let position = match cursor.next_position(stream, &mut self.history)? {
                 Next::At(position) => position,
-                Next::Walking => return Ok(sent + 1),
-                Next::Live => return Ok(sent),
+                Next::Walking => {
+                    read.work += 1;
+                    break;
+                }
+                Next::Live => break,
             };
             let record = self.history.record_at(position)?;
             let event = Event::parse(record.lines)?;
             let of = EventHeader::view(record.lines).map_or(PortId::NONE, |header| header.port);
             let form = self.ports.form_for(port, of);
             let packet = self.out.event(form, &record, &event, midnight);
-            if !transport.send(connection.id, packet) {
-                self.park(slot);
-                return Ok(sent);
+            if !link.send(cursor.next, &packet, &mut self.peers, transport) {
+                read.refused = true;
+                break;
             }
-            connection.outbound.sent();
-            connection.session.note_sent(now);
-            self.counters.messages_replayed += 1;
+            cursor.sent();
+            read.work += 1;
+            read.sent += 1;
         }
-        Ok(CATCH_UP_PER_TURN_MAX)
+        Ok(read)
     }
 
     /// The day is over, or a port's part in it: sessions end once the rest of their stream was sent, and logins that are
@@ -243,16 +321,37 @@ impl Core {
         }
     }
 
-    /// Tells a participant whose session id is over so, and closes. Others go on.
+    /// Tells a participant whose session id is over so, and closes. A peer is told for a while, so that
+    /// it can ask for what it has missed. Others go on.
     fn end_session<T: Transport>(&mut self, slot: u32, transport: &mut T) {
         let Some(connection) = &self.connections[slot as usize] else { return };
         if !connection.ending {
             return;
         }
-        if transport.send(connection.id, &soup::END_OF_SESSION) {
+        match connection.link {
+            Link::Udp(peer, _) => {
+                if !self.peers.has_ended(peer) {
+                    self.end_again(slot, transport);
+                }
+            }
+            link @ Link::Tcp(_) => {
+                if link.end_of_session(connection.outbound.next, &mut self.peers, transport) {
+                    self.disconnect(slot, DownReason::EndOfSession, transport);
+                } else {
+                    self.lag(slot);
+                }
+            }
+        }
+    }
+
+    /// Tells a peer once more that its stream is complete, or lets it go.
+    pub(super) fn end_again<T: Transport>(&mut self, slot: u32, transport: &mut T) {
+        let Some(connection) = &self.connections[slot as usize] else { return };
+        let since = self.peers.ended_at(slot, self.now);
+        if self.now.since(since) >= END_TIME {
             self.disconnect(slot, DownReason::EndOfSession, transport);
         } else {
-            self.lag(slot);
+            connection.link.end_of_session(connection.outbound.next, &mut self.peers, transport);
         }
     }
 
@@ -264,7 +363,7 @@ impl Core {
             return;
         }
         if connection.outbound.live {
-            transport.send(connection.id, &soup::END_OF_SESSION);
+            connection.link.end_of_session(connection.outbound.next, &mut self.peers, transport);
         }
         self.disconnect(slot, DownReason::EndOfSession, transport);
     }

@@ -49,6 +49,11 @@ impl Throttle {
         }
     }
 
+    /// Whether a packet that is lost otherwise may be read.
+    pub(super) fn admits(&self, now: Nanos) -> bool {
+        self.has_room(now)
+    }
+
     /// Packets were read. They come out of a receive buffer, which may hold more than there was room
     /// for; the next then wait for longer.
     pub(super) fn spend(&mut self, packets: u64, now: Nanos) {

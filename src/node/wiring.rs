@@ -99,6 +99,10 @@ pub(super) fn wire(
             .then(|| config.order_entry().messages_per_second_max),
         networks: (serves == PortKind::OrderEntry).then(|| access.ports()),
         traces: None,
+        ufo_sessions_max: match (serves, config.order_entry().ufo_port) {
+            (PortKind::OrderEntry, Some(_)) => config.order_entry().connections_max,
+            _ => 0,
+        },
         ready: ready.clone(),
     };
     let standing = standing.as_ref();
@@ -209,8 +213,7 @@ impl Front<'_> {
         access: Watch<AccessList>,
     ) -> Result<Box<dyn Agent>, NodeError> {
         let entry = config.order_entry();
-        // Order entry itself takes no datagrams.
-        let receive_port = bench.map(|_| entry.listen.port());
+        let receive_port = entry.ufo_port.or_else(|| bench.map(|_| entry.listen.port()));
         match entry.backend {
             Backend::Kernel => {
                 let settings = KernelConfig {

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::sys::prefault::prefaulted;
 use crate::types::{
-    AccountId, DisconnectPolicy, Epoch, FirmCode, FirmId, LINE_BYTES, OrderHandle, PortId,
-    PortKind, PortName, UserRefNum,
+    AccountId, DisconnectPolicy, Epoch, FirmCode, FirmId, LINE_BYTES, OrderHandle, OuchVersion,
+    PortId, PortKind, PortName, UserRefNum,
 };
 
 mod snapshot;
@@ -68,6 +68,8 @@ pub struct Port {
     pub name: PortName,
     /// What becomes of its orders when its session is lost.
     pub disconnect: DisconnectPolicy,
+    /// What it speaks.
+    pub ouch_version: OuchVersion,
     /// What a login must prove.
     pub verifier: [u8; 32],
     /// How long a lost session may stay away.

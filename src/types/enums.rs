@@ -251,6 +251,16 @@ byte_enum! {
 }
 
 byte_enum! {
+    /// The edition of OUCH that an order entry port speaks.
+    OuchVersion {
+        /// OUCH 5.0.
+        V50 = 0,
+        /// OUCH 4.2: orders have tokens instead of numbers.
+        V42 = 42,
+    }
+}
+
+byte_enum! {
     /// What becomes of a port's orders when its session is lost.
     DisconnectPolicy {
         /// They stay.

@@ -4,10 +4,13 @@
 //! these wires are big-endian.
 #![doc = include_str!("profile.md")]
 
+mod blocks;
 pub mod itch;
 pub mod mold;
 pub mod ouch;
+pub mod ouch42;
 pub mod soup;
+pub mod ufo;
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,10 @@
 use zerocopy::byteorder::big_endian::{U16, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::blocks::{LENGTH_BYTES, put_block};
 use crate::types::SessionId;
+
+pub use super::blocks::Messages;
 
 /// Bytes before the messages; also a whole heartbeat, end of session or request.
 pub const HEADER_BYTES: usize = 20;
@@ -14,7 +17,6 @@ pub const PACKET_BYTES_MAX: usize = 1_400;
 /// The longest message a packet takes.
 pub const MESSAGE_BYTES_MAX: usize = PACKET_BYTES_MAX - HEADER_BYTES - LENGTH_BYTES;
 
-const LENGTH_BYTES: usize = 2;
 const HEARTBEAT: u16 = 0;
 const END_OF_SESSION: u16 = 0xFFFF;
 
@@ -38,13 +40,6 @@ pub enum Body<'a> {
     Heartbeat,
     /// Nothing, and nothing will follow.
     EndOfSession,
-}
-
-/// The messages of a packet, in their order.
-#[derive(Clone, Debug)]
-pub struct Messages<'a> {
-    blocks: &'a [u8],
-    count: u16,
 }
 
 /// A client's request for messages that it missed.
@@ -94,7 +89,10 @@ impl<'a> Packet<'a> {
         let (body, rest) = match count {
             HEARTBEAT => (Body::Heartbeat, blocks),
             END_OF_SESSION => (Body::EndOfSession, blocks),
-            _ => (Body::Messages(Messages { blocks, count }), after(blocks, count)?),
+            _ => {
+                let (messages, rest) = Messages::split(blocks, count).ok_or(MoldError::Short)?;
+                (Body::Messages(messages), rest)
+            }
         };
         if !rest.is_empty() {
             return Err(MoldError::Long(rest.len()));
@@ -104,30 +102,6 @@ impl<'a> Packet<'a> {
             return Err(MoldError::Sequence(sequence));
         }
         Ok(Self { session: header.session, sequence, body })
-    }
-}
-
-/// What is behind `count` messages.
-fn after(mut blocks: &[u8], count: u16) -> Result<&[u8], MoldError> {
-    for _ in 0..count {
-        (_, blocks) = split_message(blocks).ok_or(MoldError::Short)?;
-    }
-    Ok(blocks)
-}
-
-fn split_message(blocks: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (&length, rest) = blocks.split_first_chunk()?;
-    rest.split_at_checked(usize::from(u16::from_be_bytes(length)))
-}
-
-impl<'a> Iterator for Messages<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        self.count = self.count.checked_sub(1)?;
-        let (message, rest) = split_message(self.blocks)?;
-        self.blocks = rest;
-        Some(message)
     }
 }
 
@@ -201,13 +175,7 @@ impl PacketBuilder {
     /// # Errors
     /// [`Full`].
     pub fn push(&mut self, message: &[u8]) -> Result<(), Full> {
-        let length = u16::try_from(message.len()).map_err(|_| Full)?;
-        let end = self.size + LENGTH_BYTES + message.len();
-        let block = self.bytes.get_mut(self.size..end).ok_or(Full)?;
-        let (head, body) = block.split_at_mut(LENGTH_BYTES);
-        head.copy_from_slice(&length.to_be_bytes());
-        body.copy_from_slice(message);
-        self.size = end;
+        self.size = put_block(&mut self.bytes, self.size, message).ok_or(Full)?;
         self.count += 1;
         Ok(())
     }
@@ -360,7 +328,7 @@ mod tests {
         crate::wire::tests::each_damaged(&[&datagram, &beat], |bytes| {
             let _ = Request::parse(bytes);
             if let Ok(Packet { body: Body::Messages(found), .. }) = Packet::parse(bytes) {
-                let count = usize::from(found.count);
+                let count = usize::from(found.left());
                 assert_eq!(found.count(), count);
             }
         });

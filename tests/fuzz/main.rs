@@ -11,8 +11,10 @@ mod frames;
 mod log;
 mod market;
 mod ouch;
+mod ouch42;
 mod snapshot;
 mod soup;
+mod ufo;
 
 use corpus::replay;
 
@@ -27,8 +29,18 @@ fn soup_bin_tcp_from_either_side() {
 }
 
 #[test]
+fn ufo_from_either_side() {
+    replay("ufo", ufo::target, 40_000);
+}
+
+#[test]
 fn ouch_from_either_side() {
     replay("ouch", ouch::target, 40_000);
+}
+
+#[test]
+fn ouch_4_2_from_either_side() {
+    replay("ouch42", ouch42::target, 40_000);
 }
 
 #[test]

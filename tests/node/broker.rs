@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 
-use rialto::client::{ClientError, Credentials, Incoming, SessionClient};
+use rialto::client::{ClientError, Credentials, Incoming, Protocol, SessionClient};
 use rialto::types::{Price, Quantity, SessionId, Side, Symbol, TimeInForce, UserRefNum};
 use rialto::wire::ouch::{Cancel, Enter, Options, Outbound, Replace};
 
@@ -26,6 +26,24 @@ impl Broker {
     pub(crate) fn login_at(node: &Node, port: &str, sequence: u64) -> Result<Self, ClientError> {
         let credentials = node.site.credentials(port);
         Self::login_to(node.site.order_entry, credentials, SessionId::BLANK, sequence)
+    }
+
+    /// Logs in over UDP and listens from message `sequence` on.
+    pub(crate) fn login_over_ufo(node: &Node, port: &str, sequence: u64) -> Self {
+        Self::login_over_ufo_to(node, node.site.ufo, port, sequence)
+    }
+
+    /// The same, by way of another address.
+    pub(crate) fn login_over_ufo_to(
+        node: &Node,
+        address: SocketAddr,
+        port: &str,
+        sequence: u64,
+    ) -> Self {
+        let (credentials, blank) = (node.site.credentials(port), SessionId::BLANK);
+        let client =
+            SessionClient::login_by(Protocol::Ufo, address, credentials, blank, sequence, SOON);
+        Self { client: client.unwrap(), next_ref: 1 }
     }
 
     /// Logs in to a session by its id.

@@ -102,10 +102,13 @@ pub(crate) struct Site {
     pub(crate) disk: PathBuf,
     pub(crate) order_entry: SocketAddr,
     pub(crate) admin: SocketAddr,
+    /// Order entry over UDP.
+    pub(crate) ufo: SocketAddr,
     pub(crate) feed: SocketAddrV4,
     small: Option<Small>,
     /// No other test may have the node's ports as long as these live.
     _claims: [UdpSocket; 2],
+    _ufo_claim: TcpListener,
 }
 
 impl Site {
@@ -116,6 +119,9 @@ impl Site {
         let name = format!("rialto-node-{}-{number}", std::process::id());
         let (order_entry, claim) = claim_port();
         let (admin, admin_claim) = claim_port();
+        // Here the node needs the UDP port, so it is claimed by the TCP port of that number.
+        let (ufo, claim_of_ufo) = claim_port();
+        drop(claim_of_ufo);
         // The port alone tells this feed from those of other tests.
         let feed = SocketAddrV4::new(Ipv4Addr::new(239, 255, 71, 1), order_entry.port());
         let disk = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name);
@@ -125,9 +131,11 @@ impl Site {
             disk,
             order_entry,
             admin,
+            ufo,
             feed,
             small: setup.small,
             _claims: [claim, admin_claim],
+            _ufo_claim: TcpListener::bind(ufo).unwrap(),
         };
         fs::create_dir_all(&site.disk).unwrap();
         fs::write(site.config(), site.config_text(setup)).unwrap();
@@ -193,6 +201,7 @@ impl Site {
 
     fn config_text(&self, setup: &Setup) -> String {
         let Self { logs, disk, order_entry, admin, feed, .. } = self;
+        let ufo_port = self.ufo.port();
         let Setup { placement, segment_mib, snapshot_every, retention, .. } = setup;
         let durability = if setup.logs == Logs::OnDisk { "disk" } else { "memory" };
         format!(
@@ -214,6 +223,7 @@ impl Site {
             [order_entry]
             backend = "kernel"
             listen = "{order_entry}"
+            ufo_port = {ufo_port}
             connections_max = {CONNECTIONS_MAX}
             connections_per_source_max = {CONNECTIONS_MAX}
             allow = ["127.0.0.0/8"]
@@ -457,6 +467,14 @@ fn market_text(grace_ms: u32) -> String {
             )
             .unwrap();
         }
+    }
+    for (firm, account) in [("ALFA", 1001), ("BETA", 2001)] {
+        writeln!(
+            text,
+            "[[port]]\nname = \"{firm}42\"\nfirm = \"{firm}\"\nkind = \"order_entry\"\n\
+             protocol = \"ouch42\"\ngrace_ms = {grace_ms}\ndefault_account = {account}"
+        )
+        .unwrap();
     }
     text.push_str("[[port]]\nname = \"ALFADC\"\nfirm = \"ALFA\"\nkind = \"drop_copy\"\n");
     text.push_str("[[port]]\nname = \"OPER01\"\nfirm = \"XRLT\"\nkind = \"admin\"\n");

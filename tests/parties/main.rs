@@ -6,3 +6,4 @@
 mod itch;
 mod options;
 mod ouch;
+mod ouch42;

@@ -177,6 +177,7 @@ impl<T: Transport + std::fmt::Debug> Pipeline<T> {
             messages_per_second_max,
             networks: None,
             traces: None,
+            ufo_sessions_max: 8,
             ready: ReadyFlag::default(),
         };
         let [tail, history] = [core.events.clone(), core.events.clone()];

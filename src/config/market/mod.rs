@@ -18,7 +18,7 @@ use zerocopy::FromZeros as _;
 
 use self::table::{
     AccountTable, CurrencyTable, DisconnectWord, File, FirmTable, InstrumentTable, KindWord,
-    PortTable, SelfMatchWord, StatusWord,
+    PortTable, ProtocolWord, SelfMatchWord, StatusWord,
 };
 use super::error::{ConfigError, Source};
 use super::secrets::PortSecrets;
@@ -30,7 +30,7 @@ use crate::types::command::{
 };
 use crate::types::{
     AccountId, AccountStatus, AssetKind, ClusterKey, CurrencyCode, DisconnectPolicy, FirmCode,
-    Line, Nanos, PortKind, PortName, Price, Quantity, SelfMatchKey, Symbol,
+    Line, Nanos, OuchVersion, PortKind, PortName, Price, Quantity, SelfMatchKey, Symbol,
 };
 
 /// A market, proven by [`Market::load`]: every name it uses it defines, once.
@@ -401,6 +401,14 @@ impl Market {
                 account.account
             }
         };
+        let ouch_version = match table.protocol {
+            ProtocolWord::Ouch50 => OuchVersion::V50,
+            ProtocolWord::Ouch42 => {
+                let rule = "is for ports of kind \"order_entry\" alone";
+                keys.rule(kind == PortKind::OrderEntry, "protocol", "\"ouch42\"", rule)?;
+                OuchVersion::V42
+            }
+        };
         Ok(PortDefine {
             header: CommandHeader::internal::<PortDefine>(Nanos::ZERO),
             name,
@@ -411,6 +419,7 @@ impl Market {
             default_account,
             message_rate_max: table.message_rate_max,
             account_by_group: u8::from(table.account_by_group),
+            ouch_version: ouch_version.byte(),
             open_orders_max: table.open_orders_max,
             ..PortDefine::new_zeroed()
         })

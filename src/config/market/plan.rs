@@ -18,8 +18,8 @@ use crate::order_manager::Capacity;
 use crate::types::command::{AccountOpen, AccountUpdate, CommandHeader, PortDefine, Transfer};
 use crate::types::event::AccountDefined;
 use crate::types::{
-    AccountStatus, AssetKind, ClusterKey, DisconnectPolicy, Line, Nanos, PortKind, PortName,
-    Record, SelfMatchKey,
+    AccountStatus, AssetKind, ClusterKey, DisconnectPolicy, Line, Nanos, OuchVersion, PortKind,
+    PortName, Record, SelfMatchKey,
 };
 
 /// What is to be done, each thing defined before it is used.
@@ -268,10 +268,12 @@ impl Planner<'_> {
             };
             let disconnect =
                 (disconnect_word(wanted.disconnect), disconnect_word(there.disconnect));
+            let protocol = (protocol_word(wanted.ouch_version), protocol_word(there.ouch_version));
             let by_group = (wanted.account_by_group == 1, there.account_by_group == 1);
             let mut keys = self.keys("port", index);
             keys.same("firm", &quoted(&wanted.firm.text()), &quoted(&there.firm.text()));
             keys.same("kind", kind_word(wanted.kind), kind_word(there.kind));
+            keys.same("protocol", protocol.0, protocol.1);
             keys.same("disconnect", disconnect.0, disconnect.1);
             keys.same("grace_ms", &wanted.grace_ms, &there.grace_ms);
             keys.same("default_account", &wanted.default_account, &there.default_account);
@@ -376,6 +378,14 @@ fn kind_word(kind: u8) -> &'static str {
         Some(PortKind::OrderEntry) => "order_entry",
         Some(PortKind::Admin) => "admin",
         Some(PortKind::DropCopy) => "drop_copy",
+        None => "?",
+    }
+}
+
+fn protocol_word(version: u8) -> &'static str {
+    match OuchVersion::from_byte(version) {
+        Some(OuchVersion::V50) => "ouch50",
+        Some(OuchVersion::V42) => "ouch42",
         None => "?",
     }
 }

@@ -142,6 +142,8 @@ pub(super) struct PortTable {
     pub(super) name: String,
     pub(super) firm: String,
     pub(super) kind: KindWord,
+    #[serde(default)]
+    pub(super) protocol: ProtocolWord,
     #[serde(default = "PortTable::disconnect")]
     pub(super) disconnect: DisconnectWord,
     #[serde(default = "PortTable::grace_ms")]
@@ -153,6 +155,14 @@ pub(super) struct PortTable {
     pub(super) account_by_group: bool,
     #[serde(default)]
     pub(super) open_orders_max: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ProtocolWord {
+    #[default]
+    Ouch50,
+    Ouch42,
 }
 
 impl PortTable {

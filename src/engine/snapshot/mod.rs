@@ -42,7 +42,7 @@ use crate::types::{
 };
 
 /// The format that this version writes and reads. Raised with every change of what a snapshot holds.
-pub const SNAPSHOT_FORMAT: u16 = 5;
+pub const SNAPSHOT_FORMAT: u16 = 6;
 
 impl Engine {
     /// The state behind the last command frame, as bytes.

@@ -310,6 +310,7 @@ impl<'a> Speaker<'a> {
             default_account: AccountId(option(options, "account").unwrap_or(0)),
             message_rate_max: option(options, "rate").unwrap_or(0),
             account_by_group: u8::from(options.contains(&"bygroup")),
+            ouch_version: if options.contains(&"ouch42") { 42 } else { 0 },
             open_orders_max: option(options, "open").unwrap_or(0),
             ..FromZeros::new_zeroed()
         })

@@ -339,8 +339,10 @@ pub struct PortDefine {
     pub message_rate_max: u32,
     /// Whether an order's group id names its account: 0 no, 1 yes.
     pub account_by_group: u8,
+    /// An [`OuchVersion`](super::OuchVersion); 5.0 unless it is for order entry.
+    pub ouch_version: u8,
     /// Zero.
-    pub reserved: [u8; 3],
+    pub reserved: [u8; 2],
     /// Open orders it may have, 0 = only the firm's limit.
     pub open_orders_max: u32,
     /// Zero.

@@ -340,8 +340,10 @@ pub struct PortDefined {
     pub disconnect: u8,
     /// Whether an order's group id names its account.
     pub account_by_group: u8,
+    /// An [`OuchVersion`](super::OuchVersion).
+    pub ouch_version: u8,
     /// Zero.
-    pub reserved: [u8; 13],
+    pub reserved: [u8; 12],
 }
 
 /// An account exists, or its status changed.

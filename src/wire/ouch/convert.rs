@@ -28,7 +28,17 @@ impl Enter {
         epoch: Epoch,
         receive_time: Nanos,
     ) -> command::NewOrder {
-        let parsed = Options::parse(elements);
+        self.with_options(Options::parse(elements), port, epoch, receive_time)
+    }
+
+    /// The command of this order with these options.
+    pub(in crate::wire) fn with_options(
+        &self,
+        parsed: Result<Options, MalformedAppendage>,
+        port: PortId,
+        epoch: Epoch,
+        receive_time: Nanos,
+    ) -> command::NewOrder {
         let error = form_error(self, parsed.as_ref().ok());
         let options = parsed.unwrap_or_else(of_channel);
         let mut header = CommandHeader::new::<command::NewOrder>(port, epoch, receive_time);
@@ -83,7 +93,17 @@ impl Replace {
         epoch: Epoch,
         receive_time: Nanos,
     ) -> command::Replace {
-        let parsed = Options::parse(elements);
+        self.with_options(Options::parse(elements), port, epoch, receive_time)
+    }
+
+    /// The command of this replace with these options.
+    pub(in crate::wire) fn with_options(
+        &self,
+        parsed: Result<Options, MalformedAppendage>,
+        port: PortId,
+        epoch: Epoch,
+        receive_time: Nanos,
+    ) -> command::Replace {
         let error = replace_form_error(self, parsed.as_ref().ok());
         let options = parsed.unwrap_or_else(of_channel);
         let mut header = CommandHeader::new::<command::Replace>(port, epoch, receive_time);

@@ -23,7 +23,8 @@ tables! {
     FirmDefine { request, code, self_match_key, reserved, open_orders_max, reserved2 }
     PortDefine {
         request, verifier: bytes, name, firm, kind: letter, disconnect: letter, grace_ms,
-        default_account, message_rate_max, account_by_group, reserved, open_orders_max, reserved2,
+        default_account, message_rate_max, account_by_group, ouch_version, reserved, open_orders_max,
+        reserved2,
     }
     AccountOpen { request, account, firm, status: letter, short_allowed, group_id, reserved }
     AccountUpdate { request, account, status: letter, short_allowed, reserved }

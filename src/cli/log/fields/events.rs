@@ -29,7 +29,7 @@ tables! {
     PortDefined {
         request, verifier: bytes, port, default_account, grace_ms, message_rate_max,
         open_orders_max, firm, name, firm_id, kind: letter, disconnect: letter, account_by_group,
-        reserved,
+        ouch_version, reserved,
     }
     AccountDefined {
         request, account, firm, firm_id, group_id, status: letter, short_allowed, reserved,

@@ -1,0 +1,169 @@
+//! The tokens of an OUCH 4.2 port: which number each stands for, where OUCH 5.0 has the participant count.
+//!
+//! The gateway numbers orders in the order in which it sequences them, and learns from the events which
+//! of the numbers were used. So whichever node serves the port, and after any restart, they are the same.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::types::UserRefNum;
+use crate::types::event::Event;
+use crate::wire::ouch42::Token;
+
+/// Tokens of a port and day.
+pub(super) const TOKENS_MAX: u32 = 1 << 24;
+/// Room for tokens that a port gets as its session comes up: some 3 MiB.
+const TOKENS_PREPARED: usize = 1 << 16;
+/// Room for those whose fate is not known yet.
+const UNANSWERED_PREPARED: usize = 4_096;
+
+/// The day's tokens of a port.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    numbers: HashMap<Token, UserRefNum>,
+    /// By number, from 1.
+    tokens: Vec<Token>,
+    /// Numbers that were given and of which no event has told yet, the lowest first.
+    unanswered: VecDeque<u32>,
+}
+
+impl Tokens {
+    /// The number of an order; `None` if the port has not used the token.
+    pub(super) fn number_of(&self, token: Token) -> Option<UserRefNum> {
+        self.numbers.get(&token).copied()
+    }
+
+    /// What the order with this number is called.
+    pub(super) fn token_of(&self, number: UserRefNum) -> Token {
+        let index = (number.0 as usize).wrapping_sub(1);
+        self.tokens.get(index).copied().unwrap_or(Token::BLANK)
+    }
+
+    /// Whether there are no more.
+    pub(super) fn are_used_up(&self) -> bool {
+        self.tokens.len() >= TOKENS_MAX as usize
+    }
+
+    /// Gives the next number to a token that the port has not used.
+    pub(super) fn give(&mut self, token: Token) -> UserRefNum {
+        let number = self.last() + 1;
+        self.tokens.push(token);
+        self.numbers.insert(token, UserRefNum(number));
+        self.unanswered.push_back(number);
+        UserRefNum(number)
+    }
+
+    fn last(&self) -> u32 {
+        u32::try_from(self.tokens.len()).expect("at most TOKENS_MAX")
+    }
+
+    /// Learns from an event of the port's stream which number its order has. The numbers below that were
+    /// given and not used never will be: the engine takes them in their order.
+    pub(super) fn learn(&mut self, event: &Event<'_>) {
+        let (number, token) = match event {
+            Event::Accepted(e) => (e.user_ref_num, e.cl_ord_id),
+            Event::Replaced(e) => (e.user_ref_num, e.cl_ord_id),
+            Event::Rejected(e) => (e.user_ref_num, e.cl_ord_id),
+            _ => return,
+        };
+        if number.is_none() || number.0 > TOKENS_MAX {
+            return;
+        }
+        while let Some(&given) = self.unanswered.front().filter(|&&given| given <= number.0) {
+            self.unanswered.pop_front();
+            if given < number.0 {
+                self.forget(given);
+            }
+        }
+        if self.last() < number.0 {
+            self.tokens.resize(number.0 as usize, Token::BLANK);
+        }
+        self.tokens[number.0 as usize - 1] = token;
+        self.numbers.insert(token, number);
+    }
+
+    /// A session begins: all that the one before has asked for was answered, or was met with silence.
+    pub(super) fn begin_session(&mut self) {
+        while let Some(given) = self.unanswered.pop_back() {
+            self.forget(given);
+            self.tokens.truncate(given as usize - 1);
+        }
+        self.numbers.reserve(TOKENS_PREPARED.saturating_sub(self.numbers.len()));
+        self.tokens.reserve(TOKENS_PREPARED.saturating_sub(self.tokens.len()));
+        self.unanswered.reserve(UNANSWERED_PREPARED);
+    }
+
+    /// A number was not used, so its token may be.
+    fn forget(&mut self, number: u32) {
+        let token = self.token_of(UserRefNum(number));
+        if self.numbers.get(&token) == Some(&UserRefNum(number)) {
+            self.numbers.remove(&token);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::FromZeros as _;
+
+    use super::*;
+    use crate::types::Record;
+    use crate::types::event::{Accepted, EventHeader};
+
+    fn token(text: &str) -> Token {
+        Token::new(text).unwrap()
+    }
+
+    fn accepted(tokens: &mut Tokens, number: u32, text: &str) {
+        let event = Accepted {
+            header: EventHeader::new::<Accepted>(),
+            user_ref_num: UserRefNum(number),
+            cl_ord_id: token(text),
+            ..Accepted::new_zeroed()
+        };
+        tokens.learn(&Event::parse(event.lines()).unwrap());
+    }
+
+    #[test]
+    fn tokens_are_numbered_as_they_come_and_known_at_once() {
+        let mut tokens = Tokens::default();
+        tokens.begin_session();
+        assert_eq!(tokens.number_of(token("A")), None);
+        assert_eq!(tokens.give(token("A")), UserRefNum(1));
+        assert_eq!(tokens.give(token("B")), UserRefNum(2));
+        assert_eq!(tokens.number_of(token("A")), Some(UserRefNum(1)));
+        accepted(&mut tokens, 1, "A");
+        accepted(&mut tokens, 2, "B");
+        assert_eq!(tokens.token_of(UserRefNum(2)), token("B"));
+        assert_eq!(tokens.token_of(UserRefNum(3)), Token::BLANK);
+        assert_eq!(tokens.token_of(UserRefNum::NONE), Token::BLANK);
+    }
+
+    #[test]
+    fn a_token_whose_number_was_not_used_may_be_used_again() {
+        let mut tokens = Tokens::default();
+        for text in ["A", "B", "C"] {
+            tokens.give(token(text));
+        }
+        accepted(&mut tokens, 1, "A");
+        accepted(&mut tokens, 3, "C");
+        assert_eq!(tokens.number_of(token("B")), None);
+        assert_eq!(tokens.give(token("B")), UserRefNum(4));
+        accepted(&mut tokens, 4, "B");
+        assert_eq!(tokens.number_of(token("B")), Some(UserRefNum(4)));
+    }
+
+    #[test]
+    fn what_another_node_has_numbered_is_learned_and_what_was_lost_with_a_session_is_forgotten() {
+        let mut tokens = Tokens::default();
+        accepted(&mut tokens, 1, "A");
+        accepted(&mut tokens, 3, "C");
+        tokens.begin_session();
+        assert_eq!(tokens.give(token("D")), UserRefNum(4));
+        assert_eq!(tokens.give(token("E")), UserRefNum(5));
+        accepted(&mut tokens, 4, "D");
+        tokens.begin_session();
+        assert_eq!(tokens.number_of(token("D")), Some(UserRefNum(4)));
+        assert_eq!(tokens.number_of(token("E")), None);
+        assert_eq!(tokens.give(token("F")), UserRefNum(5));
+    }
+}
