@@ -7,6 +7,7 @@
 //! stays true; the care goes into fetching what was lost.
 
 mod codec;
+mod command_log;
 mod hold_back;
 mod id;
 mod leading;
@@ -21,6 +22,7 @@ mod storage;
 mod transport;
 
 pub use codec::{Body, Codec, CodecError, Fetch, Packet};
+pub use command_log::{CommandLog, UNSYNCED_BYTES_MAX};
 pub use id::NodeId;
 pub use leading::{NotProposed, UNCOMMITTED_FRAMES_MAX};
 pub use log::{Control, ControlState, FrameLog, StoreFailure};

@@ -11,7 +11,7 @@ use super::hold_back::HoldBack;
 use super::log::{Control, ControlState, FrameLog, StoreFailure};
 use super::repair::{FETCH_BYTES_MAX, Repair};
 use super::staging::Staging;
-use super::storage::LogStorage;
+use super::storage::{LogStorage, applied};
 use super::{Members, Moment, NodeId, Settings, Transport};
 use crate::types::{FRAME_HEADER_BYTES, FrameHeader, Line, Nanos};
 
@@ -114,20 +114,20 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     /// Settings that raft refuses.
     pub fn new(settings: Settings, log: L, control: C, now: Moment) -> Result<Self, NodeFailure> {
         let timing = settings.timing;
+        let saved = control.state().clone();
+        let committed = applied(&log, &saved);
         let config = Config {
             id: settings.id.raft(),
             election_tick: timing.election_ticks,
             heartbeat_tick: timing.heartbeat_ticks,
-            applied: log.base().0,
+            applied: committed,
             max_size_per_msg: (MESSAGE_ENTRIES_MAX * FRAME_HEADER_BYTES) as u64,
             max_inflight_msgs: INFLIGHT_MESSAGES_MAX,
             check_quorum: true,
             pre_vote: true,
             ..Config::default()
         };
-        let saved = control.state().clone();
-        let committed = log.base().0;
-        let storage = LogStorage::new(log, &saved);
+        let storage = LogStorage::new(log, &saved, committed);
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         let mut node = Self {
             codec: Codec::new(settings.cluster, &settings.key),

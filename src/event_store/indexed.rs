@@ -74,7 +74,12 @@ impl IndexedWriter {
     /// The index of the last frame that is committed.
     #[must_use]
     pub fn committed(&self) -> u64 {
-        let position = self.writer.committed();
+        self.last_before(self.writer.committed())
+    }
+
+    /// The index of the last frame that ends at or before `position`.
+    #[must_use]
+    pub fn last_before(&self, position: Position) -> u64 {
         let mut index = self.starts.marked_before(position);
         while let Some(header) = self.header(index + 1)
             && header.start.plus(header.frame_bytes()) <= position
@@ -126,8 +131,8 @@ impl IndexedWriter {
             let frame = self.frame(last).expect("what stays is in the log");
             frame.chain(beginning.segment_bytes)
         };
-        let headers: Vec<_> =
-            (last + 1..=self.starts.last).map_while(|index| self.header(index).copied()).collect();
+        let header = |index| *self.header(index).expect("what goes is in the log");
+        let headers: Vec<_> = (last + 1..=self.starts.last).map(header).collect();
         self.writer.cut(to, &headers, durability == Durability::Disk)?;
         self.starts.truncate(last);
         Ok(())
@@ -175,12 +180,15 @@ impl IndexedWriter {
         Some(FrameHeader::ref_from_bytes(Line::bytes(line)).expect("a line is a header"))
     }
 
-    /// The segment in which `at` lies. One that cannot be mapped has no frames.
+    /// The segment in which `at` lies, which was checked when the log was opened, or made since. One
+    /// that cannot be mapped has no frames.
     fn segment(&self, at: Position) -> Option<&LogSegment> {
-        let number = self.writer.log.segment_number(at);
+        let log = &self.writer.log;
+        let number = log.segment_number(at);
         let cell = self.segments.get(usize::try_from(number).ok()?)?;
         if cell.get().is_none() {
-            let _ = cell.set(self.writer.log.segment(number).ok()?);
+            let memory = log.memory.segment(number).ok()?;
+            let _ = cell.set(LogSegment { memory, hints: log.index.segment(number) });
         }
         cell.get()
     }

@@ -45,10 +45,11 @@ mod retirement;
 mod segment;
 mod snapshots;
 mod survey;
+mod syncer;
 mod writer;
 
 pub use background::{BackgroundSync, Watermark};
-pub use control::{Control, ControlError, ControlFile};
+pub use control::{Control, ControlError, ControlFile, MEMBERS_MAX, MemberRecord};
 pub use error::{Damage, StoreError};
 pub use indexed::IndexedWriter;
 pub use reader::{Frame, LogRecord, Reader, Records};
@@ -58,6 +59,7 @@ pub use retirement::{Retention, Retirement};
 pub use segment::{LogKind, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 pub use snapshots::{SNAPSHOTS_KEPT, SnapshotFileError, SnapshotMark, Snapshots};
 pub use survey::{Known, SegmentSurvey, Survey, survey, survey_knowing};
+pub use syncer::Syncer;
 pub use writer::{Durability, Options, Writer, check_space};
 
 pub use crate::sys::log_positions::WriterState;
