@@ -4,6 +4,7 @@
 //! A file has no types, so units are in the names of its keys; a key that is not known is an error.
 //! Relative paths are relative to the directory the command runs in.
 
+mod cluster;
 pub(crate) mod decimal;
 mod dpdk;
 mod error;
@@ -22,6 +23,7 @@ use crate::net::ethernet::MacAddress;
 use crate::net::ipv4::Ipv4Network;
 use crate::order_manager;
 use crate::types::Nanos;
+pub use cluster::{Cluster, Failover, Peer};
 pub use dpdk::Dpdk;
 pub use error::ConfigError;
 pub use placement::{Placement, Stage, ThreadPlacement};
@@ -42,6 +44,7 @@ pub struct Config {
     admin: Admin,
     placement: Placement,
     capacity: Capacity,
+    cluster: Option<Cluster>,
 }
 
 /// Who the node is.
@@ -302,6 +305,12 @@ impl Config {
     #[must_use]
     pub const fn capacity(&self) -> &Capacity {
         &self.capacity
+    }
+
+    /// The cluster that the node is one of, if it is not alone.
+    #[must_use]
+    pub const fn cluster(&self) -> Option<&Cluster> {
+        self.cluster.as_ref()
     }
 }
 

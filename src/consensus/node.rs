@@ -8,6 +8,7 @@ use raft::{Config, RawNode, StateRole};
 
 use super::codec::{Body, Codec, Fetch, MESSAGE_ENTRIES_MAX, Packet, lines_of};
 use super::hold_back::HoldBack;
+use super::leading::UNCOMMITTED_FRAMES_MAX;
 use super::log::{Control, ControlState, FrameLog, StoreFailure};
 use super::repair::{FETCH_BYTES_MAX, Repair};
 use super::staging::Staging;
@@ -212,6 +213,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             // anyone else gives the messages that wait a chance to be read.
             let counted = if self.raft.raft.state == StateRole::Leader { late } else { 0 };
             for _ in 0..=counted.min(self.settings.timing.election_ticks as u64) {
+                self.hold_election_off();
                 self.raft.tick();
                 self.drive(now, transport)?;
             }
@@ -221,6 +223,19 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         self.drive(now, transport)?;
         self.fetch(now, transport);
         Ok(())
+    }
+
+    /// Of a node that waits for its operator's word the silence counts, for others may have to know that
+    /// they hear no leader, but never becomes long enough for an election.
+    fn hold_election_off(&mut self) {
+        let timing = &self.settings.timing;
+        // Whoever is alone takes nothing from anybody.
+        let waits = !self.settings.campaigns && self.saved.members.voters != [self.settings.id];
+        let raft = &mut self.raft.raft;
+        if waits && raft.state == StateRole::Follower {
+            raft.election_elapsed = raft.election_elapsed.min(timing.election_ticks);
+            raft.set_randomized_election_timeout(2 * timing.election_ticks - 1);
+        }
     }
 
     /// When there will be something to do, if no message comes and no disk is waited for.
@@ -236,6 +251,13 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         self.raft.raft.state == StateRole::Leader
             && self.raft.raft.lead_transferee.is_none()
             && self.log().header(self.committed).is_some_and(|h| u64::from(h.term) == self.term())
+    }
+
+    /// Whether [`Node::propose`] takes a frame now.
+    #[must_use]
+    pub fn may_propose(&self) -> bool {
+        self.is_serving()
+            && self.raft.raft.raft_log.last_index() < self.committed + UNCOMMITTED_FRAMES_MAX
     }
 
     /// Whether it leads, or believes so.

@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::core::Core;
 use super::{GatewayConfig, GatewayCounters};
-use crate::agent::{Agent, AgentError, WorkResult};
+use crate::agent::{Agent, AgentError, Leads, WorkResult};
 use crate::counters::{CounterBlock, CounterSet as _};
 use crate::event_store::Reader;
 use crate::net::{Datagram, Transport};
@@ -66,6 +66,14 @@ impl<T: Transport> Gateway<T> {
         &self.core.counters
     }
 
+    /// Datagrams of a time when it led are nobody's business any more.
+    fn drop_datagrams(&mut self) {
+        let Some(ring) = &mut self.datagrams else { return };
+        while ring.peek().is_some() {
+            ring.pop();
+        }
+    }
+
     fn relay_datagrams(&mut self) -> usize {
         let Some(ring) = &mut self.datagrams else { return 0 };
         for sent in 0..DATAGRAMS_PER_CYCLE_MAX {
@@ -106,6 +114,7 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
             if !(is_all && self.core.may_serve()) {
                 return Ok(work);
             }
+            self.transport.open()?;
             self.core.begin_to_serve();
         }
         if work > 0 {
@@ -134,5 +143,20 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
         info!(gateway = self.name(), transport = ?self.transport, "its network");
         info!(gateway = self.name(), counters = ?self.core.counters, "closed");
         Ok(())
+    }
+}
+
+impl<T: Transport + std::fmt::Debug> Leads for Gateway<T> {
+    fn lead(&mut self, term: u32) {
+        self.drop_datagrams();
+        self.core.config.term = term;
+        self.core.wants_day = true;
+    }
+
+    fn follow(&mut self) {
+        self.core.config.term = 0;
+        self.core.leave_all(&mut self.transport);
+        self.transport.shut();
+        self.drop_datagrams();
     }
 }
