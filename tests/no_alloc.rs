@@ -441,7 +441,7 @@ fn messages_between_hosts_in_one_part_or_many_take_nothing_from_the_heap() {
     let (received, allocated) = counted(|| {
         let mut received = 0;
         for round in 0..500 {
-            one.send(2, &message[..1 + round * 131]);
+            one.send(2, &message[..=round * 131]);
             one.publish(&message[..200]);
             for _ in 0..CYCLES_MAX {
                 received += usize::from(other.receive().is_some());

@@ -105,7 +105,7 @@ pub struct UdpTransport {
     /// host before does not mix with what it sends now, and a stranger cannot guess it.
     number: u64,
     /// The datagram that came last. None is longer.
-    datagram: Box<[u8; DATAGRAM_BYTES_MAX]>,
+    datagram: Box<[u8]>,
     counters: UdpCounters,
 }
 
@@ -145,7 +145,7 @@ impl UdpTransport {
             peers: peers.collect(),
             stride: config.mtu - IP_AND_UDP_BYTES - FRAGMENT_HEADER_BYTES,
             number: RandomState::new().hash_one(config.host),
-            datagram: Box::new([0; DATAGRAM_BYTES_MAX]),
+            datagram: vec![0; DATAGRAM_BYTES_MAX].into(),
             counters: UdpCounters::default(),
         })
     }
@@ -166,7 +166,7 @@ impl UdpTransport {
         for _ in 0..DATAGRAMS_AT_ONCE_MAX {
             // An error other than that nothing waits is about something sent before: the next call goes
             // on. The socket is of IPv4, and hears nobody else.
-            let Ok((length, SocketAddr::V4(from))) = socket.recv_from(&mut datagram[..]) else {
+            let Ok((length, SocketAddr::V4(from))) = socket.recv_from(datagram) else {
                 return None;
             };
             counters.datagrams_received += 1;

@@ -134,7 +134,13 @@ mod tests {
 
     /// A message that no other begins or ends like.
     fn message(number: u64, bytes: usize) -> Vec<u8> {
-        (0..bytes as u64).map(|at| (at.wrapping_mul(31) ^ number.wrapping_mul(97)) as u8).collect()
+        let mixed = (0..bytes as u64).map(|at| at.wrapping_mul(31) ^ number.wrapping_mul(97));
+        mixed.map(|mixed| mixed.to_le_bytes()[0]).collect()
+    }
+
+    /// Which of the messages, numbered from 100, has this number.
+    fn at(number: u64) -> usize {
+        usize::try_from(number - 100).unwrap()
     }
 
     fn parts(messages: &[Vec<u8>]) -> Vec<Fragment<'_>> {
@@ -148,7 +154,7 @@ mod tests {
         for part in parts {
             if into.take(part) {
                 let number = part.message.number;
-                let sent = messages[(number - 100) as usize].as_slice();
+                let sent = messages[at(number)].as_slice();
                 assert!(into.whole(part) == Some(sent), "message {number}");
                 numbers.push(number);
             }
@@ -179,19 +185,19 @@ mod tests {
             let mut lost = BTreeMap::new();
             for (at, (part, (late, fate))) in parts.iter().zip(fates.iter().cycle()).enumerate() {
                 // Parts of a message are neighbours: nothing overtakes more than four messages.
-                let at = at as u64 + u64::from(late % 4);
+                let place = at as u64 + u64::from(late % 4);
                 match fate {
                     0..=9 if loses => *lost.entry(part.message.number).or_insert(0) += 1,
-                    10..=40 => arriving.extend([(at, *part), (at + 2, *part)]),
-                    _ => arriving.push((at, *part)),
+                    10..=40 => arriving.extend([(place, *part), (place + 2, *part)]),
+                    _ => arriving.push((place, *part)),
                 }
             }
-            arriving.sort_by_key(|(at, _)| *at);
+            arriving.sort_by_key(|(place, _)| *place);
             let arriving: Vec<_> = arriving.into_iter().map(|(_, part)| part).collect();
             let mut reassembly = Reassembly::new();
             let mut came = delivered(&arriving, &messages, &mut reassembly);
             came.sort_unstable();
-            came.dedup_by(|one, other| one == other && sizes[(*one - 100) as usize] <= STRIDE);
+            came.dedup_by(|one, other| one == other && sizes[at(*one)] <= STRIDE);
             let expected: Vec<_> =
                 (100..100 + messages.len() as u64).filter(|n| !lost.contains_key(n)).collect();
             prop_assert_eq!(came, expected);
