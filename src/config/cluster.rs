@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::error::{ConfigError, Source};
 use super::table::{in_range, parsed, quoted};
 use super::{Node, Retention};
+use crate::consensus::udp::{MTU_MAX, MTU_MIN};
 use crate::types::Nanos;
 
 /// The cluster of a node.
@@ -23,6 +24,8 @@ pub struct Cluster {
     pub failover: Failover,
     /// The unit in which silence is counted.
     pub tick: Nanos,
+    /// The largest packet that every path between them carries.
+    pub mtu: usize,
     /// Ticks between the leader's heartbeats.
     pub heartbeat_ticks: usize,
     /// After this many silent ticks, or up to twice as many, there is an election.
@@ -82,6 +85,8 @@ pub(super) struct ClusterTable {
     learners: Vec<PeerTable>,
     #[serde(default = "ClusterTable::failover")]
     failover: String,
+    #[serde(default = "ClusterTable::mtu")]
+    mtu: usize,
     #[serde(default = "ClusterTable::tick_ms")]
     tick_ms: u64,
     #[serde(default = "ClusterTable::heartbeat_ms")]
@@ -106,6 +111,10 @@ impl ClusterTable {
         "automatic".to_owned()
     }
 
+    const fn mtu() -> usize {
+        1_500
+    }
+
     const fn tick_ms() -> u64 {
         5
     }
@@ -124,7 +133,8 @@ impl ClusterTable {
         node: &Node,
         retention: &Retention,
     ) -> Result<Cluster, ConfigError> {
-        let Self { number, members, learners, failover, tick_ms, heartbeat_ms, election_ms } = self;
+        let Self { number, members, learners, failover, .. } = self;
+        let Self { mtu, tick_ms, heartbeat_ms, election_ms, .. } = self;
         let voters = members.len();
         let rule = format_args!("must be an odd number of members, at most {VOTERS_MAX}");
         let is_odd = !voters.is_multiple_of(2) && voters <= VOTERS_MAX;
@@ -142,6 +152,7 @@ impl ClusterTable {
                 return Err(source.broken("cluster.failover", quoted(other), rule));
             }
         };
+        in_range(source, "cluster.mtu", mtu, &(MTU_MIN..=MTU_MAX))?;
         in_range(source, "cluster.tick_ms", tick_ms, &TICK_MS)?;
         in_range(source, "cluster.election_ms", election_ms, &ELECTION_MS)?;
         for (key, ms) in
@@ -160,6 +171,7 @@ impl ClusterTable {
             number,
             peers,
             failover,
+            mtu,
             tick: Nanos::from_millis(tick_ms),
             heartbeat_ticks: ticks(heartbeat_ms),
             election_ticks: ticks(election_ms),

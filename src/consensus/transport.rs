@@ -15,6 +15,16 @@ pub trait Transport {
     fn publish(&mut self, message: &[u8]);
 }
 
+impl<T: Transport + ?Sized> Transport for Box<T> {
+    fn send(&mut self, host: u32, message: &[u8]) {
+        (**self).send(host, message);
+    }
+
+    fn publish(&mut self, message: &[u8]) {
+        (**self).publish(message);
+    }
+}
+
 /// How payloads reach the followers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PayloadMode {

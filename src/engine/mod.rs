@@ -52,8 +52,8 @@ use crate::order_manager::{Guess, OrderManager};
 use crate::types::command::{Command, CommandKind, VenueLimits};
 use crate::types::event::{EventHeader, TimePassed};
 use crate::types::{
-    Cause, FrameChain, FrameHeader, FrameKind, FrameSink, InstrumentId, Line, Nanos, OrderHandle, OrderRef,
-    Record, RecordError, SessionId, split_record,
+    Cause, FrameChain, FrameHeader, FrameKind, FrameSink, InstrumentId, Line, Nanos, OrderHandle,
+    OrderRef, Record, RecordError, SessionId, split_record,
 };
 
 /// The deterministic core of the exchange: commands in, events out.

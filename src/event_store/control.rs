@@ -49,8 +49,9 @@ pub struct Control {
 pub const MEMBERS_MAX: usize = 32;
 
 /// A member, as the control file keeps it; all zero where there is none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[derive(FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable,
+)]
 #[repr(C)]
 pub struct MemberRecord {
     /// The host.

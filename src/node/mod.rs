@@ -5,6 +5,7 @@
 
 mod books;
 mod boot;
+mod cluster;
 mod durable;
 mod error;
 mod past;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use tracing::{error, info};
 
+pub use cluster::Link;
 use durable::{Background, DurableCounters, SharedControl};
 pub use error::NodeError;
 pub use past::CommandLogPast;
@@ -61,6 +63,8 @@ pub struct Start {
     pub shadow: Option<StartShadow>,
     /// What a benchmark of this node asks.
     pub bench: Option<Bench>,
+    /// The way to the other nodes of the cluster, if not the configured one.
+    pub link: Option<Box<dyn Link>>,
 }
 
 /// What a benchmark asks of a node. Without one nothing of it exists.
@@ -100,6 +104,8 @@ pub struct Node {
     commands: Reader,
     events: Reader,
     ready: [ReadyFlag; 3],
+    /// Whether it is in no cluster.
+    is_alone: bool,
     /// Whether the logs lie in memory only.
     volatile: bool,
 }
@@ -112,7 +118,8 @@ struct Running {
 }
 
 impl Node {
-    /// Starts a node: recovers its state, leads a new term, and serves.
+    /// Starts a node: recovers its state, leads a new term, and serves; in a cluster it follows until it
+    /// is elected.
     ///
     /// When it returns, the engine is where it was; gateways serve as soon as the start of the new
     /// term is in the event log.
@@ -122,21 +129,24 @@ impl Node {
     pub fn start(config: &Config, mut start: Start, now: Nanos) -> Result<Self, NodeError> {
         abort_on_panic();
         let (bench, shadow) = (start.bench.clone(), start.shadow.take());
-        let (mut booted, control) = boot::boot(config, start, now)?;
+        let (mut booted, control) = match config.cluster() {
+            None => boot::boot(config, start, now)?,
+            Some(cluster) => cluster::boot(config, cluster, start, now)?,
+        };
+        let is_alone = config.cluster().is_none();
         let synced = booted.counters.block("durable", DurableCounters::NAMES);
         let shadow = shadow.map(|start| {
             let published = booted.counters.block("shadow", ShadowCounters::NAMES);
             (start, published)
         });
         let held = booted.held.clone();
-        let (commands, mut events) = (booted.commands.reader(), booted.events.clone());
+        let (commands, mut events) = (booted.commands.clone(), booted.events.clone());
         events.seek(events.committed())?;
         let directory = &config.logs().directory;
         let volatile = is_volatile(directory)
             .map_err(|source| NodeError::Examine { directory: directory.clone(), source })?;
         let behind = booted.durability == Durability::Memory && !volatile;
-        let known = control.state().copied().unwrap_or_default();
-        let control = SharedControl::new(control);
+        let known = control.state();
         let mut stages = wiring::wire(config, booted, bench.as_ref())?;
         let placement = config.placement();
         let mut placed_threads: Vec<_> = placement.threads.iter().collect();
@@ -164,6 +174,7 @@ impl Node {
             commands,
             events,
             ready: stages.ready,
+            is_alone,
             volatile,
         };
         if behind && let Err(error) = node.follow_behind(config, known, synced) {
@@ -211,12 +222,12 @@ impl Node {
     }
 
     /// Waits until the gateways serve and the feed is published: each has read the past and the start
-    /// of this term. Returns `false` if the node was asked to stop before, or one of its stages failed.
+    /// of this term. A node of a cluster is ready when it takes part; who leads serves. Returns `false` if the node was asked to stop before, or one of its stages failed.
     ///
     /// # Errors
     /// The event log's and the control file's.
     pub fn wait_ready(&mut self, stop: &StopFlag) -> Result<bool, NodeError> {
-        while !self.ready.iter().all(ReadyFlag::is_set) {
+        while self.is_alone && !self.ready.iter().all(ReadyFlag::is_set) {
             if stop.is_set() || self.has_failed() {
                 return Ok(false);
             }

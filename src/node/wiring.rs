@@ -1,8 +1,9 @@
 //! The pipeline as a graph: every stage with the rings and readers it is given.
 
-use super::boot::Booted;
+use super::boot::{Alone, Booted, Order};
+use super::cluster::{Led, Replica, ReplicaCounters, Role};
 use super::{Bench, NodeError};
-use crate::agent::{self, Agent, ReadyFlag};
+use crate::agent::{self, Agent, Leads, ReadyFlag};
 use crate::config::{Backend, Config, Stage};
 use crate::counters::{CounterBlock, CounterFile, CounterSet as _};
 use crate::event_store::Reader;
@@ -57,6 +58,8 @@ impl Stages {
 /// engine ------ring (state hashes)--> sequencer
 /// market_data --ring (datagrams)--> order_entry, which owns the device
 /// ```
+///
+/// In a cluster the replica stands in the sequencer's place, and the engine sees what is committed.
 pub(super) fn wire(
     config: &Config,
     booted: Booted,
@@ -66,19 +69,21 @@ pub(super) fn wire(
     let (operators_in, operators) = ring(COMMAND_RING_LINES, RECORD_LINES_MAX);
     let (hashes_in, hashes) = ring(HASH_RING_LINES, RECORD_LINES_MAX);
     let (datagrams_in, datagrams) = ring(DATAGRAM_RING_LINES, DATAGRAM_LINES_MAX);
-    let Booted {
-        engine,
-        commands,
-        events,
-        held: _,
-        durability,
-        start,
-        proposals,
-        day,
-        cluster_key,
-        mut counters,
-    } = booted;
-    let term = start.term;
+    let Booted { order, engine, events, durability, cluster_key, mut counters, .. } = booted;
+    let inputs = vec![orders, operators, hashes];
+    // In a cluster a stage is told when its node leads, and which term.
+    let (sequencer, term, day, role): (Box<dyn Agent>, _, _, _) = match order {
+        Order::Alone(Alone { log, start, proposals, day }) => {
+            let published = counters.block(Stage::Sequencer.name(), SequencerCounters::NAMES);
+            let sequencer = Sequencer::new(log, durability, &start, &proposals, inputs, published);
+            (Box::new(sequencer), start.term, day, None)
+        }
+        Order::Replicated(parts) => {
+            let published = counters.block("replica", ReplicaCounters::NAMES);
+            let role = parts.role.clone();
+            (Box::new(Replica::new(parts, inputs, published)), 0, None, Some(role))
+        }
+    };
 
     let ready: [ReadyFlag; 3] = Default::default();
     let gateway = |serves, shard, ready: &ReadyFlag| GatewayConfig {
@@ -98,6 +103,7 @@ pub(super) fn wire(
         datagrams: Some(datagrams),
         events: events.clone(),
         published: counters.block(Stage::OrderEntry.name(), GatewayCounters::NAMES),
+        role: role.clone(),
     };
     let back = Front {
         config: gateway(PortKind::Admin, 1, &ready[1]),
@@ -105,28 +111,27 @@ pub(super) fn wire(
         datagrams: None,
         events: events.clone(),
         published: counters.block(Stage::Admin.name(), GatewayCounters::NAMES),
+        role: role.clone(),
     };
     let loopback = KernelConfig {
         connections_max: OPERATORS_MAX,
         look_interval: OPERATORS_LOOK_INTERVAL,
         // They all come from loopback.
         connections_per_source_max: OPERATORS_MAX,
+        shut: role.is_some(),
         ..KernelConfig::new(config.admin().listen)
     };
     let operators_transport =
         KernelTransport::new(&loopback, counters.block("admin.kernel", KernelCounters::NAMES))
             .map_err(NodeError::admin)?;
-    let inputs = vec![orders, operators, hashes];
-    let published = counters.block(Stage::Sequencer.name(), SequencerCounters::NAMES);
-    let sequencer = Sequencer::new(commands, durability, &start, &proposals, inputs, published);
     let feed = MarketDataConfig { group: config.feed().group, term, ready: ready[2].clone() };
     let published = counters.block(Stage::MarketData.name(), FeedCounters::NAMES);
     let market_data = MarketData::new(feed, events, datagrams_in, published);
     let stages: [(Stage, Box<dyn Agent>); 5] = [
         (Stage::OrderEntry, front.over_configured_transport(config, &mut counters, bench)?),
-        (Stage::Sequencer, Box::new(sequencer)),
+        (Stage::Sequencer, sequencer),
         (Stage::Engine, Box::new(engine.proposing(hashes_in))),
-        (Stage::MarketData, Box::new(market_data)),
+        (Stage::MarketData, led(market_data, role)),
         (Stage::Admin, back.over(operators_transport)),
     ];
     let spans = bench.and_then(|bench| bench.spans.as_ref());
@@ -144,13 +149,25 @@ struct Front {
     datagrams: Option<Consumer>,
     events: Reader,
     published: CounterBlock,
+    /// In a cluster.
+    role: Option<Role>,
+}
+
+/// A stage as it is, or in a cluster as its node's role has it.
+fn led<A: Leads + 'static>(stage: A, role: Option<Role>) -> Box<dyn Agent> {
+    match role {
+        None => Box::new(stage),
+        Some(role) => Box::new(Led::new(stage, role)),
+    }
 }
 
 impl Front {
     fn over<T: Transport + std::fmt::Debug + 'static>(self, transport: T) -> Box<dyn Agent> {
-        let Self { config, commands, datagrams, events, published } = self;
+        let Self { config, commands, datagrams, events, published, role } = self;
         let history = events.clone();
-        Box::new(Gateway::new(config, transport, commands, datagrams, events, history, published))
+        let gateway =
+            Gateway::new(config, transport, commands, datagrams, events, history, published);
+        led(gateway, role)
     }
 
     /// Over `transport`, with what a benchmark wants in between.
@@ -185,6 +202,7 @@ impl Front {
                     multicast_ttl: config.feed().ttl,
                     connections_max: entry.connections_max as usize,
                     connections_per_source_max: entry.connections_per_source_max as usize,
+                    shut: self.role.is_some(),
                     ..KernelConfig::new(entry.listen)
                 };
                 let published = counters.block("order_entry.kernel", KernelCounters::NAMES);

@@ -14,9 +14,7 @@ use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::event_store::{Durability, Writer};
 use crate::ring::Consumer;
 use crate::types::command::TermStart;
-use crate::types::{
-    Cause, FRAME_BYTES_MAX, FrameChain, FrameKind, Line, Nanos, Record,
-};
+use crate::types::{Cause, FRAME_BYTES_MAX, FrameChain, FrameKind, Line, Nanos, Record};
 
 /// How long the log may stay silent before a [`Tick`](crate::types::command::Tick) moves its time.
 pub const TICK_INTERVAL: Nanos = Nanos::from_millis(10);

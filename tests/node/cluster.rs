@@ -1,0 +1,208 @@
+//! Three nodes that are one exchange: what one of them may do without the participants losing anything.
+
+use std::fmt::Write as _;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use rialto::client::ClientError;
+use rialto::config::secrets::load_or_create_cluster_key;
+use rialto::counters::CounterReader;
+use rialto::types::SessionId;
+
+use crate::broker::Broker;
+use crate::harness::{Logs, Node, SOON, Setup, Site, claim_udp_port, eventually};
+use crate::replay::{Replay, read_log};
+
+/// The nodes, whose first has made the market.
+struct Cluster {
+    nodes: Vec<Node>,
+    directory: PathBuf,
+    _claims: Vec<TcpListener>,
+}
+
+impl Cluster {
+    fn start(logs: Logs) -> Self {
+        let claimed: Vec<(SocketAddr, TcpListener)> = (0..3).map(|_| claim_udp_port()).collect();
+        let (addresses, claims): (Vec<_>, Vec<_>) = claimed.into_iter().unzip();
+        let mut section = "[cluster]\nelection_ms = 250\nmembers = [\n".to_owned();
+        for (host, address) in (1..).zip(&addresses) {
+            writeln!(section, "{{ host = {host}, address = \"{address}\" }},").unwrap();
+        }
+        section.push_str("]\n");
+        let name = format!("rialto-cluster-{}-{}", std::process::id(), addresses[0].port());
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let key = directory.join("cluster.key");
+        load_or_create_cluster_key(&key).unwrap();
+        let start = |host: u32| {
+            Node::start_at(Site::new(&Setup {
+                logs,
+                host,
+                cluster: Some((section.clone(), key.clone())),
+                founds: host == 1,
+                ..Setup::default()
+            }))
+        };
+        Self { nodes: (1..=3).map(start).collect(), directory, _claims: claims }
+    }
+
+    /// Logs in at whoever serves, and says who that is.
+    fn login(&self, port: &str, session: SessionId, sequence: u64) -> (usize, Broker) {
+        let deadline = Instant::now() + SOON;
+        while Instant::now() < deadline {
+            for (at, node) in self.nodes.iter().enumerate() {
+                let credentials = self.nodes[0].site.credentials(port);
+                let address = node.site.order_entry;
+                match Broker::login_to(address, credentials, session, sequence) {
+                    Ok(broker) => return (at, broker),
+                    Err(ClientError::Refused(reason)) => panic!("refused: {reason:?}"),
+                    Err(_) => {}
+                }
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("nobody serves");
+    }
+
+    /// What a running node counts.
+    fn counter(&self, at: usize, name: &str) -> u64 {
+        let reader = CounterReader::open(&self.nodes[at].site.logs).unwrap();
+        let found = reader.counters().find(|(counter, _)| counter == name);
+        found.unwrap_or_else(|| panic!("no counter {name}")).1
+    }
+
+    /// Waits until all three vote, by the word of node `at`.
+    fn await_voters(&self, at: usize) {
+        eventually("three voters", || self.counter(at, "replica.voters") == 3);
+    }
+
+    /// Proves that node `other` comes to have what node `at` has now, in both logs, byte for byte.
+    #[track_caller]
+    fn comes_to_have(&self, other: usize, at: usize) {
+        for log in [Site::commands, Site::events] {
+            let (theirs, ours) = [at, other].map(|n| log(&self.nodes[n].site)).into();
+            let had = read_log(&theirs).0;
+            let mut has = Vec::new();
+            eventually("it has what the other has", || {
+                has = if ours.exists() { read_log(&ours).0 } else { Vec::new() };
+                has.len() >= had.len()
+            });
+            for (one, two) in had.iter().zip(&has) {
+                assert!(one == two, "{:?}\n{:?}", one.0, two.0);
+            }
+        }
+    }
+
+    fn stop(mut self) {
+        let books: Vec<_> = self.nodes.iter_mut().map(Node::stop_in_order).collect();
+        for (node, books) in self.nodes.iter().zip(&books) {
+            assert_eq!(Replay::equal_to_event_log(&node.site).books(), *books);
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+#[test]
+fn what_the_leader_acknowledges_the_others_have() {
+    let cluster = Cluster::start(Logs::InMemory);
+    let (leader, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    cluster.await_voters(leader);
+    alfa.buys(100, "ACME", "24.00");
+    alfa.must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
+    for other in (0..3).filter(|other| *other != leader) {
+        cluster.comes_to_have(other, leader);
+        assert_eq!(cluster.counter(other, "replica.leader"), leader as u64 + 1);
+    }
+    cluster.stop();
+}
+
+#[test]
+fn a_killed_leader_is_replaced_and_every_session_goes_on_where_it_was() {
+    let mut cluster = Cluster::start(Logs::InMemory);
+    let (mut leader, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    cluster.await_voters(leader);
+    alfa.must_hear(&["system S"]);
+    let session = alfa.client.session();
+    let mut heard = 1;
+    for round in 1..=3 {
+        for _ in 0..20 {
+            let number = alfa.buys(100, "ACME", "24.00");
+            alfa.must_hear(&[&format!("accepted #{number} B 100 ACME 24.00")]);
+            heard += 1;
+        }
+        let killed = leader;
+        cluster.nodes[killed].kill9();
+        let next_ref = alfa.next_ref;
+        (leader, alfa) = cluster.login("ALFA01", session, heard + 1);
+        assert_ne!(leader, killed);
+        assert_eq!(alfa.client.session(), session, "in round {round}");
+        alfa.next_ref = next_ref;
+        cluster.nodes[killed].start_again();
+        cluster.comes_to_have(killed, leader);
+    }
+    // Nothing was lost and nothing doubled.
+    let number = alfa.buys(5, "ACME", "23.00");
+    alfa.must_hear(&[&format!("accepted #{number} B 5 ACME 23.00")]);
+    let (_, mut all) = cluster.login("ALFA01", session, 1);
+    all.must_hear(&["system S"]);
+    for number in 1..number {
+        all.must_hear(&[&format!("accepted #{number} B 100 ACME 24.00")]);
+    }
+    all.must_hear(&[&format!("accepted #{number} B 5 ACME 23.00")]);
+    cluster.stop();
+}
+
+#[test]
+fn a_follower_that_stands_still_slows_nobody_and_catches_up() {
+    let cluster = Cluster::start(Logs::InMemory);
+    let (leader, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    cluster.await_voters(leader);
+    alfa.must_hear(&["system S"]);
+    let follower = (leader + 1) % 3;
+    cluster.nodes[follower].signal("STOP");
+    for _ in 0..200 {
+        let number = alfa.buys(100, "ACME", "24.00");
+        alfa.must_hear(&[&format!("accepted #{number} B 100 ACME 24.00")]);
+    }
+    cluster.nodes[follower].signal("CONT");
+    cluster.comes_to_have(follower, leader);
+    cluster.stop();
+}
+
+#[test]
+fn a_node_that_lost_everything_comes_back_as_another_and_votes_again() {
+    let mut cluster = Cluster::start(Logs::BehindOnDisk);
+    let (leader, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    cluster.await_voters(leader);
+    alfa.must_hear(&["system S"]);
+    let number = alfa.buys(100, "ACME", "24.00");
+    alfa.must_hear(&[&format!("accepted #{number} B 100 ACME 24.00")]);
+    let lost = (leader + 1) % 3;
+    let before = cluster.counter(lost, "replica.incarnation");
+    cluster.nodes[lost].kill9();
+    fs::remove_dir_all(&cluster.nodes[lost].site.logs).unwrap();
+    let said = {
+        let node = &mut cluster.nodes[lost];
+        node.site.founds = false;
+        node.fails_to_start()
+    };
+    assert!(said.contains("durable up to position"), "{said}");
+    cluster.nodes[lost].start_again_with(&["--new-incarnation"]);
+    cluster.comes_to_have(lost, leader);
+    cluster.await_voters(lost);
+    assert!(cluster.counter(lost, "replica.incarnation") > before);
+    // With the leader gone its vote is needed.
+    cluster.await_voters(leader);
+    cluster.nodes[leader].kill9();
+    let (next, _) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    assert_ne!(next, leader);
+    cluster.nodes[leader].start_again();
+    cluster.comes_to_have(leader, next);
+    cluster.stop();
+}
