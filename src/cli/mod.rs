@@ -5,6 +5,7 @@
 pub mod archive;
 pub mod bench;
 pub mod client;
+pub mod cluster;
 pub mod config;
 pub mod demo;
 pub mod feed;
@@ -130,6 +131,12 @@ pub enum CliError {
         seed: u64,
         /// The command.
         replay: String,
+    },
+    /// The node is in no cluster.
+    #[error("{}: the node that counted here was in no cluster", directory.display())]
+    NoCluster {
+        /// Its logs' directory.
+        directory: PathBuf,
     },
     /// The operating system.
     #[error(transparent)]

@@ -81,6 +81,15 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         }
     }
 
+    /// Begins to hand leadership to the voter that has most of the log, and says who that is.
+    pub fn hand_over(&mut self) -> Option<NodeId> {
+        let others = self.saved.members.voters.iter().filter(|id| **id != self.settings.id);
+        let has = |id: &NodeId| self.raft.raft.prs().get(id.raft()).map(|other| other.matched);
+        let to = others.copied().max_by_key(has)?;
+        self.transfer(to);
+        self.raft.raft.lead_transferee.map(NodeId::from_raft)
+    }
+
     /// Proposes changes of the membership, more than one through a joint membership; none of them
     /// leaves such a one. Returns whether they were taken.
     pub fn propose_changes(&mut self, changes: &[Change]) -> bool {

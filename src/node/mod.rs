@@ -22,11 +22,12 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Once;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::{error, info};
 
-pub use cluster::Link;
+pub use cluster::{Link, Request};
+use cluster::{Requests, Role};
 use durable::{Background, DurableCounters, SharedControl};
 pub use error::NodeError;
 pub use past::CommandLogPast;
@@ -104,10 +105,19 @@ pub struct Node {
     commands: Reader,
     events: Reader,
     ready: [ReadyFlag; 3],
-    /// Whether it is in no cluster.
-    is_alone: bool,
+    /// What ties it to its cluster, if it is in one.
+    membership: Option<Membership>,
     /// Whether the logs lie in memory only.
     volatile: bool,
+}
+
+/// A node's ways to its replica.
+#[derive(Debug)]
+struct Membership {
+    role: Role,
+    requests: Requests,
+    /// Where operators put what they ask.
+    directory: PathBuf,
 }
 
 /// A thread, and the flag that stops it alone.
@@ -133,7 +143,14 @@ impl Node {
             None => boot::boot(config, start, now)?,
             Some(cluster) => cluster::boot(config, cluster, start, now)?,
         };
-        let is_alone = config.cluster().is_none();
+        let membership = match &booted.order {
+            boot::Order::Alone(_) => None,
+            boot::Order::Replicated(parts) => Some(Membership {
+                role: parts.role.clone(),
+                requests: parts.requests.clone(),
+                directory: config.control().directory.clone(),
+            }),
+        };
         let synced = booted.counters.block("durable", DurableCounters::NAMES);
         let shadow = shadow.map(|start| {
             let published = booted.counters.block("shadow", ShadowCounters::NAMES);
@@ -174,7 +191,7 @@ impl Node {
             commands,
             events,
             ready: stages.ready,
-            is_alone,
+            membership,
             volatile,
         };
         if behind && let Err(error) = node.follow_behind(config, known, synced) {
@@ -227,7 +244,7 @@ impl Node {
     /// # Errors
     /// The event log's and the control file's.
     pub fn wait_ready(&mut self, stop: &StopFlag) -> Result<bool, NodeError> {
-        while self.is_alone && !self.ready.iter().all(ReadyFlag::is_set) {
+        while self.membership.is_none() && !self.ready.iter().all(ReadyFlag::is_set) {
             if stop.is_set() || self.has_failed() {
                 return Ok(false);
             }
@@ -247,6 +264,12 @@ impl Node {
         while noted.is_ok() && !stop.is_set() && !self.has_failed() {
             thread::sleep(STOP_POLL_INTERVAL);
             noted = self.note_days();
+            if let Some(Membership { requests, directory, .. }) = &self.membership {
+                requests.look(directory);
+            }
+        }
+        if !self.has_failed() {
+            self.hand_over();
         }
         let stopped = stop_in_order(std::mem::take(&mut self.threads));
         if let Some(retention) = self.retention.take() {
@@ -266,6 +289,19 @@ impl Node {
         self.control.update(|state| Control { clean: true, durable, durable_sequence, ..state })?;
         info!("stopped in order");
         Ok(())
+    }
+
+    /// A leader that stops lets another lead first, so that nobody waits for an election.
+    fn hand_over(&self) {
+        let Some(Membership { role, requests, .. }) = &self.membership else { return };
+        if role.term() == 0 {
+            return;
+        }
+        requests.put(Request::Transfer);
+        let given_up = Instant::now() + HAND_OVER_MAX;
+        while role.term() != 0 && Instant::now() < given_up {
+            thread::sleep(READY_POLL_INTERVAL);
+        }
     }
 
     /// Keeps the session of every day that started since in the control file, where no log can lose
@@ -312,6 +348,8 @@ fn compose(placed: &[Stage], stages: &mut Stages) -> Composite {
     }
 }
 
+/// Who cannot hand over in this time is alone.
+const HAND_OVER_MAX: Duration = Duration::from_secs(1);
 const READY_POLL_INTERVAL: Duration = Duration::from_millis(1);
 /// A stop may take a moment; the stages' cores are not to be disturbed by looking for it.
 const STOP_POLL_INTERVAL: Duration = Duration::from_millis(5);

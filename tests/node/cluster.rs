@@ -12,7 +12,7 @@ use rialto::counters::CounterReader;
 use rialto::types::SessionId;
 
 use crate::broker::Broker;
-use crate::harness::{Logs, Node, SOON, Setup, Site, claim_udp_port, eventually};
+use crate::harness::{Logs, Node, SOON, Setup, Site, claim_udp_port, eventually, rialto};
 use crate::replay::{Replay, read_log};
 
 /// The nodes, whose first has made the market.
@@ -24,9 +24,14 @@ struct Cluster {
 
 impl Cluster {
     fn start(logs: Logs) -> Self {
+        Self::start_with(logs, "automatic")
+    }
+
+    fn start_with(logs: Logs, failover: &str) -> Self {
         let claimed: Vec<(SocketAddr, TcpListener)> = (0..3).map(|_| claim_udp_port()).collect();
         let (addresses, claims): (Vec<_>, Vec<_>) = claimed.into_iter().unzip();
-        let mut section = "[cluster]\nelection_ms = 250\nmembers = [\n".to_owned();
+        let mut section =
+            format!("[cluster]\nelection_ms = 250\nfailover = \"{failover}\"\nmembers = [\n");
         for (host, address) in (1..).zip(&addresses) {
             writeln!(section, "{{ host = {host}, address = \"{address}\" }},").unwrap();
         }
@@ -70,6 +75,14 @@ impl Cluster {
         let reader = CounterReader::open(&self.nodes[at].site.logs).unwrap();
         let found = reader.counters().find(|(counter, _)| counter == name);
         found.unwrap_or_else(|| panic!("no counter {name}")).1
+    }
+
+    /// What `rialto cluster` says of, or does at, node `at`.
+    fn command(&self, at: usize, command: &str) -> String {
+        let config = self.nodes[at].site.config();
+        let output = rialto().args(["cluster", command, "--config"]).arg(config).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// Waits until all three vote, by the word of node `at`.
@@ -202,6 +215,80 @@ fn a_node_that_lost_everything_comes_back_as_another_and_votes_again() {
     cluster.nodes[leader].kill9();
     let (next, _) = cluster.login("ALFA01", SessionId::BLANK, 1);
     assert_ne!(next, leader);
+    cluster.nodes[leader].start_again();
+    cluster.comes_to_have(leader, next);
+    cluster.stop();
+}
+
+#[test]
+fn with_manual_failover_nobody_leads_before_an_operator_says_who() {
+    let mut cluster = Cluster::start_with(Logs::InMemory, "manual");
+    let (leader, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    cluster.await_voters(leader);
+    alfa.must_hear(&["system S"]);
+    let [one, other] = [(leader + 1) % 3, (leader + 2) % 3];
+    cluster.comes_to_have(one, leader);
+    cluster.comes_to_have(other, leader);
+    cluster.nodes[leader].kill9();
+    // Four times as long as an election would take.
+    thread::sleep(Duration::from_secs(2));
+    for follower in [one, other] {
+        assert_eq!(cluster.counter(follower, "replica.leads"), 0);
+    }
+    cluster.command(one, "promote");
+    let (next, _) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    assert_eq!(next, one);
+    cluster.nodes[leader].start_again();
+    cluster.comes_to_have(leader, next);
+    cluster.stop();
+}
+
+#[test]
+fn a_leader_hands_over_when_it_is_told_to_or_stops() {
+    let mut cluster = Cluster::start_with(Logs::InMemory, "manual");
+    let (first, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    cluster.await_voters(first);
+    alfa.must_hear(&["system S"]);
+    assert!(cluster.command(first, "status").contains(" leads in term 1\n"));
+    for other in [(first + 1) % 3, (first + 2) % 3] {
+        cluster.comes_to_have(other, first);
+    }
+    cluster.command(first, "transfer");
+    alfa.must_be_disconnected();
+    let (second, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 0);
+    assert_ne!(second, first);
+    let number = alfa.buys(100, "ACME", "24.00");
+    alfa.must_hear(&[&format!("accepted #{number} B 100 ACME 24.00")]);
+    cluster.comes_to_have(first, second);
+    cluster.nodes[second].stop_in_order();
+    let (third, _) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    assert_ne!(third, second);
+    cluster.nodes[second].start_again();
+    cluster.comes_to_have(second, third);
+    cluster.stop();
+}
+
+#[test]
+fn what_is_acknowledged_is_on_the_disks_of_most_where_that_is_asked() {
+    let mut cluster = Cluster::start(Logs::OnDisk);
+    let (leader, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    cluster.await_voters(leader);
+    alfa.must_hear(&["system S"]);
+    for _ in 0..20 {
+        let number = alfa.buys(100, "ACME", "24.00");
+        alfa.must_hear(&[&format!("accepted #{number} B 100 ACME 24.00")]);
+    }
+    let follower = (leader + 1) % 3;
+    cluster.nodes[leader].kill9();
+    cluster.nodes[follower].kill9();
+    // Of two that were killed one has all of it, and is elected with the third or alone with it.
+    cluster.nodes[follower].start_again();
+    let (next, mut all) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    assert_ne!(next, leader);
+    all.must_hear(&["system S"]);
+    for number in 1..=20 {
+        all.must_hear(&[&format!("accepted #{number} B 100 ACME 24.00")]);
+    }
     cluster.nodes[leader].start_again();
     cluster.comes_to_have(leader, next);
     cluster.stop();

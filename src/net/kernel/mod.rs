@@ -191,10 +191,16 @@ impl KernelTransport {
         if [connections_per_source_max, rx_buffer_bytes, tx_buffer_bytes].contains(&0) {
             return Err(KernelError::Sizes);
         }
+        let failed = |source| KernelError::Listen { address: config.listen, source };
+        let listener = (!config.shut).then(|| listener(config.listen).map_err(failed));
+        let listener = listener.transpose()?;
         let interface = config.multicast_interface;
         let mut datagrams = Datagrams::new(interface, config.multicast_ttl)
             .map_err(|source| KernelError::Datagrams { interface, source })?;
         let epoll = Epoll::new().map_err(KernelError::Epoll)?;
+        if let Some(listener) = &listener {
+            epoll.add(listener, LISTENER).map_err(KernelError::Epoll)?;
+        }
         if let Some(port) = config.receive_port {
             let address = SocketAddrV4::new(*config.listen.ip(), port);
             let receiver = datagrams.receive_at(address);
@@ -203,10 +209,10 @@ impl KernelTransport {
         }
         let clock = Elapsed::new();
         let connection = |_| Connection::new(rx_buffer_bytes, tx_buffer_bytes);
-        let mut transport = Self {
+        Ok(Self {
             epoll,
             listen: config.listen,
-            listener: None,
+            listener,
             allow: config.allow.clone(),
             datagrams,
             connections: (0..slots).map(connection).collect(),
@@ -221,12 +227,7 @@ impl KernelTransport {
             events: EventQueue::new(slots, ACCEPT_MAX),
             counters: KernelCounters::default(),
             published,
-        };
-        if !config.shut {
-            let address = config.listen;
-            transport.open().map_err(|source| KernelError::Listen { address, source })?;
-        }
-        Ok(transport)
+        })
     }
 
     /// Where it listens.

@@ -4,7 +4,7 @@
 use tracing::{info, warn};
 
 use super::identity::{Evidence, Life, life};
-use super::{ConsensusNode, KeptControl, Link, ReplicaParts, Role};
+use super::{ConsensusNode, KeptControl, Link, ReplicaParts, Requests, Role};
 use crate::agent::real_time;
 use crate::config::{self, Config, Failover, Peer, secrets};
 use crate::consensus::udp::{UdpConfig, UdpTransport};
@@ -136,6 +136,7 @@ pub(in crate::node) fn boot(
             node,
             link,
             role: Role::default(),
+            requests: Requests::default(),
             market,
             quorum: cluster.quorum(),
             grace_ms: TERM_GRACE_MS,

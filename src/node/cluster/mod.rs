@@ -5,11 +5,14 @@ mod boot;
 mod identity;
 mod link;
 mod replica;
+mod requests;
 mod role;
 
 pub(super) use boot::boot;
 pub use link::Link;
 pub(super) use replica::{Replica, ReplicaCounters, ReplicaParts};
+pub use requests::Request;
+pub(super) use requests::Requests;
 pub(super) use role::{Led, Role};
 
 use super::durable::SharedControl;

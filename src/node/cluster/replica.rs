@@ -6,7 +6,7 @@ use std::fmt;
 use tracing::{info, warn};
 use zerocopy::FromZeros as _;
 
-use super::{ConsensusNode, Link, Role};
+use super::{ConsensusNode, Link, Request, Requests, Role};
 use crate::agent::{Agent, AgentError, WorkResult};
 use crate::consensus::{FrameLog as _, Moment};
 use crate::counters::{CounterBlock, CounterSet as _, counter_set};
@@ -25,6 +25,8 @@ pub(in crate::node) struct ReplicaParts {
     pub(in crate::node) link: Box<dyn Link>,
     /// Where the stages learn whether they lead.
     pub(in crate::node) role: Role,
+    /// What operators ask.
+    pub(in crate::node) requests: Requests,
     /// What an empty log begins with; empty where another node knows that.
     pub(in crate::node) market: Vec<Line>,
     /// So many must vote before this node leads the exchange: the founder is alone at first.
@@ -116,6 +118,23 @@ impl Replica {
             node.receive(now, message, link)?;
         }
         Ok(MESSAGES_PER_CYCLE_MAX)
+    }
+
+    /// Does what an operator asked.
+    fn obey(&mut self, now: Moment) -> Result<(), AgentError> {
+        let ReplicaParts { node, link, requests, .. } = &mut self.parts;
+        match requests.take() {
+            None => {}
+            Some(Request::Promote) => {
+                info!(term = node.term(), "told to lead");
+                node.campaign(now, link)?;
+            }
+            Some(Request::Transfer) => {
+                let to = node.hand_over();
+                info!(?to, "told to hand over");
+            }
+        }
+        Ok(())
     }
 
     /// Tells the stages, and begins a term that is this node's.
@@ -233,6 +252,7 @@ impl Agent for Replica {
         let mut work = self.listen(moment)?;
         let ReplicaParts { node, link, .. } = &mut self.parts;
         node.do_work(moment, link)?;
+        self.obey(moment)?;
         self.follow_or_lead(now);
         if self.term != 0 {
             work += self.propose(moment)?;
