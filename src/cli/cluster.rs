@@ -86,7 +86,8 @@ fn status(config: &Config, as_json: bool) -> Result<(), CliError> {
         value("incarnation"),
         value("term")
     );
-    println!("knows {} voters, {} learners", value("voters"), value("learners"));
+    let votes = if value("votes") == 1 { "votes" } else { "does not vote" };
+    println!("{votes}; knows {} voters, {} learners", value("voters"), value("learners"));
     let [last, committed, durable] = ["last_index", "committed_index", "durable_index"].map(value);
     println!("log ends at frame {last}, committed up to {committed}, persisted up to {durable}");
     Ok(())

@@ -59,6 +59,8 @@ counter_set! {
         leads,
         /// The host of the leader it knows; 0 = none.
         leader,
+        /// Whether it votes, by what it knows.
+        votes,
         /// Nodes that vote, by what it knows.
         voters,
         /// Nodes that only learn.
@@ -224,6 +226,7 @@ impl Replica {
             term: node.term(),
             leads: self.term.into(),
             leader: node.leader().map_or(0, |leader| leader.host.into()),
+            votes: members.voters.contains(&node.id()).into(),
             voters: members.voters.len() as u64,
             learners: members.learners.len() as u64,
             last_index: node.log().chain().index,
