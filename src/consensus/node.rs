@@ -96,6 +96,18 @@ pub enum NodeFailure {
         /// The end of its log.
         last: u64,
     },
+    /// It was told to found a cluster, and there is one.
+    #[error(
+        "a node of this cluster speaks to an earlier life of host {host} ({life}), which founds the \
+         cluster anew: start it with an empty directory and without a market, so that it joins the \
+         others; or, to begin again, empty the directories of all nodes"
+    )]
+    Founded {
+        /// This host.
+        host: u32,
+        /// The life that is known to others.
+        life: NodeId,
+    },
     /// A change of membership that this version cannot read.
     #[error("frame {index} changes the membership in a way this version does not know: upgrade")]
     UnknownChange {
@@ -183,7 +195,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         }
         if from.incarnation < *highest || to.is_some_and(|to| to != self.settings.id) {
             self.counters.stale_incarnation += 1;
-            return Ok(());
+            return self.check_founding(to);
         }
         *highest = from.incarnation;
         match body {
@@ -195,6 +207,17 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             }
         }
         self.drive(now, transport)
+    }
+
+    /// Two clusters of one number and key would take each other's entries for their own. As long as a
+    /// founder is alone, nobody can know another life of its host.
+    fn check_founding(&self, to: Option<NodeId>) -> Result<(), NodeFailure> {
+        let is_founding = self.saved.members.all().eq([self.settings.id]);
+        let NodeId { host, .. } = self.settings.id;
+        match to.filter(|to| is_founding && to.host == host && *to != self.settings.id) {
+            Some(life) => Err(NodeFailure::Founded { host, life }),
+            None => Ok(()),
+        }
     }
 
     /// Does what is due: ticks, disk, repair, and as a leader the care for the members.

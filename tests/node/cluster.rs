@@ -12,27 +12,38 @@ use rialto::counters::CounterReader;
 use rialto::types::SessionId;
 
 use crate::broker::Broker;
-use crate::harness::{Logs, Node, SOON, Setup, Site, claim_udp_port, eventually, rialto};
+use crate::harness::{
+    Logs, Node, PLACEMENTS, SOON, Setup, Site, claim_udp_port, eventually, rialto,
+};
 use crate::replay::{Replay, read_log};
+
+/// The host that does not vote.
+const LEARNER: u32 = 4;
 
 /// The nodes, whose first has made the market.
 struct Cluster {
     nodes: Vec<Node>,
+    /// One that does not run yet.
+    learner: Option<Site>,
     directory: PathBuf,
     _claims: Vec<TcpListener>,
 }
 
 impl Cluster {
     fn start(logs: Logs) -> Self {
-        Self::start_with(logs, "automatic")
+        Self::start_with("automatic", &Setup { logs, ..Setup::default() })
     }
 
-    fn start_with(logs: Logs, failover: &str) -> Self {
-        let claimed: Vec<(SocketAddr, TcpListener)> = (0..3).map(|_| claim_udp_port()).collect();
+    /// Of three that vote and one that learns.
+    fn start_with(failover: &str, setup: &Setup) -> Self {
+        let claimed: Vec<(SocketAddr, TcpListener)> = (0..4).map(|_| claim_udp_port()).collect();
         let (addresses, claims): (Vec<_>, Vec<_>) = claimed.into_iter().unzip();
         let mut section =
             format!("[cluster]\nelection_ms = 250\nfailover = \"{failover}\"\nmembers = [\n");
         for (host, address) in (1..).zip(&addresses) {
+            if host == LEARNER {
+                section.push_str("]\nlearners = [\n");
+            }
             writeln!(section, "{{ host = {host}, address = \"{address}\" }},").unwrap();
         }
         section.push_str("]\n");
@@ -40,16 +51,23 @@ impl Cluster {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let key = directory.join("cluster.key");
         load_or_create_cluster_key(&key).unwrap();
-        let start = |host: u32| {
-            Node::start_at(Site::new(&Setup {
-                logs,
+        let site = |host: u32| {
+            Site::new(&Setup {
                 host,
                 cluster: Some((section.clone(), key.clone())),
                 founds: host == 1,
-                ..Setup::default()
-            }))
+                ..*setup
+            })
         };
-        Self { nodes: (1..=3).map(start).collect(), directory, _claims: claims }
+        let nodes = (1..LEARNER).map(|host| Node::start_at(site(host))).collect();
+        Self { nodes, learner: Some(site(LEARNER)), directory, _claims: claims }
+    }
+
+    /// Has the learner join.
+    fn start_learner(&mut self) -> usize {
+        let learner = self.learner.take().expect("it does not run yet");
+        self.nodes.push(Node::start_at(learner));
+        self.nodes.len() - 1
     }
 
     /// Logs in at whoever serves, and says who that is.
@@ -139,7 +157,10 @@ fn what_the_leader_acknowledges_the_others_have() {
 
 #[test]
 fn a_killed_leader_is_replaced_and_every_session_goes_on_where_it_was() {
-    let mut cluster = Cluster::start(Logs::InMemory);
+    // Every stage on its own thread, and a snapshot each second or so.
+    let placement = PLACEMENTS[2];
+    let setup = Setup { placement, snapshot_every: 100, ..Setup::default() };
+    let mut cluster = Cluster::start_with("automatic", &setup);
     let (mut leader, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
     cluster.await_voters(leader);
     alfa.must_hear(&["system S"]);
@@ -223,7 +244,7 @@ fn a_node_that_lost_everything_comes_back_as_another_and_votes_again() {
 
 #[test]
 fn with_manual_failover_nobody_leads_before_an_operator_says_who() {
-    let mut cluster = Cluster::start_with(Logs::InMemory, "manual");
+    let mut cluster = Cluster::start_with("manual", &Setup::default());
     let (leader, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
     cluster.await_voters(leader);
     alfa.must_hear(&["system S"]);
@@ -246,7 +267,7 @@ fn with_manual_failover_nobody_leads_before_an_operator_says_who() {
 
 #[test]
 fn a_leader_hands_over_when_it_is_told_to_or_stops() {
-    let mut cluster = Cluster::start_with(Logs::InMemory, "manual");
+    let mut cluster = Cluster::start_with("manual", &Setup::default());
     let (first, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
     cluster.await_voters(first);
     alfa.must_hear(&["system S"]);
@@ -292,5 +313,72 @@ fn what_is_acknowledged_is_on_the_disks_of_most_where_that_is_asked() {
     }
     cluster.nodes[leader].start_again();
     cluster.comes_to_have(leader, next);
+    cluster.stop();
+}
+
+#[test]
+fn a_leader_that_was_paused_finds_another_and_follows_it() {
+    let cluster = Cluster::start(Logs::InMemory);
+    let (paused, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    cluster.await_voters(paused);
+    alfa.must_hear(&["system S"]);
+    cluster.nodes[paused].signal("STOP");
+    // An order that nobody has but a leader that cannot have it committed any more.
+    alfa.buys(100, "ACME", "24.00");
+    eventually("another leads", || {
+        (0..3).any(|at| at != paused && cluster.counter(at, "replica.leads") > 0)
+    });
+    cluster.nodes[paused].signal("CONT");
+    alfa.must_be_disconnected();
+    let (next, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    assert_ne!(next, paused);
+    // Its sender does not know what became of it, and enters it again.
+    alfa.buys(100, "ACME", "24.00");
+    alfa.must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
+    cluster.comes_to_have(paused, next);
+    cluster.stop();
+}
+
+#[test]
+fn a_learner_has_everything_and_decides_nothing() {
+    let mut cluster = Cluster::start(Logs::InMemory);
+    let (leader, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    cluster.await_voters(leader);
+    alfa.buys(100, "ACME", "24.00");
+    alfa.must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
+    let learner = cluster.start_learner();
+    cluster.comes_to_have(learner, leader);
+    eventually("it learns", || cluster.counter(learner, "replica.learners") == 1);
+    assert_eq!(cluster.counter(learner, "replica.votes"), 0);
+    cluster.nodes[leader].kill9();
+    let (next, _) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    cluster.comes_to_have(learner, next);
+    cluster.nodes[leader].start_again();
+    cluster.comes_to_have(leader, next);
+    cluster.stop();
+}
+
+#[test]
+fn a_node_that_was_emptied_does_not_found_its_cluster_a_second_time() {
+    let mut cluster = Cluster::start(Logs::InMemory);
+    let (leader, _) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    cluster.await_voters(leader);
+    cluster.nodes[0].kill9();
+    for directory in
+        [cluster.nodes[0].site.logs.clone(), cluster.nodes[0].site.disk.join("control")]
+    {
+        fs::remove_dir_all(directory).unwrap();
+    }
+    let secrets = fs::read(cluster.nodes[0].site.secrets()).unwrap();
+    cluster.nodes[0].start_again();
+    cluster.nodes[0].must_fail();
+    assert!(cluster.nodes[0].site.log_text().contains("speaks to an earlier life of host 1"));
+    // Told to join, it is one of them again.
+    fs::write(cluster.nodes[0].site.secrets(), secrets).unwrap();
+    fs::remove_dir_all(&cluster.nodes[0].site.logs).unwrap();
+    fs::remove_dir_all(cluster.nodes[0].site.disk.join("control")).unwrap();
+    cluster.nodes[0].site.founds = false;
+    cluster.nodes[0].start_again();
+    eventually("it votes again", || cluster.counter(0, "replica.votes") == 1);
     cluster.stop();
 }
