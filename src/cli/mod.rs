@@ -138,6 +138,15 @@ pub enum CliError {
         /// Its logs' directory.
         directory: PathBuf,
     },
+    /// A cluster did what none may do.
+    #[error("the drill failed; the nodes' files and what they said are in {}", dir.display())]
+    Drill {
+        /// Where.
+        dir: PathBuf,
+    },
+    /// A process of a drill.
+    #[error(transparent)]
+    Lab(#[from] lab::LabError),
     /// The operating system.
     #[error(transparent)]
     Io(#[from] std::io::Error),

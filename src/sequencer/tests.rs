@@ -9,7 +9,7 @@ use super::*;
 use crate::event_store::{LogKind, Options, Reader};
 use crate::ring::{Producer, ring};
 use crate::types::command::{Cancel, Command, CommandHeader};
-use crate::types::{Epoch, FRAME_COMMANDS_MAX, PortId, RECORD_LINES_MAX, UserRefNum};
+use crate::types::{Epoch, PortId, RECORD_LINES_MAX, UserRefNum};
 
 /// A sequencer over a log of its own, which goes with it.
 struct Stage {

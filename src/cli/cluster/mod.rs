@@ -1,6 +1,8 @@
 //! `rialto cluster`: how a node of a cluster stands, and what an operator has it do. Speaks with the node
 //! through its files: a follower has no port.
 
+mod drill;
+
 use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
@@ -33,6 +35,8 @@ enum Command {
     },
     /// Have this machine's node call an election; the others refuse while they hear a leader.
     Promote(NodeArgs),
+    /// Kill the leader of a cluster on this machine again and again, and say what brokers saw of it.
+    Drill(drill::Args),
     /// Have this machine's node, which leads, hand over to another that has everything.
     Transfer(NodeArgs),
 }
@@ -51,6 +55,7 @@ struct NodeArgs {
 pub fn run(args: &Args) -> Result<(), CliError> {
     match &args.command {
         Command::Status { node, json } => status(&Config::load(&node.config)?, *json),
+        Command::Drill(args) => drill::run(args),
         Command::Promote(node) => ask(node, Request::Promote),
         Command::Transfer(node) => ask(node, Request::Transfer),
     }
