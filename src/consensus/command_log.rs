@@ -169,3 +169,122 @@ impl Disk {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::event_store::LogKind;
+    use crate::types::{Cause, FrameKind, Nanos};
+
+    const SEGMENT: u64 = 4 << 20;
+
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let name = format!("rialto-command-log-{name}-{}", std::process::id());
+            Self(std::env::temp_dir().join(name))
+        }
+
+        fn open(&self, durability: Durability) -> CommandLog {
+            let options = Options::new(LogKind::Commands, SEGMENT);
+            CommandLog::open(&self.0, options, durability, &mut |_, _| ()).unwrap().0
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn append(log: &mut CommandLog, term: u32, lines: u16) {
+        let mut chain = *log.chain();
+        let mut record = Line::ZERO;
+        (record.0[0], record.0[1]) = (1, 1);
+        let payload = vec![record; lines.into()];
+        let cause = Cause { index: chain.index + 1, term, time: Nanos(chain.index + 1) };
+        let header = chain.seal(FrameKind::Normal, cause, lines, &payload);
+        log.append(&header, &payload).unwrap();
+    }
+
+    fn sync_to(log: &mut CommandLog, index: u64) {
+        for _ in 0..20_000 {
+            log.sync().unwrap();
+            if log.synced() >= index {
+                assert_eq!(log.synced(), index);
+                return;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        panic!("durable up to {} for ever", log.synced());
+    }
+
+    #[test]
+    fn in_memory_a_frame_is_persisted_when_it_is_appended() {
+        let scratch = Scratch::new("memory");
+        let mut log = scratch.open(Durability::Memory);
+        append(&mut log, 1, 3);
+        assert_eq!(log.synced(), 1);
+        log.cut(0).unwrap();
+        assert_eq!((log.synced(), log.header(1)), (0, None));
+    }
+
+    #[test]
+    fn on_disk_it_is_when_the_disk_has_it_and_what_was_cut_meanwhile_is_not() {
+        let scratch = Scratch::new("disk");
+        let mut log = scratch.open(Durability::Disk);
+        for _ in 0..3 {
+            append(&mut log, 1, 3);
+        }
+        assert_eq!(log.synced(), 0);
+        sync_to(&mut log, 3);
+        append(&mut log, 1, 3);
+        log.sync().unwrap();
+        // The fourth is on its way to the disk, and is cut with the third.
+        log.cut(2).unwrap();
+        assert_eq!(log.synced(), 2);
+        append(&mut log, 2, 1);
+        assert_eq!(log.synced(), 2, "the rival is another frame");
+        sync_to(&mut log, 3);
+        drop(log);
+        let log = scratch.open(Durability::Disk);
+        assert_eq!((log.synced(), log.header(3).unwrap().term), (3, 2));
+    }
+
+    #[test]
+    fn appends_wait_for_a_disk_that_is_far_behind() {
+        let scratch = Scratch::new("bound");
+        let mut log = scratch.open(Durability::Disk);
+        while log.chain().end.0 < 2 * UNSYNCED_BYTES_MAX {
+            append(&mut log, 1, 1_000);
+            let behind = log.chain().end.0 - log.disk.as_ref().unwrap().synced.1.0;
+            assert!(behind <= UNSYNCED_BYTES_MAX, "{behind} bytes");
+        }
+    }
+
+    #[test]
+    fn what_was_committed_is_known_in_this_boot_and_what_was_durable_in_the_next() {
+        let scratch = Scratch::new("commit");
+        let mut log = scratch.open(Durability::Memory);
+        for _ in 0..5 {
+            append(&mut log, 1, 3);
+        }
+        log.commit(3);
+        log.commit(2);
+        let end = log.header(2).unwrap().start;
+        drop(log);
+        let log = scratch.open(Durability::Memory);
+        assert_eq!(log.committed(), 3);
+        drop(log);
+        std::fs::remove_file(scratch.0.join("positions")).unwrap();
+        let mut log = scratch.open(Durability::Memory);
+        assert_eq!(log.committed(), 0);
+        log.commit_below(end);
+        assert_eq!(log.committed(), 1);
+    }
+}

@@ -15,6 +15,7 @@ use crate::broker::Broker;
 use crate::harness::{
     Logs, Node, PLACEMENTS, SOON, Setup, Site, claim_udp_port, eventually, rialto,
 };
+use crate::recovery::{control_of, lose_power};
 use crate::replay::{Replay, read_log};
 
 /// The host that does not vote.
@@ -381,4 +382,62 @@ fn a_node_that_was_emptied_does_not_found_its_cluster_a_second_time() {
     cluster.nodes[0].start_again();
     eventually("it votes again", || cluster.counter(0, "replica.votes") == 1);
     cluster.stop();
+}
+
+#[test]
+fn a_node_whose_machine_went_down_with_what_was_in_memory_comes_back_as_another() {
+    let mut cluster = Cluster::start(Logs::BehindOnDisk);
+    let (leader, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    cluster.await_voters(leader);
+    alfa.buys(100, "ACME", "24.00");
+    alfa.must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
+    let down = (leader + 1) % 3;
+    cluster.comes_to_have(down, leader);
+    cluster.nodes[down].kill9();
+    let before = control_of(&cluster.nodes[down]);
+    lose_power(&cluster.nodes[down]);
+    cluster.nodes[down].start_again();
+    cluster.comes_to_have(down, leader);
+    eventually("it votes again", || cluster.counter(down, "replica.votes") == 1);
+    assert_eq!(cluster.counter(down, "replica.incarnation"), u64::from(before.incarnation) + 1);
+    cluster.stop();
+}
+
+#[test]
+fn a_node_is_told_when_it_is_started_as_what_it_is_not() {
+    let mut cluster = Cluster::start(Logs::InMemory);
+    let (leader, _) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    cluster.await_voters(leader);
+    cluster.nodes[0].stop_in_order();
+    let path = cluster.nodes[0].site.config();
+    let text = fs::read_to_string(&path).unwrap();
+    let (alone, section) = text.split_once("[cluster]").unwrap();
+    fs::write(&path, alone).unwrap();
+    let said = cluster.nodes[0].fails_to_start();
+    assert!(said.contains("put the [cluster] section back"), "{said}");
+
+    let mut node = Node::start();
+    node.stop_in_order();
+    let text = fs::read_to_string(node.site.config()).unwrap();
+    fs::write(node.site.config(), format!("{text}\n[cluster]{section}")).unwrap();
+    let said = node.fails_to_start();
+    assert!(said.contains("was written by a node that was alone"), "{said}");
+}
+
+#[test]
+fn a_drill_finds_nothing_lost_and_nothing_doubled() {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("drill-{}", std::process::id()));
+    let mut command = rialto();
+    command
+        .args(["cluster", "drill", "--json", "--kills", "3", "--rate", "200", "--dir"])
+        .arg(&dir);
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+    for (key, value) in [("kills", 3), ("lost", 0), ("doubled", 0), ("rejected", 0)] {
+        assert_eq!(report[key], value, "{said}");
+    }
+    assert_eq!((&report["hashes_equal"], &report["feed_continuous"]), (&true.into(), &true.into()));
+    assert!(report["feed_messages"].as_u64() > Some(0), "{said}");
 }
