@@ -107,6 +107,8 @@ pub struct Node {
     ready: [ReadyFlag; 3],
     /// What ties it to its cluster, if it is in one.
     membership: Option<Membership>,
+    /// When it was last written down how far the log is durable.
+    marked_at: Instant,
     /// Whether the logs lie in memory only.
     volatile: bool,
 }
@@ -192,6 +194,7 @@ impl Node {
             events,
             ready: stages.ready,
             membership,
+            marked_at: Instant::now(),
             volatile,
         };
         if behind && let Err(error) = node.follow_behind(config, known, synced) {
@@ -267,6 +270,9 @@ impl Node {
             if let Some(Membership { requests, directory, .. }) = &self.membership {
                 requests.look(directory);
             }
+            if self.background.is_none() && self.membership.is_some() && noted.is_ok() {
+                noted = self.mark_durable();
+            }
         }
         if !self.has_failed() {
             self.hand_over();
@@ -320,6 +326,17 @@ impl Node {
         Ok(())
     }
 
+    /// Writes down now and then how far the command log of a cluster is committed, where an append counts
+    /// when the disk has it: what a node knows of that when its machine went down.
+    fn mark_durable(&mut self) -> Result<(), NodeError> {
+        if self.marked_at.elapsed() < MARK_INTERVAL {
+            return Ok(());
+        }
+        self.marked_at = Instant::now();
+        let (durable, durable_sequence) = self.durable_end()?;
+        Ok(self.control.update(|state| Control { durable, durable_sequence, ..state })?)
+    }
+
     /// Where the command log, which the sequencer made durable at its end, ends: position, and
     /// sequence of the next command. A log in memory is never durable.
     fn durable_end(&mut self) -> Result<(Position, u64), NodeError> {
@@ -350,6 +367,8 @@ fn compose(placed: &[Stage], stages: &mut Stages) -> Composite {
 
 /// Who cannot hand over in this time is alone.
 const HAND_OVER_MAX: Duration = Duration::from_secs(1);
+/// What is committed in this time is derived again when the machine went down.
+const MARK_INTERVAL: Duration = Duration::from_secs(1);
 const READY_POLL_INTERVAL: Duration = Duration::from_millis(1);
 /// A stop may take a moment; the stages' cores are not to be disturbed by looking for it.
 const STOP_POLL_INTERVAL: Duration = Duration::from_millis(5);

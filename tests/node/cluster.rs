@@ -9,7 +9,7 @@ use std::{fs, thread};
 use rialto::client::ClientError;
 use rialto::config::secrets::load_or_create_cluster_key;
 use rialto::counters::CounterReader;
-use rialto::types::SessionId;
+use rialto::types::{Position, SessionId};
 
 use crate::broker::Broker;
 use crate::harness::{
@@ -400,6 +400,56 @@ fn a_node_whose_machine_went_down_with_what_was_in_memory_comes_back_as_another(
     cluster.comes_to_have(down, leader);
     eventually("it votes again", || cluster.counter(down, "replica.votes") == 1);
     assert_eq!(cluster.counter(down, "replica.incarnation"), u64::from(before.incarnation) + 1);
+    cluster.stop();
+}
+
+#[test]
+fn a_node_whose_machine_went_down_with_everything_on_disk_goes_on_as_who_it_was() {
+    let mut cluster = Cluster::start(Logs::OnDisk);
+    let (leader, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    cluster.await_voters(leader);
+    alfa.buys(100, "ACME", "24.00");
+    alfa.must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
+    let down = (leader + 1) % 3;
+    cluster.comes_to_have(down, leader);
+    // How far it is, is written down once a second.
+    thread::sleep(Duration::from_secs(3));
+    cluster.nodes[down].kill9();
+    let before = control_of(&cluster.nodes[down]);
+    assert!(before.durable > Position::FIRST && before.durable_sequence > 1, "{before:?}");
+    lose_power(&cluster.nodes[down]);
+    cluster.nodes[down].start_again();
+    cluster.comes_to_have(down, leader);
+    assert_eq!(cluster.counter(down, "replica.incarnation"), u64::from(before.incarnation));
+    let logs = fs::read_dir(&cluster.nodes[down].site.logs).unwrap();
+    let aside = logs
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("aside"));
+    assert_eq!(aside.count(), 0, "events are cut and derived from where it knows them to be told");
+    cluster.stop();
+}
+
+#[test]
+fn a_damaged_log_is_refused_and_a_new_incarnation_has_it_from_the_others() {
+    let mut cluster = Cluster::start(Logs::BehindOnDisk);
+    let (leader, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    cluster.await_voters(leader);
+    alfa.buys(100, "ACME", "24.00");
+    alfa.must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
+    let damaged = (leader + 1) % 3;
+    cluster.comes_to_have(damaged, leader);
+    cluster.nodes[damaged].kill9();
+    let commands = cluster.nodes[damaged].site.commands();
+    let frames = read_log(&commands).0;
+    let frame = &frames[frames.len() / 2].0;
+    let segment = commands.join("00000000.seg");
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[usize::try_from(frame.start.0).unwrap() + 70] ^= 4;
+    fs::write(&segment, bytes).unwrap();
+    let said = cluster.nodes[damaged].fails_to_start();
+    assert!(said.contains(&frame.start.to_string()), "{} in {said}", frame.start);
+    cluster.nodes[damaged].start_again_with(&["--new-incarnation"]);
+    cluster.comes_to_have(damaged, leader);
+    eventually("it votes again", || cluster.counter(damaged, "replica.votes") == 1);
     cluster.stop();
 }
 
