@@ -1,6 +1,8 @@
 //! From files to a node that follows: the logs recovered, its life chosen, the engine where the committed
 //! commands end.
 
+use std::{fs, io};
+
 use tracing::{info, warn};
 
 use super::identity::{Evidence, Life, life};
@@ -29,6 +31,7 @@ use crate::node::restart::{Resumed, resume};
 use crate::node::retention::Held;
 use crate::node::{NodeError, Start, known_limits};
 use crate::sys::file::boot_id;
+use crate::sys::log_positions::POSITIONS_FILE;
 use crate::types::command::VenueLimits;
 use crate::types::{ClusterKey, Nanos, Position, Record as _};
 
@@ -171,6 +174,16 @@ fn open_commands(
             Durability::Disk => consensus::UNSYNCED_BYTES_MAX,
         }
     };
+    if start.new_incarnation {
+        // What an earlier life knew to be committed, and may be gone.
+        let positions = logs.commands().join(POSITIONS_FILE);
+        match fs::remove_file(&positions) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(NodeError::SetAside { directory: positions, source });
+            }
+            _ => {}
+        }
+    }
     let kind = LogKind::Commands;
     let options = Options { durable, unsynced, ..Options::new(kind, logs.command_segment_bytes) };
     let mut progress = Progress::new(format!("checking {kind}"));
