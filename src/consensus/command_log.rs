@@ -49,8 +49,8 @@ impl CommandLog {
                 // All of it counts as persisted from the start, whatever the last start was asked.
                 log.sync()?;
                 let syncer = Syncer::start(directory, options.segment_bytes)?;
-                let synced = (log.chain().index, log.chain().end);
-                Some(Disk { syncer, synced, syncing: synced })
+                let end = (log.chain().index, log.chain().end);
+                Some(Disk { syncer, synced: end, syncing: end })
             }
         };
         let committed = log.committed();

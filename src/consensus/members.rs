@@ -79,7 +79,9 @@ impl Members {
         ];
         let mut all: BTreeMap<NodeId, u32> = BTreeMap::new();
         for (nodes, role) in roles {
-            nodes.iter().for_each(|node| *all.entry(*node).or_default() |= role);
+            for node in nodes {
+                *all.entry(*node).or_default() |= role;
+            }
         }
         assert!(all.len() <= MEMBERS_MAX, "{} members", all.len());
         let mut records = [MemberRecord::default(); MEMBERS_MAX];

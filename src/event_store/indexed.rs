@@ -27,6 +27,9 @@ impl IndexedWriter {
     ///
     /// # Errors
     /// As [`Writer::open`].
+    ///
+    /// # Panics
+    /// If an index is left out: no log of commands.
     pub fn open(
         directory: &Path,
         options: Options,

@@ -75,7 +75,10 @@ impl Syncer {
         if !std::mem::take(&mut self.is_busy) {
             return Ok(());
         }
-        self.results.recv().expect("the thread ends when this does")
+        match self.results.recv() {
+            Ok(result) => result,
+            Err(_) => unreachable!("the thread ends when this does"),
+        }
     }
 
     /// Whether a range was begun, and nobody was told its end.

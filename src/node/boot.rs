@@ -47,9 +47,9 @@ pub(super) struct Booted {
 /// What puts the commands in order.
 pub(super) enum Order {
     /// This node, which is alone.
-    Alone(Alone),
+    Alone(Box<Alone>),
     /// The cluster.
-    Replicated(ReplicaParts),
+    Replicated(Box<ReplicaParts>),
 }
 
 /// What a sequencer begins with.
@@ -191,7 +191,7 @@ pub(super) fn boot(
         durability,
         cluster_key,
         counters,
-        order: Order::Alone(Alone { log: commands, start, proposals, day: day_begins }),
+        order: Order::Alone(Box::new(Alone { log: commands, start, proposals, day: day_begins })),
     };
     Ok((booted, SharedControl::new(control)))
 }

@@ -86,6 +86,7 @@ impl fmt::Debug for Start {
             .field("new_incarnation", &self.new_incarnation)
             .field("shadow", &self.shadow.is_some())
             .field("bench", &self.bench)
+            .field("link", &self.link.is_some())
             .finish()
     }
 }
@@ -197,7 +198,7 @@ impl Node {
             marked_at: Instant::now(),
             volatile,
         };
-        if behind && let Err(error) = node.follow_behind(config, known, synced) {
+        if behind && let Err(error) = node.follow_behind(config, &known, synced) {
             let _ = stop_in_order(std::mem::take(&mut node.threads));
             return Err(error);
         }
@@ -227,7 +228,7 @@ impl Node {
     fn follow_behind(
         &mut self,
         config: &Config,
-        known: Control,
+        known: &Control,
         published: CounterBlock,
     ) -> Result<(), NodeError> {
         let durable =

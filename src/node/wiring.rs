@@ -73,7 +73,8 @@ pub(super) fn wire(
     let inputs = vec![orders, operators, hashes];
     // In a cluster a stage is told when its node leads, and which term.
     let (sequencer, term, day, role): (Box<dyn Agent>, _, _, _) = match order {
-        Order::Alone(Alone { log, start, proposals, day }) => {
+        Order::Alone(alone) => {
+            let Alone { log, start, proposals, day } = *alone;
             let published = counters.block(Stage::Sequencer.name(), SequencerCounters::NAMES);
             let sequencer = Sequencer::new(log, durability, &start, &proposals, inputs, published);
             (Box::new(sequencer), start.term, day, None)
@@ -81,7 +82,7 @@ pub(super) fn wire(
         Order::Replicated(parts) => {
             let published = counters.block("replica", ReplicaCounters::NAMES);
             let role = parts.role.clone();
-            (Box::new(Replica::new(parts, inputs, published)), 0, None, Some(role))
+            (Box::new(Replica::new(*parts, inputs, published)), 0, None, Some(role))
         }
     };
 

@@ -26,8 +26,14 @@ fn append(log: &mut IndexedWriter, term: u32, count: u16) {
 /// A log of these frames, each of a term and some lines.
 fn log_of(scratch: &Scratch, frames: &[(u32, u16)]) -> IndexedWriter {
     let (mut log, _) = open(&scratch.0);
-    frames.iter().for_each(|&(term, count)| append(&mut log, term, count));
+    go_on(&mut log, frames);
     log
+}
+
+fn go_on(log: &mut IndexedWriter, frames: &[(u32, u16)]) {
+    for &(term, count) in frames {
+        append(log, term, count);
+    }
 }
 
 /// The segments that hold frames.
@@ -70,7 +76,7 @@ fn a_log_that_was_cut_and_went_on_is_the_log_that_never_had_what_was_cut() {
             }
             log.cut(kept as u64, durability).unwrap();
             assert!(log.frame(kept as u64 + 1).is_none());
-            behind.iter().for_each(|&(term, count)| append(&mut log, term, count));
+            go_on(&mut log, &behind);
             let plain = Scratch::new();
             let never = log_of(&plain, &[first, behind].concat());
             assert_eq!(log.chain(), never.chain(), "{cut} cut behind {kept}");

@@ -135,7 +135,7 @@ pub(in crate::node) fn boot(
     let moment = Moment { monotonic: real_time(), wall: now };
     let node = ConsensusNode::new(settings, commands, KeptControl::new(control.clone()), moment)?;
     let booted = Booted {
-        order: Order::Replicated(ReplicaParts {
+        order: Order::Replicated(Box::new(ReplicaParts {
             node,
             link,
             role: Role::default(),
@@ -143,7 +143,7 @@ pub(in crate::node) fn boot(
             market,
             quorum: cluster.quorum(),
             grace_ms: TERM_GRACE_MS,
-        }),
+        })),
         engine,
         commands: commands_reader,
         events: reader,

@@ -105,9 +105,8 @@ impl Broker {
 
     fn connect(&self, state: &State) -> Option<SessionClient> {
         self.addresses.iter().find_map(|address| {
-            let credentials = self.credentials.clone();
             let (session, next) = (state.session, state.next_sequence);
-            SessionClient::login(*address, credentials, session, next, CONNECT_MAX).ok()
+            SessionClient::login(*address, self.credentials, session, next, CONNECT_MAX).ok()
         })
     }
 

@@ -4,6 +4,7 @@
 mod broker;
 mod site;
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -301,7 +302,7 @@ fn slow(what: &str) -> CliError {
 
 /// A subscriber from before the first order on.
 fn follow_feed(site: &Site, stop: Arc<AtomicBool>) -> Result<JoinHandle<FeedOrder>, CliError> {
-    let mut socket = FeedSocket::join(site.feed, *site.feed_interface().ip())?;
+    let mut socket = FeedSocket::join(site.feed, Ipv4Addr::LOCALHOST)?;
     Ok(thread::spawn(move || {
         let mut order = FeedOrder::new(false);
         while !stop.load(Ordering::Relaxed) {

@@ -71,11 +71,6 @@ impl Site {
         self.logs.join("events")
     }
 
-    /// The interface of the feed.
-    pub(super) const fn feed_interface(&self) -> SocketAddrV4 {
-        SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)
-    }
-
     /// What the node counts in this; 0 while it does not.
     pub(super) fn counter(&self, name: &str) -> u64 {
         let Ok(reader) = CounterReader::open(&self.logs) else { return 0 };
