@@ -25,6 +25,8 @@ enum Command {
     Config(cli::config::Args),
     /// Log in as a broker, enter and cancel orders, and print what comes back.
     Client(cli::client::Args),
+    /// Look at a node of a cluster, and have it lead or hand over.
+    Cluster(cli::cluster::Args),
     /// Join the feed, decode and print it.
     Feed(cli::feed::Args),
     /// Print the counters of a node.
@@ -72,6 +74,7 @@ fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Run(args) => cli::run::run(args),
         Command::Config(args) => cli::config::run(&args),
         Command::Client(args) => cli::client::run(&args),
+        Command::Cluster(args) => cli::cluster::run(&args),
         Command::Feed(args) => cli::feed::run(&args),
         Command::Stat(args) => cli::stat::run(&args),
         Command::Log(args) => return cli::log::run(&args),

@@ -10,6 +10,8 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::rc::Rc;
 
+use rialto::consensus::udp::{UdpConfig, UdpTransport};
+use rialto::consensus::{MESSAGE_BYTES_MAX, Transport as _};
 use rialto::counters::CounterBlock;
 use rialto::net::device::Device;
 use rialto::net::ethernet::{ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
@@ -424,4 +426,31 @@ impl Device for Uncounted {
     fn mtu(&self) -> usize {
         self.device.mtu()
     }
+}
+
+#[test]
+fn messages_between_hosts_in_one_part_or_many_take_nothing_from_the_heap() {
+    let place = |host: u8| SocketAddrV4::new(Ipv4Addr::new(127, 8, 0, host), 26_703);
+    let host = |host: u8, other: u8| {
+        let peers = vec![(u32::from(other), place(other))];
+        let config = UdpConfig { host: host.into(), bind: place(host), peers, mtu: 1_500 };
+        UdpTransport::new(&config).unwrap()
+    };
+    let (mut one, mut other) = (host(1, 2), host(2, 1));
+    let message = vec![7; MESSAGE_BYTES_MAX];
+    let (received, allocated) = counted(|| {
+        let mut received = 0;
+        for round in 0..500 {
+            one.send(2, &message[..=round * 131]);
+            one.publish(&message[..200]);
+            for _ in 0..CYCLES_MAX {
+                received += usize::from(other.receive().is_some());
+                if received == 2 * (round + 1) {
+                    break;
+                }
+            }
+        }
+        received
+    });
+    assert_eq!((received, allocated), (1_000, 0));
 }

@@ -41,6 +41,17 @@ pub trait Agent: Send {
     }
 }
 
+/// A stage of a cluster's node, which follows what the leader does and has a part in the world only while
+/// the node leads. It begins as a follower.
+pub trait Leads: Agent {
+    /// The node leads `term` from now on. Nothing leaves before that term's start is in the event log,
+    /// where it may be already.
+    fn lead(&mut self, term: u32);
+
+    /// The node leads no more: what participants hear of it ends now.
+    fn follow(&mut self);
+}
+
 /// Work done in a duty cycle, or why the node must stop.
 pub type WorkResult = Result<usize, AgentError>;
 

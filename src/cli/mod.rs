@@ -5,6 +5,7 @@
 pub mod archive;
 pub mod bench;
 pub mod client;
+pub mod cluster;
 pub mod config;
 pub mod demo;
 pub mod feed;
@@ -131,6 +132,21 @@ pub enum CliError {
         /// The command.
         replay: String,
     },
+    /// The node is in no cluster.
+    #[error("{}: the node that counted here was in no cluster", directory.display())]
+    NoCluster {
+        /// Its logs' directory.
+        directory: PathBuf,
+    },
+    /// A cluster did what none may do.
+    #[error("the drill failed; the nodes' files and what they said are in {}", dir.display())]
+    Drill {
+        /// Where.
+        dir: PathBuf,
+    },
+    /// A process of a drill.
+    #[error(transparent)]
+    Lab(#[from] lab::LabError),
     /// The operating system.
     #[error(transparent)]
     Io(#[from] std::io::Error),

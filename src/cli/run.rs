@@ -84,6 +84,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         new_incarnation: args.new_incarnation,
         shadow: start_shadow(&config),
         bench,
+        link: None,
     };
     let mut node = Node::start(&config, start, now)?;
     if node.wait_ready(&stop)? {

@@ -5,6 +5,7 @@
 //! Relative paths are relative to the directory the command runs in.
 
 mod access;
+mod cluster;
 pub(crate) mod decimal;
 mod dpdk;
 mod error;
@@ -24,6 +25,7 @@ use crate::net::ipv4::Ipv4Network;
 use crate::order_manager;
 use crate::types::Nanos;
 pub use access::Access;
+pub use cluster::{Cluster, Failover, Peer};
 pub use dpdk::Dpdk;
 pub use error::ConfigError;
 pub use placement::{Placement, Stage, ThreadPlacement};
@@ -44,6 +46,7 @@ pub struct Config {
     admin: Admin,
     placement: Placement,
     capacity: Capacity,
+    cluster: Option<Cluster>,
 }
 
 /// Who the node is.
@@ -311,6 +314,12 @@ impl Config {
     #[must_use]
     pub const fn capacity(&self) -> &Capacity {
         &self.capacity
+    }
+
+    /// The cluster that the node is one of, if it is not alone.
+    #[must_use]
+    pub const fn cluster(&self) -> Option<&Cluster> {
+        self.cluster.as_ref()
     }
 }
 

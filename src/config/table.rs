@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::access::networks;
+use super::cluster::ClusterTable;
 use super::dpdk;
 use super::error::{ConfigError, Source};
 use super::placement::{self, Placement, ThreadPlacement};
@@ -63,6 +64,7 @@ pub(super) struct File {
     placement: PlacementTable,
     #[serde(default)]
     capacity: CapacityTable,
+    cluster: Option<ClusterTable>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -263,9 +265,13 @@ impl File {
     pub(super) fn prove(self, source: &Source) -> Result<Config, ConfigError> {
         let logs = self.logs.prove(source)?;
         let snapshots = self.snapshots.prove(source, &logs)?;
+        let node = self.node.prove(source)?;
+        let retention = self.retention.prove(source, &snapshots)?;
+        let cluster = self.cluster.map(|table| table.prove(source, &node, &retention));
         Ok(Config {
-            node: self.node.prove(source)?,
-            retention: self.retention.prove(source, &snapshots)?,
+            cluster: cluster.transpose()?,
+            node,
+            retention,
             snapshots,
             logs,
             control: self.control.prove(source)?,
@@ -550,7 +556,7 @@ impl CapacityTable {
     }
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("{text:?}")
 }
 
@@ -559,7 +565,7 @@ fn whole(source: &Source, key: &str, path: PathBuf) -> Result<PathBuf, ConfigErr
     Ok(path)
 }
 
-fn parsed<T: std::str::FromStr>(
+pub(super) fn parsed<T: std::str::FromStr>(
     source: &Source,
     key: &str,
     text: &str,
@@ -568,7 +574,7 @@ fn parsed<T: std::str::FromStr>(
     text.parse().map_err(|_| source.broken(key, quoted(text), rule))
 }
 
-fn in_range<T: Copy + PartialOrd + std::fmt::Display + std::fmt::Debug>(
+pub(super) fn in_range<T: Copy + PartialOrd + std::fmt::Display + std::fmt::Debug>(
     source: &Source,
     key: &str,
     value: T,

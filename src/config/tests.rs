@@ -362,3 +362,88 @@ fn nothing_goes_unless_it_is_said_what_stays() {
     };
     assert_eq!(kept(more), expected);
 }
+
+/// A cluster of three, of which the minimal file's node is one.
+const CLUSTER: &str = r#"
+    [cluster]
+    members = [
+        { host = 1, address = "10.9.1.1:9200" },
+        { host = 2, address = "10.9.1.2:9200" },
+        { host = 3, address = "10.9.1.3:9200" },
+    ]
+    learners = [{ host = 9, address = "10.9.2.9:9200" }]
+"#;
+
+fn cluster_error_of(from: &str, to: &str) -> String {
+    assert!(CLUSTER.contains(from), "{from}");
+    error_with(&CLUSTER.replacen(from, to, 1))
+}
+
+#[test]
+fn a_node_without_a_cluster_is_alone() {
+    assert_eq!(parse(MINIMAL).unwrap().cluster(), None);
+}
+
+#[test]
+fn a_cluster_has_defaults_for_all_but_who_is_in_it() {
+    let config = parse(&format!("{MINIMAL}\n{CLUSTER}")).unwrap();
+    let cluster = config.cluster().unwrap();
+    assert_eq!((cluster.hosts(true), cluster.hosts(false)), (vec![1, 2, 3], vec![9]));
+    assert_eq!((cluster.quorum(), cluster.number), (2, 1));
+    assert_eq!(cluster.failover, Failover::Automatic);
+    assert_eq!(cluster.tick, Nanos::from_millis(5));
+    assert_eq!((cluster.heartbeat_ticks, cluster.election_ticks), (4, 20));
+    assert_eq!(cluster.mtu, 1_500);
+}
+
+#[test]
+fn what_is_wrong_with_a_cluster_is_said() {
+    let address = "must be a definite unicast address and port, and no other node's";
+    let host = "must be at least 1, and no other node's";
+    for (from, to, said) in [
+        (
+            "{ host = 3, address = \"10.9.1.3:9200\" },",
+            "",
+            "cluster.members = (2 of them): must be an odd number of members, at most 7".to_owned(),
+        ),
+        ("host = 3", "host = 2", format!("cluster.members[2].host = 2: {host}")),
+        ("host = 9", "host = 3", format!("cluster.learners[0].host = 3: {host}")),
+        ("host = 2", "host = 0", format!("cluster.members[1].host = 0: {host}")),
+        (
+            "10.9.1.3:9200",
+            "10.9.1.2:9200",
+            format!("cluster.members[2].address = 10.9.1.2:9200: {address}"),
+        ),
+        ("10.9.1.3", "0.0.0.0", format!("cluster.members[2].address = 0.0.0.0:9200: {address}")),
+        (
+            "host = 1",
+            "host = 4",
+            "node.id = 1: must be the host of one of cluster.members or cluster.learners"
+                .to_owned(),
+        ),
+        (
+            "[cluster]",
+            "[cluster]\nfailover = \"never\"",
+            "cluster.failover = \"never\": must be \"automatic\" or \"manual\"".to_owned(),
+        ),
+        (
+            "[cluster]",
+            "[cluster]\nheartbeat_ms = 12",
+            "cluster.heartbeat_ms = 12: must be a multiple of cluster.tick_ms = 5".to_owned(),
+        ),
+        (
+            "[cluster]",
+            "[cluster]\nelection_ms = 50",
+            "cluster.election_ms = 50: must be at least 60, 3 heartbeats".to_owned(),
+        ),
+        (
+            "[cluster]",
+            "[retention]\nkeep = \"needed\"\n[cluster]",
+            "retention.keep = \"needed\": must be \"all\" in a cluster: a node that was away is \
+             served from the log"
+                .to_owned(),
+        ),
+    ] {
+        assert_eq!(cluster_error_of(from, to), format!("node.toml: {said}"));
+    }
+}

@@ -45,10 +45,10 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         if !self.is_serving() {
             return Ok(Err(NotProposed::NotServing));
         }
-        let (term, index) = (self.term(), self.raft.raft.raft_log.last_index() + 1);
-        if index - self.committed > UNCOMMITTED_FRAMES_MAX {
+        if !self.may_propose() {
             return Ok(Err(NotProposed::Full));
         }
+        let (term, index) = (self.term(), self.raft.raft.raft_log.last_index() + 1);
         // The header is made when Raft has given the entry its place; until then its size stands in.
         if self.raft.propose(Vec::new(), vec![0; FRAME_HEADER_BYTES]).is_err() {
             return Ok(Err(NotProposed::NotServing));
@@ -61,11 +61,33 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         Ok(Ok((index, term)))
     }
 
+    /// Calls an election, whatever it hears of a leader; others refuse as long as they hear one.
+    ///
+    /// # Errors
+    /// [`NodeFailure`]: the node must not go on.
+    pub fn campaign(
+        &mut self,
+        now: Moment,
+        transport: &mut impl Transport,
+    ) -> Result<(), NodeFailure> {
+        drop(self.raft.campaign());
+        self.drive(now, transport)
+    }
+
     /// Begins to hand leadership to `to`. It is given up again if that takes an election's time.
     pub fn transfer(&mut self, to: NodeId) {
         if self.is_serving() && self.saved.members.voters.contains(&to) {
             self.raft.transfer_leader(to.raft());
         }
+    }
+
+    /// Begins to hand leadership to the voter that has most of the log, and says who that is.
+    pub fn hand_over(&mut self) -> Option<NodeId> {
+        let others = self.saved.members.voters.iter().filter(|id| **id != self.settings.id);
+        let has = |id: &NodeId| self.raft.raft.prs().get(id.raft()).map(|other| other.matched);
+        let to = others.copied().max_by_key(has)?;
+        self.transfer(to);
+        self.raft.raft.lead_transferee.map(NodeId::from_raft)
     }
 
     /// Proposes changes of the membership, more than one through a joint membership; none of them
@@ -103,6 +125,9 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             self.ask_to_join(transport);
         } else if self.saved.members.is_joint() {
             self.propose_changes(&[]);
+        } else if self.saved.members_index == 0 && self.saved.members.voters == [self.settings.id] {
+            // The founder is the only member by its own word; whoever joins reads it in the log.
+            self.propose_changes(&[Change::Voter(self.settings.id)]);
         } else if let Some(changes) = self.admission().or_else(|| self.promotion()) {
             self.propose_changes(&changes);
         }

@@ -17,6 +17,9 @@ pub trait FrameLog {
     /// Index and term of the frame before the first that is kept; zeroes if none was retired.
     fn base(&self) -> (u64, u32);
 
+    /// The index up to which the log knows frames to be committed, whoever said so; 0 if of none.
+    fn committed(&self) -> u64;
+
     /// The header of the frame with this index, if the log holds it.
     fn header(&self, index: u64) -> Option<FrameHeader>;
 

@@ -1,11 +1,14 @@
 //! The members of the cluster, and how they change: one line of a frame's payload for each change.
 
+use std::collections::BTreeMap;
+
 use raft::eraftpb::{
     ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState,
 };
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 use super::NodeId;
+use crate::event_store::{MEMBERS_MAX, MemberRecord};
 use crate::types::Line;
 
 /// Who votes and who only learns. While a change is under way, also who voted before it.
@@ -60,6 +63,47 @@ impl Members {
     #[must_use]
     pub fn is_joint(&self) -> bool {
         !self.outgoing.is_empty()
+    }
+
+    /// Who they are, as a control file keeps them.
+    ///
+    /// # Panics
+    /// If there are more than a control file has room for: far more than anybody configures.
+    #[must_use]
+    pub fn to_records(&self) -> [MemberRecord; MEMBERS_MAX] {
+        let roles = [
+            (&self.voters, MemberRecord::VOTER),
+            (&self.learners, MemberRecord::LEARNER),
+            (&self.outgoing, MemberRecord::OUTGOING),
+            (&self.learners_next, MemberRecord::LEARNER_NEXT),
+        ];
+        let mut all: BTreeMap<NodeId, u32> = BTreeMap::new();
+        for (nodes, role) in roles {
+            for node in nodes {
+                *all.entry(*node).or_default() |= role;
+            }
+        }
+        assert!(all.len() <= MEMBERS_MAX, "{} members", all.len());
+        let mut records = [MemberRecord::default(); MEMBERS_MAX];
+        for (record, (NodeId { host, incarnation }, roles)) in records.iter_mut().zip(all) {
+            *record = MemberRecord { host, incarnation, roles };
+        }
+        records
+    }
+
+    /// The members that a control file has.
+    #[must_use]
+    pub fn from_records(records: &[MemberRecord; MEMBERS_MAX]) -> Self {
+        let with = |role: u32| {
+            let having = records.iter().filter(|record| record.roles & role != 0);
+            having.map(|r| NodeId { host: r.host, incarnation: r.incarnation }).collect()
+        };
+        Self {
+            voters: with(MemberRecord::VOTER),
+            learners: with(MemberRecord::LEARNER),
+            outgoing: with(MemberRecord::OUTGOING),
+            learners_next: with(MemberRecord::LEARNER_NEXT),
+        }
     }
 
     pub(super) fn from_raft(state: &ConfState) -> Self {
@@ -173,5 +217,7 @@ mod tests {
         members.outgoing = vec![NODE];
         assert_eq!(Members::from_raft(&members.to_raft()), members);
         assert!(members.is_joint());
+        members.learners_next = vec![NODE];
+        assert_eq!(Members::from_records(&members.to_records()), members);
     }
 }

@@ -1,5 +1,6 @@
 //! Consensus: Raft orders the frames of the command log. It decides nothing about what is in them and
-//! reads no clock, file or socket: time, log, control and transport are arguments.
+//! reads no clock, file or socket: time, log, control and transport are arguments. The transports
+//! beside it are what a node gives it.
 //!
 //! The Raft log is the command log: a frame is an entry, and an entry on the wire is the frame's
 //! header. The payload travels beside it, once to all by multicast or with each message, and a follower
@@ -7,6 +8,7 @@
 //! stays true; the care goes into fetching what was lost.
 
 mod codec;
+mod command_log;
 mod hold_back;
 mod id;
 mod leading;
@@ -19,8 +21,10 @@ mod settings;
 mod staging;
 mod storage;
 mod transport;
+pub mod udp;
 
 pub use codec::{Body, Codec, CodecError, Fetch, Packet};
+pub use command_log::{CommandLog, UNSYNCED_BYTES_MAX};
 pub use id::NodeId;
 pub use leading::{NotProposed, UNCOMMITTED_FRAMES_MAX};
 pub use log::{Control, ControlState, FrameLog, StoreFailure};
@@ -28,4 +32,4 @@ pub use members::{Change, Members};
 pub use node::{Node, NodeCounters, NodeFailure};
 pub use repair::Patience;
 pub use settings::{Moment, STAGING_BYTES_MAX, Settings, Timing};
-pub use transport::{PayloadMode, Transport};
+pub use transport::{MESSAGE_BYTES_MAX, PayloadMode, Transport};

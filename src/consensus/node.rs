@@ -8,10 +8,11 @@ use raft::{Config, RawNode, StateRole};
 
 use super::codec::{Body, Codec, Fetch, MESSAGE_ENTRIES_MAX, Packet, lines_of};
 use super::hold_back::HoldBack;
+use super::leading::UNCOMMITTED_FRAMES_MAX;
 use super::log::{Control, ControlState, FrameLog, StoreFailure};
 use super::repair::{FETCH_BYTES_MAX, Repair};
 use super::staging::Staging;
-use super::storage::LogStorage;
+use super::storage::{LogStorage, applied};
 use super::{Members, Moment, NodeId, Settings, Transport};
 use crate::types::{FRAME_HEADER_BYTES, FrameHeader, Line, Nanos};
 
@@ -95,6 +96,18 @@ pub enum NodeFailure {
         /// The end of its log.
         last: u64,
     },
+    /// It was told to found a cluster, and there is one.
+    #[error(
+        "a node of this cluster speaks to an earlier life of host {host} ({life}), which founds the \
+         cluster anew: start it with an empty directory and without a market, so that it joins the \
+         others; or, to begin again, empty the directories of all nodes"
+    )]
+    Founded {
+        /// This host.
+        host: u32,
+        /// The life that is known to others.
+        life: NodeId,
+    },
     /// A change of membership that this version cannot read.
     #[error("frame {index} changes the membership in a way this version does not know: upgrade")]
     UnknownChange {
@@ -114,20 +127,20 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     /// Settings that raft refuses.
     pub fn new(settings: Settings, log: L, control: C, now: Moment) -> Result<Self, NodeFailure> {
         let timing = settings.timing;
+        let saved = control.state().clone();
+        let committed = applied(&log, &saved);
         let config = Config {
             id: settings.id.raft(),
             election_tick: timing.election_ticks,
             heartbeat_tick: timing.heartbeat_ticks,
-            applied: log.base().0,
+            applied: committed,
             max_size_per_msg: (MESSAGE_ENTRIES_MAX * FRAME_HEADER_BYTES) as u64,
             max_inflight_msgs: INFLIGHT_MESSAGES_MAX,
             check_quorum: true,
             pre_vote: true,
             ..Config::default()
         };
-        let saved = control.state().clone();
-        let committed = log.base().0;
-        let storage = LogStorage::new(log, &saved);
+        let storage = LogStorage::new(log, &saved, committed);
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         let mut node = Self {
             codec: Codec::new(settings.cluster, &settings.key),
@@ -182,7 +195,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         }
         if from.incarnation < *highest || to.is_some_and(|to| to != self.settings.id) {
             self.counters.stale_incarnation += 1;
-            return Ok(());
+            return self.check_founding(to);
         }
         *highest = from.incarnation;
         match body {
@@ -194,6 +207,17 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             }
         }
         self.drive(now, transport)
+    }
+
+    /// Two clusters of one number and key would take each other's entries for their own. As long as a
+    /// founder is alone, nobody can know another life of its host.
+    fn check_founding(&self, to: Option<NodeId>) -> Result<(), NodeFailure> {
+        let is_founding = self.saved.members.all().eq([self.settings.id]);
+        let NodeId { host, .. } = self.settings.id;
+        match to.filter(|to| is_founding && to.host == host && *to != self.settings.id) {
+            Some(life) => Err(NodeFailure::Founded { host, life }),
+            None => Ok(()),
+        }
     }
 
     /// Does what is due: ticks, disk, repair, and as a leader the care for the members.
@@ -212,6 +236,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             // anyone else gives the messages that wait a chance to be read.
             let counted = if self.raft.raft.state == StateRole::Leader { late } else { 0 };
             for _ in 0..=counted.min(self.settings.timing.election_ticks as u64) {
+                self.hold_election_off();
                 self.raft.tick();
                 self.drive(now, transport)?;
             }
@@ -221,6 +246,19 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         self.drive(now, transport)?;
         self.fetch(now, transport);
         Ok(())
+    }
+
+    /// Of a node that waits for its operator's word the silence counts, for others may have to know that
+    /// they hear no leader, but never becomes long enough for an election.
+    fn hold_election_off(&mut self) {
+        let timing = &self.settings.timing;
+        // Whoever is alone takes nothing from anybody.
+        let waits = !self.settings.campaigns && self.saved.members.voters != [self.settings.id];
+        let raft = &mut self.raft.raft;
+        if waits && raft.state == StateRole::Follower {
+            raft.election_elapsed = raft.election_elapsed.min(timing.election_ticks);
+            raft.set_randomized_election_timeout(2 * timing.election_ticks - 1);
+        }
     }
 
     /// When there will be something to do, if no message comes and no disk is waited for.
@@ -236,6 +274,13 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         self.raft.raft.state == StateRole::Leader
             && self.raft.raft.lead_transferee.is_none()
             && self.log().header(self.committed).is_some_and(|h| u64::from(h.term) == self.term())
+    }
+
+    /// Whether [`Node::propose`] takes a frame now.
+    #[must_use]
+    pub fn may_propose(&self) -> bool {
+        self.is_serving()
+            && self.raft.raft.raft_log.last_index() < self.committed + UNCOMMITTED_FRAMES_MAX
     }
 
     /// Whether it leads, or believes so.

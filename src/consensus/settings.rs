@@ -25,6 +25,8 @@ pub struct Settings {
     pub payload: PayloadMode,
     /// When an entry counts as persisted here.
     pub durability: Durability,
+    /// Whether it calls an election when it hears no leader. Else an operator has it campaign.
+    pub campaigns: bool,
     /// The times of consensus and repair.
     pub timing: Timing,
     /// See [`STAGING_BYTES_MAX`], which is the default.

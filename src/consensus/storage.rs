@@ -19,15 +19,25 @@ pub(super) struct LogStorage<L> {
 }
 
 impl<L: FrameLog> LogStorage<L> {
-    /// Starts where `control` says. What is known to be committed is only that which the membership
-    /// depends on; the rest is learned from the leader.
-    pub(super) fn new(log: L, control: &ControlState) -> Self {
+    /// Starts where `control` and the log say: `applied` is what of it took effect before.
+    pub(super) fn new(log: L, control: &ControlState, applied: u64) -> Self {
         let mut hard = HardState::default();
         hard.term = control.term.max(log.chain().term.into());
         hard.vote = if hard.term == control.term { control.vote } else { 0 };
-        hard.commit = control.members_index.min(log.chain().index).max(log.base().0);
+        hard.commit = applied;
         Self { log, initial: (hard, control.members.to_raft()) }
     }
+}
+
+/// What of `log` is known to be committed, with every change of the membership up to there in `control`:
+/// a change is saved before the log is told of its commit. Who knows no member learns of all changes
+/// again.
+pub(super) fn applied<L: FrameLog>(log: &L, control: &ControlState) -> u64 {
+    let (base, _) = log.base();
+    if control.members_index == 0 {
+        return base;
+    }
+    log.committed().max(control.members_index).min(log.chain().index).max(base)
 }
 
 impl<L: FrameLog> Storage for LogStorage<L> {

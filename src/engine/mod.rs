@@ -53,8 +53,8 @@ use crate::order_manager::{Guess, OrderManager};
 use crate::types::command::{Command, CommandKind, VenueLimits};
 use crate::types::event::{EventHeader, TimePassed};
 use crate::types::{
-    Cause, FrameChain, FrameHeader, FrameSink, InstrumentId, Line, Nanos, OrderHandle, OrderRef,
-    Record, RecordError, SessionId, split_record,
+    Cause, FrameChain, FrameHeader, FrameKind, FrameSink, InstrumentId, Line, Nanos, OrderHandle,
+    OrderRef, Record, RecordError, SessionId, split_record,
 };
 
 /// The deterministic core of the exchange: commands in, events out.
@@ -296,6 +296,10 @@ impl Engine {
         out: &mut S,
     ) -> Result<(), ApplyError<S::Error>> {
         assert_eq!(header.first_sequence, self.next_command, "not the next command frame");
+        if header.kind != FrameKind::Normal as u8 {
+            // Of consensus alone: it holds no command.
+            return Ok(());
+        }
         self.next_command += u64::from(header.count);
         let mut out = FirstError { sink: out, result: Ok(()) };
         self.events.begin_frame(Cause {

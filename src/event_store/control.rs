@@ -19,8 +19,8 @@ use crate::types::{Position, SessionId};
 pub struct Control {
     /// The current term.
     pub term: u32,
-    /// The node that got this node's vote in that term; 0 for none.
-    pub vote: u32,
+    /// Who got this node's vote in that term: host, and above its 32 bits the incarnation; 0 for nobody.
+    pub vote: u64,
     /// This node, from 1.
     pub node: u32,
     /// How often this node gave up its identity and came back as a new one.
@@ -39,6 +39,38 @@ pub struct Control {
     pub durability: Durability,
     /// The highest session id that was ever proposed here; blank for none. The log may have lost it.
     pub session: SessionId,
+    /// The members of the cluster, as of the change at `members_index`; none without one.
+    pub members: [MemberRecord; MEMBERS_MAX],
+    /// The index of the frame that changed them last.
+    pub members_index: u64,
+}
+
+/// The most members that a cluster has at a time, leaving ones included.
+pub const MEMBERS_MAX: usize = 32;
+
+/// A member, as the control file keeps it; all zero where there is none.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable,
+)]
+#[repr(C)]
+pub struct MemberRecord {
+    /// The host.
+    pub host: u32,
+    /// Which of its lives.
+    pub incarnation: u32,
+    /// What it is: the sum of some of the constants here.
+    pub roles: u32,
+}
+
+impl MemberRecord {
+    /// Votes.
+    pub const VOTER: u32 = 1;
+    /// Receives everything and decides nothing.
+    pub const LEARNER: u32 = 2;
+    /// Votes until a change that is half done is done.
+    pub const OUTGOING: u32 = 4;
+    /// Is a learner when a change that is half done is done.
+    pub const LEARNER_NEXT: u32 = 8;
 }
 
 /// Why the control file cannot be used.
@@ -106,7 +138,7 @@ pub struct ControlFile {
 
 /// Slots are this far apart, so that no write to one touches a page of the other.
 const SLOT_BYTES: usize = 4096;
-const MAGIC: [u8; 8] = *b"RLCNTRL1";
+const MAGIC: [u8; 8] = *b"RLCNTRL2";
 
 /// A slot, at its beginning.
 #[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable)]
@@ -115,21 +147,23 @@ struct Slot {
     magic: [u8; 8],
     generation: u64,
     term: u32,
-    vote: u32,
     node: u32,
+    vote: u64,
     incarnation: u32,
+    /// [`CLEAN`], [`CUT`], [`DISK`].
+    flags: u32,
     boot_id: BootId,
     durable: Position,
     durable_sequence: u64,
-    /// [`CLEAN`], [`CUT`], [`DISK`].
-    flags: u32,
+    members_index: u64,
     session: SessionId,
-    reserved: [u8; 6],
+    reserved: [u8; 2],
+    members: [MemberRecord; MEMBERS_MAX],
     /// CRC-32C of all before.
     crc: u32,
 }
 
-const _: () = assert!(size_of::<Slot>() == 88);
+const _: () = assert!(size_of::<Slot>() == 480);
 
 const CLEAN: u32 = 1;
 const CUT: u32 = 2;
@@ -204,17 +238,19 @@ impl Slot {
             magic: MAGIC,
             generation,
             term: state.term,
-            vote: state.vote,
             node: state.node,
+            vote: state.vote,
             incarnation: state.incarnation,
-            boot_id: state.boot_id,
-            durable: state.durable,
-            durable_sequence: state.durable_sequence,
             flags: flag(state.clean, CLEAN)
                 | flag(state.cut, CUT)
                 | flag(state.durability == Durability::Disk, DISK),
+            boot_id: state.boot_id,
+            durable: state.durable,
+            durable_sequence: state.durable_sequence,
+            members_index: state.members_index,
             session: state.session,
-            reserved: [0; 6],
+            reserved: [0; 2],
+            members: state.members,
             crc: 0,
         };
         slot.crc = slot.crc();
@@ -242,6 +278,8 @@ impl Slot {
                 _ => Durability::Disk,
             },
             session: self.session,
+            members: self.members,
+            members_index: self.members_index,
         }
     }
 
@@ -327,13 +365,15 @@ mod tests {
     fn state(term: u32) -> Control {
         Control {
             term,
-            vote: 2,
+            vote: 2 << 32 | 2,
             node: 1,
             durable: Position(640),
             clean: true,
             cut: term.is_multiple_of(2),
             durability: Durability::Disk,
             session: SessionId(*b"2611220007"),
+            members: [MemberRecord { host: 3, incarnation: term, roles: 1 }; MEMBERS_MAX],
+            members_index: 7,
             ..Control::default()
         }
     }

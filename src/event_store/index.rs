@@ -78,6 +78,16 @@ impl Hints {
         }
     }
 
+    /// Forgets the frames that start at `from`, in this segment, or behind: they are cut.
+    pub(super) fn forget_from(&self, from: Position) {
+        let first = (from.0 - self.segment_start) / LINE_BYTES as u64;
+        for hint in &self.lines {
+            if u64::from(hint.load(Ordering::Relaxed)) >= first {
+                hint.store(0, Ordering::Relaxed);
+            }
+        }
+    }
+
     /// The last frame start known at or before `at`; the segment's first if no other is.
     pub(super) fn at_or_before(&self, at: Position) -> Position {
         let offset = at.0 - self.segment_start;
@@ -110,5 +120,7 @@ mod tests {
         assert_eq!(hints.at_or_before(at(70_000 - 48)), at(64));
         assert_eq!(hints.at_or_before(at(90_048)), at(70_016));
         assert_eq!(index.segment(2).at_or_before(at(900_032)), at(700_032));
+        hints.forget_from(at(71_000));
+        assert_eq!(hints.at_or_before(at(900_032)), at(70_016));
     }
 }

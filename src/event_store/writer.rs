@@ -72,7 +72,9 @@ pub enum Durability {
 pub struct Writer {
     chain: FrameChain,
     segment: LogSegment,
-    log: Arc<Log>,
+    /// Segments behind it that a cut has left blank; the next is the last.
+    blank: Vec<LogSegment>,
+    pub(super) log: Arc<Log>,
     /// Everything below is durable.
     synced: Position,
     // Before the memory, whose lock it needs until its thread has ended.
@@ -141,7 +143,8 @@ impl Writer {
         let next = prepare(&log, segment.memory.number() + 1)?;
         let preparer = Preparer::start(&log, next)?;
         let chain = recovered.chain;
-        Ok((Self { chain, segment, log, synced: durable, preparer, memory }, recovered))
+        let blank = Vec::new();
+        Ok((Self { chain, segment, blank, log, synced: durable, preparer, memory }, recovered))
     }
 
     /// Appends the frame that was sealed behind the last. Readers do not see it before it is
@@ -157,7 +160,10 @@ impl Writer {
         assert_eq!(header.start, start, "a frame sealed for another place");
         let number = self.log.segment_number(start);
         if number != self.segment.memory.number() {
-            self.segment = self.preparer.take(number)?;
+            self.segment = match self.blank.pop() {
+                Some(segment) => segment,
+                None => self.preparer.take(number)?,
+            };
         }
         let followed = self.chain.follow(header, payload);
         assert_eq!(followed, Ok(()), "a frame that does not continue the log");
@@ -170,6 +176,79 @@ impl Writer {
         self.memory.append(self.chain.end);
         self.segment.hints.note(start);
         Ok(())
+    }
+
+    /// Takes back the frames behind `to`, none of which is committed; `cut` are their headers. They are
+    /// made blank from the last to the first, so that a process that dies meanwhile leaves no frame behind
+    /// a hole; with `durably` the disk does not either, but within [`CUT_BYTES_MAX`].
+    ///
+    /// # Errors
+    /// The operating system's. The log is then of no more use to this writer.
+    ///
+    /// # Panics
+    /// If `to` lies below the commit position: what counts is never taken back.
+    pub(super) fn cut(
+        &mut self,
+        to: FrameChain,
+        cut: &[FrameHeader],
+        durably: bool,
+    ) -> Result<(), StoreError> {
+        assert!(to.end >= self.committed(), "a cut at {}, below the commit position", to.end);
+        self.synced = self.synced.min(to.end);
+        let mut unsynced = 0;
+        for &FrameHeader { start, payload_bytes, .. } in cut.iter().rev() {
+            self.go_back(self.log.segment_number(start), durably)?;
+            self.memory.write(&self.segment.memory, start, &[Line::ZERO]);
+            let lines = payload_bytes as usize / LINE_BYTES;
+            let first = start.plus(FRAME_HEADER_BYTES as u64);
+            self.memory.write(&self.segment.memory, first, &BLANK[..lines]);
+            self.memory.append(start);
+            self.segment.hints.forget_from(start);
+            unsynced += FRAME_HEADER_BYTES as u64 + u64::from(payload_bytes);
+            if durably && unsynced > CUT_BYTES_MAX {
+                self.sync_segment()?;
+                unsynced = 0;
+            }
+        }
+        if to.end > Position::FIRST {
+            self.go_back(self.log.segment_number(Position(to.end.0 - 1)), durably)?;
+        }
+        self.memory.append(to.end);
+        self.chain = to;
+        if durably { self.sync_segment() } else { Ok(()) }
+    }
+
+    /// Makes segment `number`, which is the last one or lies before it, the last one.
+    fn go_back(&mut self, number: u64, durably: bool) -> Result<(), StoreError> {
+        while self.segment.memory.number() > number {
+            if durably {
+                self.sync_segment()?;
+            }
+            let before = self.segment.memory.number() - 1;
+            let path = self.log.segment_path(before);
+            let memory = self
+                .memory
+                .open_segment(before)
+                .map_err(StoreError::allocating(&path, self.log.memory.segment_bytes()))?;
+            let segment = LogSegment { memory, hints: self.log.index.segment(before) };
+            self.blank.push(std::mem::replace(&mut self.segment, segment));
+        }
+        Ok(())
+    }
+
+    fn sync_segment(&self) -> Result<(), StoreError> {
+        let path = self.log.segment_path(self.segment.memory.number());
+        self.segment.memory.sync().map_err(StoreError::io("sync", &path))
+    }
+
+    /// Lines that were appended, committed or not, as [`LogWriter::written`] gives them.
+    pub(super) fn written<'a>(
+        &'a self,
+        segment: &'a LogSegment,
+        at: Position,
+        count: usize,
+    ) -> Option<&'a [Line]> {
+        self.memory.written(&segment.memory, at, count)
     }
 
     /// Lets readers see all frames below `to`, the end of a frame.
@@ -209,9 +288,7 @@ impl Writer {
                 _ => {}
             }
         }
-        if let Err(error) = self.segment.memory.sync() {
-            return Err(StoreError::io("sync", &self.log.segment_path(current))(error));
-        }
+        self.sync_segment()?;
         self.synced = self.chain.end;
         Ok(())
     }
@@ -273,6 +350,9 @@ fn check_format(directory: &Path, kind: LogKind, segment_bytes: u64) -> Result<(
     }
     Ok(())
 }
+
+/// The most bytes of a cut that are made durable at once.
+pub(super) const CUT_BYTES_MAX: u64 = 1 << 20;
 
 /// What is written over a torn tail.
 static BLANK: [Line; 1024] = [Line::ZERO; 1024];

@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::core::Core;
 use super::{GatewayConfig, GatewayCounters};
-use crate::agent::{Agent, AgentError, WorkResult};
+use crate::agent::{Agent, AgentError, Leads, WorkResult};
 use crate::counters::{CounterBlock, CounterSet as _};
 use crate::event_store::{Reader, StoreError};
 use crate::net::{Datagram, Transport};
@@ -76,6 +76,14 @@ impl<T: Transport> Gateway<T> {
         &self.core.counters
     }
 
+    /// Datagrams of a time when it led are nobody's business any more.
+    fn drop_datagrams(&mut self) {
+        let Some(ring) = &mut self.datagrams else { return };
+        while ring.peek().is_some() {
+            ring.pop();
+        }
+    }
+
     fn relay_datagrams(&mut self) -> usize {
         let Some(ring) = &mut self.datagrams else { return 0 };
         for sent in 0..DATAGRAMS_PER_CYCLE_MAX {
@@ -119,6 +127,7 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
             if !(is_all && self.core.may_serve()) {
                 return Ok(work);
             }
+            self.transport.open()?;
             self.core.begin_to_serve();
         }
         if work > 0 {
@@ -155,5 +164,20 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
         info!(gateway = self.name(), transport = ?self.transport, "its network");
         info!(gateway = self.name(), counters = ?self.core.counters, "closed");
         Ok(())
+    }
+}
+
+impl<T: Transport + std::fmt::Debug> Leads for Gateway<T> {
+    fn lead(&mut self, term: u32) {
+        self.drop_datagrams();
+        self.core.config.term = term;
+        self.core.wants_day = true;
+    }
+
+    fn follow(&mut self) {
+        self.core.config.term = 0;
+        self.core.leave_all(&mut self.transport);
+        self.transport.shut();
+        self.drop_datagrams();
     }
 }

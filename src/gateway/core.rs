@@ -52,8 +52,10 @@ pub(super) struct Core {
     pub(super) lagging: VecDeque<u32>,
     /// Sessions whose end the log does not know yet.
     pub(super) departures: VecDeque<(PortId, Epoch, DownReason)>,
-    /// Whether the term that has begun last is this node's.
-    pub(super) leads: bool,
+    /// The term that has begun last.
+    pub(super) begun: u32,
+    /// Whether a day must have begun before it serves: in a cluster the first leader makes the market.
+    pub(super) wants_day: bool,
     pub(super) ready: bool,
     /// What is read before the first day begins is the rest of one whose definitions are gone.
     pub(super) awaits_day: bool,
@@ -95,7 +97,8 @@ impl Core {
             waiting: VecDeque::new(),
             lagging: VecDeque::new(),
             departures: VecDeque::new(),
-            leads: false,
+            begun: 0,
+            wants_day: false,
             ready: false,
             awaits_day: false,
             timers: Wheel::new(slots, Nanos::ZERO),
@@ -117,7 +120,31 @@ impl Core {
     /// Whether the term is this node's, and the day with which it begins has begun.
     pub(super) fn may_serve(&self) -> bool {
         let day = self.day.map(|day| day.session);
-        self.leads && (self.config.day.is_none() || self.config.day == day)
+        self.leads()
+            && (self.config.day.is_none() || self.config.day == day)
+            && !(self.wants_day && day.is_none())
+    }
+
+    /// Whether the term that has begun last is this node's.
+    pub(super) const fn leads(&self) -> bool {
+        self.config.term != 0 && self.begun == self.config.term
+    }
+
+    /// Forgets every session: it is another node's to serve now, or nobody's.
+    pub(super) fn leave_all<T: Transport>(&mut self, transport: &mut T) {
+        self.ready = false;
+        for slot in self.slots() {
+            let Some(connection) = self.take_connection(slot) else { continue };
+            connection.link.abort(transport);
+            if let LoginState::Up { port, .. } = connection.login
+                && let Some(port) = self.ports.get_mut(port)
+            {
+                port.slot = None;
+            }
+        }
+        self.waiting.clear();
+        self.lagging.clear();
+        self.departures.clear();
     }
 
     /// Serves from now on.

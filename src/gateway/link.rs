@@ -105,6 +105,14 @@ impl Link {
         }
     }
 
+    /// The session is another node's from now on: a connection is reset, a peer hears nothing more.
+    pub(super) fn abort<T: Transport>(self, transport: &mut T) {
+        match self {
+            Self::Tcp(id) => transport.abort(id),
+            Self::Udp(..) => {}
+        }
+    }
+
     /// The exchange ends the session. Without a connection to close, a peer is told, once.
     pub(super) fn close<T: Transport>(self, transport: &mut T) {
         match self {

@@ -64,8 +64,8 @@ impl Core {
     fn learn<T: Transport>(&mut self, event: &Event<'_>, transport: &mut T, now: Nanos) {
         match event {
             Event::TermStarted(started) => {
-                self.leads = started.term == self.config.term;
-                self.ready &= self.leads;
+                self.begun = started.term;
+                self.ready &= self.leads();
             }
             Event::DayStarted(started) => {
                 let (session, midnight) = (started.session, started.midnight);

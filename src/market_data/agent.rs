@@ -8,7 +8,7 @@ use std::net::SocketAddrV4;
 
 use tracing::info;
 
-use crate::agent::{Agent, AgentError, ReadyFlag, WorkResult};
+use crate::agent::{Agent, AgentError, Leads, ReadyFlag, WorkResult};
 use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::event_store::{CHECKED_AGAIN_BYTES, Frame, Reader, StoreError};
 use crate::net::Datagram;
@@ -59,7 +59,14 @@ counter_set! {
 /// The stage that publishes the feed.
 #[derive(Debug)]
 pub struct MarketData {
+    /// The term in which it publishes; 0 = none.
     term: u32,
+    /// The term that has begun last.
+    begun: u32,
+    /// Whether it may have to catch up again.
+    may_follow: bool,
+    /// Position and first feed number of the last frames.
+    recent: VecDeque<(Position, u64)>,
     ready: ReadyFlag,
     events: Reader,
     stage: Stage,
@@ -67,10 +74,10 @@ pub struct MarketData {
     published: CounterBlock,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Stage {
-    /// Reading what was before this term: position and first feed number of the last frames.
-    CatchingUp { recent: VecDeque<(Position, u64)> },
+    /// Reading what was before this term.
+    CatchingUp,
     /// Publishing what has at least this number.
     Publishing { from: u64 },
 }
@@ -120,8 +127,35 @@ impl MarketData {
             sent_at: Nanos::ZERO,
             counters: FeedCounters::default(),
         };
-        let stage = Stage::CatchingUp { recent: VecDeque::new() };
-        Self { term: config.term, ready: config.ready, events, stage, feed, published }
+        Self {
+            term: config.term,
+            begun: 0,
+            may_follow: false,
+            recent: VecDeque::new(),
+            ready: config.ready,
+            events,
+            stage: Stage::CatchingUp,
+            feed,
+            published,
+        }
+    }
+
+    /// Whether the term that has begun last is the one in which it publishes.
+    const fn may_publish(&self) -> bool {
+        self.term != 0 && self.begun == self.term
+    }
+
+    /// Publishes from now on, the last messages once more.
+    fn begin_to_publish(&mut self) -> Result<(), AgentError> {
+        let next = self.feed.day.map_or(1, |day| day.next);
+        if let Some(&(position, first)) = self.recent.front() {
+            self.events.seek(position)?;
+            self.feed.go_back(first);
+        }
+        self.recent = VecDeque::new();
+        self.stage = Stage::Publishing { from: next.saturating_sub(REPEAT_MAX) };
+        self.ready.set();
+        Ok(())
     }
 
     /// Has it read on from near a place where all that it must know of what lies before is known: from as far
@@ -160,9 +194,12 @@ impl Agent for MarketData {
 
     fn do_work(&mut self, now: Nanos) -> WorkResult {
         let mut work = 0;
+        if matches!(self.stage, Stage::CatchingUp) && self.may_publish() {
+            self.begin_to_publish()?;
+        }
         let frames_max = match self.stage {
             Stage::Publishing { .. } => FRAMES_PER_CYCLE_MAX,
-            Stage::CatchingUp { .. } => PAST_FRAMES_PER_CYCLE_MAX,
+            Stage::CatchingUp => PAST_FRAMES_PER_CYCLE_MAX,
         };
         for _ in 0..frames_max {
             if self.feed.out.room() < FRAME_ROOM {
@@ -171,17 +208,18 @@ impl Agent for MarketData {
             }
             let Some(frame) = self.events.next_frame()? else { break };
             work += 1;
-            match &mut self.stage {
-                Stage::Publishing { from } => self.feed.publish(&frame, *from, now),
-                Stage::CatchingUp { recent } => {
-                    if self.feed.catch_up(&frame, recent, self.term) {
-                        let next = self.feed.day.map_or(1, |day| day.next);
-                        if let Some(&(position, first)) = recent.front() {
-                            self.events.seek(position)?;
-                            self.feed.go_back(first);
-                        }
-                        self.stage = Stage::Publishing { from: next.saturating_sub(REPEAT_MAX) };
-                        self.ready.set();
+            match self.stage {
+                Stage::Publishing { from } => {
+                    self.feed.publish(&frame, from, now);
+                    if self.may_follow {
+                        self.feed.note(&frame, &mut self.recent);
+                    }
+                }
+                Stage::CatchingUp => {
+                    self.begun = self.feed.catch_up(&frame).unwrap_or(self.begun);
+                    self.feed.note(&frame, &mut self.recent);
+                    if self.may_publish() {
+                        self.begin_to_publish()?;
                     }
                 }
             }
@@ -201,30 +239,46 @@ impl Agent for MarketData {
     }
 }
 
+impl Leads for MarketData {
+    fn lead(&mut self, term: u32) {
+        self.term = term;
+        self.may_follow = true;
+    }
+
+    fn follow(&mut self) {
+        self.term = 0;
+        self.stage = Stage::CatchingUp;
+        self.feed.packet = None;
+    }
+}
+
 impl Feed {
-    /// Learns from a frame of the past, and notes it if it may have to be repeated. Says whether
-    /// `term` begins in it.
-    fn catch_up(
-        &mut self,
-        frame: &Frame<'_>,
-        recent: &mut VecDeque<(Position, u64)>,
-        term: u32,
-    ) -> bool {
-        let mut first = 0;
-        let mut reached = false;
+    /// Learns from a frame of the past. Says which term begins in it, if one does.
+    fn catch_up(&mut self, frame: &Frame<'_>) -> Option<u32> {
+        let mut begun = None;
         for record in frame.records().map_while(Result::ok) {
             let (event, header) = (Event::parse(record.lines), EventHeader::view(record.lines));
             let (Ok(event), Some(header)) = (event, header) else {
                 continue;
             };
-            if let Event::DayStarted(_) = event {
+            if let Event::TermStarted(started) = event {
+                begun = Some(started.term);
+            }
+            self.learn(&event, header);
+        }
+        begun
+    }
+
+    /// Notes a frame whose messages may have to be repeated.
+    fn note(&self, frame: &Frame<'_>, recent: &mut VecDeque<(Position, u64)>) {
+        let mut first = 0;
+        for record in frame.records().map_while(Result::ok) {
+            if let Ok(Event::DayStarted(_)) = Event::parse(record.lines) {
                 recent.clear();
                 first = 0;
             }
-            reached |= matches!(event, Event::TermStarted(started) if started.term == term);
-            self.learn(&event, header);
             if first == 0 {
-                first = header.feed_sequence;
+                first = EventHeader::view(record.lines).map_or(0, |header| header.feed_sequence);
             }
         }
         if first > 0 {
@@ -234,7 +288,6 @@ impl Feed {
                 recent.pop_front();
             }
         }
-        reached
     }
 
     /// Forgets what is about to be read again: a heartbeat must not tell of messages, nor of the

@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use zerocopy::FromZeros as _;
 
 use super::*;
-use crate::agent::Agent as _;
-use crate::agent::ReadyFlag;
+use crate::agent::{Agent as _, Leads as _, ReadyFlag};
 use crate::counters::CounterBlock;
 use crate::event_store::{LogKind, Options, Writer};
 use crate::net::{DATAGRAM_LINES_MAX, Datagram};
@@ -151,6 +150,36 @@ fn nothing_leaves_before_the_start_of_this_term_is_in_the_log() {
     feed.do_work(START).unwrap();
     feed.do_work(START).unwrap();
     assert_eq!(sent(&mut ring), ["1-5"], "what may not have left before is repeated");
+}
+
+#[test]
+fn a_feed_that_follows_is_silent_and_one_that_leads_repeats_what_may_not_have_left() {
+    let mut world = World::new();
+    world.term(1);
+    world.day();
+    world.orders(3);
+    let (mut feed, mut ring) = world.feed(0);
+    feed.do_work(START).unwrap();
+    feed.lead(2);
+    feed.do_work(START.after(Nanos::from_secs(9))).unwrap();
+    assert_eq!(sent(&mut ring), [""; 0], "its term has not begun");
+    world.term(2);
+    feed.do_work(START).unwrap();
+    feed.do_work(START).unwrap();
+    assert_eq!(sent(&mut ring), ["1-5"]);
+    world.orders(1);
+    feed.do_work(START).unwrap();
+    assert_eq!(sent(&mut ring), ["6-6"]);
+    feed.follow();
+    world.term(3);
+    world.orders(1);
+    world.term(4);
+    feed.do_work(START.after(Nanos::from_secs(20))).unwrap();
+    assert_eq!(sent(&mut ring), [""; 0]);
+    // It is told that it leads when the start of its term is long read.
+    feed.lead(4);
+    feed.do_work(START).unwrap();
+    assert_eq!(sent(&mut ring), ["1-7"]);
 }
 
 #[test]

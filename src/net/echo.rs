@@ -4,6 +4,7 @@
 //! user of the transport never hears of them. Nothing else is changed.
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::SocketAddrV4;
 use std::ops::RangeInclusive;
 
@@ -109,6 +110,14 @@ impl<T: Transport> WithEcho<T> {
 }
 
 impl<T: Transport> Transport for WithEcho<T> {
+    fn open(&mut self) -> io::Result<()> {
+        self.transport.open()
+    }
+
+    fn shut(&mut self) {
+        self.transport.shut();
+    }
+
     fn poll(&mut self, now: Nanos) -> usize {
         let mut work = self.transport.poll(now);
         let mut echoed = self.take_datagrams();

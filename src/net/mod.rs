@@ -32,6 +32,7 @@ pub mod tcp;
 pub mod udp;
 mod wheel;
 
+use std::io;
 use std::net::SocketAddrV4;
 
 pub use access::{AccessList, PortNetworks};
@@ -87,6 +88,17 @@ pub enum NetEvent {
 
 /// Byte streams and datagrams for one gateway.
 pub trait Transport: Send {
+    /// Takes connections from now on, if it does not yet.
+    ///
+    /// # Errors
+    /// The operating system's: the address is not to be had.
+    fn open(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Takes no connections any more, and is not seen to be there.
+    fn shut(&mut self) {}
+
     /// Takes what the device or the sockets have, up to the transport's bound, runs timers that are
     /// due, and sends what is queued. Returns the work done.
     fn poll(&mut self, now: Nanos) -> usize;

@@ -2,6 +2,7 @@
 //!
 //! It changes nothing but the time that they take.
 
+use std::io;
 use std::net::SocketAddrV4;
 
 use super::{ConnectionId, NetEvent, Transport};
@@ -25,6 +26,14 @@ impl<T: Transport> Spanned<T> {
 }
 
 impl<T: Transport> Transport for Spanned<T> {
+    fn open(&mut self) -> io::Result<()> {
+        self.transport.open()
+    }
+
+    fn shut(&mut self) {
+        self.transport.shut();
+    }
+
     fn poll(&mut self, now: Nanos) -> usize {
         let Self { transport, spans } = self;
         spans.record("net.poll", || transport.poll(now), |&work| work > 0)

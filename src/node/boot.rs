@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use tracing::{error, info, warn};
 use zerocopy::FromZeros as _;
 
+use super::cluster::ReplicaParts;
+use super::durable::SharedControl;
 use super::past::{Evidence, Past, judge, unsynced};
 use super::progress::Progress;
 use super::rehearsal::rehearse;
@@ -31,8 +33,10 @@ use crate::types::{
 
 /// What the stages are made of.
 pub(super) struct Booted {
+    pub(super) order: Order,
     pub(super) engine: EngineAgent,
-    pub(super) commands: Writer,
+    /// A reader before the first command.
+    pub(super) commands: Reader,
     /// A reader before the first event, to be cloned.
     pub(super) events: Reader,
     /// What a snapshot knows of the events before a place, so that nobody need read them.
@@ -40,29 +44,45 @@ pub(super) struct Booted {
     /// The ways to let go of what is old in either log.
     pub(super) held: Held,
     pub(super) durability: Durability,
+    pub(super) cluster_key: ClusterKey,
+    pub(super) counters: CounterFile,
+}
+
+/// What puts the commands in order.
+pub(super) enum Order {
+    /// This node, which is alone.
+    Alone(Box<Alone>),
+    /// The cluster.
+    Replicated(Box<ReplicaParts>),
+}
+
+/// What a sequencer begins with.
+pub(super) struct Alone {
+    pub(super) log: Writer,
     /// The start of the term it leads.
     pub(super) start: TermStart,
     /// What the sequencer proposes behind it.
     pub(super) proposals: Vec<Line>,
     /// The day that begins with these, if one does.
     pub(super) day: Option<SessionId>,
-    pub(super) cluster_key: ClusterKey,
-    pub(super) counters: CounterFile,
 }
 
 /// How long every port may take to find this node, at least.
-const TERM_GRACE_MS: u32 = 10_000;
+pub(super) const TERM_GRACE_MS: u32 = 10_000;
 
 /// Opens everything and leads a new term. The term is on disk before anything can carry it.
 pub(super) fn boot(
     config: &Config,
     start: Start,
     now: Nanos,
-) -> Result<(Booted, ControlFile), NodeError> {
+) -> Result<(Booted, SharedControl), NodeError> {
     let directory = &config.logs().directory;
     let durability = config.logs().durability;
     check_place(config)?;
     let mut control = ControlFile::open(&config.control().directory.join("control"))?;
+    if control.state().is_some_and(|known| known.members_index > 0) {
+        return Err(NodeError::ClusterGone { directory: directory.clone() });
+    }
     let boot_id = boot_id().map_err(NodeError::BootId)?;
     let snapshots = Snapshots::new(&config.snapshots().directory);
     let (landmark, events_landmark) = landmarks(&snapshots)?.unzip();
@@ -162,9 +182,8 @@ pub(super) fn boot(
         day_begins = Some(session);
     }
     if let Some(path) = start.books_out {
-        engine = engine.on_close(write_books(path));
+        engine = engine.on_close(books_to(path));
     }
-    let events = reader;
     let start = TermStart {
         header: CommandHeader::internal::<TermStart>(now),
         term,
@@ -174,18 +193,25 @@ pub(super) fn boot(
     };
     let booted = Booted {
         engine,
-        commands,
-        events,
+        commands: commands.reader(),
+        events: reader,
         standing,
         held,
         durability,
-        start,
-        proposals,
-        day: day_begins,
         cluster_key,
         counters,
+        order: Order::Alone(Box::new(Alone { log: commands, start, proposals, day: day_begins })),
     };
-    Ok((booted, control))
+    Ok((booted, SharedControl::new(control)))
+}
+
+/// Writes the books to `path` when the engine stops.
+pub(super) fn books_to(path: PathBuf) -> OnClose {
+    Box::new(move |engine| {
+        if let Err(error) = books::write(engine, &path) {
+            error!(path = %path.display(), %error, "could not write the books");
+        }
+    })
 }
 
 /// Where the newest snapshot was taken in either log. A damaged one is named when it is to be restored.
@@ -194,16 +220,8 @@ fn landmarks(snapshots: &Snapshots) -> Result<Option<(Landmark, Landmark)>, Node
     Ok(newest.map(|mark| (Landmark::of(&mark.commands), mark.events)))
 }
 
-fn write_books(path: PathBuf) -> OnClose {
-    Box::new(move |engine| {
-        if let Err(error) = books::write(engine, &path) {
-            error!(path = %path.display(), %error, "could not write the books");
-        }
-    })
-}
-
 /// Refuses a place that cannot hold the logs as the configuration wants them.
-fn check_place(config: &Config) -> Result<(), NodeError> {
+pub(super) fn check_place(config: &Config) -> Result<(), NodeError> {
     let logs = config.logs();
     let existing = logs.directory.ancestors().find(|path| path.exists());
     let volatile = is_volatile(existing.unwrap_or(Path::new(".")))
@@ -276,7 +294,7 @@ fn has_begun(commands: &mut Reader) -> Result<bool, NodeError> {
 
 /// Opens the event log of a whole command log. A damaged one is set aside: it is derived, and is derived
 /// again.
-fn open_events(
+pub(super) fn open_events(
     config: &Config,
     segment_bytes: u64,
     past: Past,
@@ -329,7 +347,7 @@ fn is_near(events: &Reader, standing: &Standing) -> bool {
 }
 
 /// Renames the directory of a log that holds anything to one that says when: it stays for whoever asks what it said.
-fn set_aside(directory: &Path, now: Nanos) -> Result<(), NodeError> {
+pub(super) fn set_aside(directory: &Path, now: Nanos) -> Result<(), NodeError> {
     if is_blank_log(directory)? {
         return Ok(());
     }
@@ -339,7 +357,10 @@ fn set_aside(directory: &Path, now: Nanos) -> Result<(), NodeError> {
         .map_err(|source| NodeError::SetAside { directory: directory.to_owned(), source })
 }
 
-fn open_log(config: &Config, options: Options) -> Result<(Writer, Recovered), NodeError> {
+pub(super) fn open_log(
+    config: &Config,
+    options: Options,
+) -> Result<(Writer, Recovered), NodeError> {
     let (logs, kind) = (config.logs(), options.kind);
     let directory = match kind {
         LogKind::Commands => logs.commands(),
@@ -349,6 +370,12 @@ fn open_log(config: &Config, options: Options) -> Result<(Writer, Recovered), No
     let (writer, recovered) =
         Writer::open_watched(&directory, options, &mut |done, all| progress.at(done, all))?;
     drop(progress);
+    say_opened(kind, &recovered);
+    Ok((writer, recovered))
+}
+
+/// Says what a log was found to be.
+pub(super) fn say_opened(kind: LogKind, recovered: &Recovered) {
     match &recovered.torn {
         Some(torn) if torn.frames > 0 => {
             error!(log = %kind, ?torn, "cut whole frames that a power loss left behind a hole");
@@ -357,13 +384,12 @@ fn open_log(config: &Config, options: Options) -> Result<(Writer, Recovered), No
         None => {}
     }
     info!(log = %kind, frames = recovered.frames, records = recovered.records, "opened");
-    Ok((writer, recovered))
 }
 
 /// The first day of an empty log: today, or the last day that was seen here if that is later. The
 /// term, which no start repeats, is its generation at least as long as it has four digits, so that a
 /// log that was lost before its last day was seen does not lend its session id to another.
-fn first_day(now: Nanos, term: u32, seen: SessionId) -> DayStart {
+pub(super) fn first_day(now: Nanos, term: u32, seen: SessionId) -> DayStart {
     let (date, behind) = Date::of(now).session_behind(seen);
     let generation = u16::try_from(term).ok().filter(|&term| term <= Date::GENERATION_MAX);
     let own = generation.map_or(behind, |generation| date.session(generation));
@@ -392,7 +418,7 @@ fn day_start(date: Date, now: Nanos, session: SessionId) -> DayStart {
     }
 }
 
-fn index_seed() -> Result<IndexSeed, NodeError> {
+pub(super) fn index_seed() -> Result<IndexSeed, NodeError> {
     let mut bytes = [0; IndexSeed::BYTES];
     secrets::random(&mut bytes)?;
     Ok(IndexSeed::new(bytes))

@@ -43,6 +43,11 @@ impl SharedControl {
         Self(Arc::new(Mutex::new(control)))
     }
 
+    /// The last state; nothing where there is none yet.
+    pub(super) fn state(&self) -> Control {
+        self.lock().state().copied().unwrap_or_default()
+    }
+
     /// The command log is durable below.
     pub(super) fn durable(&self) -> Position {
         self.lock().state().map_or(Position::FIRST, |state| state.durable)
@@ -54,9 +59,10 @@ impl SharedControl {
         change: impl FnOnce(Control) -> Control,
     ) -> Result<(), ControlError> {
         let mut control = self.lock();
-        let state = control.state().copied().unwrap_or_default();
+        let known = control.state().copied();
+        let state = known.unwrap_or_default();
         let changed = change(state);
-        if changed == state { Ok(()) } else { control.store(changed) }
+        if known == Some(changed) { Ok(()) } else { control.store(changed) }
     }
 
     fn lock(&self) -> MutexGuard<'_, ControlFile> {

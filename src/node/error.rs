@@ -7,6 +7,8 @@ use super::past::Gone;
 use super::restart::Useless;
 use crate::agent::AgentError;
 use crate::config::Config;
+use crate::consensus::NodeFailure;
+use crate::consensus::udp::UdpError;
 use crate::engine::{CommandError, RecoveryError};
 use crate::event_store::{ControlError, Reader, SnapshotFileError, Snapshots, StoreError};
 use crate::types::Position;
@@ -122,6 +124,30 @@ pub enum NodeError {
         /// The control file's directory.
         control: PathBuf,
     },
+    /// The node was one of a cluster.
+    #[error(
+        "the log in {} is that of a cluster, whose other nodes may go on without this one: put the \
+         [cluster] section back", directory.display()
+    )]
+    ClusterGone {
+        /// The logs' directory.
+        directory: PathBuf,
+    },
+    /// The log was written without a cluster.
+    #[error(
+        "the log in {} was written by a node that was alone, and other nodes cannot have it yet: begin \
+         the cluster with an empty directory and --market FILE on one of its nodes", directory.display()
+    )]
+    WasAlone {
+        /// The logs' directory.
+        directory: PathBuf,
+    },
+    /// The other nodes cannot be reached.
+    #[error("cluster: {0}")]
+    Link(#[from] UdpError),
+    /// Consensus cannot begin.
+    #[error("cluster: {0}")]
+    Consensus(#[from] NodeFailure),
     /// A directory cannot be set aside.
     #[error("cannot set {} aside: {source}", directory.display())]
     SetAside {

@@ -6,6 +6,7 @@
 mod access;
 mod books;
 mod boot;
+mod cluster;
 mod durable;
 mod error;
 mod latency;
@@ -23,11 +24,13 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Once;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::{error, info};
 
 use access::{AccessCounters, AccessFile};
+pub use cluster::{Link, Request};
+use cluster::{Requests, Role};
 use durable::{Background, DurableCounters, SharedControl};
 pub use error::NodeError;
 use latency::Latency;
@@ -65,6 +68,8 @@ pub struct Start {
     pub shadow: Option<StartShadow>,
     /// What a benchmark of this node asks.
     pub bench: Option<Bench>,
+    /// The way to the other nodes of the cluster, if not the configured one.
+    pub link: Option<Box<dyn Link>>,
 }
 
 /// What a benchmark asks of a node. Without one nothing of it exists.
@@ -85,6 +90,7 @@ impl fmt::Debug for Start {
             .field("new_incarnation", &self.new_incarnation)
             .field("shadow", &self.shadow.is_some())
             .field("bench", &self.bench)
+            .field("link", &self.link.is_some())
             .finish()
     }
 }
@@ -108,8 +114,21 @@ pub struct Node {
     commands: Reader,
     events: Reader,
     ready: [ReadyFlag; 3],
+    /// What ties it to its cluster, if it is in one.
+    membership: Option<Membership>,
+    /// When it was last written down how far the log is durable.
+    marked_at: Instant,
     /// Whether the logs lie in memory only.
     volatile: bool,
+}
+
+/// A node's ways to its replica.
+#[derive(Debug)]
+struct Membership {
+    role: Role,
+    requests: Requests,
+    /// Where operators put what they ask.
+    directory: PathBuf,
 }
 
 /// A thread, and the flag that stops it alone.
@@ -120,7 +139,8 @@ struct Running {
 }
 
 impl Node {
-    /// Starts a node: recovers its state, leads a new term, and serves.
+    /// Starts a node: recovers its state, leads a new term, and serves; in a cluster it follows until it
+    /// is elected.
     ///
     /// When it returns, the engine is where it was; gateways serve as soon as the start of the new
     /// term is in the event log.
@@ -130,21 +150,31 @@ impl Node {
     pub fn start(config: &Config, mut start: Start, now: Nanos) -> Result<Self, NodeError> {
         abort_on_panic();
         let (bench, shadow) = (start.bench.clone(), start.shadow.take());
-        let (mut booted, control) = boot::boot(config, start, now)?;
+        let (mut booted, control) = match config.cluster() {
+            None => boot::boot(config, start, now)?,
+            Some(cluster) => cluster::boot(config, cluster, start, now)?,
+        };
+        let membership = match &booted.order {
+            boot::Order::Alone(_) => None,
+            boot::Order::Replicated(parts) => Some(Membership {
+                role: parts.role.clone(),
+                requests: parts.requests.clone(),
+                directory: config.control().directory.clone(),
+            }),
+        };
         let synced = booted.counters.block("durable", DurableCounters::NAMES);
         let shadow = shadow.map(|start| {
             let published = booted.counters.block("shadow", ShadowCounters::NAMES);
             (start, published)
         });
         let held = booted.held.clone();
-        let (commands, mut events) = (booted.commands.reader(), booted.events.clone());
+        let (commands, mut events) = (booted.commands.clone(), booted.events.clone());
         events.seek(events.committed())?;
         let directory = &config.logs().directory;
         let volatile = is_volatile(directory)
             .map_err(|source| NodeError::Examine { directory: directory.clone(), source })?;
         let behind = booted.durability == Durability::Memory && !volatile;
-        let known = control.state().copied().unwrap_or_default();
-        let control = SharedControl::new(control);
+        let known = control.state();
         let published = booted.counters.block("access", AccessCounters::NAMES);
         let access = AccessFile::open(config, published)?;
         let mut stages = wiring::wire(config, booted, bench.as_ref(), &access)?;
@@ -176,9 +206,11 @@ impl Node {
             commands,
             events,
             ready: stages.ready,
+            membership,
+            marked_at: Instant::now(),
             volatile,
         };
-        if behind && let Err(error) = node.follow_behind(config, known, synced) {
+        if behind && let Err(error) = node.follow_behind(config, &known, synced) {
             let _ = stop_in_order(std::mem::take(&mut node.threads));
             return Err(error);
         }
@@ -208,7 +240,7 @@ impl Node {
     fn follow_behind(
         &mut self,
         config: &Config,
-        known: Control,
+        known: &Control,
         published: CounterBlock,
     ) -> Result<(), NodeError> {
         let durable =
@@ -223,12 +255,12 @@ impl Node {
     }
 
     /// Waits until the gateways serve and the feed is published: each has read the past and the start
-    /// of this term. Returns `false` if the node was asked to stop before, or one of its stages failed.
+    /// of this term. A node of a cluster is ready when it takes part; who leads serves. Returns `false` if the node was asked to stop before, or one of its stages failed.
     ///
     /// # Errors
     /// The event log's and the control file's.
     pub fn wait_ready(&mut self, stop: &StopFlag) -> Result<bool, NodeError> {
-        while !self.ready.iter().all(ReadyFlag::is_set) {
+        while self.membership.is_none() && !self.ready.iter().all(ReadyFlag::is_set) {
             if stop.is_set() || self.has_failed() {
                 return Ok(false);
             }
@@ -250,6 +282,15 @@ impl Node {
             self.access.look();
             self.latency.look();
             noted = self.note_days();
+            if let Some(Membership { requests, directory, .. }) = &self.membership {
+                requests.look(directory);
+            }
+            if self.background.is_none() && self.membership.is_some() && noted.is_ok() {
+                noted = self.mark_durable();
+            }
+        }
+        if !self.has_failed() {
+            self.hand_over();
         }
         let stopped = stop_in_order(std::mem::take(&mut self.threads));
         if let Some(retention) = self.retention.take() {
@@ -271,6 +312,19 @@ impl Node {
         Ok(())
     }
 
+    /// A leader that stops lets another lead first, so that nobody waits for an election.
+    fn hand_over(&self) {
+        let Some(Membership { role, requests, .. }) = &self.membership else { return };
+        if role.term() == 0 {
+            return;
+        }
+        requests.put(Request::Transfer);
+        let given_up = Instant::now() + HAND_OVER_MAX;
+        while role.term() != 0 && Instant::now() < given_up {
+            thread::sleep(READY_POLL_INTERVAL);
+        }
+    }
+
     /// Keeps the session of every day that started since in the control file, where no log can lose
     /// it. With the first, what may have been cut is mended: the day goes on under another session.
     fn note_days(&mut self) -> Result<(), NodeError> {
@@ -285,6 +339,17 @@ impl Node {
             }
         }
         Ok(())
+    }
+
+    /// Writes down now and then how far the command log of a cluster is committed, where an append counts
+    /// when the disk has it: what a node knows of that when its machine went down.
+    fn mark_durable(&mut self) -> Result<(), NodeError> {
+        if self.marked_at.elapsed() < MARK_INTERVAL {
+            return Ok(());
+        }
+        self.marked_at = Instant::now();
+        let (durable, durable_sequence) = self.durable_end()?;
+        Ok(self.control.update(|state| Control { durable, durable_sequence, ..state })?)
     }
 
     /// Where the command log, which the sequencer made durable at its end, ends: position, and
@@ -315,6 +380,10 @@ fn compose(placed: &[Stage], stages: &mut Stages) -> Composite {
     }
 }
 
+/// Who cannot hand over in this time is alone.
+const HAND_OVER_MAX: Duration = Duration::from_secs(1);
+/// What is committed in this time is derived again when the machine went down.
+const MARK_INTERVAL: Duration = Duration::from_secs(1);
 const READY_POLL_INTERVAL: Duration = Duration::from_millis(1);
 /// A stop may take a moment; the stages' cores are not to be disturbed by looking for it.
 const STOP_POLL_INTERVAL: Duration = Duration::from_millis(5);

@@ -113,7 +113,10 @@ pub(super) fn unsynced(evidence: Evidence<'_>) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event_store::{MEMBERS_MAX, MemberRecord};
     use crate::types::SessionId;
+
+    const NOBODY: MemberRecord = MemberRecord { host: 0, incarnation: 0, roles: 0 };
 
     const DURABLE: Control = Control {
         term: 3,
@@ -127,6 +130,8 @@ mod tests {
         cut: false,
         durability: Durability::Memory,
         session: SessionId::BLANK,
+        members: [NOBODY; MEMBERS_MAX],
+        members_index: 0,
     };
 
     fn evidence(control: Option<&Control>) -> Evidence<'_> {

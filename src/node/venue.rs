@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::event_store::{Reader, Snapshots, StoreError};
 use crate::types::command::{Command, VenueLimits};
 
-/// Frames in which the limits are looked for.
+/// Frames with commands in which the limits are looked for.
 const LIMITS_FRAMES_MAX: usize = 16;
 
 /// The limits with which a log begins, for a reader before its first frame. `None` if it ends before it
@@ -18,8 +18,10 @@ const LIMITS_FRAMES_MAX: usize = 16;
 /// # Errors
 /// The reader's.
 pub fn venue_limits(commands: &mut Reader) -> Result<Option<VenueLimits>, StoreError> {
-    for _ in 0..LIMITS_FRAMES_MAX {
+    let mut frames = 0;
+    while frames < LIMITS_FRAMES_MAX {
         let Some(frame) = commands.next_frame()? else { break };
+        frames += usize::from(frame.header.count > 0);
         let mut records = frame.records().map_while(Result::ok);
         let found = records.find_map(|record| match Command::parse(record.lines) {
             Ok(Command::VenueLimits(limits)) => Some(*limits),

@@ -1,10 +1,11 @@
 //! The pipeline as a graph: every stage with the rings and readers it is given.
 
 use super::access::AccessFile;
-use super::boot::Booted;
+use super::boot::{Alone, Booted, Order};
+use super::cluster::{Led, Replica, ReplicaCounters, Role};
 use super::latency::Latency;
 use super::{Bench, NodeError};
-use crate::agent::{self, Agent, ReadyFlag, Tracer, Watch};
+use crate::agent::{self, Agent, Leads, ReadyFlag, Tracer, Watch};
 use crate::config::{Backend, Config, Stage};
 use crate::counters::{CounterBlock, CounterFile, CounterSet as _};
 use crate::event_store::Reader;
@@ -62,6 +63,8 @@ impl Stages {
 /// engine ------ring (state hashes)--> sequencer
 /// market_data --ring (datagrams)--> order_entry, which owns the device
 /// ```
+///
+/// In a cluster the replica stands in the sequencer's place, and the engine sees what is committed.
 pub(super) fn wire(
     config: &Config,
     booted: Booted,
@@ -72,20 +75,24 @@ pub(super) fn wire(
     let (operators_in, operators) = ring(COMMAND_RING_LINES, RECORD_LINES_MAX);
     let (hashes_in, hashes) = ring(HASH_RING_LINES, RECORD_LINES_MAX);
     let (datagrams_in, datagrams) = ring(DATAGRAM_RING_LINES, DATAGRAM_LINES_MAX);
-    let Booted {
-        engine,
-        commands,
-        events,
-        standing,
-        held: _,
-        durability,
-        start,
-        proposals,
-        day,
-        cluster_key,
-        mut counters,
-    } = booted;
-    let term = start.term;
+    let Booted { order, engine, events, standing, durability, cluster_key, mut counters, .. } =
+        booted;
+    let inputs = vec![orders, operators, hashes];
+    let tracer = Tracer::new();
+    // In a cluster a stage is told when its node leads, and which term.
+    let (sequencer, term, day, role): (Box<dyn Agent>, _, _, _) = match order {
+        Order::Alone(alone) => {
+            let Alone { log, start, proposals, day } = *alone;
+            let published = counters.block(Stage::Sequencer.name(), SequencerCounters::NAMES);
+            let sequencer = Sequencer::new(log, durability, &start, &proposals, inputs, published);
+            (Box::new(sequencer.traced(tracer.clone())), start.term, day, None)
+        }
+        Order::Replicated(parts) => {
+            let published = counters.block("replica", ReplicaCounters::NAMES);
+            let role = parts.role.clone();
+            (Box::new(Replica::new(*parts, inputs, published)), 0, None, Some(role))
+        }
+    };
 
     let ready: [ReadyFlag; 3] = Default::default();
     let gateway = |serves, shard, ready: &ReadyFlag| GatewayConfig {
@@ -107,7 +114,6 @@ pub(super) fn wire(
     };
     let standing = standing.as_ref();
     let (traces_in, traces) = ring(TRACE_RING_LINES, 1);
-    let tracer = Tracer::new();
     let latency = Latency::new(traces, counters.block("latency.software", Latency::NAMES));
     let front_config = GatewayConfig {
         traces: Some(Traces::new(tracer.clone(), traces_in)),
@@ -120,6 +126,7 @@ pub(super) fn wire(
         events: events.clone(),
         standing,
         published: counters.block(Stage::OrderEntry.name(), GatewayCounters::NAMES),
+        role: role.clone(),
     };
     let back = Front {
         config: gateway(PortKind::Admin, 1, &ready[1]),
@@ -128,20 +135,19 @@ pub(super) fn wire(
         events: events.clone(),
         standing,
         published: counters.block(Stage::Admin.name(), GatewayCounters::NAMES),
+        role: role.clone(),
     };
     let loopback = KernelConfig {
         connections_max: OPERATORS_MAX,
         look_interval: OPERATORS_LOOK_INTERVAL,
         // They all come from loopback.
         connections_per_source_max: OPERATORS_MAX,
+        shut: role.is_some(),
         ..KernelConfig::new(config.admin().listen)
     };
     let operators_transport =
         KernelTransport::new(&loopback, counters.block("admin.kernel", KernelCounters::NAMES))
             .map_err(NodeError::admin)?;
-    let inputs = vec![orders, operators, hashes];
-    let published = counters.block(Stage::Sequencer.name(), SequencerCounters::NAMES);
-    let sequencer = Sequencer::new(commands, durability, &start, &proposals, inputs, published);
     let feed = MarketDataConfig { group: config.feed().group, term, ready: ready[2].clone() };
     let published = counters.block(Stage::MarketData.name(), FeedCounters::NAMES);
     let mut market_data = MarketData::new(feed, events, datagrams_in, published);
@@ -153,9 +159,9 @@ pub(super) fn wire(
             Stage::OrderEntry,
             front.over_configured_transport(config, &mut counters, bench, access.list())?,
         ),
-        (Stage::Sequencer, Box::new(sequencer.traced(tracer.clone()))),
+        (Stage::Sequencer, sequencer),
         (Stage::Engine, Box::new(engine.proposing(hashes_in).traced(tracer))),
-        (Stage::MarketData, Box::new(market_data)),
+        (Stage::MarketData, led(market_data, role)),
         (Stage::Admin, back.over(operators_transport)?),
     ];
     let spans = bench.and_then(|bench| bench.spans.as_ref());
@@ -174,6 +180,16 @@ struct Front<'a> {
     events: Reader,
     standing: Option<&'a Standing>,
     published: CounterBlock,
+    /// In a cluster.
+    role: Option<Role>,
+}
+
+/// A stage as it is, or in a cluster as its node's role has it.
+fn led<A: Leads + 'static>(stage: A, role: Option<Role>) -> Box<dyn Agent> {
+    match role {
+        None => Box::new(stage),
+        Some(role) => Box::new(Led::new(stage, role)),
+    }
 }
 
 impl Front<'_> {
@@ -181,14 +197,15 @@ impl Front<'_> {
         self,
         transport: T,
     ) -> Result<Box<dyn Agent>, NodeError> {
-        let Self { config, commands, datagrams, events, standing, published } = self;
+        let Self { config, commands, datagrams, events, standing, published, role } = self;
         let history = events.clone();
         let gateway =
             Gateway::new(config, transport, commands, datagrams, events, history, published);
-        Ok(Box::new(match standing {
+        let gateway = match standing {
             Some(standing) => gateway.resume(standing)?,
             None => gateway,
-        }))
+        };
+        Ok(led(gateway, role))
     }
 
     /// Over `transport`, with what a benchmark wants in between.
@@ -224,6 +241,7 @@ impl Front<'_> {
                     connections_max: entry.connections_max as usize,
                     connections_per_source_max: entry.connections_per_source_max as usize,
                     frames_per_second_per_source_max: entry.frames_per_second_per_source_max,
+                    shut: self.role.is_some(),
                     ..KernelConfig::new(entry.listen)
                 };
                 let published = counters.block("order_entry.kernel", KernelCounters::NAMES);

@@ -5,21 +5,24 @@
 //! frame to the command log. Alone, what a duty cycle appended is committed at its end. Its only
 //! state is the log's end.
 
+mod intake;
+
+pub use intake::Intake;
+
 use crate::agent::{Agent, AgentError, Step, Tracer, WorkResult};
 use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::event_store::{Durability, Writer};
 use crate::ring::Consumer;
-use crate::types::command::{CommandHeader, TermStart, Tick};
+use crate::types::command::{CommandHeader, TermStart};
 use crate::types::{
-    Cause, FRAME_BYTES_MAX, FRAME_COMMANDS_MAX, FrameChain, FrameKind, Line, Nanos,
-    RECORD_LINES_MAX, Record, split_record,
+    Cause, FRAME_BYTES_MAX, FrameChain, FrameKind, Line, Nanos, Record, split_record,
 };
 
-/// How long the log may stay silent before a [`Tick`] moves its time.
+/// How long the log may stay silent before a [`Tick`](crate::types::command::Tick) moves its time.
 pub const TICK_INTERVAL: Nanos = Nanos::from_millis(10);
 
 /// The most frames a duty cycle writes.
-const FRAMES_PER_CYCLE_MAX: usize = 4;
+pub const FRAMES_PER_CYCLE_MAX: usize = 4;
 
 /// The most bytes of the log that were appended and not yet made durable with [`Durability::Disk`]:
 /// the frames of a duty cycle, and what they leave of a segment's end.
@@ -32,10 +35,7 @@ pub struct Sequencer {
     chain: FrameChain,
     durability: Durability,
     term: u32,
-    first: Vec<Line>,
-    first_taken: usize,
-    inputs: Vec<Consumer>,
-    batch: Vec<Line>,
+    intake: Intake,
     tracer: Tracer,
     counters: SequencerCounters,
     published: CounterBlock,
@@ -77,15 +77,14 @@ impl Sequencer {
         inputs: Vec<Consumer>,
         published: CounterBlock,
     ) -> Self {
+        let mut intake = Intake::new(inputs);
+        intake.put_first([start.lines(), proposals].concat());
         Self {
             chain: *log.chain(),
             log,
             durability,
             term: start.term,
-            first: [start.lines(), proposals].concat(),
-            first_taken: 0,
-            inputs,
-            batch: Vec::with_capacity(FRAME_COMMANDS_MAX * RECORD_LINES_MAX),
+            intake,
             tracer: Tracer::default(),
             counters: SequencerCounters { term: start.term.into(), ..SequencerCounters::default() },
             published,
@@ -107,37 +106,10 @@ impl Sequencer {
         }
     }
 
-    /// Fills the batch and returns how many commands it holds.
-    fn gather(&mut self) -> usize {
-        self.batch.clear();
-        let mut count = 0;
-        while count < FRAME_COMMANDS_MAX && self.take_next() {
-            count += 1;
-        }
-        count
-    }
-
-    fn take_next(&mut self) -> bool {
-        if let Ok((record, _)) = split_record(&self.first[self.first_taken..]) {
-            self.batch.extend_from_slice(record);
-            self.first_taken += record.len();
-            return true;
-        }
-        let heads = self.inputs.iter_mut().enumerate();
-        let oldest = heads
-            .filter_map(|(ring, input)| Some((receive_time(input.peek()?), ring)))
-            .min()
-            .map(|(_, ring)| ring);
-        let Some(ring) = oldest else { return false };
-        self.batch.extend_from_slice(self.inputs[ring].peek().expect("seen a line above"));
-        self.inputs[ring].pop();
-        true
-    }
-
     /// Looks whether the order that is followed is in the batch.
     fn tell_of_traced(&self) {
         let Some((port, receive_time)) = self.tracer.command() else { return };
-        let mut rest = self.batch.as_slice();
+        let mut rest = self.intake.batch();
         while let Ok((record, behind)) = split_record(rest) {
             let header = CommandHeader::view(record);
             if header.is_some_and(|h| h.port == port && h.receive_time == receive_time) {
@@ -151,8 +123,9 @@ impl Sequencer {
         let time = now.max(self.chain.time.after(Nanos(1)));
         let cause = Cause { index: self.chain.index + 1, term: self.term, time };
         let count = u16::try_from(count).expect("at most FRAME_COMMANDS_MAX");
-        let header = self.chain.seal(FrameKind::Normal, cause, count, &self.batch);
-        self.log.append(&header, &self.batch)?;
+        let batch = self.intake.batch();
+        let header = self.chain.seal(FrameKind::Normal, cause, count, batch);
+        self.log.append(&header, batch)?;
         self.counters.commands += u64::from(count);
         self.counters.frames += 1;
         self.counters.bytes += header.frame_bytes();
@@ -177,7 +150,7 @@ impl Agent for Sequencer {
     fn do_work(&mut self, now: Nanos) -> WorkResult {
         let mut work = 0;
         for _ in 0..FRAMES_PER_CYCLE_MAX {
-            let count = self.gather();
+            let count = self.intake.gather();
             if count == 0 {
                 break;
             }
@@ -186,8 +159,7 @@ impl Agent for Sequencer {
             self.tracer.sequenced(self.chain.index);
         }
         if work == 0 && now.since(self.chain.time) >= TICK_INTERVAL {
-            let header = CommandHeader::internal::<Tick>(now);
-            self.batch.extend_from_slice(Tick { header, reserved: [0; 40] }.lines());
+            self.intake.gather_tick(now);
             self.append(1, now)?;
             self.counters.ticks += 1;
         }
@@ -202,10 +174,6 @@ impl Agent for Sequencer {
         self.publish(Nanos::MAX);
         Ok(self.log.sync()?)
     }
-}
-
-fn receive_time(record: &[Line]) -> Nanos {
-    CommandHeader::view(record).map_or(Nanos::ZERO, |header| header.receive_time)
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use zerocopy::FromZeros as _;
 use super::*;
 use crate::event_store::{LogKind, Options, Reader};
 use crate::ring::{Producer, ring};
-use crate::types::command::{Cancel, Command};
-use crate::types::{Epoch, PortId, UserRefNum};
+use crate::types::command::{Cancel, Command, CommandHeader};
+use crate::types::{Epoch, PortId, RECORD_LINES_MAX, UserRefNum};
 
 /// A sequencer over a log of its own, which goes with it.
 struct Stage {

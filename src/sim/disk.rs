@@ -83,6 +83,8 @@ impl SimLog {
             }
             found.push(Rc::clone(frame));
         }
+        // Nobody made durable what is committed.
+        self.committed = 0;
         self.open(&found);
     }
 
@@ -129,6 +131,10 @@ impl FrameLog for SimLog {
 
     fn base(&self) -> (u64, u32) {
         (0, 0)
+    }
+
+    fn committed(&self) -> u64 {
+        self.committed
     }
 
     fn header(&self, index: u64) -> Option<FrameHeader> {

@@ -129,6 +129,7 @@ fn second_of_three() -> SimNode {
         learners: Vec::new(),
         payload: PayloadMode::Multicast,
         durability: Durability::Memory,
+        campaigns: true,
         timing: Timing::default(),
         staging_bytes_max: STAGING_BYTES_MAX,
         seed: 1,

@@ -412,6 +412,7 @@ impl World {
             learners: (1..=plan.learners).map(|l| plan.voters + l).collect(),
             payload: plan.payload,
             durability: plan.durability,
+            campaigns: true,
             timing: Timing::default(),
             staging_bytes_max: if unbounded { usize::MAX } else { STAGING_BYTES },
             seed,

@@ -5,7 +5,8 @@
 //! 1. A log's directory has at most one [`LogWriter`], because it holds the exclusive lock.
 //! 2. A [`LogWriter`] never writes below the commit position, and never lowers it.
 //! 3. A reader gets slices below the commit position only, after an Acquire load of it; the writer
-//!    stores it with Release after the bytes. So the bytes of a slice never change.
+//!    stores it with Release after the bytes. So the bytes of a slice never change. Above it only the
+//!    [`LogWriter`] reads, and borrows itself for as long as it does.
 //! 4. A *frozen* log may be read anywhere: its lock keeps every writer out while a slice can exist.
 //! 5. Whoever maps a segment locks its file shared (`flock`), for as long as the mapping lives. The file
 //!    of a retired segment is written again only under the exclusive lock, which there is when nobody
@@ -391,7 +392,33 @@ impl LogWriter {
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), first, bytes.len()) };
     }
 
-    /// Publishes how far has been written.
+    /// `count` lines from position `at` that were written, committed or not; `None` where they pass the
+    /// append position or the end of the segment.
+    ///
+    /// # Panics
+    /// If the segment is not this log's, or `at` is not on a line's boundary.
+    #[must_use]
+    pub fn written<'a>(
+        &'a self,
+        segment: &'a Segment,
+        at: Position,
+        count: usize,
+    ) -> Option<&'a [Line]> {
+        assert!(Arc::ptr_eq(&segment.log, &self.log), "a segment of another log");
+        let bytes = count.checked_mul(LINE_BYTES)?;
+        if at.0.checked_add(bytes as u64)? > self.appended().0 {
+            return None;
+        }
+        let first = segment.map.as_ptr().wrapping_add(segment.offset(at, bytes)?);
+        // SAFETY: `offset` is `Some`, so `bytes` bytes from `first` lie in the mapping, which lives as
+        // long as `segment`. They are initialised (a file's bytes are). Nobody but this writer writes to
+        // a segment that holds frames (rule 1), and `write` needs it exclusively, while the slice
+        // borrows it.
+        let bytes = unsafe { std::slice::from_raw_parts(first, bytes) };
+        Some(<[Line]>::ref_from_bytes(bytes).expect("whole lines, aligned as `offset` asserts"))
+    }
+
+    /// Publishes how far has been written. An end that was not committed may be taken back.
     pub fn append(&mut self, to: Position) {
         self.positions().store(APPEND_WORD, to.0);
     }

@@ -5,6 +5,7 @@
 
 mod background;
 mod crash;
+mod cutting;
 mod damage;
 mod following;
 mod process;

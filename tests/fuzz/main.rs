@@ -7,6 +7,7 @@
 
 mod corpus;
 mod feed;
+mod fragments;
 mod frames;
 mod log;
 mod market;
@@ -46,6 +47,11 @@ fn ouch_4_2_from_either_side() {
 #[test]
 fn mold_udp_and_itch() {
     replay("feed", feed::target, 40_000);
+}
+
+#[test]
+fn datagrams_of_another_host() {
+    replay("fragments", fragments::target, 10_000);
 }
 
 #[test]

@@ -58,6 +58,12 @@ pub(crate) struct Setup {
     pub(crate) snapshot_every: u64,
     /// Lines of its table of retention.
     pub(crate) retention: &'static str,
+    /// Its number.
+    pub(crate) host: u32,
+    /// Its section about its cluster, if it is in one, and where the nodes have their key.
+    pub(crate) cluster: Option<(String, PathBuf)>,
+    /// Whether it makes the market, if its log is empty.
+    pub(crate) founds: bool,
 }
 
 /// What of a node's has little room.
@@ -91,6 +97,9 @@ impl Default for Setup {
             logs: Logs::InMemory,
             snapshot_every: 0,
             retention: "",
+            host: 1,
+            cluster: None,
+            founds: true,
         }
     }
 }
@@ -106,6 +115,7 @@ pub(crate) struct Site {
     pub(crate) ufo: SocketAddr,
     pub(crate) feed: SocketAddrV4,
     small: Option<Small>,
+    pub(crate) founds: bool,
     /// No other test may have the node's ports as long as these live.
     _claims: [UdpSocket; 2],
     _ufo_claim: TcpListener,
@@ -134,6 +144,7 @@ impl Site {
             ufo,
             feed,
             small: setup.small,
+            founds: setup.founds,
             _claims: [claim, admin_claim],
             _ufo_claim: TcpListener::bind(ufo).unwrap(),
         };
@@ -193,7 +204,7 @@ impl Site {
         };
         command.arg("run").arg("--config").arg(self.config());
         command.arg("--books-out").arg(self.books());
-        if is_blank_log(&self.commands()).unwrap() {
+        if self.founds && is_blank_log(&self.commands()).unwrap() {
             command.arg("--market").arg(self.market()).arg("--secrets").arg(self.secrets());
         }
         command
@@ -202,12 +213,17 @@ impl Site {
     fn config_text(&self, setup: &Setup) -> String {
         let Self { logs, disk, order_entry, admin, feed, .. } = self;
         let ufo_port = self.ufo.port();
-        let Setup { placement, segment_mib, snapshot_every, retention, .. } = setup;
+        let Setup { placement, segment_mib, snapshot_every, retention, host, .. } = setup;
+        let own_key = disk.join("control/cluster.key");
+        let (cluster, key) = match &setup.cluster {
+            Some((section, key)) => (section.as_str(), key),
+            None => ("", &own_key),
+        };
         let durability = if setup.logs == Logs::OnDisk { "disk" } else { "memory" };
         format!(
             r#"
             [node]
-            id = 1
+            id = {host}
             name = "test"
             [logs]
             directory = "{}"
@@ -220,6 +236,7 @@ impl Site {
             {retention}
             [control]
             directory = "{}"
+            cluster_key_file = "{}"
             [order_entry]
             backend = "kernel"
             listen = "{order_entry}"
@@ -239,9 +256,11 @@ impl Site {
             ports = 64
             accounts = 64
             instruments = 64
+            {cluster}
             "#,
             logs.display(),
             disk.join("control").display(),
+            key.display(),
         )
     }
 }
@@ -316,6 +335,13 @@ impl Node {
         let mut process = self.process.take().expect("it runs");
         process.child.kill().unwrap();
         process.child.wait().unwrap();
+    }
+
+    /// Sends it a signal, by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let process = self.process.as_ref().expect("it runs");
+        let kill = format!("kill -{name} {}", process.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
     /// Stops it as an operator does, and returns its books.
@@ -421,6 +447,21 @@ fn on_small_file_system(directory: &Path, kib: u32) -> Command {
 /// A TCP port of loopback that nobody has and no test gets as long as the socket lives. Outside the
 /// range from which the kernel gives ports to clients, so it is still free after a restart.
 fn claim_port() -> (SocketAddr, UdpSocket) {
+    claim(|address| {
+        let claim = UdpSocket::bind(address).ok()?;
+        TcpListener::bind(address).is_ok().then_some(claim)
+    })
+}
+
+/// A UDP port, likewise.
+pub(crate) fn claim_udp_port() -> (SocketAddr, TcpListener) {
+    claim(|address| {
+        let claim = TcpListener::bind(address).ok()?;
+        UdpSocket::bind(address).is_ok().then_some(claim)
+    })
+}
+
+fn claim<C>(claim_at: impl Fn(SocketAddr) -> Option<C>) -> (SocketAddr, C) {
     const FIRST: u32 = 20_000;
     const COUNT: u32 = 10_000;
     static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -428,9 +469,7 @@ fn claim_port() -> (SocketAddr, UdpSocket) {
         let next = std::process::id().wrapping_mul(101) + NEXT.fetch_add(1, Ordering::Relaxed);
         let port = u16::try_from(FIRST + next % COUNT).unwrap();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        if let Ok(claim) = UdpSocket::bind(address)
-            && TcpListener::bind(address).is_ok()
-        {
+        if let Some(claim) = claim_at(address) {
             return (address, claim);
         }
     }

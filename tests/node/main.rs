@@ -10,6 +10,7 @@ mod bad_input;
 mod broker;
 mod busts;
 mod clock;
+mod cluster;
 mod commands;
 mod day;
 mod drop_copy;

@@ -350,7 +350,7 @@ fn durable_now(node: &Node) -> Position {
     let bytes = fs::read(node.site.disk.join("control/control")).unwrap();
     let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
     let newest = [0, 4_096].into_iter().max_by_key(|slot| word(slot + 8)).unwrap();
-    Position(word(newest + 48))
+    Position(word(newest + 56))
 }
 
 #[test]

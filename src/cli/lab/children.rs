@@ -128,6 +128,14 @@ impl Children {
         process::terminate(&mut process.child).map_err(|source| LabError::Start { name, source })
     }
 
+    /// Ends a process as the machine's failure would: without a word.
+    pub(in crate::cli) fn kill(&mut self, id: ProcessId) -> Result<(), LabError> {
+        let process = &mut self.processes[id.0];
+        let name = process.name.clone();
+        let killed = process.child.kill().and_then(|()| process.child.wait());
+        killed.map(drop).map_err(|source| LabError::Start { name, source })
+    }
+
     /// Waits for the end of a process, which must be a success.
     pub(in crate::cli) fn join(&mut self, id: ProcessId, limit: Duration) -> Result<(), LabError> {
         match self.status_within(id, limit)? {

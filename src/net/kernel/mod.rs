@@ -57,6 +57,8 @@ pub struct KernelConfig {
     pub tx_buffer_bytes: usize,
     /// Hops of multicast datagrams.
     pub multicast_ttl: u8,
+    /// Whether it does not listen before [`Transport::open`].
+    pub shut: bool,
     /// The least time between two looks at the kernel. Each costs a system call, which a transport
     /// that is not in a hurry need not take from those it shares a core with.
     pub look_interval: Nanos,
@@ -77,6 +79,7 @@ impl KernelConfig {
             rx_buffer_bytes: 16 * 1024,
             tx_buffer_bytes: 64 * 1024,
             multicast_ttl: 8,
+            shut: false,
             look_interval: Nanos::ZERO,
         }
     }
@@ -168,7 +171,9 @@ const RECEIVER: u64 = u64::MAX - 1;
 /// TCP connections and UDP datagrams over the kernel.
 pub struct KernelTransport {
     epoll: Epoll,
-    listener: TcpListener,
+    listen: SocketAddrV4,
+    /// None where it is shut.
+    listener: Option<TcpListener>,
     /// Who may talk to us, and where a change of it is told.
     access: Arc<AccessList>,
     watch: Option<Watch<AccessList>>,
@@ -206,13 +211,16 @@ impl KernelTransport {
         if sizes.contains(&0) {
             return Err(KernelError::Sizes);
         }
-        let listener = listener(config.listen)
-            .map_err(|source| KernelError::Listen { address: config.listen, source })?;
+        let failed = |source| KernelError::Listen { address: config.listen, source };
+        let listener = (!config.shut).then(|| listener(config.listen).map_err(failed));
+        let listener = listener.transpose()?;
         let interface = config.multicast_interface;
         let mut datagrams = Datagrams::new(interface, config.multicast_ttl)
             .map_err(|source| KernelError::Datagrams { interface, source })?;
         let epoll = Epoll::new().map_err(KernelError::Epoll)?;
-        epoll.add(&listener, LISTENER).map_err(KernelError::Epoll)?;
+        if let Some(listener) = &listener {
+            epoll.add(listener, LISTENER).map_err(KernelError::Epoll)?;
+        }
         if let Some(port) = config.receive_port {
             let address = SocketAddrV4::new(*config.listen.ip(), port);
             let receiver = datagrams.receive_at(address);
@@ -223,6 +231,7 @@ impl KernelTransport {
         let connection = |_| Connection::new(rx_buffer_bytes, tx_buffer_bytes);
         Ok(Self {
             epoll,
+            listen: config.listen,
             listener,
             access: Arc::new(AccessList::new(&config.allow, &[])),
             watch: None,
@@ -252,9 +261,9 @@ impl KernelTransport {
     /// Where it listens.
     ///
     /// # Errors
-    /// The operating system's.
+    /// The operating system's, or that it is shut.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.listener.as_ref().ok_or(ErrorKind::NotConnected)?.local_addr()
     }
 
     /// Connections now, those still parting included.
@@ -263,7 +272,7 @@ impl KernelTransport {
         self.connections.len() - self.free.len()
     }
 
-    fn open(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+    fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
         let connection = self.connections.get_mut(id.slot as usize)?;
         let valid = connection.generation == id.generation && connection.phase == Phase::Open;
         valid.then_some(connection)
@@ -289,7 +298,8 @@ impl KernelTransport {
             if !self.may_accept || self.events.is_full() {
                 return accepted;
             }
-            match self.listener.accept() {
+            let Some(listener) = &self.listener else { return accepted };
+            match listener.accept() {
                 Ok((_, SocketAddr::V4(peer))) if !self.access.permits(*peer.ip()) => {
                     self.counters.denied += 1;
                 }
@@ -411,6 +421,27 @@ fn listener(address: SocketAddrV4) -> io::Result<TcpListener> {
 }
 
 impl Transport for KernelTransport {
+    fn open(&mut self) -> io::Result<()> {
+        if self.listener.is_none() {
+            let listener = listener(self.listen)?;
+            self.epoll.add(&listener, LISTENER)?;
+            self.listener = Some(listener);
+            self.may_accept = true;
+        }
+        Ok(())
+    }
+
+    fn shut(&mut self) {
+        self.listener = None;
+        for slot in 0..self.connections.len() {
+            // Who is on the way in, or parting, is hung up on too.
+            if self.connections[slot].phase != Phase::Free {
+                self.connections[slot].abort();
+                self.release(u32::try_from(slot).expect("slots are numbered in 32 bits"));
+            }
+        }
+    }
+
     fn poll(&mut self, now: Nanos) -> usize {
         self.clock.advance(now);
         self.follow_access();
@@ -430,11 +461,11 @@ impl Transport for KernelTransport {
     }
 
     fn received(&mut self, connection: ConnectionId) -> &[u8] {
-        self.open(connection).map_or(&[], |open| open.received())
+        self.connection(connection).map_or(&[], |open| open.received())
     }
 
     fn consume(&mut self, connection: ConnectionId, count: usize) {
-        if let Some(open) = self.open(connection) {
+        if let Some(open) = self.connection(connection) {
             open.consume(count);
             // There may be more, which the full buffer kept waiting.
             let open = &mut self.connections[connection.slot as usize];
@@ -443,7 +474,7 @@ impl Transport for KernelTransport {
     }
 
     fn send(&mut self, connection: ConnectionId, bytes: &[u8]) -> bool {
-        let queued = self.open(connection).is_some_and(|open| open.send(bytes));
+        let queued = self.connection(connection).is_some_and(|open| open.send(bytes));
         if queued {
             let open = &mut self.connections[connection.slot as usize];
             mark_busy(open, connection.slot, &mut self.busy);
@@ -457,7 +488,7 @@ impl Transport for KernelTransport {
     }
 
     fn close(&mut self, connection: ConnectionId) {
-        if let Some(open) = self.open(connection) {
+        if let Some(open) = self.connection(connection) {
             open.close();
             self.timers.arm(connection.slot, self.clock.now().after(LINGER));
             let open = &mut self.connections[connection.slot as usize];
@@ -466,7 +497,7 @@ impl Transport for KernelTransport {
     }
 
     fn abort(&mut self, connection: ConnectionId) {
-        if let Some(open) = self.open(connection) {
+        if let Some(open) = self.connection(connection) {
             open.abort();
             self.release(connection.slot);
         }

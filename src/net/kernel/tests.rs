@@ -376,3 +376,28 @@ fn who_sends_more_datagrams_than_its_rate_is_not_heard_and_another_is() {
     assert_eq!(heard, b"word");
     assert!(world.transport.counters.source_flood > 10);
 }
+
+#[test]
+fn one_that_is_shut_takes_nobody_and_hangs_up_on_who_was_there() {
+    let config = KernelConfig { shut: true, ..config() };
+    let mut transport = KernelTransport::new(&config, CounterBlock::none()).unwrap();
+    assert!(transport.local_address().is_err());
+    for _ in 0..2 {
+        transport.open().unwrap();
+        let address = transport.local_address().unwrap();
+        let mut client = TcpStream::connect(address).unwrap();
+        let opened = loop {
+            transport.poll(now());
+            if let Some(event) = transport.next_event() {
+                break event;
+            }
+        };
+        assert!(matches!(opened, NetEvent::Opened { .. }), "{opened:?}");
+        transport.shut();
+        assert_eq!(transport.connection_count(), 0);
+        let ended = client.read(&mut [0; 1]).map_err(|error| error.kind());
+        assert!(matches!(ended, Ok(0) | Err(ErrorKind::ConnectionReset)), "{ended:?}");
+        let refused = TcpStream::connect(address).map_err(|error| error.kind());
+        assert_eq!(refused.unwrap_err(), ErrorKind::ConnectionRefused);
+    }
+}

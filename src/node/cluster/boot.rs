@@ -1,0 +1,287 @@
+//! From files to a node that follows: the logs recovered, its life chosen, the engine where the committed
+//! commands end.
+
+use std::{fs, io};
+
+use tracing::{info, warn};
+
+use super::identity::{Evidence, Life, life};
+use super::{ConsensusNode, KeptControl, Link, ReplicaParts, Requests, Role};
+use crate::agent::real_time;
+use crate::config::{self, Config, Failover, Peer, secrets};
+use crate::consensus::udp::{UdpConfig, UdpTransport};
+use crate::consensus::{
+    self, CommandLog, FrameLog as _, Members, Moment, NodeId, PayloadMode, STAGING_BYTES_MAX,
+    Settings, Timing,
+};
+use crate::counters::{CounterFile, CounterSet as _};
+use crate::engine::{EngineAgent, EngineCounters, EngineGauges, IndexSeed};
+use crate::event_store::{
+    Control, ControlFile, Durability, LogKind, Options, Snapshots, StoreError, Writer, is_blank_log,
+};
+use crate::node::boot::{
+    Booted, Order, TERM_GRACE_MS, books_to, check_place, first_day, index_seed, open_events,
+    open_log, say_opened, set_aside,
+};
+use crate::node::durable::SharedControl;
+use crate::node::past::Past;
+use crate::node::progress::Progress;
+use crate::node::rehearsal::rehearse;
+use crate::node::restart::{Resumed, resume};
+use crate::node::retention::Held;
+use crate::node::{NodeError, Start, known_limits};
+use crate::sys::file::boot_id;
+use crate::sys::log_positions::POSITIONS_FILE;
+use crate::types::command::VenueLimits;
+use crate::types::{ClusterKey, Nanos, Position, Record as _};
+
+/// Opens everything. Nothing is said to anybody yet, and nothing promised.
+pub(in crate::node) fn boot(
+    config: &Config,
+    cluster: &config::Cluster,
+    start: Start,
+    now: Nanos,
+) -> Result<(Booted, SharedControl), NodeError> {
+    let logs = config.logs();
+    check_place(config)?;
+    let mut file = ControlFile::open(&config.control().directory.join("control"))?;
+    let known = file.state().copied();
+    let boot_id = boot_id().map_err(NodeError::BootId)?;
+    let rebooted = known.is_some_and(|known| known.boot_id != boot_id);
+    let log_is_empty = is_blank_log(&logs.commands())?;
+    if !log_is_empty && known.is_some_and(|known| known.incarnation == 0) {
+        return Err(NodeError::WasAlone { directory: logs.directory.clone() });
+    }
+    if !log_is_empty && start.market.is_some() {
+        return Err(NodeError::MarketNotWanted { directory: logs.directory.clone() });
+    }
+    let evidence = Evidence {
+        control: known.as_ref(),
+        log_is_empty,
+        rebooted,
+        new_incarnation: start.new_incarnation,
+        now,
+    };
+    let life = life(evidence).map_err(|gone| NodeError::gone(gone, config))?;
+    let was = known.unwrap_or_default();
+    let commands = open_commands(config, &was, &start, rebooted)?;
+
+    let id = NodeId { host: config.node().id, incarnation: life.incarnation() };
+    let snapshots = Snapshots::new(&config.snapshots().directory);
+    let seed = index_seed()?;
+    let configured = config.capacity().tables().limits(logs.event_segment_bytes);
+    let mut session = was.session;
+    let founds = start.market.is_some();
+    let market = match start.market {
+        None => Vec::new(),
+        Some(market) => {
+            let day = first_day(now, was.term + 1, was.session);
+            session = day.session;
+            let first = [configured.lines(), market()?.as_slice(), day.lines()].concat();
+            rehearse(&configured, seed, &first, now)?;
+            first
+        }
+    };
+    let cluster_key = secrets::load_cluster_key(&config.control().cluster_key_file)?;
+    let (vote, members) = match life {
+        Life::Goes(_) => (was.vote, was.members),
+        // The founder alone is a member by its own word; others learn who is.
+        Life::Begins(_) if founds => {
+            (0, Members { voters: vec![id], ..Members::default() }.to_records())
+        }
+        Life::Begins(_) => (0, was.members),
+    };
+    let limits = known_limits(&commands.reader(), &snapshots)?.unwrap_or(configured);
+    let (durable, durable_sequence) = match was.durable {
+        durable if durable <= commands.chain().end => (durable, was.durable_sequence),
+        _ => (Position::FIRST, 1),
+    };
+    let may_lack = rebooted || matches!(life, Life::Begins(_));
+    let events = open_derived(config, &limits, &commands, may_lack, now)?;
+    file.store(Control {
+        vote,
+        members,
+        members_index: if founds { 0 } else { was.members_index },
+        node: id.host,
+        incarnation: id.incarnation,
+        boot_id,
+        durable,
+        durable_sequence,
+        clean: false,
+        cut: false,
+        durability: logs.durability,
+        session,
+        ..was
+    })?;
+    info!(%id, ?life, members = ?Members::from_records(&members), "takes part");
+
+    // The logs are this process's now, so the counters are too.
+    let path = logs.counters();
+    let mut counters = CounterFile::create(&path, id.host, now)
+        .map_err(|source| NodeError::Counters { path, source })?;
+    let held = Held::new(commands.writer(), &events);
+    let reader = events.reader();
+    let mut engine = recover(&commands, events, (&limits, seed), &snapshots, &mut counters)?;
+    if let Some(path) = start.books_out {
+        engine = engine.on_close(books_to(path));
+    }
+    let control = SharedControl::new(file);
+    let commands_reader = commands.reader();
+    let link = match start.link {
+        Some(link) => link,
+        None => udp(config, cluster)?,
+    };
+    let settings = settings(config, cluster, id, cluster_key.clone());
+    let moment = Moment { monotonic: real_time(), wall: now };
+    let node = ConsensusNode::new(settings, commands, KeptControl::new(control.clone()), moment)?;
+    let booted = Booted {
+        order: Order::Replicated(Box::new(ReplicaParts {
+            node,
+            link,
+            role: Role::default(),
+            requests: Requests::default(),
+            market,
+            quorum: cluster.quorum(),
+            grace_ms: TERM_GRACE_MS,
+        })),
+        engine,
+        commands: commands_reader,
+        events: reader,
+        standing: None,
+        held,
+        durability: logs.durability,
+        cluster_key,
+        counters,
+    };
+    Ok((booted, control))
+}
+
+/// Opens the command log, with as much of it committed as is known here.
+fn open_commands(
+    config: &Config,
+    was: &Control,
+    start: &Start,
+    rebooted: bool,
+) -> Result<CommandLog, NodeError> {
+    let logs = config.logs();
+    let durable = if start.new_incarnation { Position::FIRST } else { was.durable };
+    let unsynced = if start.new_incarnation {
+        u64::MAX
+    } else if !rebooted || was.clean {
+        0
+    } else {
+        match was.durability {
+            Durability::Memory => u64::MAX,
+            Durability::Disk => consensus::UNSYNCED_BYTES_MAX,
+        }
+    };
+    if start.new_incarnation {
+        // What an earlier life knew to be committed, and may be gone.
+        let positions = logs.commands().join(POSITIONS_FILE);
+        match fs::remove_file(&positions) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(NodeError::SetAside { directory: positions, source });
+            }
+            _ => {}
+        }
+    }
+    let kind = LogKind::Commands;
+    let options = Options { durable, unsynced, ..Options::new(kind, logs.command_segment_bytes) };
+    let mut progress = Progress::new(format!("checking {kind}"));
+    let (mut log, recovered) =
+        CommandLog::open(&logs.commands(), options, logs.durability, &mut |done, all| {
+            progress.at(done, all);
+        })?;
+    drop(progress);
+    say_opened(kind, &recovered);
+    // Nothing was ever written down as durable that was not committed.
+    log.commit_below(durable);
+    Ok(log)
+}
+
+/// Opens the event log. Where commands may be gone, or are no longer known to be committed, it is cut behind
+/// those that are.
+fn open_derived(
+    config: &Config,
+    limits: &VenueLimits,
+    commands: &CommandLog,
+    may_lack: bool,
+    now: Nanos,
+) -> Result<Writer, NodeError> {
+    let bytes = limits.event_segment_bytes;
+    let committed = commands.committed();
+    let mut events = if committed == 0 {
+        open_events(config, bytes, Past::None, now, None)?.0
+    } else if may_lack {
+        let options = Options::new(LogKind::Events, bytes);
+        let options = Options { unsynced: u64::MAX, last_index: committed, ..options };
+        match open_log(config, options) {
+            Err(NodeError::Store(
+                error @ (StoreError::Damaged { .. } | StoreError::Beginning { .. }),
+            )) => {
+                warn!(%error, "the event log is derived again from the command log");
+                set_aside(&config.logs().events(), now)?;
+                open_log(config, Options::new(LogKind::Events, bytes))?.0
+            }
+            opened => opened?.0,
+        }
+    } else {
+        open_events(config, bytes, Past::Whole, now, None)?.0
+    };
+    // What it holds is compared before anybody is answered from it.
+    events.commit(events.chain().end);
+    Ok(events)
+}
+
+/// The engine behind the last command that is known to be committed.
+fn recover(
+    commands: &CommandLog,
+    events: Writer,
+    venue: (&VenueLimits, IndexSeed),
+    snapshots: &Snapshots,
+    counters: &mut CounterFile,
+) -> Result<EngineAgent, NodeError> {
+    let published =
+        counters.block("engine", &[EngineCounters::NAMES, EngineGauges::NAMES].concat());
+    let resumed = resume(snapshots, venue, commands.reader(), events.reader())?;
+    let Resumed { engine, commands: to_apply, events: existing } = resumed;
+    let mut progress = Progress::new("applying commands");
+    let all = commands.writer().committed();
+    let (engine, replayed) =
+        EngineAgent::recover(engine, to_apply, existing, events, published, &mut |done| {
+            progress.at(done, all);
+        })?;
+    drop(progress);
+    info!(?replayed, "recovered");
+    Ok(engine)
+}
+
+fn settings(config: &Config, cluster: &config::Cluster, id: NodeId, key: ClusterKey) -> Settings {
+    Settings {
+        cluster: cluster.number,
+        key,
+        id,
+        voters: cluster.hosts(true),
+        learners: cluster.hosts(false),
+        payload: PayloadMode::Unicast,
+        durability: config.logs().durability,
+        campaigns: cluster.failover == Failover::Automatic,
+        timing: Timing {
+            tick: cluster.tick,
+            heartbeat_ticks: cluster.heartbeat_ticks,
+            election_ticks: cluster.election_ticks,
+            ..Timing::default()
+        },
+        staging_bytes_max: STAGING_BYTES_MAX,
+        seed: id.raft(),
+    }
+}
+
+fn udp(config: &Config, cluster: &config::Cluster) -> Result<Box<dyn Link>, NodeError> {
+    let host = config.node().id;
+    let (own, peers): (Vec<&Peer>, Vec<&Peer>) =
+        cluster.peers.iter().partition(|peer| peer.host == host);
+    let bind = own.first().expect("the configuration is proven").address;
+    let peers = peers.iter().map(|peer| (peer.host, peer.address)).collect();
+    Ok(Box::new(UdpTransport::new(&UdpConfig { host, bind, peers, mtu: cluster.mtu })?))
+}
