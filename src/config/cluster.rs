@@ -10,7 +10,6 @@ use serde::Deserialize;
 use super::error::{ConfigError, Source};
 use super::table::{in_range, parsed, quoted};
 use super::{Node, Retention};
-use crate::consensus::udp::{MTU_MAX, MTU_MIN};
 use crate::types::Nanos;
 
 /// The cluster of a node.
@@ -68,6 +67,8 @@ impl Cluster {
 
 const PEERS: RangeInclusive<usize> = 1..=16;
 const VOTERS_MAX: usize = 7;
+/// From what every path carries to what IP can.
+const MTU: RangeInclusive<usize> = 1_280..=65_535;
 /// Shorter ones would find a scheduler's stalls between themselves.
 const TICK_MS: RangeInclusive<u64> = 1..=100;
 /// A leader that is away for longer is not what anybody waits for.
@@ -152,7 +153,7 @@ impl ClusterTable {
                 return Err(source.broken("cluster.failover", quoted(other), rule));
             }
         };
-        in_range(source, "cluster.mtu", mtu, &(MTU_MIN..=MTU_MAX))?;
+        in_range(source, "cluster.mtu", mtu, &MTU)?;
         in_range(source, "cluster.tick_ms", tick_ms, &TICK_MS)?;
         in_range(source, "cluster.election_ms", election_ms, &ELECTION_MS)?;
         for (key, ms) in

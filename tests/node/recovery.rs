@@ -346,7 +346,7 @@ pub(crate) fn control_of(node: &Node) -> Control {
 }
 
 /// The newest durable position in the control file of a node that runs.
-fn durable_now(node: &Node) -> Position {
+pub(crate) fn durable_now(node: &Node) -> Position {
     let bytes = fs::read(node.site.disk.join("control/control")).unwrap();
     let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
     let newest = [0, 4_096].into_iter().max_by_key(|slot| word(slot + 8)).unwrap();
