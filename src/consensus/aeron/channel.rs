@@ -55,8 +55,8 @@ impl AeronConfig {
         };
         // Connected, and held to a pace, only by as many voters as make a quorum with this one.
         let followers = self.voters / 2;
-        let pace = format!("fc=tagged,g:{VOTERS_TAG}/{followers},t:{VOTER_SILENCE_MS}ms");
-        format!("aeron:udp?{place}|{pace}|{}", self.publication(Stream::Payload))
+        let flow_control = format!("fc=tagged,g:{VOTERS_TAG}/{followers},t:{VOTER_SILENCE_MS}ms");
+        format!("aeron:udp?{place}|{flow_control}|{}", self.publication(Stream::Payload))
     }
 
     /// Where the payloads of a peer come from.

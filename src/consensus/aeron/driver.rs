@@ -34,7 +34,7 @@ const STATUS_INTERVAL: Duration = Duration::from_millis(20);
 /// A part that is missing is asked for within this time: several receivers take turns.
 const NAK_BACKOFF: Duration = Duration::from_micros(500);
 /// The two that watch each other's life here are one thread: it may be stopped for as long as it likes.
-const NEVER: Duration = Duration::from_secs(86_400);
+const NEVER: Duration = Duration::from_hours(24);
 /// The type of the counter that says up to where a publication may send: `snd-lmt`.
 const SENDER_LIMIT: i32 = 9;
 /// The longest that adding a stream may take: nothing of it needs a peer.

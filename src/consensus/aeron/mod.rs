@@ -246,9 +246,7 @@ impl AeronTransport {
         let mut silent = 0;
         for _ in 0..PARTS_AT_ONCE_MAX {
             let at = self.turn;
-            let Some(Source { subscription, inlet, .. }) = self.sources.get_mut(at) else {
-                return None;
-            };
+            let Source { subscription, inlet, .. } = self.sources.get_mut(at)?;
             let mut is_whole = false;
             let taken = subscription.poll_fn(
                 |part, header| {

@@ -66,7 +66,9 @@ impl Cluster {
 
     fn is_connected_directly(&self) -> bool {
         let peers = self.hosts.iter().flat_map(|host| &host.peers);
-        peers.flat_map(|peer| [&peer.consensus, &peer.repair]).all(|p| p.is_connected())
+        peers
+            .flat_map(|peer| [&peer.consensus, &peer.repair])
+            .all(AeronExclusivePublication::is_connected)
     }
 
     fn step(&mut self) {
