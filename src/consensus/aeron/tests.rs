@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::consensus::MESSAGE_BYTES_MAX;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Without a step for so long, hosts begin to take each other for dead; and so long after it they have
 /// found each other again.
 const STALL: Duration = Duration::from_millis(50);
