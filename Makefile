@@ -8,8 +8,12 @@ BACKEND ?= dpdk
 # Where the demo keeps its files; its logs are in memory.
 DIR ?= target/demo
 
-# Where rustup puts cargo, for a shell that has not been told yet.
-export PATH := $(HOME)/.cargo/bin:$(PATH)
+# Where rustup puts cargo, for a shell that has not been told yet; and where set-up puts a newer CMake.
+export PATH := $(HOME)/.cargo/bin:$(CURDIR)/.cmake/bin:$(PATH)
+# Aeron's C driver is built for machines of the last fifteen years, not for this very one.
+ifeq ($(shell uname -m),x86_64)
+export RUSTERON_C_MARCH ?= x86-64-v2
+endif
 MAKEFLAGS += --no-print-directory
 CARGO := cargo
 .DEFAULT_GOAL := help
@@ -25,10 +29,10 @@ run: setup ## build, then the demo; DURATION=60 RATE=20000 BACKEND=dpdk
 # Clippy, the second clippy and doc share their compiled dependencies; only the tests need real code.
 test: setup-test ## everything a change must pass: format, lints, tests, documentation
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --features aeron --locked -- -D warnings
 	$(CARGO) clippy --package rialto --all-targets --no-default-features --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
-	$(CARGO) test --workspace --locked
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --features aeron --locked
+	$(CARGO) test --workspace --features aeron --locked
 
 setup: ## system packages and tool chain, where missing
 	@hwconfig/setup.sh

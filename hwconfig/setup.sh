@@ -7,7 +7,10 @@ set -eu
 PACKAGES="ca-certificates git make build-essential pkg-config libclang-dev libdpdk-dev uuid-dev
 libbsd-dev iproute2 ethtool"
 # A command and the package that brings it. Node.js and npm often come from elsewhere than Debian.
-TEST_COMMANDS="tshark:tshark node:nodejs npm:npm"
+TEST_COMMANDS="tshark:tshark node:nodejs npm:npm python3:python3"
+# The least version of CMake that builds Aeron, and where one is put if the system's is older.
+CMAKE_MIN=3.30
+CMAKE=$(dirname "$0")/../.cmake
 # What npm installs is here, in the versions that its lock file names.
 BROKER=$(dirname "$0")/../tests/parties/soupbintcp
 
@@ -30,6 +33,27 @@ missing_test_packages() {
     for pair in $TEST_COMMANDS; do
         command -v "${pair%:*}" >/dev/null || printf '%s ' "${pair#*:}"
     done
+    has_cmake || python3 -c 'import ensurepip, venv' 2>/dev/null || printf 'python3-venv '
+}
+
+# Ours, or the system's if it is new enough.
+has_cmake() {
+    for cmake in "$CMAKE/bin/cmake" cmake; do
+        version=$("$cmake" --version 2>/dev/null | sed -n '1s/^cmake version //p')
+        oldest=$(printf '%s\n%s\n' "$CMAKE_MIN" "$version" | sort -V | head -n 1)
+        [ -z "$version" ] || [ "$oldest" != "$CMAKE_MIN" ] || return 0
+    done
+    return 1
+}
+
+install_cmake() {
+    has_cmake && return 0
+    say "installing CMake in $CMAKE"
+    {
+        python3 -m venv "$CMAKE" &&
+            "$CMAKE/bin/pip" install --quiet --disable-pip-version-check \
+                --require-hashes --only-binary :all: --requirement "${0%/*}/cmake.txt"
+    } >&2 || stop "CMake $CMAKE_MIN or newer could not be installed, see above"
 }
 
 install_packages() {
@@ -97,4 +121,4 @@ else
     check_other_system
 fi
 check_rust
-[ "$purpose" != test ] || install_broker
+[ "$purpose" != test ] || { install_broker; install_cmake; }

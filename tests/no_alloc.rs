@@ -454,3 +454,58 @@ fn messages_between_hosts_in_one_part_or_many_take_nothing_from_the_heap() {
     });
     assert_eq!((received, allocated), (1_000, 0));
 }
+
+/// Of ours: what the driver's C asks for is not seen here.
+#[cfg(feature = "aeron")]
+#[test]
+fn messages_between_hosts_over_aeron_take_nothing_from_the_heap() {
+    use rialto::consensus::aeron::{AeronConfig, AeronTransport, PayloadStream};
+    let place = |host: u8| SocketAddrV4::new(Ipv4Addr::new(127, 8, 1, host), 26_704);
+    let host = |host: u8, other: u8| {
+        let directory = format!("/dev/shm/rialto-test-{}-heap-{host}", std::process::id());
+        let payload = PayloadStream::Destinations { control: 26_705 };
+        let config = AeronConfig {
+            host: host.into(),
+            directory: directory.into(),
+            bind: place(host),
+            peers: vec![(other.into(), place(other))],
+            voters: 2,
+            votes: true,
+            payload,
+            mtu: 1_500,
+        };
+        AeronTransport::new(&config).unwrap()
+    };
+    let (mut one, mut other) = (host(1, 2), host(2, 1));
+    let message = vec![7; MESSAGE_BYTES_MAX];
+    // Both sides work and the other one hears, until it has heard so much.
+    let mut hear = |one: &mut AeronTransport, wanted: u64| {
+        for _ in 0..CYCLES_MAX {
+            one.do_work().unwrap();
+            other.do_work().unwrap();
+            while other.receive().is_some() {}
+            if other.counters().received >= wanted {
+                break;
+            }
+        }
+        other.counters().received
+    };
+    let mut heard = 0;
+    for _ in 0..CYCLES_MAX {
+        one.send(2, &message[..200]);
+        one.publish(&message[..200]);
+        heard = hear(&mut one, heard + 1);
+        if one.counters().sent > 100 && one.counters().published > 100 {
+            break;
+        }
+    }
+    let ((), allocated) = counted(|| {
+        for round in 0..500 {
+            one.send(2, &message[..=round * 131]);
+            one.publish(&message[..=round * 131]);
+            heard = hear(&mut one, heard + 2);
+        }
+    });
+    assert_eq!(allocated, 0);
+    assert!(heard > 1_000, "{heard}");
+}

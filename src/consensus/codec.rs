@@ -274,6 +274,13 @@ pub(super) fn lines_of(payload: &[u8]) -> Option<Vec<Line>> {
     })
 }
 
+/// Whether an encoded message is a frame: what a transport may keep from being in the way of others.
+#[cfg(feature = "aeron")]
+#[must_use]
+pub(super) fn is_frame(message: &[u8]) -> bool {
+    message.get(std::mem::offset_of!(Envelope, kind)) == Some(&FRAME)
+}
+
 fn read_body<'a>(envelope: &Envelope, rest: &'a [u8]) -> Option<Body<'a>> {
     let descriptors = usize::from(envelope.count) * FRAME_HEADER_BYTES;
     let (descriptors, payload) = rest.split_at_checked(descriptors)?;

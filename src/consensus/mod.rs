@@ -7,6 +7,8 @@
 //! holds an entry back until it has the payload. To Raft that is a slow network, so what it promises
 //! stays true; the care goes into fetching what was lost.
 
+#[cfg(feature = "aeron")]
+pub mod aeron;
 mod codec;
 mod command_log;
 mod hold_back;
