@@ -19,8 +19,8 @@ use crate::types::command::{
 };
 use crate::types::{
     AccountId, AccountStatus, AssetKind, CurrencyCode, CurrencyId, DisconnectPolicy, Epoch,
-    FirmCode, FirmId, InstrumentId, OrderHandle, OuchVersion, PortId, PortKind, Price, Quantity, Refusal,
-    SelfMatchKey, Symbol,
+    FirmCode, FirmId, InstrumentId, OrderHandle, OuchVersion, PortId, PortKind, Price, Quantity,
+    Refusal, SelfMatchKey, Symbol,
 };
 
 /// The most decimals of cash: twice what any currency uses. An order so large that its value does not
@@ -266,8 +266,7 @@ impl OrderManager {
         let name = define.name.upper();
         let kind = PortKind::from_byte(define.kind).ok_or(Refusal::Invalid)?;
         let disconnect = DisconnectPolicy::from_byte(define.disconnect).ok_or(Refusal::Invalid)?;
-        let ouch_version =
-            OuchVersion::from_byte(define.ouch_version).ok_or(Refusal::Invalid)?;
+        let ouch_version = OuchVersion::from_byte(define.ouch_version).ok_or(Refusal::Invalid)?;
         require(is_name(&name.0) && define.account_by_group <= 1)?;
         require(kind == PortKind::OrderEntry || ouch_version == OuchVersion::V50)?;
         let firmless = define.firm == FirmCode::BLANK || define.firm.0 == [0; FirmCode::SIZE];

@@ -268,10 +268,7 @@ impl Planner<'_> {
             };
             let disconnect =
                 (disconnect_word(wanted.disconnect), disconnect_word(there.disconnect));
-            let protocol = (
-                protocol_word(wanted.ouch_version),
-                protocol_word(there.ouch_version),
-            );
+            let protocol = (protocol_word(wanted.ouch_version), protocol_word(there.ouch_version));
             let by_group = (wanted.account_by_group == 1, there.account_by_group == 1);
             let mut keys = self.keys("port", index);
             keys.same("firm", &quoted(&wanted.firm.text()), &quoted(&there.firm.text()));

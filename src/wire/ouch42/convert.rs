@@ -338,8 +338,7 @@ mod tests {
             liquidity: b'R',
             ..event::SelfMatchCanceled::new_zeroed()
         };
-        let expected =
-            [b"D", TIME, b"TOK7          \0\0\0\x3CQ\0\0\0\x3C\0\x09\x9D\xB8R"].concat();
+        let expected = [b"D", TIME, b"TOK7          \0\0\0\x3CQ\0\0\0\x3C\0\x09\x9D\xB8R"].concat();
         assert_eq!(message_of(event.lines()), expected);
 
         let event = event::Modified {
@@ -392,9 +391,11 @@ mod tests {
             cl_ord_id: ClOrdId::new("TOK7").unwrap(),
             ..event::Rejected::new_zeroed()
         };
-        for (code, letter) in
-            [(RejectReason::Halted, b'H'), (RejectReason::InvalidSymbol, b'S'), (RejectReason::Other, b'O')]
-        {
+        for (code, letter) in [
+            (RejectReason::Halted, b'H'),
+            (RejectReason::InvalidSymbol, b'S'),
+            (RejectReason::Other, b'O'),
+        ] {
             event.reason = code.code();
             let expected = [b"J", TIME, b"TOK7          ", &[letter]].concat();
             assert_eq!(message_of(event.lines()), expected);

@@ -150,9 +150,7 @@ impl<'a> Inbound<'a> {
             Replace::KIND => Self::Replace(Replace::ref_from_bytes(message).map_err(|_| wrong)?),
             Cancel::KIND => Self::Cancel(Cancel::ref_from_bytes(message).map_err(|_| wrong)?),
             Modify::KIND => Self::Modify(Modify::ref_from_bytes(message).map_err(|_| wrong)?),
-            TradeNow::KIND => {
-                Self::TradeNow(TradeNow::ref_from_bytes(message).map_err(|_| wrong)?)
-            }
+            TradeNow::KIND => Self::TradeNow(TradeNow::ref_from_bytes(message).map_err(|_| wrong)?),
             unknown => return Err(OuchError::UnknownType(unknown)),
         })
     }
@@ -342,7 +340,7 @@ impl Terms {
         };
         let min_quantity = min_quantity.get();
         let options =
-            ouch::Options { expire_time_s, post_only, min_quantity, ..ouch::Options::default() };
+            ouch::Options { min_quantity, post_only, expire_time_s, ..ouch::Options::default() };
         Self { time_in_force: time_in_force.byte(), display, options }
     }
 }
