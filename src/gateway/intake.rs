@@ -202,7 +202,10 @@ impl Core {
         let known = self.authorized(login);
         let Some(connection) = &mut self.connections[slot as usize] else { return };
         let Some(port) = known.and_then(|id| self.ports.get(id)) else {
-            info!(peer = %connection.peer, name = %login.name, "login refused: not authorized");
+            // Without a connection anybody could fill the node's log.
+            if let Link::Tcp(_) = connection.link {
+                info!(peer = %connection.peer, name = %login.name, "login refused: not authorized");
+            }
             return self.reject_login(slot, soup::LoginReject::NotAuthorized, transport);
         };
         let serves = self.config.serves;
