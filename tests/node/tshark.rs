@@ -28,7 +28,8 @@ const DIRECTORY: &str = "RIALTO_LAB_DIRECTORY";
 const LAB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/hwconfig/lab.sh");
 const MARKET: &str = include_str!("../../hwconfig/market-small.toml");
 const ORDER_ENTRY: &str = "10.9.0.1:9001";
-const OURS: &str = "ip.src == 10.9.0.1";
+/// By the first header of the frame: a broker's kernel quotes what it no longer has a use for.
+const OURS: &str = "ip.src#1 == 10.9.0.1";
 const END_OF_FEED: &str = "ip.src == 10.9.0.1 && moldudp64.count == 65535";
 /// tshark's notes on connections that come and go are less severe than this.
 const WARNING: u32 = 0x0060_0000;
