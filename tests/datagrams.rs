@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use rialto::agent::Agent;
 use rialto::counters::CounterBlock;
 use rialto::net::device::{Device, FrameBurst};
-use rialto::net::ethernet::{ETHER_TYPE_ARP, ETHER_TYPE_IPV4, EthernetHeader};
+use rialto::net::ethernet::{ETHER_TYPE_ARP, ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
 use rialto::net::ipv4::{Ipv4Header, PROTOCOL_UDP};
 use rialto::net::udp::UdpHeader;
 use rialto::net::{MemoryDevice, Stack, StackConfig};
@@ -25,6 +25,8 @@ use pipeline::Pipeline;
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 const OURS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 9, 0, 1), 7_001);
+/// As a wire in memory has it.
+const OUR_MAC: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
 /// The host of the brokers, whose Ethernet address the exchange is told.
 const ALFA: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 9, 0, 2), 5_001);
 const BETA: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 9, 0, 2), 5_002);
@@ -111,7 +113,7 @@ impl World {
 
     fn sends_bytes(&mut self, from: SocketAddrV4, payload: &[u8]) -> usize {
         let ethernet = EthernetHeader {
-            destination: self.pipeline_mac(),
+            destination: OUR_MAC,
             source: self.far.mac(),
             ether_type: ETHER_TYPE_IPV4,
         };
@@ -127,10 +129,6 @@ impl World {
         self.far.transmit(frame.len(), |out| out.copy_from_slice(&frame)).unwrap();
         self.far.flush();
         payload.len()
-    }
-
-    fn pipeline_mac(&self) -> rialto::net::ethernet::MacAddress {
-        rialto::net::ethernet::MacAddress([2, 0, 0, 0, 0, 1])
     }
 
     /// What was sent to an address; what was sent to others is forgotten.
@@ -169,11 +167,8 @@ impl World {
         packet.copy_within(24..28, 14);
         packet[8..14].copy_from_slice(&mac.0);
         packet[18..28].copy_from_slice(&question[8..18]);
-        let header = EthernetHeader {
-            destination: self.pipeline_mac(),
-            source: mac,
-            ether_type: ETHER_TYPE_ARP,
-        };
+        let header =
+            EthernetHeader { destination: OUR_MAC, source: mac, ether_type: ETHER_TYPE_ARP };
         let frame = [&header.emit()[..], &packet].concat();
         self.far.transmit(frame.len(), |out| out.copy_from_slice(&frame)).unwrap();
         self.far.flush();
@@ -241,7 +236,7 @@ impl Device for Uncounted {
         uncounted(|| self.device.flush())
     }
 
-    fn mac(&self) -> rialto::net::ethernet::MacAddress {
+    fn mac(&self) -> MacAddress {
         self.device.mac()
     }
 
@@ -255,8 +250,8 @@ fn enter(number: u32, side: Side) -> Vec<u8> {
     let number = UserRefNum(number);
     let order = Enter::new(number, side, Quantity(100), symbol, price, TimeInForce::Day);
     let mut message = [0; ENTER_BYTES_MAX];
-    let size = order.emit(&Options::default(), &mut message);
-    message[..size].to_vec()
+    let length = order.emit(&Options::default(), &mut message);
+    message[..length].to_vec()
 }
 
 fn cancel(number: u32) -> Vec<u8> {

@@ -142,6 +142,12 @@ fn each_rule_names_file_key_value_and_rule() {
         ),
         (
             "[feed]",
+            "ufo_port = 0\n[feed]",
+            "order_entry.ufo_port = 0: must be in 1..=65535, a UDP port; without the key UFO is not \
+             spoken",
+        ),
+        (
+            "[feed]",
             "prefix = 33\n[feed]",
             "order_entry.prefix = 33: must be in 0..=32, the bits of a mask",
         ),

@@ -219,9 +219,9 @@ impl Core {
         let known = self.authorized(login);
         let Some(connection) = &mut self.connections[slot as usize] else { return };
         let Some(port) = known.and_then(|id| self.ports.get(id)) else {
-            info!(peer = %connection.peer, name = %login.name, "login refused: not authorized");
-            // A datagram's source may be forged, to lock out whoever is there. Those have a rate of their own.
+            // Without a connection anybody could fill the node's log, or lock out whoever's address he forges.
             if let Link::Tcp(_) = connection.link {
+                info!(peer = %connection.peer, name = %login.name, "login refused: not authorized");
                 self.admission.refused(login.name, source, now);
             }
             return self.reject_login(slot, soup::LoginReject::NotAuthorized, transport);

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use super::connection::Outbound;
+use super::connection::{Connection, Outbound};
 use crate::net::{RateLimit, Transport};
 use crate::types::Nanos;
 use crate::wire::ufo::PacketBuilder;
@@ -43,6 +43,9 @@ struct Peer {
     /// Since when it is told that the stream is complete.
     ended_at: Option<Nanos>,
 }
+
+/// With what the gateway keeps of every session, what the wire specification states.
+const _: () = assert!(size_of::<Peer>() + size_of::<Option<Connection>>() < 3 * 1024);
 
 /// Messages that a peer has asked for again.
 #[derive(Debug)]

@@ -19,9 +19,9 @@ const UNANSWERED_PREPARED: usize = 4_096;
 /// The day's tokens of a port.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
-    numbers: HashMap<Token, UserRefNum>,
+    by_token: HashMap<Token, UserRefNum>,
     /// By number, from 1.
-    tokens: Vec<Token>,
+    by_number: Vec<Token>,
     /// Numbers that were given and of which no event has told yet, the lowest first.
     unanswered: VecDeque<u32>,
 }
@@ -29,31 +29,31 @@ pub(super) struct Tokens {
 impl Tokens {
     /// The number of an order; `None` if the port has not used the token.
     pub(super) fn number_of(&self, token: Token) -> Option<UserRefNum> {
-        self.numbers.get(&token).copied()
+        self.by_token.get(&token).copied()
     }
 
     /// What the order with this number is called.
     pub(super) fn token_of(&self, number: UserRefNum) -> Token {
         let index = (number.0 as usize).wrapping_sub(1);
-        self.tokens.get(index).copied().unwrap_or(Token::BLANK)
+        self.by_number.get(index).copied().unwrap_or(Token::BLANK)
     }
 
     /// Whether there are no more.
     pub(super) fn are_used_up(&self) -> bool {
-        self.tokens.len() >= TOKENS_MAX as usize
+        self.by_number.len() >= TOKENS_MAX as usize
     }
 
     /// Gives the next number to a token that the port has not used.
     pub(super) fn give(&mut self, token: Token) -> UserRefNum {
         let number = self.last() + 1;
-        self.tokens.push(token);
-        self.numbers.insert(token, UserRefNum(number));
+        self.by_number.push(token);
+        self.by_token.insert(token, UserRefNum(number));
         self.unanswered.push_back(number);
         UserRefNum(number)
     }
 
     fn last(&self) -> u32 {
-        u32::try_from(self.tokens.len()).expect("at most TOKENS_MAX")
+        u32::try_from(self.by_number.len()).expect("at most TOKENS_MAX")
     }
 
     /// Learns from an event of the port's stream which number its order has. The numbers below that were
@@ -75,28 +75,28 @@ impl Tokens {
             }
         }
         if self.last() < number.0 {
-            self.tokens.resize(number.0 as usize, Token::BLANK);
+            self.by_number.resize(number.0 as usize, Token::BLANK);
         }
-        self.tokens[number.0 as usize - 1] = token;
-        self.numbers.insert(token, number);
+        self.by_number[number.0 as usize - 1] = token;
+        self.by_token.insert(token, number);
     }
 
     /// A session begins: all that the one before has asked for was answered, or was met with silence.
     pub(super) fn begin_session(&mut self) {
         while let Some(given) = self.unanswered.pop_back() {
             self.forget(given);
-            self.tokens.truncate(given as usize - 1);
+            self.by_number.truncate(given as usize - 1);
         }
-        self.numbers.reserve(TOKENS_PREPARED.saturating_sub(self.numbers.len()));
-        self.tokens.reserve(TOKENS_PREPARED.saturating_sub(self.tokens.len()));
+        self.by_token.reserve(TOKENS_PREPARED.saturating_sub(self.by_token.len()));
+        self.by_number.reserve(TOKENS_PREPARED.saturating_sub(self.by_number.len()));
         self.unanswered.reserve(UNANSWERED_PREPARED);
     }
 
     /// A number was not used, so its token may be.
     fn forget(&mut self, number: u32) {
         let token = self.token_of(UserRefNum(number));
-        if self.numbers.get(&token) == Some(&UserRefNum(number)) {
-            self.numbers.remove(&token);
+        if self.by_token.get(&token) == Some(&UserRefNum(number)) {
+            self.by_token.remove(&token);
         }
     }
 }

@@ -288,5 +288,5 @@ fn the_secrets_of_a_market_are_shown_once_and_kept_nowhere() {
             assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()));
         }
     }
-    assert_eq!(secrets.lines().count(), 6);
+    assert_eq!(secrets.lines().count(), 8);
 }

@@ -138,6 +138,12 @@ fn brokers_of_both_versions_trade_with_each_other() {
     older.cancels("X", 0);
     older.must_hear(&["canceled X 30 U"]);
 
+    // Fill or kill; a minimum is of immediate orders alone.
+    let all = Enter { min_quantity: 9.into(), ..order("FOK", Side::Buy, 9, "25.00") };
+    older.sends(Enter { token: token("LATER"), ..all }.as_bytes());
+    older.sends(Enter { time_in_force: 0.into(), ..all }.as_bytes());
+    older.must_hear(&["rejected LATER N", "accepted FOK B 9 ACME 25.00 D"]);
+
     // And with one who speaks the same, over UDP.
     let mut other = Older::login_by(Protocol::Ufo, node.site.ufo, &node, "BETA42", 1);
     other.sells("1", 5, "24.00");

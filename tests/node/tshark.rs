@@ -17,6 +17,7 @@ use rialto::engine::FrameList;
 use rialto::types::event::{Event, EventHeader};
 use rialto::types::{Nanos, PortName, Symbol};
 use rialto::wire::itch;
+use rialto::wire::ufo::Downstream;
 
 use crate::harness::{eventually, rialto};
 use crate::replay::{bytes_of, port_stream, read_log};
@@ -27,7 +28,8 @@ const DIRECTORY: &str = "RIALTO_LAB_DIRECTORY";
 const LAB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/hwconfig/lab.sh");
 const MARKET: &str = include_str!("../../hwconfig/market-small.toml");
 const ORDER_ENTRY: &str = "10.9.0.1:9001";
-const OURS: &str = "ip.src == 10.9.0.1";
+/// By the first header of the frame: a broker's kernel quotes what it no longer has a use for.
+const OURS: &str = "ip.src#1 == 10.9.0.1";
 const END_OF_FEED: &str = "ip.src == 10.9.0.1 && moldudp64.count == 65535";
 /// tshark's notes on connections that come and go are less severe than this.
 const WARNING: u32 = 0x0060_0000;
@@ -61,6 +63,7 @@ fn tshark_reads_all_that_the_exchange_sends_and_nothing_is_wrong_with_it() {
 
     no_frame_is_malformed(&site);
     brokers_streams_are_those_of_the_log(&site);
+    a_stream_over_udp_is_that_of_the_log(&site);
     the_feed_is_that_of_the_log(&site);
     // A capture that something is wrong with is left to look at.
     fs::remove_dir_all(&site.0).unwrap();
@@ -120,6 +123,23 @@ fn brokers_streams_are_those_of_the_log(site: &Site) {
     assert_eq!(connections.into_values().collect::<Vec<_>>(), expected);
 }
 
+/// All that was asked for came, and what came is the log's. tshark does not know UFO: its fields are read
+/// by our codec.
+fn a_stream_over_udp_is_that_of_the_log(site: &Site) {
+    let datagrams = site.fields(&format!("{OURS} && udp.srcport == 9001"), &["udp.payload"]);
+    let mut heard = BTreeMap::new();
+    for datagram in &datagrams {
+        let bytes = bytes_of(&datagram[0]);
+        if let Downstream::Sequenced { sequence, messages } = Downstream::parse(&bytes).unwrap() {
+            heard.extend((0..).zip(messages).map(|(at, m)| (sequence + at, m.to_vec())));
+        }
+    }
+    let beta = port_stream(&read_log(&site.file("logs/events")), "BETA01");
+    // What was said before, and the last order; of the end of the day, only TCP and the log know.
+    let expected = (1..).zip(&beta[..=2 + FILLS]).map(|(number, m)| (number, m.clone()));
+    assert_eq!(heard, expected.collect::<BTreeMap<_, _>>());
+}
+
 /// The feed is complete, each message under its number and with its bytes, and ended.
 fn the_feed_is_that_of_the_log(site: &Site) {
     let columns = ["moldudp64.session", "moldudp64.msgseq", "moldudp64.msgdata"];
@@ -177,6 +197,7 @@ fn trade_and_capture(site: &Site) {
     site.trades("ALFA01", 1, &orders);
     site.trades("BETA01", 1, &[&format!("sell {FILLS} ACME 25.00")]);
     site.trades("ALFA01", AGAIN_FROM, &["sell 1 ACME 25.10"]);
+    site.trades_by("ufo", "BETA01", 1, &["sell 1 ACME 25.20"]);
     let mut day_end = rialto();
     day_end.args(["market", "day-end", "--port", "OPER01", "--secrets"]);
     let day_end = day_end.arg(site.file("secrets")).output().unwrap();
@@ -238,6 +259,7 @@ impl Site {
             [order_entry]
             backend = "dpdk"
             listen = "{ORDER_ENTRY}"
+            ufo_port = 9001
             allow = ["10.9.0.0/24"]
             [feed]
             group = "239.9.9.9:9100"
@@ -268,11 +290,16 @@ impl Site {
 
     /// Logs in, asks for what was said from a number on, enters orders, and logs out when all is quiet.
     fn trades(&self, port: &str, from: usize, orders: &[&str]) {
+        self.trades_by("soup", port, from, orders);
+    }
+
+    fn trades_by(&self, protocol: &str, port: &str, from: usize, orders: &[&str]) {
         let secrets = PortSecrets::read(&self.file("secrets")).unwrap();
         let secret = secrets.get(PortName::new(port).unwrap()).unwrap().reveal();
         let mut command = brokers(rialto().get_program().to_str().unwrap());
         command.args(["client", "--connect", ORDER_ENTRY, "--user", port, "--secret", &secret]);
-        command.args(["--sequence", &from.to_string(), "--wait-ms", "1000"]).args(orders);
+        command.args(["--protocol", protocol, "--sequence", &from.to_string()]);
+        command.args(["--wait-ms", "1000"]).args(orders);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{port}: {output:?}");
     }

@@ -14,7 +14,7 @@ use rialto::wire::ufo::{
 };
 
 use crate::broker::{Broker, order, said};
-use crate::harness::{Node, SOON, Setup, eventually};
+use crate::harness::{Node, SOON, Setup, eventually, rialto};
 use crate::operator::Operator;
 use crate::replay::{port_stream, read_log};
 use crate::traffic::Random;
@@ -519,6 +519,19 @@ fn lossy(front: &UdpSocket, exchange: SocketAddr, mut random: Random, is_over: &
             };
         }
     }
+}
+
+#[test]
+fn the_clients_command_trades_over_udp_too() {
+    let node = Node::start();
+    let secret = String::from_utf8(node.site.credentials("ALFA01").secret.to_vec()).unwrap();
+    let mut client = rialto();
+    client.args(["client", "--protocol", "ufo", "--connect", &node.site.ufo.to_string()]);
+    client.args(["--user", "ALFA01", "--secret", secret.trim(), "buy 100 ACME 20.50"]);
+    let client = client.output().unwrap();
+    let said = String::from_utf8(client.stdout).unwrap();
+    assert!(client.status.success(), "{said}");
+    assert!(said.contains("accepted") && said.contains("20.50"), "{said}");
 }
 
 #[test]

@@ -13,6 +13,9 @@ use rialto::wire::ouch42::{
 use rialto::wire::soup::Packet;
 use zerocopy::{FromZeros, IntoBytes};
 
+/// The price, and the order reference or match number, of every message that has one.
+const PRICE: u32 = 630_200;
+const NUMBER: u64 = 0x1234;
 /// The exchange's port.
 const PORT: u16 = 9001;
 
@@ -25,11 +28,11 @@ fn capture(messages: &[(bool, Vec<u8>)]) -> Vec<u8> {
     let mut sent = [1_u32, 1];
     for (from_exchange, message) in messages {
         let mut packet = [0; 256];
-        let packed = match from_exchange {
+        let emitted = match from_exchange {
             true => Packet::SequencedData(message),
             false => Packet::UnsequencedData(message),
         };
-        let size = packed.emit(&mut packet).unwrap();
+        let size = emitted.emit(&mut packet).unwrap();
         let (us, them) = (usize::from(*from_exchange), usize::from(!from_exchange));
         let ports = [[40_001, PORT], [PORT, 40_001]][us];
         let mut segment = Vec::new();
@@ -83,50 +86,41 @@ fn token(text: &str) -> Token {
     Token::new(text).unwrap()
 }
 
-#[test]
-fn tshark_reads_every_message_as_it_was_written() {
-    let acme = Symbol::new("ACME").unwrap();
-    let (number, price) = (0x1234, 630_200_u32);
-    let enter = Enter {
-        firm: FirmCode::new("LIME").unwrap(),
-        min_quantity: 7.into(),
-        time_in_force: 0.into(),
-        ..Enter::new(token("TOK1"), Side::SellShort, Quantity(100), acme, price)
-    };
-    let replace = Replace::new(token("TOK1"), token("TOK2"), Quantity(60), price);
-    let cancel = rialto::wire::ouch42::Cancel::new(token("TOK1"), Quantity(50));
-    let modify = Modify::new(token("TOK1"), Side::Sell, Quantity(50));
-    let accepted = Accepted {
+fn accepted() -> Accepted {
+    Accepted {
         kind: b'A',
         timestamp: 5.into(),
         token: token("TOK1"),
         side: b'B',
         quantity: 100.into(),
-        symbol: acme,
-        price: price.into(),
+        symbol: Symbol::new("ACME").unwrap(),
+        price: PRICE.into(),
         time_in_force: 99_998.into(),
         firm: FirmCode::new("LIME").unwrap(),
         display: b'Y',
-        order_ref: number.into(),
+        order_ref: NUMBER.into(),
         capacity: b'A',
         intermarket_sweep: b'N',
         min_quantity: 7.into(),
         cross_type: b'N',
         order_state: b'L',
         bbo_weight: b' ',
-    };
-    let replaced = Replaced {
+    }
+}
+
+fn replaced() -> Replaced {
+    Replaced {
         kind: b'U',
         timestamp: 5.into(),
         token: token("TOK2"),
         side: b'B',
         quantity: 60.into(),
-        symbol: acme,
-        price: price.into(),
+        symbol: Symbol::new("ACME").unwrap(),
+        price: PRICE.into(),
         time_in_force: 60.into(),
         firm: FirmCode::BLANK,
         display: b'Y',
-        order_ref: number.into(),
+        order_ref: NUMBER.into(),
         capacity: b'A',
         intermarket_sweep: b'N',
         min_quantity: 0.into(),
@@ -134,7 +128,22 @@ fn tshark_reads_every_message_as_it_was_written() {
         order_state: b'L',
         previous: token("TOK1"),
         bbo_weight: b' ',
+    }
+}
+
+#[test]
+fn tshark_reads_every_message_as_it_was_written() {
+    let acme = Symbol::new("ACME").unwrap();
+    let enter = Enter {
+        firm: FirmCode::new("LIME").unwrap(),
+        min_quantity: 7.into(),
+        time_in_force: 0.into(),
+        ..Enter::new(token("TOK1"), Side::SellShort, Quantity(100), acme, PRICE)
     };
+    let replace = Replace::new(token("TOK1"), token("TOK2"), Quantity(60), PRICE);
+    let cancel = rialto::wire::ouch42::Cancel::new(token("TOK1"), Quantity(50));
+    let modify = Modify::new(token("TOK1"), Side::Sell, Quantity(50));
+    let (accepted, replaced) = (accepted(), replaced());
     let canceled = Canceled {
         kind: b'C',
         token: token("TOK1"),
@@ -148,7 +157,7 @@ fn tshark_reads_every_message_as_it_was_written() {
         quantity: 60.into(),
         reason: b'Q',
         prevented: 40.into(),
-        price: price.into(),
+        price: PRICE.into(),
         liquidity: b'R',
         ..AiqCanceled::new_zeroed()
     };
@@ -156,15 +165,15 @@ fn tshark_reads_every_message_as_it_was_written() {
         kind: b'E',
         token: token("TOK1"),
         quantity: 40.into(),
-        price: price.into(),
+        price: PRICE.into(),
         liquidity: b'A',
-        match_number: number.into(),
+        match_number: NUMBER.into(),
         ..Executed::new_zeroed()
     };
     let broken = BrokenTrade {
         kind: b'B',
         token: token("TOK1"),
-        match_number: number.into(),
+        match_number: NUMBER.into(),
         reason: b'E',
         ..BrokenTrade::new_zeroed()
     };
@@ -172,9 +181,9 @@ fn tshark_reads_every_message_as_it_was_written() {
         kind: b'F',
         token: token("TOK1"),
         quantity: 40.into(),
-        price: price.into(),
+        price: PRICE.into(),
         liquidity: b'A',
-        match_number: number.into(),
+        match_number: NUMBER.into(),
         reason: b'E',
         ..TradeCorrection::new_zeroed()
     };

@@ -13,7 +13,7 @@ use std::time::Duration;
 use self::action::{Action, Order};
 use crate::agent::StopFlag;
 use crate::cli::{CliError, units};
-use crate::client::{Credentials, Incoming, SessionClient};
+use crate::client::{Credentials, Incoming, Protocol, SessionClient};
 use crate::types::{Price, SessionId, UserRefNum};
 use crate::wire::ouch::{
     AccountQuery, Cancel, Enter, EntrySwitch, MassCancel, Modify, Options, Outbound,
@@ -36,6 +36,9 @@ pub struct Args {
     /// The exchange's order-entry address.
     #[arg(long, value_name = "ADDRESS:PORT")]
     connect: SocketAddr,
+    /// How: over TCP, or over UDP at the address and port where the exchange speaks UFO.
+    #[arg(long, value_name = "PROTOCOL", default_value = "soup")]
+    protocol: ProtocolArg,
     /// The port to log in as.
     #[arg(long, value_name = "NAME")]
     user: String,
@@ -65,6 +68,24 @@ pub struct Args {
     orders: Vec<String>,
 }
 
+/// What carries the session.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ProtocolArg {
+    /// SoupBinTCP.
+    Soup,
+    /// UFO: what is sent may be lost.
+    Ufo,
+}
+
+impl From<ProtocolArg> for Protocol {
+    fn from(argument: ProtocolArg) -> Self {
+        match argument {
+            ProtocolArg::Soup => Self::Soup,
+            ProtocolArg::Ufo => Self::Ufo,
+        }
+    }
+}
+
 const EXAMPLES: &str = "\
 Examples:\n  \
     export RIALTO_SECRET=K2M5Q8T0XZ\n  \
@@ -91,8 +112,15 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let given = given_actions(args)?;
     let credentials = credentials(args)?;
     let session = args.session.unwrap_or(SessionId::BLANK);
-    let client =
-        SessionClient::login(args.connect, credentials, session, args.sequence, LOGIN_TIMEOUT)?;
+    let (protocol, sequence) = (args.protocol.into(), args.sequence);
+    let client = SessionClient::login_by(
+        protocol,
+        args.connect,
+        credentials,
+        session,
+        sequence,
+        LOGIN_TIMEOUT,
+    )?;
     let next_ref = UserRefNum(args.first_ref.unwrap_or(1));
     let out = io::stdout();
     let prices = HashMap::new();

@@ -246,6 +246,13 @@ fn unknown_keys_and_words_are_named() {
     assert!(error.contains("unknown field `lots`"), "{error}");
     let error = error_of("kind = \"order_entry\"", "kind = \"trader\"");
     assert!(error.contains("unknown variant `trader`"), "{error}");
+    let error = error_of("protocol = \"ouch50\"", "protocol = \"fix\"");
+    assert!(error.contains("unknown variant `fix`"), "{error}");
+    let error = error_of("kind = \"admin\"", "kind = \"admin\"\nprotocol = \"ouch42\"");
+    assert!(
+        error.ends_with("protocol = \"ouch42\": is for ports of kind \"order_entry\" alone"),
+        "{error}"
+    );
     let error = error_of("name = \"ALFA01\"", "name = \"ALFA01\"\nsecret = \"X\"");
     assert!(error.contains("unknown field `secret`"), "{error}");
 }

@@ -340,7 +340,7 @@ impl Terms {
         };
         let min_quantity = min_quantity.get();
         let options =
-            ouch::Options { expire_time_s, post_only, min_quantity, ..ouch::Options::default() };
+            ouch::Options { min_quantity, post_only, expire_time_s, ..ouch::Options::default() };
         Self { time_in_force: time_in_force.byte(), display, options }
     }
 }
@@ -441,15 +441,16 @@ mod tests {
         assert_eq!(error(|e| e.time_in_force = 99_996.into()), RejectReason::Other.code());
         assert_eq!(error(|e| e.display = b'M'), RejectReason::InvalidDisplay.code());
         assert_eq!(error(|e| e.side = b'X'), RejectReason::InvalidSide.code());
-        // A minimum is of immediate orders alone.
-        assert_ne!(error(|e| e.min_quantity = 100.into()), 0);
-        assert_eq!(
-            error(|e| {
-                e.min_quantity = 100.into();
-                e.time_in_force = 0.into();
-            }),
-            0
-        );
+    }
+
+    #[test]
+    fn a_minimum_quantity_goes_along() {
+        let (port, epoch, now) = PORT;
+        let Ok(Inbound::Enter(enter)) = Inbound::parse(ENTER) else { panic!() };
+        let kill = Enter { min_quantity: 100.into(), time_in_force: 0.into(), ..*enter };
+        let command = kill.to_command(UserRefNum(1), port, epoch, now);
+        assert_eq!((command.min_quantity, command.time_in_force), (Quantity(100), b'3'));
+        assert_eq!(command.header.form_error, 0);
     }
 
     #[test]
