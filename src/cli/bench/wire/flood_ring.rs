@@ -132,7 +132,7 @@ struct Flooded {
 impl Flooded {
     /// Floods with frames of this kind from now on, but for the last of each burst.
     fn load(&mut self, mac: MacAddress, target: &Target, kind: Kind) {
-        let flood = RX_BURST_MAX as u32 - 1;
+        let flood = u32::try_from(RX_BURST_MAX - 1).expect("a small number");
         let burst = |number: u32| {
             let frames = (0..flood).map(|at| target.frame(kind, number * flood + at));
             let [.., low] = number.to_be_bytes();
