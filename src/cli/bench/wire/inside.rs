@@ -147,6 +147,7 @@ impl<'a> Run<'a> {
     }
 
     /// The node's logs.
+    #[cfg(feature = "dpdk")]
     pub(super) fn logs(&self) -> &Path {
         &self.logs
     }
