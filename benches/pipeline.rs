@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use rialto::agent::{Step, Tracer};
 use rialto::event_store::{LogKind, Options, Reader, Writer};
 use rialto::ring::ring;
 use rialto::types::command::{Cancel, CommandHeader, NewOrder, PortUp};
@@ -32,7 +33,7 @@ criterion_group! {
         .measurement_time(Duration::from_secs(1))
         .sample_size(20)
         .without_plots();
-    targets = ring_record, frame, order
+    targets = ring_record, traces, frame, order
 }
 criterion_main!(benches);
 
@@ -58,6 +59,27 @@ fn ring_record(criterion: &mut Criterion) {
             producer.push(black_box(&record)).unwrap();
             black_box(consumer.peek());
             consumer.pop();
+        });
+    });
+}
+
+/// What following orders through the stages costs: a look of a stage that follows nothing now, and all
+/// the stages' stamps of an order that is followed.
+fn traces(criterion: &mut Criterion) {
+    let tracer = Tracer::new();
+    criterion.bench_function("tracer: a look while nothing is followed", |bencher| {
+        bencher.iter(|| black_box(tracer.is_in(Step::Sequenced, black_box(7))));
+    });
+    criterion.bench_function("tracer: an order that is followed", |bencher| {
+        bencher.iter(|| {
+            tracer.begin(Instant::now(), PortId(1), Nanos(7));
+            black_box(tracer.command());
+            tracer.reach(Step::Taken);
+            tracer.sequenced(7);
+            for step in [Step::Committed, Step::Applied, Step::Emitted, Step::Sent] {
+                tracer.reach(step);
+            }
+            black_box(tracer.finish())
         });
     });
 }

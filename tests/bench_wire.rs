@@ -14,13 +14,15 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 /// Few samples: they must come, not be precise.
 fn bench(arguments: &[&str]) -> Value {
-    run("wire", arguments)
+    run("wire", &[&FEW[..], arguments].concat())
 }
+
+const FEW: [&str; 4] = ["--rounds", "3", "--samples", "100"];
 
 fn run(bench: &str, arguments: &[&str]) -> Value {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut command = Command::new(env!("CARGO_BIN_EXE_rialto"));
-    command.args(["bench", bench, "--json", "--rounds", "3", "--samples", "100"]).args(arguments);
+    command.args(["bench", bench, "--json"]).args(arguments);
     let output = command.output().unwrap();
     let [stdout, stderr] =
         [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
@@ -59,7 +61,7 @@ fn every_backend_is_measured_and_the_host_is_described() {
 
 #[test]
 fn an_order_is_measured_among_one_session_and_among_many() {
-    let result = run("sessions", &["--sessions", "1,40"]);
+    let result = run("sessions", &[&FEW[..], &["--sessions", "1,40"]].concat());
     for sessions in ["1", "40"] {
         let figures = &result[sessions];
         let positive = |value: &Value| value.as_f64().is_some_and(|number| number > 0.0);
@@ -126,4 +128,51 @@ impl Drop for HugePages {
 
 fn reserved() -> u64 {
     fs::read_to_string(RESERVED).unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn orders_by_the_clock_are_all_answered_and_the_sweep_is_drawn() {
+    let plot = std::env::temp_dir().join(format!("rialto-rate-{}.svg", std::process::id()));
+    let path = plot.to_str().unwrap();
+    let result = run(
+        "rate",
+        &["--rates", "1000,2000", "--step-seconds", "1", "--seconds", "1", "--plot", path],
+    );
+    let table = result["latency"].as_array().unwrap();
+    assert!((2..=4).contains(&table.len()), "{result}");
+    for step in table {
+        let entered = step["seconds"].as_u64().unwrap() * step["rate"].as_u64().unwrap();
+        let entered = entered / 16 * 16;
+        assert_eq!(step["entered"].as_u64(), Some(entered), "{step}");
+        assert_eq!(step["accepted"].as_u64(), Some(entered), "{step}");
+        assert_eq!((&step["lost"], &step["refused"]), (&0.into(), &0.into()), "{step}");
+        let [p50, p99] = ["p50_us", "p99_us"].map(|key| step[key].as_f64().unwrap());
+        assert!(0.0 < p50 && p50 <= p99, "{step}");
+        assert!(step["feed_messages"].as_u64().unwrap() > 0, "{step}");
+    }
+    for key in ["sustained_per_s", "lost", "feed_gaps", "client_cpu_percent"] {
+        assert!(result.get(key).is_some(), "{key} in {result}");
+    }
+    let drawn = fs::read_to_string(&plot).unwrap();
+    fs::remove_file(&plot).unwrap();
+    assert!(drawn.starts_with("<svg ") && drawn.contains("2k</text>"), "{drawn}");
+}
+
+#[test]
+fn a_flood_is_dropped_and_counted_and_orders_are_answered_during_it() {
+    let result =
+        run("flood", &["--rate", "5000", "--rounds", "1", "--samples", "100", "--bursts", "200"]);
+    let positive = |value: &Value| value.as_f64().is_some_and(|number| number > 0.0);
+    assert!(positive(&result["p99_ratio"]) && positive(&result["p50_ratio"]), "{result}");
+    for side in ["baseline", "flooded"] {
+        assert!(positive(&result[side]["p50_us"]) && positive(&result[side]["p99_us"]), "{result}");
+    }
+    assert!(positive(&result["frames_sent"]), "{result}");
+    for reason in ["malformed", "fragments", "denied", "datagrams_unwanted"] {
+        assert!(positive(&result["dropped"][reason]), "{reason} in {result}");
+    }
+    let ring = &result["ring"];
+    assert_eq!(ring["served_in_every_burst"], true, "{ring}");
+    assert_eq!(ring["kinds"].as_object().unwrap().len(), 7, "{ring}");
+    assert!(positive(&ring["ns_per_dropped_frame"]), "{ring}");
 }

@@ -126,9 +126,9 @@ impl Admission {
 }
 
 fn key(port: PortName, source: Ipv4Addr) -> u128 {
-    let [a, b, c, d, e, f] = port.upper().0;
-    let port = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
-    u128::from(port) << 64 | source_key(source)
+    let mut bytes = [0; 16];
+    bytes[2..8].copy_from_slice(&port.upper().0);
+    u128::from_be_bytes(bytes) | source_key(source)
 }
 
 fn source_key(source: Ipv4Addr) -> u128 {

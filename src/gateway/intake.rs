@@ -206,10 +206,14 @@ impl Core {
         let Some(connection) = &self.connections[slot as usize] else { return };
         let serves = self.config.serves;
         let source = *connection.peer.ip();
+        // Without a connection anybody could fill the node's log, or lock out whoever's address he forges.
+        let connected = matches!(connection.link, Link::Tcp(_));
         let unheard = self.admission.hear(login.name, source, now).err();
         // Operators come from this machine, where one could lock out all the others.
         if let Some(unheard) = unheard.filter(|_| serves != PortKind::Admin) {
-            info!(peer = %connection.peer, name = %login.name, ?unheard, "login refused");
+            if connected {
+                info!(peer = %connection.peer, name = %login.name, ?unheard, "login refused");
+            }
             match unheard {
                 Unheard::BackOff => self.counters.logins_backed_off += 1,
                 Unheard::Elsewhere => self.counters.logins_elsewhere += 1,
@@ -219,8 +223,7 @@ impl Core {
         let known = self.authorized(login);
         let Some(connection) = &mut self.connections[slot as usize] else { return };
         let Some(port) = known.and_then(|id| self.ports.get(id)) else {
-            // Without a connection anybody could fill the node's log, or lock out whoever's address he forges.
-            if let Link::Tcp(_) = connection.link {
+            if connected {
                 info!(peer = %connection.peer, name = %login.name, "login refused: not authorized");
                 self.admission.refused(login.name, source, now);
             }

@@ -140,7 +140,7 @@ impl Membership {
             }
             // Spread over the time there is, by what nobody else has.
             self.jitter = self.jitter.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(1);
-            let delay = Nanos((self.jitter >> 32) * within.0 >> 32);
+            let delay = Nanos(((self.jitter >> 32) * within.0) >> 32);
             group.report_at = group.report_at.min(now.after(delay.max(TENTH)));
         }
         true

@@ -70,7 +70,7 @@ impl Ipv4Header {
     #[must_use]
     pub fn is_fragment(packet: &[u8]) -> bool {
         let word = packet.get(6..8).map_or(0, |word| u16::from_be_bytes([word[0], word[1]]));
-        word & MORE_FRAGMENTS_AND_OFFSET != 0
+        packet.first().is_some_and(|first| first >> 4 == 4) && word & MORE_FRAGMENTS_AND_OFFSET != 0
     }
 
     /// The header's bytes, with checksum. It is never fragmented, so its identification is zero

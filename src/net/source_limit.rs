@@ -69,9 +69,10 @@ impl SourceLimit {
 }
 
 fn key(mac: MacAddress, host: Ipv4Addr) -> u128 {
-    let [a, b, c, d, e, f] = mac.0;
-    let mac = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
-    u128::from(mac) << 64 | u128::from(host.to_bits())
+    let mut bytes = [0; 16];
+    bytes[2..8].copy_from_slice(&mac.0);
+    bytes[12..].copy_from_slice(&host.octets());
+    u128::from_be_bytes(bytes)
 }
 
 #[cfg(test)]

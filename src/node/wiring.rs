@@ -113,10 +113,11 @@ pub(super) fn wire(
         ready: ready.clone(),
     };
     let standing = standing.as_ref();
-    let (traces_in, traces) = ring(TRACE_RING_LINES, 1);
-    let latency = Latency::new(traces, counters.block("latency.software", Latency::NAMES));
+    let (times_in, times) = ring(TRACE_RING_LINES, 1);
+    let tracer = Tracer::new();
+    let latency = Latency::new(times, counters.block("latency.software", Latency::NAMES));
     let front_config = GatewayConfig {
-        traces: Some(Traces::new(tracer.clone(), traces_in)),
+        traces: Some(Traces::new(tracer.clone(), times_in)),
         ..gateway(PortKind::OrderEntry, 0, &ready[0])
     };
     let front = Front {

@@ -155,6 +155,9 @@ impl Port {
 
     /// Receives frames to these multicast addresses too. A virtual device that cannot be told receives
     /// them anyway, so a refusal is only said.
+    ///
+    /// # Panics
+    /// With more addresses than C can count.
     pub fn hear(&self, groups: &[[u8; 6]]) {
         let bytes = groups.as_flattened();
         let count = u32::try_from(groups.len()).expect("a handful");

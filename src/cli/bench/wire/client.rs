@@ -32,6 +32,9 @@ pub(in crate::cli::bench) struct Args {
     /// Sessions, each with a port of its own; they order in turns.
     #[arg(long, default_value_t = 1)]
     sessions: u32,
+    /// The number of the first one's port: a port that has ordered before goes on with other numbers.
+    #[arg(long, default_value_t = 1)]
+    first: u32,
     #[arg(long)]
     rounds: u32,
     #[arg(long)]
@@ -142,9 +145,10 @@ fn measure<W: Wire>(
     let secrets = PortSecrets::read(&args.secrets)?;
     let credentials =
         |number| credentials(&secrets, number).map_err(BenchError::file(&args.secrets));
-    let mut sessions = vec![login_when_open(connect, credentials(1)?)?];
+    let last = args.first + args.sessions - 1;
+    let mut sessions = vec![login_when_open(connect, credentials(args.first)?)?];
     let mut alive_at = Instant::now();
-    let (others, login_ns) = login_at_once(2..=args.sessions, connect, &credentials)?;
+    let (others, login_ns) = login_at_once(args.first + 1..=last, connect, &credentials)?;
     sessions.extend(others);
     let mut echoes = Vec::new();
     for port in args.echo_port.into_iter().flat_map(|first| first..first + args.echoes) {

@@ -59,7 +59,8 @@ pub(in crate::cli::bench) struct Args {
 const NODE_WIRE: &str = "lab0";
 const DEAD_WIRE: &str = "flood0";
 const START_MAX: Duration = Duration::from_mins(1);
-/// What the stack counts of frames that it drops.
+/// What the stack counts of frames that it drops. Fragments never come over `net_af_packet`: it has the
+/// kernel put them together.
 const DROPS: [&str; 12] = [
     "malformed",
     "fragments",
@@ -120,7 +121,7 @@ fn run_inside(args: &Args, scratch: &Path) -> Result<(), BenchError> {
         cores,
         inside: None,
     };
-    let mut run = Run::new(&wire, BackendArg::Dpdk, 1, scratch, "flood")?;
+    let mut run = Run::new(&wire, BackendArg::Dpdk, 2 * rounds, scratch, "flood")?;
     eprintln!("bench: frames through a ring");
     let costs = through_ring(args, &mut run)?;
 
@@ -133,8 +134,10 @@ fn run_inside(args: &Args, scratch: &Path) -> Result<(), BenchError> {
     let (mut pairs, mut sent) = (Vec::new(), 0);
     for round in 0..rounds {
         eprintln!("bench: round {} of {rounds}", round + 1);
-        let (baseline, _) = orders_during(args, &mut run, DEAD_WIRE, &mac, round)?;
-        let (flooded, count) = orders_during(args, &mut run, NODE_WIRE, &mac, round)?;
+        // Each time another port: one that has ordered goes on with other numbers.
+        let port = 2 * round + 1;
+        let (baseline, _) = orders_during(args, &mut run, DEAD_WIRE, &mac, port)?;
+        let (flooded, count) = orders_during(args, &mut run, NODE_WIRE, &mac, port + 1)?;
         sent += count;
         pairs.push(Pair { baseline, flooded });
     }
@@ -163,7 +166,7 @@ fn orders_during(
     run: &mut Run<'_>,
     interface: &str,
     mac: &str,
-    round: u32,
+    session: u32,
 ) -> Result<(Percentiles, u64), BenchError> {
     let (address, port) = LISTEN.split_once(':').expect("an address and a port");
     let device = format!("net_af_packet0,iface={interface}");
@@ -179,9 +182,9 @@ fn orders_during(
     let words = words.as_flattened().iter().map(|&word| word.to_owned());
     let command: Vec<_> =
         ["bench", "flood-generator"].map(str::to_owned).into_iter().chain(words).collect();
-    let generator = run.start_beyond(&format!("generator-{interface}-{round}"), &command)?;
+    let generator = run.start_beyond(&format!("generator-{session}"), &command)?;
     run.children.await_line(generator, FLOODING, START_MAX)?;
-    let measured = run.run_client(1, args.samples, &[])?;
+    let measured = run.run_client(session..=session, (1, args.samples), &[])?;
     run.children.close_input(generator);
     let said = run.last_line(generator, END_MAX)?;
     let sent = said.parse().map_err(|_| BenchError::Answer(said))?;
@@ -340,6 +343,5 @@ mod tests {
             (ratio(&pairs, |times| times.p99), ratio(&pairs, |times| times.p50)),
             (1.5, 2.0)
         );
-        assert_eq!(ratio(&[], |times| times.p99), 0.0);
     }
 }

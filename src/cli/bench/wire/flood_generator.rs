@@ -44,7 +44,8 @@ const PAUSE: Duration = Duration::from_micros(500);
 /// What is due beyond this was missed.
 const DUE_MAX: u64 = 4_096;
 const HOSTS: u32 = 64;
-const TEMPLATES: u32 = 6 * 1_024;
+/// Frames of each kind that are made beforehand.
+const FRAMES_OF_A_KIND: u32 = 1_024;
 
 /// Floods; the last line is how many frames were sent.
 pub(in crate::cli::bench) fn run(args: &Args) -> Result<(), BenchError> {
@@ -56,10 +57,9 @@ pub(in crate::cli::bench) fn run(args: &Args) -> Result<(), BenchError> {
     let mut device = DpdkDevice::open(&DpdkConfig::new(arguments), CounterBlock::none())?;
     let &Args { mac, address, port, rate, .. } = args;
     let target = Target { mac, address, port, hosts: HOSTS };
-    let kinds = Kind::ALL.len() as u32;
-    let kind = |number: u32| Kind::ALL[(number % kinds) as usize];
-    let frames: Vec<_> =
-        (0..TEMPLATES).map(|number| target.frame(kind(number), number / kinds)).collect();
+    let frames: Vec<_> = (0..FRAMES_OF_A_KIND)
+        .flat_map(|number| Kind::ALL.map(|kind| target.frame(kind, number)))
+        .collect();
     let over = Arc::new(AtomicBool::new(false));
     let ended = Arc::clone(&over);
     thread::spawn(move || {

@@ -2,6 +2,8 @@
 //! figures, then once more with the node's recording on, for the breakdown. It measures nothing itself.
 
 use std::fs;
+
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -97,7 +99,7 @@ impl<'a> Run<'a> {
         let echoes = self.sessions.min(ECHOES_MAX.into()).to_string();
         let node = self.start_node(None)?;
         let options = ["--echo-port", &port, "--echoes", &echoes];
-        let measured = self.run_client(rounds, samples, &options)?;
+        let measured = self.run_client(1..=self.sessions, (rounds, samples), &options)?;
         self.stop(node)?;
         Ok(measured)
     }
@@ -108,7 +110,7 @@ impl<'a> Run<'a> {
     ) -> Result<Option<[u64; breakdown::STEPS.len()]>, BenchError> {
         let spans = self.dir.join("spans");
         let node = self.start_node(Some(&spans))?;
-        self.run_client(1, BREAKDOWN_ORDERS, &["--keep"])?;
+        self.run_client(1..=self.sessions, (1, BREAKDOWN_ORDERS), &["--keep"])?;
         self.stop(node)?;
         breakdown::read(&spans, BREAKDOWN_ORDERS as usize).map_err(BenchError::file(&spans))
     }
@@ -145,6 +147,7 @@ impl<'a> Run<'a> {
     }
 
     /// The node's logs.
+    #[cfg(feature = "dpdk")]
     pub(super) fn logs(&self) -> &Path {
         &self.logs
     }
@@ -174,17 +177,19 @@ impl<'a> Run<'a> {
         fs::remove_dir_all(&self.logs).map_err(BenchError::file(&self.logs))
     }
 
+    /// Has the sessions of these ports order, so many in so many rounds.
     pub(super) fn run_client(
         &mut self,
-        rounds: u32,
-        samples: u32,
+        ports: RangeInclusive<u32>,
+        (rounds, samples): (u32, u32),
         options: &[&str],
     ) -> Result<Measured, BenchError> {
         let mut client = self.client_command()?;
         client.args(["bench", "wire-client", "--connect", LISTEN]).args(options);
         client.arg("--secrets").arg(self.dir.join("secrets"));
         let numbers = [
-            ("--sessions", self.sessions.to_string()),
+            ("--first", ports.start().to_string()),
+            ("--sessions", ports.count().to_string()),
             ("--rounds", rounds.to_string()),
             ("--samples", samples.to_string()),
             ("--core", self.args.cores.client.to_string()),

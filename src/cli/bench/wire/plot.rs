@@ -11,6 +11,9 @@ pub(super) struct Point {
     pub(super) p99_ns: u64,
 }
 
+/// One of a point's times.
+type Time = fn(&Point) -> u64;
+
 const WIDTH: u64 = 720;
 const HEIGHT: u64 = 420;
 const LEFT: u64 = 80;
@@ -59,7 +62,7 @@ pub(super) fn svg(points: &[Point], title: &str, host: &str) -> String {
             point.rate / 1_000
         ));
     }
-    let series: [(&str, &str, fn(&Point) -> u64); 2] =
+    let series: [(&str, &str, Time); 2] =
         [("p50", "#1f77b4", |point| point.p50_ns), ("p99", "#d62728", |point| point.p99_ns)];
     for (place, (name, color, of)) in (0..).zip(series) {
         let path: Vec<_> =

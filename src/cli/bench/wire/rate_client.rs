@@ -215,9 +215,9 @@ impl Broker {
             let number = UserRefNum(self.last);
             let order = Enter::new(number, side, LOT, symbol, PRICE, TimeInForce::Day);
             let mut message = [0; ENTER_BYTES_MAX];
-            let size = order.emit(&Options::default(), &mut message);
-            self.unsent.extend(soup::unsequenced_header(size).expect("a short message"));
-            self.unsent.extend(&message[..size]);
+            let length = order.emit(&Options::default(), &mut message);
+            self.unsent.extend(soup::unsequenced_header(length).expect("a short message"));
+            self.unsent.extend(&message[..length]);
             self.due.push_back(due);
         }
     }

@@ -43,7 +43,7 @@ pub(in crate::cli::bench) struct Args {
     #[arg(long, value_parser = over_veth, default_value = BackendArg::ALL[0].name())]
     backend: BackendArg,
     /// The device of the DPDK port.
-    #[arg(long, default_value = "net_af_packet0,iface=rialto0")]
+    #[arg(long, default_value = "net_af_packet0,iface=rialto0,framecnt=8192")]
     device: String,
     /// The cores of node and client.
     #[arg(long, value_name = "NODE,CLIENT", value_parser = cores, default_value = "0,1")]
