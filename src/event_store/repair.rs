@@ -122,7 +122,7 @@ pub fn repair(
         for runs in by_segment() {
             let file = open_to_mend(&runs[0].path)?;
             for run in runs {
-                mend(&file, &copy, run)?;
+                mend(&file.0, &copy, run)?;
             }
         }
         file::sync_directory(directory).map_err(StoreError::io("sync", directory))?;
@@ -258,13 +258,23 @@ impl Beside<'_> {
 
 /// The file of a segment, of which nobody else has anything mapped: who read the log while a node ran
 /// may still be there.
-fn open_to_mend(path: &Path) -> Result<File, StoreError> {
+fn open_to_mend(path: &Path) -> Result<Locked, StoreError> {
     let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
     let file = file.map_err(StoreError::io("open", path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Locked(file)),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.to_owned() }),
         Err(TryLockError::Error(error)) => Err(StoreError::io("lock", path)(error)),
+    }
+}
+
+/// The file of a segment that nobody else has.
+struct Locked(File);
+
+impl Drop for Locked {
+    /// In so many words, as a child that another thread is just starting may have the file open as well.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
     }
 }
 

@@ -56,6 +56,9 @@ pub(crate) struct Setup {
     pub(crate) logs: Logs,
     /// Commands from one snapshot to the next, if any are to be taken.
     pub(crate) snapshot_every: u64,
+    /// Whether firms have ports of OUCH 4.2 too, whose tokens only the events of the day tell: with such
+    /// ports a start reads those from the beginning.
+    pub(crate) older_ports: bool,
     /// Lines of its table of retention.
     pub(crate) retention: &'static str,
     /// Its number.
@@ -96,6 +99,7 @@ impl Default for Setup {
             small: None,
             logs: Logs::InMemory,
             snapshot_every: 0,
+            older_ports: true,
             retention: "",
             host: 1,
             cluster: None,
@@ -150,7 +154,7 @@ impl Site {
         };
         fs::create_dir_all(&site.disk).unwrap();
         fs::write(site.config(), site.config_text(setup)).unwrap();
-        fs::write(site.market(), market_text(setup.grace_ms)).unwrap();
+        fs::write(site.market(), market_text(setup)).unwrap();
         site
     }
 
@@ -477,7 +481,8 @@ fn claim<C>(claim_at: impl Fn(SocketAddr) -> Option<C>) -> (SocketAddr, C) {
 }
 
 /// Two firms with two ports each that trade three instruments, and an operator.
-fn market_text(grace_ms: u32) -> String {
+fn market_text(setup: &Setup) -> String {
+    let grace_ms = setup.grace_ms;
     let mut text = "[[currency]]\ncode = \"USD\"\ncash_decimals = 4\n".to_owned();
     for firm in ["ALFA", "BETA", "XRLT"] {
         writeln!(text, "[[firm]]\ncode = \"{firm}\"").unwrap();
@@ -507,7 +512,9 @@ fn market_text(grace_ms: u32) -> String {
             .unwrap();
         }
     }
-    for (firm, account) in [("ALFA", 1001), ("BETA", 2001)] {
+    for (firm, account) in
+        [("ALFA", 1001), ("BETA", 2001)].into_iter().filter(|_| setup.older_ports)
+    {
         writeln!(
             text,
             "[[port]]\nname = \"{firm}42\"\nfirm = \"{firm}\"\nkind = \"order_entry\"\n\

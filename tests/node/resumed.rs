@@ -45,7 +45,7 @@ fn killed_at_noon(site: Site) -> Node {
 }
 
 fn setup() -> Setup {
-    Setup { segment_mib: 1, snapshot_every: 20_000, ..Setup::default() }
+    Setup { segment_mib: 1, snapshot_every: 20_000, older_ports: false, ..Setup::default() }
 }
 
 /// Frames that the last start checked of the event log.
