@@ -1,7 +1,7 @@
 //! The sequencer: gives every command its place and its time. It never looks inside one.
 //!
 //! It merges the heads of its rings by receive time, cuts a batch (what is waiting, at most
-//! [`FRAME_COMMANDS_MAX`], with no timer), stamps log time = max(last + 1, now), and appends the
+//! [`FRAME_COMMANDS_MAX`](crate::types::FRAME_COMMANDS_MAX), with no timer), stamps log time = max(last + 1, now), and appends the
 //! frame to the command log. Alone, what a duty cycle appended is committed at its end. Its only
 //! state is the log's end.
 
