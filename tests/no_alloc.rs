@@ -499,13 +499,23 @@ fn messages_between_hosts_over_aeron_take_nothing_from_the_heap() {
             break;
         }
     }
-    let ((), allocated) = counted(|| {
-        for round in 0..500 {
-            one.send(2, &message[..=round * 131]);
-            one.publish(&message[..=round * 131]);
-            heard = hear(&mut one, heard + 2);
+    // A machine that is busy with something else may end the streams meanwhile: their beginning anew is
+    // not what is counted.
+    for _ in 0..20 {
+        let before = *one.counters();
+        let ((), allocated) = counted(|| {
+            for round in 0..500 {
+                one.send(2, &message[..=round * 131]);
+                one.publish(&message[..=round * 131]);
+                heard = hear(&mut one, heard + 2);
+            }
+        });
+        let after = *one.counters();
+        if (after.sent - before.sent, after.published - before.published) == (500, 500) {
+            assert_eq!(allocated, 0);
+            assert!(heard > 1_000, "{heard}");
+            return;
         }
-    });
-    assert_eq!(allocated, 0);
-    assert!(heard > 1_000, "{heard}");
+    }
+    panic!("never undisturbed: {:?}", one.counters());
 }

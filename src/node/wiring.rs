@@ -114,7 +114,6 @@ pub(super) fn wire(
     };
     let standing = standing.as_ref();
     let (times_in, times) = ring(TRACE_RING_LINES, 1);
-    let tracer = Tracer::new();
     let latency = Latency::new(times, counters.block("latency.software", Latency::NAMES));
     let front_config = GatewayConfig {
         traces: Some(Traces::new(tracer.clone(), times_in)),

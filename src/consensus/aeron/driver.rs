@@ -19,7 +19,7 @@ use crate::sys::file;
 
 /// What is asked of the kernel for each socket, and how much a sender may have under way: a quarter of a
 /// second of payloads at 8 MB/s. A window must fit into the socket's buffer.
-const WINDOW_BYTES: usize = 2 << 20;
+pub(super) const WINDOW_BYTES: usize = 2 << 20;
 /// What the driver keeps of its counters: room for 8,192.
 const COUNTERS_BYTES: usize = 1 << 20;
 /// What the driver takes of the directory for itself.

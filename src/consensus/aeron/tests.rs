@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::driver::WINDOW_BYTES;
 use super::*;
 use crate::consensus::MESSAGE_BYTES_MAX;
 
@@ -182,15 +183,18 @@ fn payloads_reach_all_where_multicast_is_missing() {
     all_is_heard(&mut Cluster::new(3, 26_821, PayloadStream::Destinations { control: 26_822 }));
 }
 
+/// The bytes of what is published one after the other.
+const PAYLOAD_BYTES: usize = 8_320;
+
 /// Publishes from host 1 until `is_enough`; each payload reaches host 2 without waiting for host 3.
-fn publish_while(cluster: &mut Cluster, is_enough: impl Fn(&Cluster) -> bool) {
+/// Returns how many there were.
+fn publish_while(cluster: &mut Cluster, is_enough: impl Fn(&Cluster) -> bool) -> usize {
     let since = Instant::now();
-    for number in 0.. {
-        if is_enough(cluster) {
-            return;
-        }
+    let mut number = 0;
+    while !is_enough(cluster) {
         assert!(since.elapsed() < PATIENCE, "{:?}", cluster.hosts[0].counters());
-        let payload = message(FRAME, number, 8_320);
+        let payload = message(FRAME, number, PAYLOAD_BYTES);
+        number += 1;
         cluster.hosts[0].publish(&payload);
         cluster.heard[1].clear();
         let mut cycles = 0;
@@ -204,6 +208,7 @@ fn publish_while(cluster: &mut Cluster, is_enough: impl Fn(&Cluster) -> bool) {
             }
         }
     }
+    number as usize
 }
 
 #[test]
@@ -218,9 +223,12 @@ fn a_host_that_stops_holds_up_nobody_and_hears_again_when_it_is_back() {
             let since = Instant::now();
             let directly = cluster.hosts[0].counters().published_directly;
             cluster.stopped = vec![2];
-            publish_while(&mut cluster, |_| since.elapsed() > stop);
+            let published = publish_while(&mut cluster, |_| since.elapsed() > stop);
             let held = cluster.hosts[0].counters().published_directly - directly;
-            assert!(held > 0 || stop.as_millis() == 50, "the stream waited for it");
+            // On a busy machine there is room for all until the host is minded no more.
+            let is_slow = published * PAYLOAD_BYTES < 2 * WINDOW_BYTES
+                || cluster.stalled.is_some_and(|at| at > since);
+            assert!(held > 0 || stop.as_millis() == 50 || is_slow, "the stream waited for it");
             cluster.stopped.clear();
             cluster.heard[2].clear();
             let taken = |cluster: &Cluster| cluster.hosts[0].counters().published_directly;
