@@ -501,19 +501,25 @@ fn messages_between_hosts_over_aeron_take_nothing_from_the_heap() {
     }
     // A machine that is busy with something else may end the streams meanwhile: their beginning anew is
     // not what is counted.
+    let left = |one: &AeronTransport| one.counters().sent + one.counters().published;
+    let troubles = |one: &AeronTransport| {
+        let counters = one.counters();
+        (counters.not_sent_absent, counters.published_directly)
+    };
     for _ in 0..20 {
-        let before = *one.counters();
+        let (begun, undisturbed) = (left(&one), troubles(&one));
         let ((), allocated) = counted(|| {
             for round in 0..500 {
+                let before = left(&one);
                 one.send(2, &message[..=round * 131]);
                 one.publish(&message[..=round * 131]);
-                heard = hear(&mut one, heard + 2);
+                let wanted = heard + left(&one) - before;
+                heard = hear(&mut one, wanted);
             }
         });
-        let after = *one.counters();
-        if (after.sent - before.sent, after.published - before.published) == (500, 500) {
+        if troubles(&one) == undisturbed {
             assert_eq!(allocated, 0);
-            assert!(heard > 1_000, "{heard}");
+            assert!(left(&one) - begun > 700, "{:?}", one.counters());
             return;
         }
     }
