@@ -28,6 +28,7 @@ mod source_limit;
 mod sources;
 mod spanned;
 pub mod stack;
+pub mod steering;
 pub mod tcp;
 pub mod udp;
 mod wheel;
