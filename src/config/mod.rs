@@ -10,6 +10,7 @@ pub(crate) mod decimal;
 mod dpdk;
 mod error;
 pub mod market;
+mod order_entry;
 mod placement;
 pub mod secrets;
 mod table;
@@ -140,11 +141,14 @@ pub struct OrderEntry {
     pub listen: SocketAddrV4,
     /// The UDP port at the same address where UFO is spoken; none = nowhere.
     pub ufo_port: Option<u16>,
+    /// Gateways that share address and ports, each with hosts of its own, and with a core if it is given
+    /// one.
+    pub shards: u8,
     /// Bits of the local network's mask.
     pub prefix: u8,
     /// The router to networks that are not local.
     pub gateway: Option<Ipv4Addr>,
-    /// Connections at a time, and as many sessions over UDP.
+    /// Connections of a shard at a time, and as many sessions over UDP.
     pub connections_max: u32,
     /// As many of them may come from one address, so that one host cannot keep others out.
     pub connections_per_source_max: u32,

@@ -1,6 +1,7 @@
 //! The placement: which thread runs which stages, and on which core. Knows nothing of the stages but
-//! their order in the pipeline.
+//! their order in the pipeline, and how many there are of each.
 
+use super::OrderEntry;
 use super::error::{ConfigError, Source};
 use crate::agent::Idle;
 
@@ -8,7 +9,7 @@ use crate::agent::Idle;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// The brokers' gateway.
+    /// The brokers' gateway; of several shards each is named, the first one first.
     OrderEntry,
     /// The sequencer.
     Sequencer,
@@ -38,6 +39,15 @@ impl Stage {
     }
 }
 
+/// The stages of a node in pipeline order, each as often as there are of it.
+pub(super) fn stages(order_entry: &OrderEntry) -> Vec<Stage> {
+    let of = |stage| match stage {
+        Stage::OrderEntry => usize::from(order_entry.shards),
+        _ => 1,
+    };
+    Stage::ALL.into_iter().flat_map(|stage| vec![stage; of(stage)]).collect()
+}
+
 /// Which threads run which stages. Every stage is in exactly one of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
@@ -61,13 +71,18 @@ pub struct ThreadPlacement {
 impl ThreadPlacement {
     /// One thread for everything, on no core in particular: a laptop's.
     #[must_use]
-    pub fn composite() -> Self {
-        Self { core: None, stages: Stage::ALL.to_vec() }
+    pub fn composite(stages: &[Stage]) -> Self {
+        Self { core: None, stages: stages.to_vec() }
     }
 }
 
-/// Proves that `threads` run every stage once, each thread in pipeline order and on a core of its own.
-pub(super) fn prove(source: &Source, threads: &[ThreadPlacement]) -> Result<(), ConfigError> {
+/// Proves that `threads` run all of `stages`, each thread in pipeline order and on a core of its own.
+pub(super) fn prove(
+    source: &Source,
+    threads: &[ThreadPlacement],
+    stages: &[Stage],
+) -> Result<(), ConfigError> {
+    let mut left = stages.to_vec();
     let mut placed = Vec::new();
     let mut cores = Vec::new();
     for (index, thread) in threads.iter().enumerate() {
@@ -76,11 +91,18 @@ pub(super) fn prove(source: &Source, threads: &[ThreadPlacement]) -> Result<(), 
         let said = format!("[{}]", names(&thread.stages));
         source.rule(!thread.stages.is_empty(), &agents, &said, "must name at least one agent")?;
         for stage in &thread.stages {
-            let rule = format!("{} is placed a second time", stage.name());
-            source.rule(!placed.contains(stage), &agents, &said, rule)?;
+            let place = left.iter().position(|wanted| wanted == stage);
+            let (name, count) = (stage.name(), stages.iter().filter(|&of| of == stage).count());
+            let rule = match count {
+                0 => format!("there is no {name}"),
+                1 => format!("{name} is placed a second time"),
+                _ => format!("{name} is placed more than {count} times, once for each shard"),
+            };
+            let place = place.ok_or_else(|| source.broken(&agents, &said, rule))?;
+            left.swap_remove(place);
             placed.push(*stage);
         }
-        let rule = format!("must be in pipeline order: {}", names(&Stage::ALL));
+        let rule = format!("must be in pipeline order: {}", names(stages));
         source.rule(thread.stages.is_sorted(), &agents, &said, rule)?;
         if let Some(core) = thread.core {
             let rule = "another thread is pinned to this core";
@@ -89,8 +111,8 @@ pub(super) fn prove(source: &Source, threads: &[ThreadPlacement]) -> Result<(), 
         }
     }
     placed.sort();
-    let rule = format!("must place each agent once: {}", names(&Stage::ALL));
-    source.rule(placed == Stage::ALL, "placement.threads", format!("[{}]", names(&placed)), rule)
+    let rule = format!("must place each agent once: {}", names(stages));
+    source.rule(left.is_empty(), "placement.threads", format!("[{}]", names(&placed)), rule)
 }
 
 fn names(stages: &[Stage]) -> String {

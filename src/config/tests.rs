@@ -43,7 +43,7 @@ fn the_minimal_file_gets_a_laptops_defaults() {
     assert_eq!(config.logs().durability, Durability::Memory);
     assert_eq!(config.control().cluster_key_file, Path::new("control/cluster.key"));
     assert_eq!(config.admin().listen.to_string(), "127.0.0.1:9002");
-    assert_eq!(config.placement().threads, [ThreadPlacement::composite()]);
+    assert_eq!(config.placement().threads, [ThreadPlacement::composite(&Stage::ALL)]);
     assert_eq!(config.placement().idle, Idle::BackOff { sleep: Duration::from_micros(50) });
     assert_eq!(config.dpdk().driver(), "net_af_packet");
 }
@@ -271,7 +271,7 @@ fn the_optional_tables_have_rules_too() {
         (
             "[dpdk]\nmbufs = 3071",
             "dpdk.mbufs = 3071: must be at least 3072, for the 2048 descriptors of both rings and 1024 on \
-             their way",
+             their way, of each queue",
         ),
         ("[capacity]\norders = 1", "capacity.orders = 1: must be in 1024..=67108864"),
         ("[capacity]\ninstruments = 70000", "capacity.instruments = 70000: must be in 1..=65535"),
