@@ -70,6 +70,60 @@ fn the_example_says_the_defaults() {
     assert_eq!(example.logs().event_segment_bytes, minimal.logs().event_segment_bytes);
 }
 
+#[test]
+fn order_entry_in_shards_is_placed_as_often_as_there_are_of_them() {
+    let sharded = |placement: &str| {
+        let text = MINIMAL.replace("listen =", "shards = 2\nlisten =").replace(":0\"", ":9001\"");
+        parse(&format!("{text}\n{placement}"))
+    };
+    let all = [Stage::ALL.to_vec(), vec![Stage::OrderEntry]].concat();
+    let placed = |config: Config| {
+        let threads = config.placement().threads.iter();
+        let mut stages: Vec<_> = threads.flat_map(|thread| thread.stages.clone()).collect();
+        stages.sort_unstable();
+        stages
+    };
+    let sorted = |mut stages: Vec<Stage>| {
+        stages.sort_unstable();
+        stages
+    };
+    let apart = "[placement]\nthreads = [{ core = 0, agents = [\"order_entry\"] },\
+                 { core = 1, agents = [\"order_entry\"] },\
+                 { core = 2, agents = [\"sequencer\", \"engine\", \"market_data\", \"admin\"] }]";
+    for placement in ["", apart] {
+        assert_eq!(placed(sharded(placement).unwrap()), sorted(all.clone()));
+    }
+    let thrice = apart.replace("[\"sequencer\"", "[\"order_entry\", \"sequencer\"");
+    assert_eq!(
+        sharded(&thrice).unwrap_err().to_string(),
+        "node.toml: placement.threads[2].agents = [order_entry, sequencer, engine, market_data, \
+         admin]: order_entry is placed more than 2 times, once for each shard"
+    );
+    assert_eq!(
+        error_of("listen =", "shards = 9\nlisten ="),
+        "node.toml: order_entry.shards = 9: must be in 1..=8"
+    );
+    assert_eq!(
+        error_of("listen =", "shards = 2\nlisten ="),
+        "node.toml: order_entry.listen = 127.0.0.1:0: must be a definite port: the shards share it"
+    );
+}
+
+#[cfg(feature = "dpdk")]
+#[test]
+fn a_dpdk_port_has_queues_and_buffers_for_each_shard() {
+    let text = EXAMPLE.replace("shards = 1 ", "shards = 4 ").replace("mbufs = 8191 ", "# ");
+    let text = text.replace(
+        "{ agents = [\"order_entry\"",
+        "{ agents = [\"order_entry\", \
+        \"order_entry\", \"order_entry\", \"order_entry\"",
+    );
+    let config = parse(&text).unwrap();
+    let port = config.dpdk();
+    assert_eq!((port.queues, port.mbufs), (4, 16_383));
+    assert_eq!(port.device, "net_af_packet0,iface=rialto0,qpairs=4");
+}
+
 #[cfg(not(feature = "dpdk"))]
 #[test]
 fn dpdk_in_a_build_without_it_is_said() {

@@ -16,7 +16,8 @@ const MULTIPLIER: u32 = 0x9E37_79B1;
 const SHIFT: u32 = 16;
 
 /// Has the kernel choose among the `count` sockets of this one's port by the sender's address, so that
-/// all of a host goes to the same. Each must have been told to share the port before it was bound.
+/// all of a host goes to the same. Each must have been told to share the port before it was bound, and
+/// listen, if it is one of connections.
 ///
 /// # Errors
 /// The operating system's.

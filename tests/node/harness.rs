@@ -46,6 +46,8 @@ pub(crate) const PLACEMENTS: [&str; 3] = [COMPOSITE, TWO_THREADS, FIVE_THREADS];
 pub(crate) struct Setup {
     /// The threads of its placement.
     pub(crate) placement: &'static str,
+    /// Gateways of order entry, which the placement names each.
+    pub(crate) shards: u8,
     /// How long ports may stay away before their orders are canceled.
     pub(crate) grace_ms: u32,
     /// Small ones, where a test wants its logs to have several.
@@ -94,6 +96,7 @@ impl Default for Setup {
         let (grace_ms, segment_mib) = (60_000, 4);
         Self {
             placement: COMPOSITE,
+            shards: 1,
             grace_ms,
             segment_mib,
             small: None,
@@ -217,7 +220,7 @@ impl Site {
     fn config_text(&self, setup: &Setup) -> String {
         let Self { logs, disk, order_entry, admin, feed, .. } = self;
         let ufo_port = self.ufo.port();
-        let Setup { placement, segment_mib, snapshot_every, retention, host, .. } = setup;
+        let Setup { placement, shards, segment_mib, snapshot_every, retention, host, .. } = setup;
         let own_key = disk.join("control/cluster.key");
         let (cluster, key) = match &setup.cluster {
             Some((section, key)) => (section.as_str(), key),
@@ -245,6 +248,7 @@ impl Site {
             backend = "kernel"
             listen = "{order_entry}"
             ufo_port = {ufo_port}
+            shards = {shards}
             connections_max = {CONNECTIONS_MAX}
             connections_per_source_max = {CONNECTIONS_MAX}
             allow = ["127.0.0.0/8"]

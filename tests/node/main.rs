@@ -27,6 +27,7 @@ mod resumed;
 mod retention;
 mod retired;
 mod sessions;
+mod shards;
 mod snapshots;
 mod soupbintcp;
 mod start;

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::{KernelCounters, bind_shared};
+use super::{KernelCounters, choose_among};
 use crate::net::DATAGRAM_BYTES_MAX;
 
 /// The sockets, and the datagram that was taken last.
@@ -52,7 +52,9 @@ impl Datagrams {
     ) -> io::Result<&UdpSocket> {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
-        bind_shared(&socket, address, shards)?;
+        socket.set_reuse_port(shards > 1)?;
+        socket.bind(&address.into())?;
+        choose_among(&socket, shards)?;
         self.may_receive = true;
         Ok(self.receiving.insert(socket.into()))
     }

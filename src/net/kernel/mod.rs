@@ -423,17 +423,16 @@ fn listener(address: SocketAddrV4, shards: u8) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
-    bind_shared(&socket, address, shards)?;
+    socket.set_reuse_port(shards > 1)?;
+    socket.bind(&SockAddr::from(address))?;
     socket.listen(BACKLOG)?;
+    choose_among(&socket, shards)?;
     Ok(socket.into())
 }
 
-/// Binds a socket, of as many that share the address.
-fn bind_shared(socket: &Socket, address: SocketAddrV4, shards: u8) -> io::Result<()> {
-    if shards > 1 {
-        socket.set_reuse_port(true)?;
-    }
-    socket.bind(&SockAddr::from(address))?;
+/// Has the kernel choose among as many sockets that share a port. Not before it is open: until then each
+/// is a group of its own, and the port another's.
+fn choose_among(socket: &Socket, shards: u8) -> io::Result<()> {
     if shards > 1 { choose_by_source(socket, shards.into()) } else { Ok(()) }
 }
 
