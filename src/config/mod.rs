@@ -165,6 +165,23 @@ pub struct OrderEntry {
     /// Hosts of the local network whose Ethernet address is given, so that nobody else on it speaks in
     /// their name; used by [`Backend::Dpdk`].
     pub neighbours: Vec<(Ipv4Addr, MacAddress)>,
+    /// Where brokers connect who come over networks that others read.
+    pub tls: Option<Tls>,
+}
+
+/// The front that speaks TLS, on the kernel's sockets: the same sessions and admission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// An address of the kernel's.
+    pub listen: SocketAddrV4,
+    /// The exchange's certificate in PEM, and behind it those that vouch for it.
+    pub certificate: PathBuf,
+    /// Its private key in PEM.
+    pub key: PathBuf,
+    /// Connections at a time.
+    pub connections_max: u32,
+    /// As many of them may come from one address.
+    pub connections_per_source_max: u32,
 }
 
 /// What carries the bytes of order entry and feed.

@@ -1,4 +1,5 @@
-//! `[order_entry]` as written, with its defaults, and the proof that makes it an [`OrderEntry`].
+//! `[order_entry]` and `[order_entry.tls]` as written, with their defaults, and the proof that makes them an
+//! [`OrderEntry`].
 
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
@@ -10,7 +11,7 @@ use serde::Deserialize;
 use super::access::networks;
 use super::error::{ConfigError, Source};
 use super::table::{in_range, parsed, quoted, whole};
-use super::{Backend, OrderEntry};
+use super::{Backend, OrderEntry, Tls};
 use crate::net::ipv4::Ipv4Network;
 use crate::net::steering::SHARDS_MAX;
 
@@ -43,6 +44,18 @@ pub(super) struct OrderEntryTable {
     allow: Vec<String>,
     #[serde(default)]
     neighbours: BTreeMap<String, String>,
+    tls: Option<TlsTable>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TlsTable {
+    listen: String,
+    certificate: PathBuf,
+    key: PathBuf,
+    #[serde(default = "OrderEntryTable::connections_max")]
+    connections_max: u32,
+    connections_per_source_max: Option<u32>,
 }
 
 impl OrderEntryTable {
@@ -146,6 +159,8 @@ impl OrderEntryTable {
             Ok((host, mac))
         });
         let neighbours = neighbours.collect::<Result<_, ConfigError>>()?;
+        let taken = (backend == Backend::Kernel).then_some(listen);
+        let tls = self.tls.map(|table| table.prove(source, taken)).transpose()?;
         Ok(OrderEntry {
             backend,
             listen,
@@ -160,6 +175,36 @@ impl OrderEntryTable {
             access_file: access_file.transpose()?,
             allow,
             neighbours,
+            tls,
+        })
+    }
+}
+
+impl TlsTable {
+    /// `taken` is where the kernel listens already.
+    fn prove(self, source: &Source, taken: Option<SocketAddrV4>) -> Result<Tls, ConfigError> {
+        let Self { listen, certificate, key, connections_max, .. } = self;
+        let at = "order_entry.tls.listen";
+        let rule = "is of no use: this rialto was built without TLS; build it without \
+                    --no-default-features, or with --features tls";
+        source.rule(cfg!(feature = "tls"), at, quoted(&listen), rule)?;
+        let rule = "must be an IPv4 address of the kernel's and a port, such as 0.0.0.0:9443";
+        let listen: SocketAddrV4 = parsed(source, at, &listen, rule)?;
+        let unicast = !listen.ip().is_multicast() && !listen.ip().is_broadcast();
+        source.rule(unicast, at, listen, "must be a unicast address")?;
+        let is_free = taken.is_none_or(|taken| taken.port() == 0 || taken.port() != listen.port());
+        source.rule(is_free, at, listen, "must have a port of its own")?;
+        in_range(source, "order_entry.tls.connections_max", connections_max, &CONNECTIONS)?;
+        let quarter = connections_max.div_ceil(4);
+        let connections_per_source_max = self.connections_per_source_max.unwrap_or(quarter);
+        let share = "order_entry.tls.connections_per_source_max";
+        in_range(source, share, connections_per_source_max, &(1..=connections_max))?;
+        Ok(Tls {
+            listen,
+            certificate: whole(source, "order_entry.tls.certificate", certificate)?,
+            key: whole(source, "order_entry.tls.key", key)?,
+            connections_max,
+            connections_per_source_max,
         })
     }
 }

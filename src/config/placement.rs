@@ -11,6 +11,8 @@ use crate::agent::Idle;
 pub enum Stage {
     /// The brokers' gateway; of several shards each is named, the first one first.
     OrderEntry,
+    /// The gateway of brokers who come by TLS, if there is one.
+    OrderEntryTls,
     /// The sequencer.
     Sequencer,
     /// The engine.
@@ -22,15 +24,22 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// All of them, in pipeline order.
-    pub const ALL: [Self; 5] =
-        [Self::OrderEntry, Self::Sequencer, Self::Engine, Self::MarketData, Self::Admin];
+    /// All that there can be, in pipeline order.
+    pub const ALL: [Self; 6] = [
+        Self::OrderEntry,
+        Self::OrderEntryTls,
+        Self::Sequencer,
+        Self::Engine,
+        Self::MarketData,
+        Self::Admin,
+    ];
 
     /// As the file calls it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::OrderEntry => "order_entry",
+            Self::OrderEntryTls => "order_entry_tls",
             Self::Sequencer => "sequencer",
             Self::Engine => "engine",
             Self::MarketData => "market_data",
@@ -43,6 +52,7 @@ impl Stage {
 pub(super) fn stages(order_entry: &OrderEntry) -> Vec<Stage> {
     let of = |stage| match stage {
         Stage::OrderEntry => usize::from(order_entry.shards),
+        Stage::OrderEntryTls => usize::from(order_entry.tls.is_some()),
         _ => 1,
     };
     Stage::ALL.into_iter().flat_map(|stage| vec![stage; of(stage)]).collect()
@@ -69,11 +79,19 @@ pub struct ThreadPlacement {
 }
 
 impl ThreadPlacement {
-    /// One thread for everything, on no core in particular: a laptop's.
+    /// One thread for all of `stages`, on no core in particular: a laptop's.
     #[must_use]
     pub fn composite(stages: &[Stage]) -> Self {
         Self { core: None, stages: stages.to_vec() }
     }
+}
+
+/// A laptop's threads: one for everything, and one for what must not share it.
+pub(super) fn default(stages: &[Stage]) -> Vec<ThreadPlacement> {
+    let (apart, together): (Vec<_>, Vec<_>) =
+        stages.iter().partition(|&&stage| stage == Stage::OrderEntryTls);
+    let threads = [together, apart].into_iter().filter(|stages| !stages.is_empty());
+    threads.map(|stages| ThreadPlacement::composite(&stages)).collect()
 }
 
 /// Proves that `threads` run all of `stages`, each thread in pipeline order and on a core of its own.
@@ -104,6 +122,11 @@ pub(super) fn prove(
         }
         let rule = format!("must be in pipeline order: {}", names(stages));
         source.rule(thread.stages.is_sorted(), &agents, &said, rule)?;
+        let rule = "order_entry_tls must not be with order_entry, sequencer or engine: nobody's orders \
+                    wait for strangers' handshakes";
+        let has = |stage| thread.stages.contains(&stage);
+        let waits = has(Stage::OrderEntry) || has(Stage::Sequencer) || has(Stage::Engine);
+        source.rule(!(has(Stage::OrderEntryTls) && waits), &agents, &said, rule)?;
         if let Some(core) = thread.core {
             let rule = "another thread is pinned to this core";
             source.rule(!cores.contains(&core), format!("{key}.core"), core, rule)?;

@@ -407,7 +407,7 @@ impl PlacementTable {
                 return Err(source.broken("placement.idle", quoted(other), rule));
             }
         };
-        let threads = threads.unwrap_or_else(|| vec![ThreadPlacement::composite(&stages)]);
+        let threads = threads.unwrap_or_else(|| placement::default(&stages));
         placement::prove(source, &threads, &stages)?;
         Ok(Placement { threads, idle })
     }

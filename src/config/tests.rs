@@ -43,7 +43,10 @@ fn the_minimal_file_gets_a_laptops_defaults() {
     assert_eq!(config.logs().durability, Durability::Memory);
     assert_eq!(config.control().cluster_key_file, Path::new("control/cluster.key"));
     assert_eq!(config.admin().listen.to_string(), "127.0.0.1:9002");
-    assert_eq!(config.placement().threads, [ThreadPlacement::composite(&Stage::ALL)]);
+    assert_eq!(
+        config.placement().threads,
+        placement::default(&placement::stages(config.order_entry()))
+    );
     assert_eq!(config.placement().idle, Idle::BackOff { sleep: Duration::from_micros(50) });
     assert_eq!(config.dpdk().driver(), "net_af_packet");
 }
@@ -76,7 +79,8 @@ fn order_entry_in_shards_is_placed_as_often_as_there_are_of_them() {
         let text = MINIMAL.replace("listen =", "shards = 2\nlisten =").replace(":0\"", ":9001\"");
         parse(&format!("{text}\n{placement}"))
     };
-    let all = [Stage::ALL.to_vec(), vec![Stage::OrderEntry]].concat();
+    let all = [placement::stages(parse(MINIMAL).unwrap().order_entry()), vec![Stage::OrderEntry]];
+    let all = all.concat();
     let placed = |config: Config| {
         let threads = config.placement().threads.iter();
         let mut stages: Vec<_> = threads.flat_map(|thread| thread.stages.clone()).collect();
@@ -107,6 +111,42 @@ fn order_entry_in_shards_is_placed_as_often_as_there_are_of_them() {
         error_of("listen =", "shards = 2\nlisten ="),
         "node.toml: order_entry.listen = 127.0.0.1:0: must be a definite port: the shards share it"
     );
+}
+
+const TLS: &str =
+    "[order_entry.tls]\nlisten = \"0.0.0.0:9443\"\ncertificate = \"c.pem\"\nkey = \"k.pem\"";
+
+#[cfg(feature = "tls")]
+#[test]
+fn the_tls_front_has_a_thread_that_no_order_waits_for() {
+    let config = parse(&format!("{MINIMAL}\n{TLS}")).unwrap();
+    let tls = config.order_entry().tls.clone().unwrap();
+    assert_eq!((tls.connections_max, tls.connections_per_source_max), (1_024, 256));
+    let threads = &config.placement().threads;
+    assert_eq!(threads.len(), 2);
+    assert_eq!(threads[1].stages, [Stage::OrderEntryTls]);
+
+    let placed = |threads: &str| error_with(&format!("{TLS}\n[placement]\nthreads = [{threads}]"));
+    let said = placed("{ agents = [\"order_entry\", \"order_entry_tls\"] }");
+    assert!(said.contains("nobody's orders wait for strangers' handshakes"), "{said}");
+    let all = "\"order_entry\", \"sequencer\", \"engine\", \"market_data\", \"admin\"";
+    let said = placed(&format!("{{ agents = [{all}] }}"));
+    assert!(said.contains("must place each agent once: order_entry, order_entry_tls"), "{said}");
+    let text = TLS.replace("9443", "9001");
+    let said = parse(&format!("{MINIMAL}\n{text}").replace("1:0", "1:9001")).unwrap_err();
+    assert_eq!(
+        said.to_string(),
+        "node.toml: order_entry.tls.listen = 0.0.0.0:9001: must have a port of its own"
+    );
+    let said = error_with(&TLS.replace("c.pem", ""));
+    assert_eq!(said, "node.toml: order_entry.tls.certificate = \"\": must be a path");
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn tls_in_a_build_without_it_is_said() {
+    let said = error_with(TLS);
+    assert!(said.contains("this rialto was built without TLS"), "{said}");
 }
 
 #[cfg(feature = "dpdk")]

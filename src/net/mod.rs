@@ -30,6 +30,8 @@ mod spanned;
 pub mod stack;
 pub mod steering;
 pub mod tcp;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod udp;
 mod wheel;
 

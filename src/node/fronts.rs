@@ -1,13 +1,18 @@
 //! The gateways as the graph has them: each over its transport, which it shares an address with where
 //! order entry has several shards.
 
+#[cfg(feature = "tls")]
+use std::net::Ipv4Addr;
+
 use super::NodeError;
 use super::cluster::{Led, Role};
 use crate::agent::{Agent, Leads};
-use crate::config::{Backend, Config, Stage};
+use crate::config::{self, Backend, Config, Stage};
 use crate::counters::{CounterBlock, CounterFile, CounterSet as _};
 use crate::event_store::Reader;
 use crate::gateway::{Gateway, GatewayConfig};
+#[cfg(feature = "tls")]
+use crate::net::tls::{Tls, TlsCounters};
 use crate::net::{self, KernelConfig, KernelCounters, KernelTransport, Transport};
 #[cfg(feature = "dpdk")]
 use crate::net::{
@@ -88,6 +93,45 @@ pub(super) fn order_entry(
         #[cfg(not(feature = "dpdk"))]
         Backend::Dpdk => unreachable!("a configuration for DPDK is not proven without it"),
     }
+}
+
+/// The gateway that speaks TLS.
+#[cfg(feature = "tls")]
+pub(super) fn order_entry_tls(
+    config: &Config,
+    tls: &config::Tls,
+    front: Front<'_>,
+    counters: &mut CounterFile,
+    access: &AccessFile,
+) -> Result<Box<dyn Agent>, NodeError> {
+    let entry = config.order_entry();
+    let settings = KernelConfig {
+        allow: entry.allow.clone(),
+        // It sends no feed, so any interface will do.
+        multicast_interface: Ipv4Addr::LOCALHOST,
+        connections_max: tls.connections_max as usize,
+        connections_per_source_max: tls.connections_per_source_max as usize,
+        frames_per_second_per_source_max: entry.frames_per_second_per_source_max,
+        shut: front.role.is_some(),
+        ..KernelConfig::new(tls.listen)
+    };
+    let identity = net::tls::identity(&tls.certificate, &tls.key).map_err(NodeError::front)?;
+    let published = counters.block("order_entry_tls.kernel", KernelCounters::NAMES);
+    let transport = KernelTransport::new(&settings, published).map_err(NodeError::front)?;
+    let transport = transport.watching(Some(access.list()));
+    let published = counters.block("order_entry_tls.tls", TlsCounters::NAMES);
+    front.over(Tls::new(transport, settings.connections_max, identity, published))
+}
+
+#[cfg(not(feature = "tls"))]
+pub(super) fn order_entry_tls(
+    _: &Config,
+    _: &config::Tls,
+    _: Front<'_>,
+    _: &mut CounterFile,
+    _: &AccessFile,
+) -> Result<Box<dyn Agent>, NodeError> {
+    unreachable!("a configuration with TLS is not proven without it")
 }
 
 fn kernel_settings(config: &Config, receive_port: Option<u16>, shut: bool) -> KernelConfig {

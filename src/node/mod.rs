@@ -398,7 +398,7 @@ const fn stops(stage: Stage) -> u8 {
         Stage::Sequencer => 0,
         Stage::Engine => 1,
         Stage::MarketData => 2,
-        Stage::OrderEntry | Stage::Admin => 3,
+        Stage::OrderEntry | Stage::OrderEntryTls | Stage::Admin => 3,
     }
 }
 

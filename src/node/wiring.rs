@@ -3,7 +3,7 @@
 use super::access::AccessFile;
 use super::boot::{Alone, Booted, Order};
 use super::cluster::{Replica, ReplicaCounters};
-use super::fronts::{Front, led, order_entry, shard_name};
+use super::fronts::{Front, led, order_entry, order_entry_tls, shard_name};
 use super::latency::Latency;
 use super::{Bench, NodeError};
 use crate::agent::{self, Agent, ReadyFlag, Tracer};
@@ -29,8 +29,10 @@ const HASH_RING_LINES: usize = 16;
 const OPERATORS_LOOK_INTERVAL: Nanos = Nanos::from_micros(100);
 /// Operators at a time.
 const OPERATORS_MAX: usize = 16;
-/// The number of the operators' gateway among all; those of order entry are numbered from 0.
+/// The numbers of the operators' gateway and of that which speaks TLS among all; those of order entry are
+/// numbered from 0.
 const ADMIN_SHARD: u8 = u8::MAX;
+const TLS_SHARD: u8 = u8::MAX - 1;
 
 /// The stages of a node, each to be taken once by its thread.
 pub(super) struct Stages {
@@ -61,7 +63,8 @@ impl Stages {
 /// ```
 ///
 /// Of several shards of order entry each has a ring of its own and reads the event log for itself, so
-/// each knows of every session; the first sends the feed, and its orders are those that are followed.
+/// each knows of every session; the first sends the feed, and its orders are those that are followed. The
+/// gateway that speaks TLS is one more.
 ///
 /// In a cluster the replica stands in the sequencer's place, and the engine sees what is committed.
 pub(super) fn wire(
@@ -73,6 +76,10 @@ pub(super) fn wire(
     let shards = config.order_entry().shards;
     let (orders_in, mut inputs): (Vec<_>, Vec<_>) =
         (0..shards).map(|_| ring(COMMAND_RING_LINES, RECORD_LINES_MAX)).unzip();
+    let tls = config.order_entry().tls.as_ref();
+    let (tls_in, tls_orders): (Option<_>, Option<_>) =
+        tls.map(|_| ring(COMMAND_RING_LINES, RECORD_LINES_MAX)).unzip();
+    inputs.extend(tls_orders);
     let (operators_in, operators) = ring(COMMAND_RING_LINES, RECORD_LINES_MAX);
     let (hashes_in, hashes) = ring(HASH_RING_LINES, RECORD_LINES_MAX);
     let (datagrams_in, datagrams) = ring(DATAGRAM_RING_LINES, DATAGRAM_LINES_MAX);
@@ -108,8 +115,8 @@ pub(super) fn wire(
             .then(|| config.order_entry().messages_per_second_max),
         networks: (serves == PortKind::OrderEntry).then(|| access.ports()),
         traces: None,
-        ufo_sessions_max: match (serves, config.order_entry().ufo_port) {
-            (PortKind::OrderEntry, Some(_)) => config.order_entry().connections_max,
+        ufo_sessions_max: match config.order_entry().ufo_port {
+            Some(_) if shard < shards => config.order_entry().connections_max,
             _ => 0,
         },
         ready: ready.clone(),
@@ -138,6 +145,19 @@ pub(super) fn wire(
         }
     });
     let fronts: Vec<_> = fronts.collect();
+    let tls_front = tls_in.map(|commands| {
+        let serves = ReadyFlag::default();
+        ready.push(serves.clone());
+        Front {
+            config: gateway(PortKind::OrderEntry, TLS_SHARD, &serves),
+            commands,
+            datagrams: None,
+            events: events.clone(),
+            standing,
+            published: counters.block(Stage::OrderEntryTls.name(), GatewayCounters::NAMES),
+            role: role.clone(),
+        }
+    });
     let back = Front {
         config: gateway(PortKind::Admin, ADMIN_SHARD, &admin_ready),
         commands: operators_in,
@@ -167,6 +187,10 @@ pub(super) fn wire(
     let order_entry = order_entry(config, fronts, &mut counters, bench, access)?;
     let mut stages: Vec<(Stage, Box<dyn Agent>)> =
         order_entry.into_iter().map(|shard| (Stage::OrderEntry, shard)).collect();
+    if let (Some(front), Some(tls)) = (tls_front, tls) {
+        let front = order_entry_tls(config, tls, front, &mut counters, access)?;
+        stages.push((Stage::OrderEntryTls, front));
+    }
     stages.extend([
         (Stage::Sequencer, sequencer),
         (Stage::Engine, Box::new(engine.proposing(hashes_in).traced(tracer)) as _),

@@ -31,6 +31,8 @@ mod shards;
 mod snapshots;
 mod soupbintcp;
 mod start;
+#[cfg(feature = "tls")]
+mod tls;
 mod tools;
 mod trading;
 mod traffic;
