@@ -141,16 +141,18 @@ fn who_comes_by_tls_trades_with_those_who_do_not_and_goes_on_where_it_stood() {
     let mut again = Secured::login(&node, "ALFA01", 1);
     again.must_hear(&[told[0], told[1], executed]);
     drop((again, copy));
-    eventually("they are gone", || counter(&node, "order_entry_tls.tls.connections") == 0);
-    assert_eq!(counter(&node, "order_entry_tls.tls.established"), 1);
-    assert_eq!(counter(&node, "order_entry_tls.logins"), 1);
+    // Since its start one has come this way.
+    eventually("it is counted", || counter(&node, "order_entry_tls.tls.established") == 1);
+    eventually("it is gone", || counter(&node, "order_entry_tls.tls.connections") == 0);
+    eventually("its login is counted", || counter(&node, "order_entry_tls.logins") == 1);
     let books = node.stop_in_order();
     assert_eq!(Replay::equal_to_event_log(&node.site).books(), books);
 }
 
 #[test]
 fn much_at_once_is_answered_in_order_and_a_slow_reader_gets_it_later() {
-    const ORDERS: u32 = 20_000;
+    // As many as its firm may have open.
+    const ORDERS: u32 = 8_000;
     let node = Node::start_with(&setup());
     let mut alfa = Secured::login(&node, "ALFA01", 1);
     for first in (1..=ORDERS).step_by(100) {
