@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rialto::counters::CounterBlock;
 use rialto::net::ipv4::{Ipv4Header, checksum, sum};
 use rialto::net::stack::Counters;
+use rialto::net::steering::SPREAD_KEY;
 use rialto::net::{
     ConnectionId, DpdkConfig, DpdkDevice, NetEvent, Stack, StackConfig, Transport, WithEcho,
 };
@@ -482,8 +483,9 @@ fn frames_go_through_a_port_and_everything_is_given_back() {
     assert!(matches!(Eal::start(&[]), Err(DpdkError::StartedBefore)));
 
     let pool = Mempool::new(&eal, 1023).unwrap();
-    let queues = PortConfig { rx_descriptors: 256, tx_descriptors: 256 };
-    let mut port = Port::start(&pool, queues).unwrap();
+    let queues =
+        PortConfig { queues: 1, spread_key: &SPREAD_KEY, rx_descriptors: 256, tx_descriptors: 256 };
+    let mut port = Port::start(&pool, queues).unwrap().pop().unwrap();
     assert!(port.receive().is_none());
     for round in 0..100_u8 {
         assert_eq!(port.room(), Port::OUTBOX_MAX);

@@ -166,17 +166,57 @@ int rialto_port_first(void)
 	return port < RTE_MAX_ETHPORTS ? port : -ENODEV;
 }
 
-int rialto_port_start(uint16_t port, struct rialto_pool *pool, uint16_t rx_descriptors,
-		      uint16_t tx_descriptors, uint32_t *offloads)
+int rialto_port_queues_max(uint16_t port)
+{
+	struct rte_eth_dev_info info;
+	int result = rte_eth_dev_info_get(port, &info);
+
+	if (result < 0)
+		return result;
+	return info.max_rx_queues < info.max_tx_queues ? info.max_rx_queues : info.max_tx_queues;
+}
+
+/* Whether the port hashes packets by their two addresses alone, with a key of ours. */
+static int can_spread(const struct rte_eth_dev_info *info)
+{
+	return (info->flow_type_rss_offloads & RTE_ETH_RSS_IPV4) != 0 &&
+	       info->hash_key_size >= RIALTO_SPREAD_KEY_BYTES_MIN &&
+	       info->hash_key_size <= RIALTO_SPREAD_KEY_BYTES;
+}
+
+/* Fills the table that the hash chooses a queue from, and returns its places; 0 if it is not ours. */
+static uint16_t fill_table(uint16_t port, uint16_t places, uint16_t queues)
+{
+	struct rte_eth_rss_reta_entry64 table[RTE_ETH_RSS_RETA_SIZE_512 / RTE_ETH_RETA_GROUP_SIZE];
+
+	if (places == 0 || places > RTE_ETH_RSS_RETA_SIZE_512)
+		return 0;
+	memset(table, 0, sizeof(table));
+	for (uint16_t place = 0; place < places; place++) {
+		struct rte_eth_rss_reta_entry64 *group = &table[place / RTE_ETH_RETA_GROUP_SIZE];
+
+		group->mask |= UINT64_C(1) << place % RTE_ETH_RETA_GROUP_SIZE;
+		group->reta[place % RTE_ETH_RETA_GROUP_SIZE] = place % queues;
+	}
+	return rte_eth_dev_rss_reta_update(port, table, places) < 0 ? 0 : places;
+}
+
+int rialto_port_start(uint16_t port, struct rialto_pool *pool, uint16_t queues, const uint8_t *key,
+		      uint16_t rx_descriptors, uint16_t tx_descriptors, uint32_t *offloads,
+		      uint16_t *places)
 {
 	const uint64_t verifies = RTE_ETH_RX_OFFLOAD_CHECKSUM;
 	const uint64_t fills = RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+	const uint64_t by_address =
+		RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_FRAG_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_OTHER;
 	struct rte_eth_dev_info info;
 	struct rte_eth_conf conf;
 	int socket = rte_eth_dev_socket_id(port);
+	int spreads;
 	int result;
 
 	*offloads = 0;
+	*places = 0;
 	memset(&conf, 0, sizeof(conf));
 	result = rte_eth_dev_info_get(port, &info);
 	if (result < 0)
@@ -189,22 +229,34 @@ int rialto_port_start(uint16_t port, struct rialto_pool *pool, uint16_t rx_descr
 		conf.txmode.offloads |= fills;
 		*offloads |= RIALTO_OFFLOAD_FILLS;
 	}
-	result = rte_eth_dev_configure(port, 1, 1, &conf);
+	spreads = queues > 1 && can_spread(&info);
+	if (spreads) {
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf.rx_adv_conf.rss_conf.rss_key = (uint8_t *)(uintptr_t)key;
+		conf.rx_adv_conf.rss_conf.rss_key_len = info.hash_key_size;
+		conf.rx_adv_conf.rss_conf.rss_hf = info.flow_type_rss_offloads & by_address;
+	}
+	result = rte_eth_dev_configure(port, queues, queues, &conf);
 	if (result < 0)
 		return result;
 	result = rte_eth_dev_adjust_nb_rx_tx_desc(port, &rx_descriptors, &tx_descriptors);
 	if (result < 0)
 		goto close;
-	result = rte_eth_rx_queue_setup(port, 0, rx_descriptors, (unsigned int)socket, NULL,
-					pool_in(pool));
-	if (result < 0)
-		goto close;
-	result = rte_eth_tx_queue_setup(port, 0, tx_descriptors, (unsigned int)socket, NULL);
-	if (result < 0)
-		goto close;
+	for (uint16_t queue = 0; queue < queues; queue++) {
+		result = rte_eth_rx_queue_setup(port, queue, rx_descriptors, (unsigned int)socket,
+						NULL, pool_in(pool));
+		if (result < 0)
+			goto close;
+		result = rte_eth_tx_queue_setup(port, queue, tx_descriptors, (unsigned int)socket,
+						NULL);
+		if (result < 0)
+			goto close;
+	}
 	result = rte_eth_dev_start(port);
 	if (result < 0)
 		goto close;
+	if (spreads)
+		*places = fill_table(port, info.reta_size, queues);
 	return 0;
 
 close:
@@ -275,12 +327,12 @@ int rialto_port_stats(uint16_t port, uint64_t *stats)
 	return 0;
 }
 
-uint16_t rialto_rx_burst(uint16_t port, struct rialto_mbuf **mbufs, uint16_t count)
+uint16_t rialto_rx_burst(uint16_t port, uint16_t queue, struct rialto_mbuf **mbufs, uint16_t count)
 {
-	return rte_eth_rx_burst(port, 0, (struct rte_mbuf **)mbufs, count);
+	return rte_eth_rx_burst(port, queue, (struct rte_mbuf **)mbufs, count);
 }
 
-uint16_t rialto_tx_burst(uint16_t port, struct rialto_mbuf **mbufs, uint16_t count)
+uint16_t rialto_tx_burst(uint16_t port, uint16_t queue, struct rialto_mbuf **mbufs, uint16_t count)
 {
-	return rte_eth_tx_burst(port, 0, (struct rte_mbuf **)mbufs, count);
+	return rte_eth_tx_burst(port, queue, (struct rte_mbuf **)mbufs, count);
 }

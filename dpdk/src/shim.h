@@ -98,11 +98,24 @@ void rialto_mbuf_fill_checksum(struct rialto_mbuf *mbuf, int is_tcp);
 /** The number of the first port, or -ENODEV. */
 int rialto_port_first(void);
 
-/** Configures a port with one receive and one transmit queue, and starts it. Of the descriptors the
- * driver may take fewer or more. What it can do about checksums is asked of it, and told in
- * `offloads`. A port that fails once configured is closed. */
-int rialto_port_start(uint16_t port, struct rialto_pool *pool, uint16_t rx_descriptors,
-		      uint16_t tx_descriptors, uint32_t *offloads);
+/** The bytes of a key from which a port's hash is made, at most and at least. */
+#define RIALTO_SPREAD_KEY_BYTES 52
+#define RIALTO_SPREAD_KEY_BYTES_MIN 40
+
+/** How many queues of each direction a port can have, or an error. */
+int rialto_port_queues_max(uint16_t port);
+
+/** Configures a port with as many receive and transmit queues, and starts it. Of the descriptors of each
+ * the driver may take fewer or more. What it can do about checksums is asked of it, and told in
+ * `offloads`.
+ *
+ * Where it can, it spreads what it receives over the queues by the hash of the packets' two addresses
+ * with `key`, of RIALTO_SPREAD_KEY_BYTES: the hash modulo `places` is a place of a table, and the place
+ * modulo the queues is the queue. `places` is 0 where it cannot, and spreads as it likes. A port that
+ * fails once configured is closed. */
+int rialto_port_start(uint16_t port, struct rialto_pool *pool, uint16_t queues, const uint8_t *key,
+		      uint16_t rx_descriptors, uint16_t tx_descriptors, uint32_t *offloads,
+		      uint16_t *places);
 
 /** Receives frames to these `count` multicast addresses of six bytes each too; where the driver keeps
  * no list of them, those to all. 0, or an error where it can do neither. */
@@ -123,10 +136,10 @@ int rialto_port_link(uint16_t port);
 /** Fills `stats`, an array of RIALTO_STAT_COUNT. */
 int rialto_port_stats(uint16_t port, uint64_t *stats);
 
-/** Receives up to `count` frames from queue 0; they belong to the caller. */
-uint16_t rialto_rx_burst(uint16_t port, struct rialto_mbuf **mbufs, uint16_t count);
+/** Receives up to `count` frames from a queue; they belong to the caller. */
+uint16_t rialto_rx_burst(uint16_t port, uint16_t queue, struct rialto_mbuf **mbufs, uint16_t count);
 
-/** Queues up to `count` frames on queue 0; those taken, from the first on, belong to the driver. */
-uint16_t rialto_tx_burst(uint16_t port, struct rialto_mbuf **mbufs, uint16_t count);
+/** Queues up to `count` frames on a queue; those taken, from the first on, belong to the driver. */
+uint16_t rialto_tx_burst(uint16_t port, uint16_t queue, struct rialto_mbuf **mbufs, uint16_t count);
 
 #endif

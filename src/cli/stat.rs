@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use super::{CliError, quiet_end, units};
-use crate::counters::CounterReader;
+use crate::counters::{CounterReader, sums};
 use crate::types::Nanos;
 
 /// Arguments of `rialto stat`.
@@ -19,7 +19,7 @@ use crate::types::Nanos;
     rialto stat /dev/shm/rialto --watch 1 | grep messages_in\n  \
     rialto stat /dev/shm/rialto --json | jq .counters\n\n\
     The values of a stage are at most 100 ms old, those of a network port a second. A node that \
-    stopped leaves its last ones.")]
+    stopped leaves its last ones. What the shards of order entry count is shown by shard, and summed.")]
 pub struct Args {
     /// The node's logs directory, as its configuration has it.
     directory: PathBuf,
@@ -57,7 +57,7 @@ fn print(args: &Args, out: &mut impl Write) -> Result<(), CliError> {
     }
 }
 
-/// All counters at one moment.
+/// All counters at one moment, and of stages in shards their sums.
 struct Reading {
     node: u64,
     process: u64,
@@ -69,12 +69,14 @@ struct Reading {
 
 impl Reading {
     fn take(reader: &CounterReader) -> Self {
+        let mut counters: Vec<_> = reader.counters().collect();
+        counters.extend(sums(&counters));
         Self {
             node: reader.node(),
             process: reader.process(),
             started: reader.started(),
             running: reader.is_running(),
-            counters: reader.counters().collect(),
+            counters,
             taken: Instant::now(),
         }
     }

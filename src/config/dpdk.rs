@@ -11,11 +11,13 @@ pub struct Dpdk {
     /// A virtual device (`net_af_packet0,iface=rialto0`) or a PCI address (`0000:03:00.0`), each with
     /// the driver's own arguments behind a comma.
     pub device: String,
+    /// Pairs of a receive and a transmit queue: one for each shard of order entry.
+    pub queues: u16,
     /// Packet buffers, shared by receiving and sending.
     pub mbufs: u32,
-    /// Descriptors of the receive ring.
+    /// Descriptors of each receive ring.
     pub rx_descriptors: u16,
-    /// Descriptors of the transmit ring.
+    /// Descriptors of each transmit ring.
     pub tx_descriptors: u16,
 }
 
@@ -74,6 +76,18 @@ pub(super) fn whole_device(device: &str) -> Option<String> {
     (sound && whole.ends_with(&address.to_ascii_lowercase())).then(|| whole + arguments)
 }
 
+/// A device that is told of as many pairs of queues, where its driver must be and its argument does not
+/// say so yet.
+pub(super) fn with_queues(device: String, queues: u8) -> String {
+    let argument = match device.split(char::is_numeric).next() {
+        Some("net_af_packet") => "qpairs",
+        Some("net_af_xdp") => "queue_count",
+        _ => return device,
+    };
+    let is_said = device.split(',').any(|said| said.starts_with(argument));
+    if queues == 1 || is_said { device } else { format!("{device},{argument}={queues}") }
+}
+
 /// The rule that `eal_args` break together or with this device.
 pub(super) fn conflict(device: &str, eal_args: &[String]) -> Option<&'static str> {
     let has = |wanted: &str| eal_args.iter().any(|arg| arg == wanted);
@@ -97,7 +111,21 @@ mod tests {
     fn dpdk(device: &str) -> Dpdk {
         let device = whole_device(device).unwrap();
         let eal_args = default_eal_args(&device);
-        Dpdk { eal_args, device, mbufs: 8_191, rx_descriptors: 1_024, tx_descriptors: 1_024 }
+        let (rx_descriptors, tx_descriptors) = (1_024, 1_024);
+        Dpdk { eal_args, device, queues: 1, mbufs: 8_191, rx_descriptors, tx_descriptors }
+    }
+
+    #[test]
+    fn a_driver_that_makes_its_queues_is_told_how_many() {
+        for (device, queues, told) in [
+            ("net_af_packet0,iface=x", 1, "net_af_packet0,iface=x"),
+            ("net_af_packet0,iface=x", 2, "net_af_packet0,iface=x,qpairs=2"),
+            ("net_af_packet0,qpairs=4,iface=x", 2, "net_af_packet0,qpairs=4,iface=x"),
+            ("net_af_xdp0,iface=x", 3, "net_af_xdp0,iface=x,queue_count=3"),
+            ("0000:03:00.0", 4, "0000:03:00.0"),
+        ] {
+            assert_eq!(with_queues(device.to_owned(), queues), told);
+        }
     }
 
     #[test]

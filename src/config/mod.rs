@@ -10,6 +10,7 @@ pub(crate) mod decimal;
 mod dpdk;
 mod error;
 pub mod market;
+mod order_entry;
 mod placement;
 pub mod secrets;
 mod table;
@@ -140,11 +141,14 @@ pub struct OrderEntry {
     pub listen: SocketAddrV4,
     /// The UDP port at the same address where UFO is spoken; none = nowhere.
     pub ufo_port: Option<u16>,
+    /// Gateways that share address and ports, each with hosts of its own, and with a core if it is given
+    /// one.
+    pub shards: u8,
     /// Bits of the local network's mask.
     pub prefix: u8,
     /// The router to networks that are not local.
     pub gateway: Option<Ipv4Addr>,
-    /// Connections at a time, and as many sessions over UDP.
+    /// Connections of a shard at a time, and as many sessions over UDP.
     pub connections_max: u32,
     /// As many of them may come from one address, so that one host cannot keep others out.
     pub connections_per_source_max: u32,
@@ -161,6 +165,23 @@ pub struct OrderEntry {
     /// Hosts of the local network whose Ethernet address is given, so that nobody else on it speaks in
     /// their name; used by [`Backend::Dpdk`].
     pub neighbours: Vec<(Ipv4Addr, MacAddress)>,
+    /// Where brokers connect who come over networks that others read.
+    pub tls: Option<Tls>,
+}
+
+/// The front that speaks TLS, on the kernel's sockets: the same sessions and admission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// An address of the kernel's.
+    pub listen: SocketAddrV4,
+    /// The exchange's certificate in PEM, and behind it those that vouch for it.
+    pub certificate: PathBuf,
+    /// Its private key in PEM.
+    pub key: PathBuf,
+    /// Connections at a time.
+    pub connections_max: u32,
+    /// As many of them may come from one address.
+    pub connections_per_source_max: u32,
 }
 
 /// What carries the bytes of order entry and feed.

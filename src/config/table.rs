@@ -1,7 +1,6 @@
 //! `node.toml` as written, with its defaults, and the proof that makes it a [`Config`]. The defaults
 //! are a laptop's: one thread for everything, which sleeps a little when there is nothing to do.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -9,10 +8,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::access::networks;
 use super::cluster::ClusterTable;
 use super::dpdk;
 use super::error::{ConfigError, Source};
+use super::order_entry::OrderEntryTable;
 use super::placement::{self, Placement, ThreadPlacement};
 use super::{
     Admin, Backend, Capacity, Config, Control, Dpdk, Durability, Feed, Kept, Logs, Node,
@@ -20,16 +19,10 @@ use super::{
 };
 use crate::agent::Idle;
 use crate::net::device::BUFFERS_SPARE;
-use crate::net::ipv4::Ipv4Network;
 use crate::types::Nanos;
 
 /// Mebibytes of a segment: at least many frames, at most what a file system gives at once.
 const SEGMENT_MIB: RangeInclusive<u64> = 1..=4096;
-const CONNECTIONS: RangeInclusive<u32> = 1..=65_536;
-/// From a trader's own typing to as fast as a gateway reads.
-const MESSAGES_PER_SECOND: RangeInclusive<u32> = 100..=1_000_000;
-/// From a few sessions that are typed in to more than a core receives.
-const FRAMES_PER_SECOND: RangeInclusive<u32> = 100..=100_000_000;
 const ORDERS: RangeInclusive<u32> = 1_024..=64 << 20;
 const PORTS: RangeInclusive<u32> = 1..=1 << 20;
 const ACCOUNTS: RangeInclusive<u32> = 1..=16 << 20;
@@ -38,6 +31,7 @@ const INSTRUMENTS: RangeInclusive<u32> = 1..=65_535;
 /// Above it nothing may be left for the next segment.
 const DISK_PERCENT_MAX: u8 = 90;
 const MBUFS: RangeInclusive<u32> = 512..=1 << 20;
+const MBUFS_DEFAULT: u32 = 8_192;
 const DESCRIPTORS: RangeInclusive<u16> = 64..=4096;
 /// Above a second, heartbeats would be late.
 const IDLE_SLEEP_US: RangeInclusive<u64> = 1..=1_000_000;
@@ -135,54 +129,13 @@ struct ControlTable {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OrderEntryTable {
-    backend: String,
-    listen: String,
-    ufo_port: Option<u16>,
-    #[serde(default = "OrderEntryTable::prefix")]
-    prefix: u8,
-    gateway: Option<String>,
-    #[serde(default = "OrderEntryTable::connections_max")]
-    connections_max: u32,
-    connections_per_source_max: Option<u32>,
-    #[serde(default = "OrderEntryTable::messages_per_second_max")]
-    messages_per_second_max: u32,
-    #[serde(default = "OrderEntryTable::frames_per_second_per_source_max")]
-    frames_per_second_per_source_max: u32,
-    access_file: Option<PathBuf>,
-    allow: Vec<String>,
-    #[serde(default)]
-    neighbours: BTreeMap<String, String>,
-}
-
-impl OrderEntryTable {
-    const fn prefix() -> u8 {
-        24
-    }
-
-    const fn connections_max() -> u32 {
-        1_024
-    }
-
-    /// A quarter of what the whole exchange has at its peak.
-    const fn messages_per_second_max() -> u32 {
-        50_000
-    }
-
-    /// Four of the busiest sessions, each order in a frame of its own.
-    const fn frames_per_second_per_source_max() -> u32 {
-        200_000
-    }
-}
-
-#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct DpdkTable {
     /// By default what the device needs.
     eal_args: Option<Vec<String>>,
     device: String,
-    mbufs: u32,
+    /// By default as many as the queues need, and some.
+    mbufs: Option<u32>,
     rx_descriptors: u16,
     tx_descriptors: u16,
 }
@@ -192,7 +145,7 @@ impl Default for DpdkTable {
         Self {
             eal_args: None,
             device: "net_af_packet0,iface=rialto0".to_owned(),
-            mbufs: 8_191,
+            mbufs: None,
             rx_descriptors: 1_024,
             tx_descriptors: 1_024,
         }
@@ -234,15 +187,15 @@ impl Default for AdminTable {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct PlacementTable {
-    threads: Vec<ThreadPlacement>,
+    /// By default one for everything.
+    threads: Option<Vec<ThreadPlacement>>,
     idle: String,
     idle_sleep_us: u64,
 }
 
 impl Default for PlacementTable {
     fn default() -> Self {
-        let threads = vec![ThreadPlacement::composite()];
-        Self { threads, idle: "backoff".to_owned(), idle_sleep_us: 50 }
+        Self { threads: None, idle: "backoff".to_owned(), idle_sleep_us: 50 }
     }
 }
 
@@ -268,6 +221,7 @@ impl File {
         let node = self.node.prove(source)?;
         let retention = self.retention.prove(source, &snapshots)?;
         let cluster = self.cluster.map(|table| table.prove(source, &node, &retention));
+        let order_entry = self.order_entry.prove(source)?;
         Ok(Config {
             cluster: cluster.transpose()?,
             node,
@@ -275,11 +229,11 @@ impl File {
             snapshots,
             logs,
             control: self.control.prove(source)?,
-            order_entry: self.order_entry.prove(source)?,
-            dpdk: self.dpdk.prove(source)?,
+            dpdk: self.dpdk.prove(source, &order_entry)?,
             feed: self.feed.prove(source)?,
             admin: self.admin.prove(source)?,
-            placement: self.placement.prove(source)?,
+            placement: self.placement.prove(source, &order_entry)?,
+            order_entry,
             capacity: self.capacity.prove(source)?,
         })
     }
@@ -386,105 +340,16 @@ impl ControlTable {
     }
 }
 
-impl OrderEntryTable {
-    fn prove(self, source: &Source) -> Result<OrderEntry, ConfigError> {
-        let Self { backend, listen, prefix, gateway, connections_max, allow, neighbours, .. } =
-            self;
-        let backend = match backend.as_str() {
-            "kernel" => Backend::Kernel,
-            "dpdk" if cfg!(feature = "dpdk") => Backend::Dpdk,
-            "dpdk" => {
-                let rule = "this rialto was built without DPDK; use \"kernel\", or build it without \
-                            --no-default-features";
-                return Err(source.broken("order_entry.backend", quoted(&backend), rule));
-            }
-            other => {
-                let rule = "must be \"dpdk\" or \"kernel\"";
-                return Err(source.broken("order_entry.backend", quoted(other), rule));
-            }
-        };
-        let listen: SocketAddrV4 = parsed(
-            source,
-            "order_entry.listen",
-            &listen,
-            "must be an IPv4 address and a port, such as 10.9.0.1:9001",
-        )?;
-        let unicast = !listen.ip().is_multicast() && !listen.ip().is_broadcast();
-        source.rule(unicast, "order_entry.listen", listen, "must be a unicast address")?;
-        if backend == Backend::Dpdk {
-            let whole = !listen.ip().is_unspecified() && listen.port() != 0;
-            let rule = "must be a definite address and port: with DPDK the node owns them";
-            source.rule(whole, "order_entry.listen", listen, rule)?;
-        }
-        let ufo_port = self.ufo_port;
-        let rule = "must be in 1..=65535, a UDP port; without the key UFO is not spoken";
-        source.rule(ufo_port != Some(0), "order_entry.ufo_port", 0, rule)?;
-        let network = Ipv4Network::new(*listen.ip(), prefix).map(Ipv4Network::network);
-        let network = network.ok_or_else(|| {
-            source.broken("order_entry.prefix", prefix, "must be in 0..=32, the bits of a mask")
-        })?;
-        let gateway = match gateway {
-            None => None,
-            Some(text) => {
-                let key = "order_entry.gateway";
-                let gateway = parsed(source, key, &text, "must be an IPv4 address")?;
-                let rule = format_args!("must lie in {network}, the network of listen and prefix");
-                source.rule(network.contains(gateway), key, gateway, rule)?;
-                Some(gateway)
-            }
-        };
-        in_range(source, "order_entry.connections_max", connections_max, &CONNECTIONS)?;
-        let quarter = connections_max.div_ceil(4);
-        let connections_per_source_max = self.connections_per_source_max.unwrap_or(quarter);
-        let key = "order_entry.connections_per_source_max";
-        in_range(source, key, connections_per_source_max, &(1..=connections_max))?;
-        let messages_per_second_max = self.messages_per_second_max;
-        let key = "order_entry.messages_per_second_max";
-        in_range(source, key, messages_per_second_max, &MESSAGES_PER_SECOND)?;
-        let frames_per_second_per_source_max = self.frames_per_second_per_source_max;
-        let key = "order_entry.frames_per_second_per_source_max";
-        in_range(source, key, frames_per_second_per_source_max, &FRAMES_PER_SECOND)?;
-        let rule = "must name who may connect; 0.0.0.0/0 is everybody";
-        source.rule(!allow.is_empty(), "order_entry.allow", "[]", rule)?;
-        let allow = networks(source, "order_entry.allow", &allow)?;
-        let access_file =
-            self.access_file.map(|path| whole(source, "order_entry.access_file", path));
-        let rule = "is for DPDK; with the kernel's sockets use `ip neighbour replace`";
-        let own = backend == Backend::Dpdk || neighbours.is_empty();
-        source.rule(own, "order_entry.neighbours", format_args!("{neighbours:?}"), rule)?;
-        let neighbours = neighbours.iter().map(|(host, mac)| {
-            let key = format!("order_entry.neighbours.\"{host}\"");
-            let rule = format_args!("must be for an address in {network}");
-            let local = host.parse().ok().filter(|&host| network.contains(host));
-            let host = local.ok_or_else(|| source.broken(&key, quoted(mac), rule))?;
-            let mac = mac.parse().map_err(|rule| source.broken(&key, quoted(mac), rule))?;
-            Ok((host, mac))
-        });
-        let neighbours = neighbours.collect::<Result<_, ConfigError>>()?;
-        Ok(OrderEntry {
-            backend,
-            listen,
-            ufo_port,
-            prefix,
-            gateway,
-            connections_max,
-            connections_per_source_max,
-            messages_per_second_max,
-            frames_per_second_per_source_max,
-            access_file: access_file.transpose()?,
-            allow,
-            neighbours,
-        })
-    }
-}
-
 impl DpdkTable {
-    fn prove(self, source: &Source) -> Result<Dpdk, ConfigError> {
+    fn prove(self, source: &Source, order_entry: &OrderEntry) -> Result<Dpdk, ConfigError> {
         let Self { eal_args, device, mbufs, rx_descriptors, tx_descriptors } = self;
+        let is_used = order_entry.backend == Backend::Dpdk;
+        let queues = if is_used { order_entry.shards } else { 1 };
         let rule = "must be a virtual device, such as net_af_packet0,iface=rialto0, or a PCI address, \
                     such as 0000:03:00.0";
         let device = dpdk::whole_device(&device)
             .ok_or_else(|| source.broken("dpdk.device", quoted(&device), rule))?;
+        let device = dpdk::with_queues(device, queues);
         let eal_args = eal_args.unwrap_or_else(|| dpdk::default_eal_args(&device));
         let named = eal_args.iter().find(|arg| arg.contains('\0') || arg.is_empty());
         let said = format!("{eal_args:?}");
@@ -493,17 +358,18 @@ impl DpdkTable {
         if let Some(rule) = dpdk::conflict(&device, &eal_args) {
             return Err(source.broken("dpdk.eal_args", said, rule));
         }
-        in_range(source, "dpdk.mbufs", mbufs, &MBUFS)?;
         in_range(source, "dpdk.rx_descriptors", rx_descriptors, &DESCRIPTORS)?;
         in_range(source, "dpdk.tx_descriptors", tx_descriptors, &DESCRIPTORS)?;
         let descriptors = u32::from(rx_descriptors) + u32::from(tx_descriptors);
-        let least = descriptors + BUFFERS_SPARE;
+        let least = u32::from(queues) * (descriptors + BUFFERS_SPARE);
+        let mbufs = mbufs.unwrap_or_else(|| least.next_power_of_two().max(MBUFS_DEFAULT) - 1);
+        in_range(source, "dpdk.mbufs", mbufs, &MBUFS)?;
         let rule = format_args!(
             "must be at least {least}, for the {descriptors} descriptors of both rings and \
-             {BUFFERS_SPARE} on their way"
+             {BUFFERS_SPARE} on their way, of each queue"
         );
         source.rule(mbufs >= least, "dpdk.mbufs", mbufs, rule)?;
-        Ok(Dpdk { eal_args, device, mbufs, rx_descriptors, tx_descriptors })
+        Ok(Dpdk { eal_args, device, queues: queues.into(), mbufs, rx_descriptors, tx_descriptors })
     }
 }
 
@@ -529,8 +395,9 @@ impl AdminTable {
 }
 
 impl PlacementTable {
-    fn prove(self, source: &Source) -> Result<Placement, ConfigError> {
+    fn prove(self, source: &Source, order_entry: &OrderEntry) -> Result<Placement, ConfigError> {
         let Self { threads, idle, idle_sleep_us } = self;
+        let stages = placement::stages(order_entry);
         in_range(source, "placement.idle_sleep_us", idle_sleep_us, &IDLE_SLEEP_US)?;
         let idle = match idle.as_str() {
             "spin" => Idle::Spin,
@@ -540,7 +407,8 @@ impl PlacementTable {
                 return Err(source.broken("placement.idle", quoted(other), rule));
             }
         };
-        placement::prove(source, &threads)?;
+        let threads = threads.unwrap_or_else(|| placement::default(&stages));
+        placement::prove(source, &threads, &stages)?;
         Ok(Placement { threads, idle })
     }
 }
@@ -560,7 +428,7 @@ pub(super) fn quoted(text: &str) -> String {
     format!("{text:?}")
 }
 
-fn whole(source: &Source, key: &str, path: PathBuf) -> Result<PathBuf, ConfigError> {
+pub(super) fn whole(source: &Source, key: &str, path: PathBuf) -> Result<PathBuf, ConfigError> {
     source.rule(!path.as_os_str().is_empty(), key, "\"\"", "must be a path")?;
     Ok(path)
 }

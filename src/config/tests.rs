@@ -43,7 +43,10 @@ fn the_minimal_file_gets_a_laptops_defaults() {
     assert_eq!(config.logs().durability, Durability::Memory);
     assert_eq!(config.control().cluster_key_file, Path::new("control/cluster.key"));
     assert_eq!(config.admin().listen.to_string(), "127.0.0.1:9002");
-    assert_eq!(config.placement().threads, [ThreadPlacement::composite()]);
+    assert_eq!(
+        config.placement().threads,
+        placement::default(&placement::stages(config.order_entry()))
+    );
     assert_eq!(config.placement().idle, Idle::BackOff { sleep: Duration::from_micros(50) });
     assert_eq!(config.dpdk().driver(), "net_af_packet");
 }
@@ -68,6 +71,97 @@ fn the_example_says_the_defaults() {
     assert_eq!(minimal.order_entry().access_file, None);
     assert_eq!(example.feed(), minimal.feed());
     assert_eq!(example.logs().event_segment_bytes, minimal.logs().event_segment_bytes);
+}
+
+#[test]
+fn order_entry_in_shards_is_placed_as_often_as_there_are_of_them() {
+    let sharded = |placement: &str| {
+        let text = MINIMAL.replace("listen =", "shards = 2\nlisten =").replace(":0\"", ":9001\"");
+        parse(&format!("{text}\n{placement}"))
+    };
+    let all = [placement::stages(parse(MINIMAL).unwrap().order_entry()), vec![Stage::OrderEntry]];
+    let all = all.concat();
+    let placed = |config: Config| {
+        let threads = config.placement().threads.iter();
+        let mut stages: Vec<_> = threads.flat_map(|thread| thread.stages.clone()).collect();
+        stages.sort_unstable();
+        stages
+    };
+    let sorted = |mut stages: Vec<Stage>| {
+        stages.sort_unstable();
+        stages
+    };
+    let apart = "[placement]\nthreads = [{ core = 0, agents = [\"order_entry\"] },\
+                 { core = 1, agents = [\"order_entry\"] },\
+                 { core = 2, agents = [\"sequencer\", \"engine\", \"market_data\", \"admin\"] }]";
+    for placement in ["", apart] {
+        assert_eq!(placed(sharded(placement).unwrap()), sorted(all.clone()));
+    }
+    let thrice = apart.replace("[\"sequencer\"", "[\"order_entry\", \"sequencer\"");
+    assert_eq!(
+        sharded(&thrice).unwrap_err().to_string(),
+        "node.toml: placement.threads[2].agents = [order_entry, sequencer, engine, market_data, \
+         admin]: order_entry is placed more than 2 times, once for each shard"
+    );
+    assert_eq!(
+        error_of("listen =", "shards = 9\nlisten ="),
+        "node.toml: order_entry.shards = 9: must be in 1..=8"
+    );
+    assert_eq!(
+        error_of("listen =", "shards = 2\nlisten ="),
+        "node.toml: order_entry.listen = 127.0.0.1:0: must be a definite port: the shards share it"
+    );
+}
+
+const TLS: &str =
+    "[order_entry.tls]\nlisten = \"0.0.0.0:9443\"\ncertificate = \"c.pem\"\nkey = \"k.pem\"";
+
+#[cfg(feature = "tls")]
+#[test]
+fn the_tls_front_has_a_thread_that_no_order_waits_for() {
+    let config = parse(&format!("{MINIMAL}\n{TLS}")).unwrap();
+    let tls = config.order_entry().tls.clone().unwrap();
+    assert_eq!((tls.connections_max, tls.connections_per_source_max), (1_024, 256));
+    let threads = &config.placement().threads;
+    assert_eq!(threads.len(), 2);
+    assert_eq!(threads[1].stages, [Stage::OrderEntryTls]);
+
+    let placed = |threads: &str| error_with(&format!("{TLS}\n[placement]\nthreads = [{threads}]"));
+    let said = placed("{ agents = [\"order_entry\", \"order_entry_tls\"] }");
+    assert!(said.contains("nobody's orders wait for strangers' handshakes"), "{said}");
+    let all = "\"order_entry\", \"sequencer\", \"engine\", \"market_data\", \"admin\"";
+    let said = placed(&format!("{{ agents = [{all}] }}"));
+    assert!(said.contains("must place each agent once: order_entry, order_entry_tls"), "{said}");
+    let text = TLS.replace("9443", "9001");
+    let said = parse(&format!("{MINIMAL}\n{text}").replace("1:0", "1:9001")).unwrap_err();
+    assert_eq!(
+        said.to_string(),
+        "node.toml: order_entry.tls.listen = 0.0.0.0:9001: must have a port of its own"
+    );
+    let said = error_with(&TLS.replace("c.pem", ""));
+    assert_eq!(said, "node.toml: order_entry.tls.certificate = \"\": must be a path");
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn tls_in_a_build_without_it_is_said() {
+    let said = error_with(TLS);
+    assert!(said.contains("this rialto was built without TLS"), "{said}");
+}
+
+#[cfg(feature = "dpdk")]
+#[test]
+fn a_dpdk_port_has_queues_and_buffers_for_each_shard() {
+    let text = EXAMPLE.replace("shards = 1 ", "shards = 4 ").replace("mbufs = 8191 ", "# ");
+    let text = text.replace(
+        "{ agents = [\"order_entry\"",
+        "{ agents = [\"order_entry\", \
+        \"order_entry\", \"order_entry\", \"order_entry\"",
+    );
+    let config = parse(&text).unwrap();
+    let port = config.dpdk();
+    assert_eq!((port.queues, port.mbufs), (4, 16_383));
+    assert_eq!(port.device, "net_af_packet0,iface=rialto0,qpairs=4");
 }
 
 #[cfg(not(feature = "dpdk"))]
@@ -271,7 +365,7 @@ fn the_optional_tables_have_rules_too() {
         (
             "[dpdk]\nmbufs = 3071",
             "dpdk.mbufs = 3071: must be at least 3072, for the 2048 descriptors of both rings and 1024 on \
-             their way",
+             their way, of each queue",
         ),
         ("[capacity]\norders = 1", "capacity.orders = 1: must be in 1024..=67108864"),
         ("[capacity]\ninstruments = 70000", "capacity.instruments = 70000: must be in 1..=65535"),

@@ -9,13 +9,16 @@ use std::sync::Arc;
 use super::device::{BUFFERS_SPARE, Checksum, Device, FrameBurst, Offloads, RX_BURST_MAX};
 use super::ethernet::{EthernetHeader, MacAddress};
 use super::ipv4::PROTOCOL_TCP;
+use super::steering::SPREAD_KEY;
+#[cfg(doc)]
+use super::steering::Spread;
 use crate::counters::{CounterBlock, CounterSet};
 use crate::sys::dpdk::{
-    Burst, DpdkError, Eal, FrameChecksum, Mempool, Port, PortConfig, PortStats,
+    Burst, DpdkError, Eal, FrameChecksum, Mempool, Port, PortConfig, PortStats, SPREAD_KEY_BYTES,
 };
 use crate::types::Nanos;
 
-/// A port with its pool of buffers. One per process: it starts EAL.
+/// A pair of queues of a port with its pool of buffers. There is one port in a process: it starts EAL.
 pub struct DpdkDevice {
     port: Port,
     eal: Arc<Eal>,
@@ -30,12 +33,14 @@ pub struct DpdkConfig {
     /// EAL's arguments. Without hugepages and with a kernel interface, for example: `--no-pci -l 0
     /// --no-telemetry --no-huge -m 128 --no-shconf --vdev=net_af_packet0,iface=rialto0`.
     pub eal_arguments: Vec<String>,
-    /// Packet buffers; one less than a power of two wastes no memory. Each takes some 2.3 kB.
+    /// Pairs of queues, of which each is a device of its own.
+    pub queues: u16,
+    /// Packet buffers of them all; one less than a power of two wastes no memory. Each takes some 2.3 kB.
     pub mbufs: u32,
-    /// Descriptors of the receive queue. `net_af_packet` ignores both counts: its rings have as many
+    /// Descriptors of each receive queue. `net_af_packet` ignores both counts: its rings have as many
     /// frames each as its device argument `framecnt` says, 512 if it says nothing.
     pub rx_descriptors: u16,
-    /// Descriptors of the transmit queue.
+    /// Descriptors of each transmit queue.
     pub tx_descriptors: u16,
 }
 
@@ -43,7 +48,7 @@ impl DpdkConfig {
     /// Sizes that serve a gateway, with these arguments of EAL.
     #[must_use]
     pub fn new(eal_arguments: Vec<String>) -> Self {
-        Self { eal_arguments, mbufs: 8191, rx_descriptors: 1024, tx_descriptors: 512 }
+        Self { eal_arguments, queues: 1, mbufs: 8191, rx_descriptors: 1024, tx_descriptors: 512 }
     }
 
     /// The device that the arguments name, without what they tell its driver.
@@ -66,19 +71,36 @@ fn is_pci(device: &str) -> bool {
 /// of microseconds.
 const STATS_INTERVAL: Nanos = Nanos::SECOND;
 
+const _: () = assert!(SPREAD_KEY.len() == SPREAD_KEY_BYTES);
 const _: () = assert!(Burst::MAX == RX_BURST_MAX);
 const _: () = assert!(Port::OUTBOX_MAX >= 2 * RX_BURST_MAX);
 
 impl DpdkDevice {
+    /// The only pair of queues of a port, see [`DpdkDevice::open_queues`].
+    ///
+    /// # Errors
+    /// What EAL, the pool or the port refused.
+    ///
+    /// # Panics
+    /// If more are configured.
+    pub fn open(config: &DpdkConfig, published: CounterBlock) -> Result<Self, DpdkError> {
+        assert_eq!(config.queues, 1, "of several queues each is a device");
+        let mut devices = Self::open_queues(config, published)?;
+        Ok(devices.pop().expect("a port has a pair of queues"))
+    }
+
     /// Starts EAL and the first port it finds, which is that of the configured device; its driver's
-    /// counts go to `published`. Any thread may; from the first poll on the device stays
+    /// counts go to `published`. Any thread may; from the first poll on a device stays
     /// with the thread that polls it, which gets buffer caches.
     ///
     /// # Errors
     /// What EAL, the pool or the port refused.
-    pub fn open(config: &DpdkConfig, published: CounterBlock) -> Result<Self, DpdkError> {
+    pub fn open_queues(
+        config: &DpdkConfig,
+        published: CounterBlock,
+    ) -> Result<Vec<Self>, DpdkError> {
         let descriptors = u32::from(config.rx_descriptors) + u32::from(config.tx_descriptors);
-        let least = descriptors + BUFFERS_SPARE;
+        let least = u32::from(config.queues) * (descriptors + BUFFERS_SPARE);
         if config.mbufs < least {
             return Err(DpdkError::PoolSize { count: config.mbufs, least });
         }
@@ -91,14 +113,29 @@ impl DpdkDevice {
         let eal = Eal::start(&config.eal_arguments)?;
         let pool = Mempool::new(&eal, config.mbufs)?;
         let queues = PortConfig {
+            queues: config.queues,
+            spread_key: &SPREAD_KEY,
             rx_descriptors: config.rx_descriptors,
             tx_descriptors: config.tx_descriptors,
         };
-        let port = Port::start(&pool, queues).map_err(|error| match (error, device) {
+        let ports = Port::start(&pool, queues).map_err(|error| match (error, device) {
             (DpdkError::NoPort, Some(device)) => DpdkError::NotBound { device: device.to_owned() },
             (error, _) => error,
         })?;
-        Ok(Self { port, eal, registered: false, published: published.every(STATS_INTERVAL) })
+        // What the driver counts is the whole port's.
+        let mut published = Some(published.every(STATS_INTERVAL));
+        let device = |port| {
+            let published = published.take().unwrap_or_else(CounterBlock::none);
+            Self { port, eal: Arc::clone(&eal), registered: false, published }
+        };
+        Ok(ports.into_iter().map(device).collect())
+    }
+
+    /// Places of the table by which the port spreads hosts over its queues, as [`Spread`] does; 0 where
+    /// it spreads frames as it likes.
+    #[must_use]
+    pub fn places(&self) -> u16 {
+        self.port.places()
     }
 
     /// What the driver counted.

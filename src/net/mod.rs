@@ -28,7 +28,10 @@ mod source_limit;
 mod sources;
 mod spanned;
 pub mod stack;
+pub mod steering;
 pub mod tcp;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod udp;
 mod wheel;
 

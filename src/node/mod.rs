@@ -9,6 +9,7 @@ mod boot;
 mod cluster;
 mod durable;
 mod error;
+mod fronts;
 mod latency;
 mod past;
 mod progress;
@@ -113,7 +114,7 @@ pub struct Node {
     retention: Option<Retention>,
     commands: Reader,
     events: Reader,
-    ready: [ReadyFlag; 3],
+    ready: Vec<ReadyFlag>,
     /// What ties it to its cluster, if it is in one.
     membership: Option<Membership>,
     /// When it was last written down how far the log is durable.
@@ -374,10 +375,9 @@ impl Node {
 fn compose(placed: &[Stage], stages: &mut Stages) -> Composite {
     let composite = Composite::new(placed.iter().map(|&stage| stages.take(stage)).collect());
     let place = |wanted| placed.iter().position(|&stage| stage == wanted);
-    match (place(Stage::OrderEntry), place(Stage::Engine)) {
-        (Some(order_entry), Some(engine)) => composite.revisiting(order_entry, engine),
-        _ => composite,
-    }
+    let Some(engine) = place(Stage::Engine) else { return composite };
+    let shards = (0..placed.len()).filter(|&at| placed[at] == Stage::OrderEntry);
+    shards.rev().fold(composite, |composite, shard| composite.revisiting(shard, engine))
 }
 
 /// Who cannot hand over in this time is alone.
@@ -398,7 +398,7 @@ const fn stops(stage: Stage) -> u8 {
         Stage::Sequencer => 0,
         Stage::Engine => 1,
         Stage::MarketData => 2,
-        Stage::OrderEntry | Stage::Admin => 3,
+        Stage::OrderEntry | Stage::OrderEntryTls | Stage::Admin => 3,
     }
 }
 

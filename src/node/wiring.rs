@@ -2,25 +2,19 @@
 
 use super::access::AccessFile;
 use super::boot::{Alone, Booted, Order};
-use super::cluster::{Led, Replica, ReplicaCounters, Role};
+use super::cluster::{Replica, ReplicaCounters};
+use super::fronts::{Front, led, order_entry, order_entry_tls, shard_name};
 use super::latency::Latency;
 use super::{Bench, NodeError};
-use crate::agent::{self, Agent, Leads, ReadyFlag, Tracer, Watch};
-use crate::config::{Backend, Config, Stage};
-use crate::counters::{CounterBlock, CounterFile, CounterSet as _};
-use crate::event_store::Reader;
-use crate::gateway::{Gateway, GatewayConfig, GatewayCounters, Traces};
+use crate::agent::{self, Agent, ReadyFlag, Tracer};
+use crate::config::{Config, Stage};
+use crate::counters::CounterSet as _;
+use crate::gateway::{GatewayConfig, GatewayCounters, Traces};
 use crate::market_data::{FeedCounters, MarketData, MarketDataConfig};
-use crate::net::{
-    self, AccessList, DATAGRAM_LINES_MAX, KernelConfig, KernelCounters, KernelTransport, Transport,
-};
-#[cfg(feature = "dpdk")]
-use crate::net::{DpdkConfig, DpdkDevice, Stack, StackConfig, StackCounters};
-use crate::ring::{Consumer, Producer, ring};
+use crate::net::{DATAGRAM_LINES_MAX, KernelConfig, KernelCounters, KernelTransport};
+use crate::ring::ring;
 use crate::sequencer::{Sequencer, SequencerCounters};
-#[cfg(feature = "dpdk")]
-use crate::sys::dpdk::PortStats;
-use crate::types::{Nanos, PortKind, RECORD_LINES_MAX, Standing};
+use crate::types::{Nanos, PortKind, RECORD_LINES_MAX};
 
 /// Lines of a gateway's command ring: at least 4,096 orders on their way to the sequencer.
 const COMMAND_RING_LINES: usize = 16 * 1024;
@@ -35,23 +29,27 @@ const HASH_RING_LINES: usize = 16;
 const OPERATORS_LOOK_INTERVAL: Nanos = Nanos::from_micros(100);
 /// Operators at a time.
 const OPERATORS_MAX: usize = 16;
+/// The numbers of the operators' gateway and of that which speaks TLS among all; those of order entry are
+/// numbered from 0.
+const ADMIN_SHARD: u8 = u8::MAX;
+const TLS_SHARD: u8 = u8::MAX - 1;
 
 /// The stages of a node, each to be taken once by its thread.
 pub(super) struct Stages {
     agents: Vec<(Stage, Box<dyn Agent>)>,
     /// Of every stage that reads the past before it serves.
-    pub(super) ready: [ReadyFlag; 3],
+    pub(super) ready: Vec<ReadyFlag>,
     pub(super) latency: Latency,
 }
 
 impl Stages {
-    /// The agent of `stage`.
+    /// The agent of `stage`; of several the first that is left.
     ///
     /// # Panics
-    /// If it was taken before: a placement names each stage once.
+    /// If none is left: a placement names each stage as often as there are of it.
     pub(super) fn take(&mut self, stage: Stage) -> Box<dyn Agent> {
         let place = self.agents.iter().position(|(placed, _)| *placed == stage);
-        self.agents.swap_remove(place.expect("a placement names each stage once")).1
+        self.agents.remove(place.expect("a placement names each stage there is")).1
     }
 }
 
@@ -64,6 +62,10 @@ impl Stages {
 /// market_data --ring (datagrams)--> order_entry, which owns the device
 /// ```
 ///
+/// Of several shards of order entry each has a ring of its own and reads the event log for itself, so
+/// each knows of every session; the first sends the feed, and its orders are those that are followed. The
+/// gateway that speaks TLS is one more.
+///
 /// In a cluster the replica stands in the sequencer's place, and the engine sees what is committed.
 pub(super) fn wire(
     config: &Config,
@@ -71,13 +73,19 @@ pub(super) fn wire(
     bench: Option<&Bench>,
     access: &AccessFile,
 ) -> Result<Stages, NodeError> {
-    let (orders_in, orders) = ring(COMMAND_RING_LINES, RECORD_LINES_MAX);
+    let shards = config.order_entry().shards;
+    let (orders_in, mut inputs): (Vec<_>, Vec<_>) =
+        (0..shards).map(|_| ring(COMMAND_RING_LINES, RECORD_LINES_MAX)).unzip();
+    let tls = config.order_entry().tls.as_ref();
+    let (tls_in, tls_orders): (Option<_>, Option<_>) =
+        tls.map(|_| ring(COMMAND_RING_LINES, RECORD_LINES_MAX)).unzip();
+    inputs.extend(tls_orders);
     let (operators_in, operators) = ring(COMMAND_RING_LINES, RECORD_LINES_MAX);
     let (hashes_in, hashes) = ring(HASH_RING_LINES, RECORD_LINES_MAX);
     let (datagrams_in, datagrams) = ring(DATAGRAM_RING_LINES, DATAGRAM_LINES_MAX);
     let Booted { order, engine, events, standing, durability, cluster_key, mut counters, .. } =
         booted;
-    let inputs = vec![orders, operators, hashes];
+    inputs.extend([operators, hashes]);
     let tracer = Tracer::new();
     // In a cluster a stage is told when its node leads, and which term.
     let (sequencer, term, day, role): (Box<dyn Agent>, _, _, _) = match order {
@@ -94,7 +102,8 @@ pub(super) fn wire(
         }
     };
 
-    let ready: [ReadyFlag; 3] = Default::default();
+    let (admin_ready, feed_ready) = (ReadyFlag::default(), ReadyFlag::default());
+    let mut ready = vec![admin_ready.clone(), feed_ready.clone()];
     let gateway = |serves, shard, ready: &ReadyFlag| GatewayConfig {
         serves,
         shard,
@@ -106,30 +115,51 @@ pub(super) fn wire(
             .then(|| config.order_entry().messages_per_second_max),
         networks: (serves == PortKind::OrderEntry).then(|| access.ports()),
         traces: None,
-        ufo_sessions_max: match (serves, config.order_entry().ufo_port) {
-            (PortKind::OrderEntry, Some(_)) => config.order_entry().connections_max,
+        ufo_sessions_max: match config.order_entry().ufo_port {
+            Some(_) if shard < shards => config.order_entry().connections_max,
             _ => 0,
         },
         ready: ready.clone(),
     };
     let standing = standing.as_ref();
+    let shard_names: Vec<_> = (0..shards).map(|shard| shard_name(config, shard)).collect();
     let (times_in, times) = ring(TRACE_RING_LINES, 1);
     let latency = Latency::new(times, counters.block("latency.software", Latency::NAMES));
-    let front_config = GatewayConfig {
-        traces: Some(Traces::new(tracer.clone(), times_in)),
-        ..gateway(PortKind::OrderEntry, 0, &ready[0])
-    };
-    let front = Front {
-        config: front_config,
-        commands: orders_in,
-        datagrams: Some(datagrams),
-        events: events.clone(),
-        standing,
-        published: counters.block(Stage::OrderEntry.name(), GatewayCounters::NAMES),
-        role: role.clone(),
-    };
+    let mut traces = Some(Traces::new(tracer.clone(), times_in));
+    let mut datagrams = Some(datagrams);
+    let fronts = (0..).zip(orders_in).map(|(shard, commands)| {
+        let serves = ReadyFlag::default();
+        ready.push(serves.clone());
+        let config = GatewayConfig {
+            traces: traces.take(),
+            ..gateway(PortKind::OrderEntry, shard, &serves)
+        };
+        Front {
+            config,
+            commands,
+            datagrams: datagrams.take(),
+            events: events.clone(),
+            standing,
+            published: counters.block(&shard_names[usize::from(shard)], GatewayCounters::NAMES),
+            role: role.clone(),
+        }
+    });
+    let fronts: Vec<_> = fronts.collect();
+    let tls_front = tls_in.map(|commands| {
+        let serves = ReadyFlag::default();
+        ready.push(serves.clone());
+        Front {
+            config: gateway(PortKind::OrderEntry, TLS_SHARD, &serves),
+            commands,
+            datagrams: None,
+            events: events.clone(),
+            standing,
+            published: counters.block(Stage::OrderEntryTls.name(), GatewayCounters::NAMES),
+            role: role.clone(),
+        }
+    });
     let back = Front {
-        config: gateway(PortKind::Admin, 1, &ready[1]),
+        config: gateway(PortKind::Admin, ADMIN_SHARD, &admin_ready),
         commands: operators_in,
         datagrams: None,
         events: events.clone(),
@@ -148,145 +178,29 @@ pub(super) fn wire(
     let operators_transport =
         KernelTransport::new(&loopback, counters.block("admin.kernel", KernelCounters::NAMES))
             .map_err(NodeError::admin)?;
-    let feed = MarketDataConfig { group: config.feed().group, term, ready: ready[2].clone() };
+    let feed = MarketDataConfig { group: config.feed().group, term, ready: feed_ready };
     let published = counters.block(Stage::MarketData.name(), FeedCounters::NAMES);
     let mut market_data = MarketData::new(feed, events, datagrams_in, published);
     if let Some(standing) = standing {
         market_data = market_data.resume(standing)?;
     }
-    let stages: [(Stage, Box<dyn Agent>); 5] = [
-        (
-            Stage::OrderEntry,
-            front.over_configured_transport(config, &mut counters, bench, access.list())?,
-        ),
+    let order_entry = order_entry(config, fronts, &mut counters, bench, access)?;
+    let mut stages: Vec<(Stage, Box<dyn Agent>)> =
+        order_entry.into_iter().map(|shard| (Stage::OrderEntry, shard)).collect();
+    if let (Some(front), Some(tls)) = (tls_front, tls) {
+        let front = order_entry_tls(config, tls, front, &mut counters, access)?;
+        stages.push((Stage::OrderEntryTls, front));
+    }
+    stages.extend([
         (Stage::Sequencer, sequencer),
-        (Stage::Engine, Box::new(engine.proposing(hashes_in).traced(tracer))),
+        (Stage::Engine, Box::new(engine.proposing(hashes_in).traced(tracer)) as _),
         (Stage::MarketData, led(market_data, role)),
         (Stage::Admin, back.over(operators_transport)?),
-    ];
+    ]);
     let spans = bench.and_then(|bench| bench.spans.as_ref());
-    let recorded = stages.map(|(stage, agent)| match spans {
+    let recorded = stages.into_iter().map(|(stage, agent)| match spans {
         None => (stage, agent),
         Some(spans) => (stage, Box::new(agent::Spanned::new(agent, spans.clone())) as _),
     });
-    Ok(Stages { agents: recorded.into(), ready, latency })
-}
-
-/// A gateway that lacks only its transport.
-struct Front<'a> {
-    config: GatewayConfig,
-    commands: Producer,
-    datagrams: Option<Consumer>,
-    events: Reader,
-    standing: Option<&'a Standing>,
-    published: CounterBlock,
-    /// In a cluster.
-    role: Option<Role>,
-}
-
-/// A stage as it is, or in a cluster as its node's role has it.
-fn led<A: Leads + 'static>(stage: A, role: Option<Role>) -> Box<dyn Agent> {
-    match role {
-        None => Box::new(stage),
-        Some(role) => Box::new(Led::new(stage, role)),
-    }
-}
-
-impl Front<'_> {
-    fn over<T: Transport + std::fmt::Debug + 'static>(
-        self,
-        transport: T,
-    ) -> Result<Box<dyn Agent>, NodeError> {
-        let Self { config, commands, datagrams, events, standing, published, role } = self;
-        let history = events.clone();
-        let gateway =
-            Gateway::new(config, transport, commands, datagrams, events, history, published);
-        let gateway = match standing {
-            Some(standing) => gateway.resume(standing)?,
-            None => gateway,
-        };
-        Ok(led(gateway, role))
-    }
-
-    /// Over `transport`, with what a benchmark wants in between.
-    fn over_benched<T: Transport + std::fmt::Debug + 'static>(
-        self,
-        transport: T,
-        bench: Option<&Bench>,
-    ) -> Result<Box<dyn Agent>, NodeError> {
-        let Some(Bench { echo_ports, spans }) = bench.cloned() else { return self.over(transport) };
-        let transport = net::WithEcho::new(transport, echo_ports);
-        match spans {
-            None => self.over(transport),
-            Some(spans) => self.over(net::Spanned::new(transport, spans)),
-        }
-    }
-
-    fn over_configured_transport(
-        self,
-        config: &Config,
-        counters: &mut CounterFile,
-        bench: Option<&Bench>,
-        access: Watch<AccessList>,
-    ) -> Result<Box<dyn Agent>, NodeError> {
-        let entry = config.order_entry();
-        let receive_port = entry.ufo_port.or_else(|| bench.map(|_| entry.listen.port()));
-        match entry.backend {
-            Backend::Kernel => {
-                let settings = KernelConfig {
-                    receive_port,
-                    allow: entry.allow.clone(),
-                    multicast_interface: config.feed().source,
-                    multicast_ttl: config.feed().ttl,
-                    connections_max: entry.connections_max as usize,
-                    connections_per_source_max: entry.connections_per_source_max as usize,
-                    frames_per_second_per_source_max: entry.frames_per_second_per_source_max,
-                    shut: self.role.is_some(),
-                    ..KernelConfig::new(entry.listen)
-                };
-                let published = counters.block("order_entry.kernel", KernelCounters::NAMES);
-                let transport =
-                    KernelTransport::new(&settings, published).map_err(NodeError::front)?;
-                self.over_benched(transport.watching(Some(access)), bench)
-            }
-            #[cfg(feature = "dpdk")]
-            Backend::Dpdk => {
-                let stack = dpdk_stack(config, counters, receive_port)?;
-                self.over_benched(stack.watching(Some(access)), bench)
-            }
-            #[cfg(not(feature = "dpdk"))]
-            Backend::Dpdk => unreachable!("a configuration for DPDK is not proven without it"),
-        }
-    }
-}
-
-#[cfg(feature = "dpdk")]
-fn dpdk_stack(
-    config: &Config,
-    counters: &mut CounterFile,
-    receive_port: Option<u16>,
-) -> Result<Stack<DpdkDevice>, NodeError> {
-    let (entry, port) = (config.order_entry(), config.dpdk());
-    let settings = DpdkConfig {
-        eal_arguments: port.eal_arguments(),
-        mbufs: port.mbufs,
-        rx_descriptors: port.rx_descriptors,
-        tx_descriptors: port.tx_descriptors,
-    };
-    let published = counters.block("order_entry.port", PortStats::NAMES);
-    let device = DpdkDevice::open(&settings, published).map_err(NodeError::front)?;
-    let settings = StackConfig {
-        gateway: entry.gateway,
-        connections_max: entry.connections_max as usize,
-        connections_per_source_max: entry.connections_per_source_max as usize,
-        frames_per_second_per_source_max: entry.frames_per_second_per_source_max,
-        datagram_port: config.feed().group.port(),
-        receive_port,
-        allow: entry.allow.clone(),
-        neighbours: entry.neighbours.clone(),
-        multicast_ttl: config.feed().ttl,
-        ..StackConfig::new(*entry.listen.ip(), entry.prefix, entry.listen.port())
-    };
-    let published = counters.block("order_entry.stack", StackCounters::NAMES);
-    Stack::new(settings, device, published).map_err(NodeError::front)
+    Ok(Stages { agents: recorded.collect(), ready, latency })
 }

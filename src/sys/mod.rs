@@ -16,5 +16,6 @@ pub mod log_sync;
 pub mod memory;
 pub mod prefault;
 pub mod process;
+pub mod reuse_port;
 pub mod wait;
 pub mod words;

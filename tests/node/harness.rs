@@ -46,6 +46,8 @@ pub(crate) const PLACEMENTS: [&str; 3] = [COMPOSITE, TWO_THREADS, FIVE_THREADS];
 pub(crate) struct Setup {
     /// The threads of its placement.
     pub(crate) placement: &'static str,
+    /// Gateways of order entry, which the placement names each.
+    pub(crate) shards: u8,
     /// How long ports may stay away before their orders are canceled.
     pub(crate) grace_ms: u32,
     /// Small ones, where a test wants its logs to have several.
@@ -59,6 +61,8 @@ pub(crate) struct Setup {
     /// Whether firms have ports of OUCH 4.2 too, whose tokens only the events of the day tell: with such
     /// ports a start reads those from the beginning.
     pub(crate) older_ports: bool,
+    /// Whether brokers may come by TLS too, which its placement names.
+    pub(crate) tls: bool,
     /// Lines of its table of retention.
     pub(crate) retention: &'static str,
     /// Its number.
@@ -94,12 +98,14 @@ impl Default for Setup {
         let (grace_ms, segment_mib) = (60_000, 4);
         Self {
             placement: COMPOSITE,
+            shards: 1,
             grace_ms,
             segment_mib,
             small: None,
             logs: Logs::InMemory,
             snapshot_every: 0,
             older_ports: true,
+            tls: false,
             retention: "",
             host: 1,
             cluster: None,
@@ -117,11 +123,13 @@ pub(crate) struct Site {
     pub(crate) admin: SocketAddr,
     /// Order entry over UDP.
     pub(crate) ufo: SocketAddr,
+    /// Order entry over TLS.
+    pub(crate) tls: SocketAddr,
     pub(crate) feed: SocketAddrV4,
     small: Option<Small>,
     pub(crate) founds: bool,
     /// No other test may have the node's ports as long as these live.
-    _claims: [UdpSocket; 2],
+    _claims: [UdpSocket; 3],
     _ufo_claim: TcpListener,
 }
 
@@ -133,6 +141,7 @@ impl Site {
         let name = format!("rialto-node-{}-{number}", std::process::id());
         let (order_entry, claim) = claim_port();
         let (admin, admin_claim) = claim_port();
+        let (tls, tls_claim) = claim_port();
         // Here the node needs the UDP port, so it is claimed by the TCP port of that number.
         let (ufo, claim_of_ufo) = claim_port();
         drop(claim_of_ufo);
@@ -146,10 +155,11 @@ impl Site {
             order_entry,
             admin,
             ufo,
+            tls,
             feed,
             small: setup.small,
             founds: setup.founds,
-            _claims: [claim, admin_claim],
+            _claims: [claim, admin_claim, tls_claim],
             _ufo_claim: TcpListener::bind(ufo).unwrap(),
         };
         fs::create_dir_all(&site.disk).unwrap();
@@ -214,15 +224,25 @@ impl Site {
         command
     }
 
+    fn tls_text(&self) -> String {
+        let files = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls");
+        format!(
+            "[order_entry.tls]\nlisten = \"{}\"\ncertificate = \"{files}/certificate.pem\"\n\
+             key = \"{files}/key.pem\"\nconnections_per_source_max = 1024\n",
+            self.tls
+        )
+    }
+
     fn config_text(&self, setup: &Setup) -> String {
         let Self { logs, disk, order_entry, admin, feed, .. } = self;
         let ufo_port = self.ufo.port();
-        let Setup { placement, segment_mib, snapshot_every, retention, host, .. } = setup;
+        let Setup { placement, shards, segment_mib, snapshot_every, retention, host, .. } = setup;
         let own_key = disk.join("control/cluster.key");
         let (cluster, key) = match &setup.cluster {
             Some((section, key)) => (section.as_str(), key),
             None => ("", &own_key),
         };
+        let tls = if setup.tls { self.tls_text() } else { String::new() };
         let durability = if setup.logs == Logs::OnDisk { "disk" } else { "memory" };
         format!(
             r#"
@@ -245,9 +265,11 @@ impl Site {
             backend = "kernel"
             listen = "{order_entry}"
             ufo_port = {ufo_port}
+            shards = {shards}
             connections_max = {CONNECTIONS_MAX}
             connections_per_source_max = {CONNECTIONS_MAX}
             allow = ["127.0.0.0/8"]
+            {tls}
             [feed]
             group = "{feed}"
             source = "127.0.0.1"

@@ -27,9 +27,12 @@ mod resumed;
 mod retention;
 mod retired;
 mod sessions;
+mod shards;
 mod snapshots;
 mod soupbintcp;
 mod start;
+#[cfg(feature = "tls")]
+mod tls;
 mod tools;
 mod trading;
 mod traffic;

@@ -5,9 +5,9 @@
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 
-use socket2::SockRef;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::KernelCounters;
+use super::{KernelCounters, choose_among};
 use crate::net::DATAGRAM_BYTES_MAX;
 
 /// The sockets, and the datagram that was taken last.
@@ -44,12 +44,19 @@ impl Datagrams {
         Ok(Self { sending, receiving: None, may_receive: false, buffer })
     }
 
-    /// Receives what is sent to `address`, and sends unicast from there.
-    pub(super) fn receive_at(&mut self, address: SocketAddrV4) -> io::Result<&UdpSocket> {
-        let socket = UdpSocket::bind(address)?;
+    /// Receives what is sent to `address`, which as many share, and sends unicast from there.
+    pub(super) fn receive_at(
+        &mut self,
+        address: SocketAddrV4,
+        shards: u8,
+    ) -> io::Result<&UdpSocket> {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
+        socket.set_reuse_port(shards > 1)?;
+        socket.bind(&address.into())?;
+        choose_among(&socket, shards)?;
         self.may_receive = true;
-        Ok(self.receiving.insert(socket))
+        Ok(self.receiving.insert(socket.into()))
     }
 
     /// Where it receives.

@@ -30,6 +30,7 @@ use super::{ConnectionId, NetEvent, Transport};
 use crate::agent::Watch;
 use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::sys::epoll::Epoll;
+use crate::sys::reuse_port::choose_by_source;
 use crate::types::Nanos;
 
 /// Settings of a [`KernelTransport`].
@@ -44,6 +45,9 @@ pub struct KernelConfig {
     pub allow: Vec<Ipv4Network>,
     /// Address of the interface that multicast leaves by.
     pub multicast_interface: Ipv4Addr,
+    /// Transports that share address and ports with this one, itself included; the kernel gives each of
+    /// them all that comes from some hosts. 1 = it is alone.
+    pub shards: u8,
     /// Connections at once, those still parting included.
     pub connections_max: usize,
     /// As many of them may have the same peer's address, so that one host cannot keep others out.
@@ -73,6 +77,7 @@ impl KernelConfig {
             receive_port: None,
             allow: Vec::new(),
             multicast_interface: *listen.ip(),
+            shards: 1,
             connections_max: 1024,
             connections_per_source_max: 256,
             frames_per_second_per_source_max: 200_000,
@@ -172,6 +177,7 @@ const RECEIVER: u64 = u64::MAX - 1;
 pub struct KernelTransport {
     epoll: Epoll,
     listen: SocketAddrV4,
+    shards: u8,
     /// None where it is shut.
     listener: Option<TcpListener>,
     /// Who may talk to us, and where a change of it is told.
@@ -212,7 +218,8 @@ impl KernelTransport {
             return Err(KernelError::Sizes);
         }
         let failed = |source| KernelError::Listen { address: config.listen, source };
-        let listener = (!config.shut).then(|| listener(config.listen).map_err(failed));
+        let listener =
+            (!config.shut).then(|| listener(config.listen, config.shards).map_err(failed));
         let listener = listener.transpose()?;
         let interface = config.multicast_interface;
         let mut datagrams = Datagrams::new(interface, config.multicast_ttl)
@@ -223,7 +230,7 @@ impl KernelTransport {
         }
         if let Some(port) = config.receive_port {
             let address = SocketAddrV4::new(*config.listen.ip(), port);
-            let receiver = datagrams.receive_at(address);
+            let receiver = datagrams.receive_at(address, config.shards);
             let receiver = receiver.map_err(|source| KernelError::Receive { address, source })?;
             epoll.add(receiver, RECEIVER).map_err(KernelError::Epoll)?;
         }
@@ -232,6 +239,7 @@ impl KernelTransport {
         Ok(Self {
             epoll,
             listen: config.listen,
+            shards: config.shards,
             listener,
             access: Arc::new(AccessList::new(&config.allow, &[])),
             watch: None,
@@ -411,19 +419,37 @@ fn mark_busy(connection: &mut Connection, slot: u32, busy: &mut VecDeque<u32>) {
     }
 }
 
-fn listener(address: SocketAddrV4) -> io::Result<TcpListener> {
+fn listener(address: SocketAddrV4, shards: u8) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    socket.set_reuse_port(shards > 1)?;
     socket.bind(&SockAddr::from(address))?;
     socket.listen(BACKLOG)?;
+    choose_among(&socket, shards)?;
     Ok(socket.into())
+}
+
+/// Has the kernel choose among as many sockets that share a port. Not before it is open: until then each
+/// is a group of its own, and the port another's.
+fn choose_among(socket: &Socket, shards: u8) -> io::Result<()> {
+    if shards > 1 { choose_by_source(socket, shards.into()) } else { Ok(()) }
+}
+
+/// Whether nobody listens at an address: among those who share it nobody is told that another does.
+///
+/// # Errors
+/// That somebody does.
+pub fn is_free(address: SocketAddrV4) -> io::Result<()> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&SockAddr::from(address))
 }
 
 impl Transport for KernelTransport {
     fn open(&mut self) -> io::Result<()> {
         if self.listener.is_none() {
-            let listener = listener(self.listen)?;
+            let listener = listener(self.listen, self.shards)?;
             self.epoll.add(&listener, LISTENER)?;
             self.listener = Some(listener);
             self.may_accept = true;

@@ -9,6 +9,12 @@ counter_set! {
         rx_frames,
         /// Frames handed to the device.
         tx_frames,
+        /// Frames received that were another shard's, and were passed on to it.
+        passed_on,
+        /// Frames for another shard that were lost, because it does not keep up.
+        passed_lost,
+        /// Frames that another shard received, and passed on to this one.
+        passed_here,
         /// Frames that are no Ethernet, ARP, IPv4, TCP or UDP, fail a checksum, or come from no host.
         malformed,
         /// Frames of which the device says that a checksum is wrong.

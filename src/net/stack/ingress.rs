@@ -19,19 +19,28 @@ use crate::net::igmp::ALL_HOSTS;
 use crate::net::ipv4::{
     Ipv4Header, PROTOCOL_ICMP, PROTOCOL_IGMP, PROTOCOL_TCP, PROTOCOL_UDP, checksum, is_host, sum,
 };
+use crate::net::steering::Way;
 use crate::net::tcp::Segment;
 
 const ICMP_ECHO_REQUEST: u8 = 8;
 
 impl<D: Device> Stack<D> {
-    /// Takes one burst, provided that all answers to it fit.
+    /// Takes one burst, and as much of what other shards have passed on, provided that all answers to
+    /// them fit.
     pub(super) fn ingress(&mut self) -> usize {
-        if !self.has_room(RX_BURST_MAX) {
-            self.counters.tx_full += 1;
-            return 0;
-        }
-        if self.events.is_full() {
-            self.counters.events_full += 1;
+        self.take_burst() + self.take_passed()
+    }
+
+    /// Whether all answers to a burst fit.
+    fn may_take_burst(&mut self) -> bool {
+        let (room, full) = (self.has_room(RX_BURST_MAX), self.events.is_full());
+        self.counters.tx_full += u64::from(!room);
+        self.counters.events_full += u64::from(room && full);
+        room && !full
+    }
+
+    fn take_burst(&mut self) -> usize {
+        if !self.may_take_burst() {
             return 0;
         }
         let Some(mut burst) = self.device.receive() else { return 0 };
@@ -45,10 +54,47 @@ impl<D: Device> Stack<D> {
                 self.counters.checksum_wrong += 1;
                 continue;
             }
-            self.take_frame(frame, checksum);
+            if self.is_ours(frame, checksum) {
+                self.take_frame(frame, checksum);
+            }
         }
         self.counters.rx_frames += frames as u64;
         frames
+    }
+
+    fn take_passed(&mut self) -> usize {
+        let Some(mut steering) = self.steering.take() else { return 0 };
+        let mut frames = 0;
+        if self.may_take_burst() {
+            while frames < RX_BURST_MAX
+                && let Some((frame, checksum)) = steering.next_frame()
+            {
+                frames += 1;
+                self.take_frame(frame, checksum);
+            }
+        }
+        self.counters.passed_here += frames as u64;
+        self.steering = Some(steering);
+        frames
+    }
+
+    /// Whether a frame of the device's is this shard's. If not it is passed on, unless its sender may not
+    /// talk to us anyway.
+    fn is_ours(&mut self, frame: &[u8], checksum: Checksum) -> bool {
+        let Some(steering) = &mut self.steering else { return true };
+        let (way, source) = steering.way_of(frame);
+        let (shards, lost) = match way {
+            Way::Here => return true,
+            Way::To(_) if source.is_some_and(|source| !self.access.permits(source)) => {
+                self.counters.denied += 1;
+                return false;
+            }
+            Way::To(shard) => (1, u64::from(!steering.pass(shard, frame, checksum))),
+            Way::All => steering.pass_to_all(frame, checksum),
+        };
+        self.counters.passed_on += shards - lost;
+        self.counters.passed_lost += lost;
+        way == Way::All
     }
 
     fn take_frame(&mut self, frame: &[u8], checksum: Checksum) {

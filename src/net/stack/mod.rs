@@ -48,6 +48,7 @@ use super::ipv4::{Ipv4Header, Ipv4Network, PROTOCOL_IGMP};
 use super::limit::RateLimit;
 use super::source_limit::SourceLimit;
 use super::sources::Sources;
+use super::steering::Steering;
 use super::wheel::Wheel;
 use super::{ConnectionId, NetEvent, Transport};
 use crate::agent::Watch;
@@ -123,6 +124,8 @@ pub struct Stack<D> {
     announce_at: Nanos,
     events: EventQueue,
     inbox: Inbox,
+    /// Our part among the shards that share the device's address, if there are others.
+    steering: Option<Box<Steering>>,
     counters: Counters,
     published: CounterBlock,
 }
@@ -183,6 +186,7 @@ impl<D: Device> Stack<D> {
             announce_at: Nanos::ZERO,
             events: EventQueue::new(slots, RX_BURST_MAX),
             inbox: Inbox::new(config.receive_port.map_or(0, |_| DATAGRAMS_WAITING_MAX)),
+            steering: None,
             counters: Counters::default(),
             published,
             config,
@@ -194,6 +198,14 @@ impl<D: Device> Stack<D> {
     #[must_use]
     pub fn watching(self, watch: Option<Watch<AccessList>>) -> Self {
         Self { watch, ..self }
+    }
+
+    /// The same, as one of the shards of a device, each over queues of its own. The first announces the
+    /// address that they share.
+    #[must_use]
+    pub fn steered(self, steering: Steering) -> Self {
+        let announcements = if steering.is_first() { self.announcements } else { 0 };
+        Self { announcements, steering: Some(Box::new(steering)), ..self }
     }
 
     /// What was counted so far.

@@ -12,7 +12,7 @@ use std::ffi::CStr;
 pub use eal::Eal;
 pub use mbuf::{Burst, FrameChecksum};
 pub use mempool::Mempool;
-pub use port::{Port, PortConfig, PortStats};
+pub use port::{Port, PortConfig, PortStats, SPREAD_KEY_BYTES};
 
 /// Why DPDK cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +72,19 @@ pub enum DpdkError {
     NotBound {
         /// The device.
         device: String,
+    },
+    /// A port has fewer queues than there are shards.
+    #[error(
+        "port {port} can have {most} pairs of queues, {wanted} are wanted: use fewer shards, or tell its \
+         driver of more queues in dpdk.device"
+    )]
+    Queues {
+        /// Its number.
+        port: u16,
+        /// How many are wanted.
+        wanted: u16,
+        /// How many there can be.
+        most: i32,
     },
     /// A port refused.
     #[error("port {port}: cannot {action}: {reason}")]

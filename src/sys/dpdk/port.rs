@@ -1,6 +1,6 @@
-//! A port: a NIC or a virtual device, with one receive and one transmit queue.
+//! A port: a NIC or a virtual device, by its pairs of a receive and a transmit queue.
 //!
-//! Never blocks. What the transmit queue has no room for stays here, in order, for the next flush.
+//! Never blocks. What a transmit queue has no room for stays here, in order, for the next flush.
 
 use std::sync::Arc;
 
@@ -9,19 +9,28 @@ use tracing::{debug, warn};
 
 use super::{Burst, DpdkError, Mempool, reason};
 
-/// A started port. Stopped and closed on drop.
+/// A pair of queues of a started port.
 #[derive(Debug)]
 pub struct Port {
     number: u16,
+    queue: u16,
     mac: [u8; 6],
     mtu: u16,
     verifies_checksums: bool,
     fills_checksums: bool,
+    places: u16,
     /// `outbox[..queued]` are frames to send, oldest first; `outbox[queued..ready]` are empty buffers
     /// for the next ones. All belong to this value.
     outbox: [*mut rialto_mbuf; Port::OUTBOX_MAX],
     queued: u16,
     ready: u16,
+    started: Arc<Started>,
+}
+
+/// A started port as long as any of its queues is used. Stopped and closed on drop.
+#[derive(Debug)]
+struct Started {
+    number: u16,
     /// Also keeps EAL running.
     pool: Arc<Mempool>,
 }
@@ -29,12 +38,19 @@ pub struct Port {
 /// How to set up a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortConfig {
-    /// Descriptors of the receive queue: bursts that it can hold against cache that it fills. Some
+    /// Pairs of queues.
+    pub queues: u16,
+    /// What the port's hash is made with, where it spreads packets over its queues by their addresses.
+    pub spread_key: &'static [u8; SPREAD_KEY_BYTES],
+    /// Descriptors of a receive queue: bursts that it can hold against cache that it fills. Some
     /// drivers have sizes of their own, see `net::DpdkConfig`.
     pub rx_descriptors: u16,
-    /// Descriptors of the transmit queue.
+    /// Descriptors of a transmit queue.
     pub tx_descriptors: u16,
 }
+
+/// Bytes of the longest key of a port's hash.
+pub const SPREAD_KEY_BYTES: usize = dpdk_sys::RIALTO_SPREAD_KEY_BYTES as usize;
 
 /// What a port counted since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,19 +76,21 @@ pub struct PortStats {
 const RX_BURST: u16 = 32;
 const _: () = assert!(RX_BURST as usize == Burst::MAX);
 
-// SAFETY: DPDK allows a queue to be used from any thread, one at a time, and `&mut self` on receive,
-// transmit and flush makes it one at a time. The buffers in `outbox` are reached through `self` alone.
+// SAFETY: DPDK allows a queue to be used from any thread, one at a time, and different queues at once.
+// Each is this value's alone, and `&mut self` on receive, transmit and flush makes it one at a time. The
+// buffers in `outbox` are reached through `self` alone.
 unsafe impl Send for Port {}
 
 impl Port {
     /// The most frames that wait to be sent.
     pub const OUTBOX_MAX: usize = 128;
 
-    /// Starts the first port that EAL found, receiving into `pool`.
+    /// Starts the first port that EAL found, receiving into `pool`, and returns its pairs of queues: at
+    /// least one, and as many as were asked for. Each may be used by a thread of its own.
     ///
     /// # Errors
-    /// [`DpdkError::NoPort`], [`DpdkError::Port`].
-    pub fn start(pool: &Arc<Mempool>, config: PortConfig) -> Result<Self, DpdkError> {
+    /// [`DpdkError::NoPort`], [`DpdkError::Queues`], [`DpdkError::Port`].
+    pub fn start(pool: &Arc<Mempool>, config: PortConfig) -> Result<Vec<Self>, DpdkError> {
         // SAFETY: EAL runs, since the pool exists.
         let first = unsafe { dpdk_sys::rialto_port_first() };
         let number = u16::try_from(first).map_err(|_| DpdkError::NoPort)?;
@@ -80,40 +98,60 @@ impl Port {
             0.. => Ok(result),
             _ => Err(DpdkError::Port { port: number, action, reason: reason(result) }),
         };
+        let queues = config.queues.max(1);
+        // SAFETY: EAL runs, and has this port.
+        let most = unsafe { dpdk_sys::rialto_port_queues_max(number) };
+        let most = check("ask what it can do", most)?;
+        if i32::from(queues) > most {
+            return Err(DpdkError::Queues { port: number, wanted: queues, most });
+        }
 
-        let mut offloads = 0;
+        let (mut offloads, mut places) = (0, 0);
         // SAFETY: EAL runs and the pool is alive; the Arc below keeps both until the port is closed.
-        // `offloads` lives through the call.
+        // The key is as long as the shim says, and copied; `offloads` and `places` live through the call.
         let result = unsafe {
             dpdk_sys::rialto_port_start(
                 number,
                 pool.as_ptr(),
+                queues,
+                config.spread_key.as_ptr(),
                 config.rx_descriptors,
                 config.tx_descriptors,
                 &raw mut offloads,
+                &raw mut places,
             )
         };
         check("start (is the interface there and up, and may this process open it?)", result)?;
-        // From here on, dropping the port closes it.
-        let mut port = Self {
-            number,
-            mac: [0; 6],
-            mtu: 0,
-            verifies_checksums: offloads & dpdk_sys::RIALTO_OFFLOAD_VERIFIES != 0,
-            fills_checksums: offloads & dpdk_sys::RIALTO_OFFLOAD_FILLS != 0,
-            outbox: [std::ptr::null_mut(); Self::OUTBOX_MAX],
-            queued: 0,
-            ready: 0,
-            pool: Arc::clone(pool),
-        };
+        // From here on, dropping it closes the port.
+        let started = Arc::new(Started { number, pool: Arc::clone(pool) });
+        let mut mac = [0; 6];
         // SAFETY: EAL runs; `mac` is six bytes that live through the call.
-        let result = unsafe { dpdk_sys::rialto_port_mac(number, port.mac.as_mut_ptr()) };
+        let result = unsafe { dpdk_sys::rialto_port_mac(number, mac.as_mut_ptr()) };
         check("read the address", result)?;
         // SAFETY: EAL runs.
         let result = unsafe { dpdk_sys::rialto_port_mtu(number) };
         let mtu = check("read the MTU", result)?;
-        port.mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
-        Ok(port)
+        let pair = |queue| Self {
+            number,
+            queue,
+            mac,
+            mtu: u16::try_from(mtu).unwrap_or(u16::MAX),
+            verifies_checksums: offloads & dpdk_sys::RIALTO_OFFLOAD_VERIFIES != 0,
+            fills_checksums: offloads & dpdk_sys::RIALTO_OFFLOAD_FILLS != 0,
+            places,
+            outbox: [std::ptr::null_mut(); Self::OUTBOX_MAX],
+            queued: 0,
+            ready: 0,
+            started: Arc::clone(&started),
+        };
+        Ok((0..queues).map(pair).collect())
+    }
+
+    /// Places of the table by which the port spreads packets over its queues as it was told; 0 where it
+    /// spreads them as it likes.
+    #[must_use]
+    pub fn places(&self) -> u16 {
+        self.places
     }
 
     /// The port's own Ethernet address.
@@ -202,17 +240,19 @@ impl Port {
     /// What has arrived, at most [`Burst::MAX`] frames.
     pub fn receive(&mut self) -> Option<Burst> {
         let mut mbufs = [std::ptr::null_mut(); Burst::MAX];
-        // SAFETY: the port is open and its queue 0 set up; `mbufs` has room for MAX pointers, and what
-        // the driver writes there belongs to us.
-        let count = unsafe { dpdk_sys::rialto_rx_burst(self.number, mbufs.as_mut_ptr(), RX_BURST) };
-        (count > 0).then(|| Burst::new(mbufs, usize::from(count), &self.pool))
+        // SAFETY: the port is open and this queue of it set up and ours alone; `mbufs` has room for MAX
+        // pointers, and what the driver writes there belongs to us.
+        let count = unsafe {
+            dpdk_sys::rialto_rx_burst(self.number, self.queue, mbufs.as_mut_ptr(), RX_BURST)
+        };
+        (count > 0).then(|| Burst::new(mbufs, usize::from(count), &self.started.pool))
     }
 
     /// Frames that [`Port::transmit`] is sure to take now; a flush may make room for more.
     pub fn room(&mut self) -> usize {
         while usize::from(self.ready) < Self::OUTBOX_MAX {
             // SAFETY: the pool is alive, since `self` holds it.
-            let mbuf = unsafe { dpdk_sys::rialto_mbuf_alloc(self.pool.as_ptr()) };
+            let mbuf = unsafe { dpdk_sys::rialto_mbuf_alloc(self.started.pool.as_ptr()) };
             if mbuf.is_null() {
                 break;
             }
@@ -249,10 +289,15 @@ impl Port {
         if self.queued == 0 {
             return 0;
         }
-        // SAFETY: the port is open and its queue 0 set up; `outbox[..queued]` are frames of ours, and
-        // those taken are forgotten below.
+        // SAFETY: the port is open and this queue of it set up and ours alone; `outbox[..queued]` are
+        // frames of ours, and those taken are forgotten below.
         let taken = unsafe {
-            dpdk_sys::rialto_tx_burst(self.number, self.outbox.as_mut_ptr(), self.queued)
+            dpdk_sys::rialto_tx_burst(
+                self.number,
+                self.queue,
+                self.outbox.as_mut_ptr(),
+                self.queued,
+            )
         };
         self.outbox.copy_within(usize::from(taken)..usize::from(self.ready), 0);
         self.queued -= taken;
@@ -267,7 +312,12 @@ impl Drop for Port {
             // SAFETY: `outbox[..ready]` are ours, and are not looked at again.
             unsafe { dpdk_sys::rialto_mbuf_free(*mbuf) };
         }
-        // SAFETY: the port is open, and this is the only close.
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // SAFETY: the port is open, no queue of it is used any more, and this is the only close.
         let result = unsafe { dpdk_sys::rialto_port_close(self.number) };
         if result < 0 {
             warn!(target: "dpdk", port = self.number, reason = reason(result), "port did not close");

@@ -2,7 +2,8 @@
 //!
 //! `by_hand` makes frames, for what no decent peer does: `frames` one at a time, `hostile` in crowds,
 //! `forged` in another's name; `admission` has who is let in, and how often.
-//! `loss` has what a lost frame costs, `scale` what ten thousand connections do.
+//! `loss` has what a lost frame costs, `scale` what ten thousand connections do, `shards` what several
+//! stacks of one device do.
 
 mod admission;
 pub(super) mod by_hand;
@@ -15,6 +16,7 @@ mod loss;
 mod lossy;
 mod offload;
 mod scale;
+mod shards;
 
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
