@@ -142,6 +142,9 @@ pub struct OrderEntry {
     pub ufo_port: Option<u16>,
     /// Bits of the local network's mask.
     pub prefix: u8,
+    /// In a cluster over the kernel's sockets: the interface that the address is on while this node
+    /// leads. Without one the address is this host's alone.
+    pub interface: Option<String>,
     /// The router to networks that are not local.
     pub gateway: Option<Ipv4Addr>,
     /// Connections at a time, and as many sessions over UDP.

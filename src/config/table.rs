@@ -142,6 +142,7 @@ struct OrderEntryTable {
     ufo_port: Option<u16>,
     #[serde(default = "OrderEntryTable::prefix")]
     prefix: u8,
+    interface: Option<String>,
     gateway: Option<String>,
     #[serde(default = "OrderEntryTable::connections_max")]
     connections_max: u32,
@@ -267,6 +268,7 @@ impl File {
         let snapshots = self.snapshots.prove(source, &logs)?;
         let node = self.node.prove(source)?;
         let retention = self.retention.prove(source, &snapshots)?;
+        let in_cluster = self.cluster.is_some();
         let cluster = self.cluster.map(|table| table.prove(source, &node, &retention));
         Ok(Config {
             cluster: cluster.transpose()?,
@@ -275,7 +277,7 @@ impl File {
             snapshots,
             logs,
             control: self.control.prove(source)?,
-            order_entry: self.order_entry.prove(source)?,
+            order_entry: self.order_entry.prove(source, in_cluster)?,
             dpdk: self.dpdk.prove(source)?,
             feed: self.feed.prove(source)?,
             admin: self.admin.prove(source)?,
@@ -387,7 +389,7 @@ impl ControlTable {
 }
 
 impl OrderEntryTable {
-    fn prove(self, source: &Source) -> Result<OrderEntry, ConfigError> {
+    fn prove(self, source: &Source, in_cluster: bool) -> Result<OrderEntry, ConfigError> {
         let Self { backend, listen, prefix, gateway, connections_max, allow, neighbours, .. } =
             self;
         let backend = match backend.as_str() {
@@ -461,11 +463,20 @@ impl OrderEntryTable {
             Ok((host, mac))
         });
         let neighbours = neighbours.collect::<Result<_, ConfigError>>()?;
+        let key = "order_entry.interface";
+        let named = format!("{:?}", self.interface.as_deref().unwrap_or_default());
+        let rule = "is for the kernel's sockets of a node in a [cluster]: leave it out";
+        let moves = backend == Backend::Kernel && in_cluster;
+        source.rule(moves || self.interface.is_none(), key, &named, rule)?;
+        let rule = "wants a definite address in order_entry.listen: it moves with the leader";
+        let is_definite = !listen.ip().is_unspecified() && !listen.ip().is_loopback();
+        source.rule(is_definite || self.interface.is_none(), key, &named, rule)?;
         Ok(OrderEntry {
             backend,
             listen,
             ufo_port,
             prefix,
+            interface: self.interface,
             gateway,
             connections_max,
             connections_per_source_max,

@@ -11,6 +11,7 @@ use crate::counters::{CounterBlock, CounterFile, CounterSet as _};
 use crate::event_store::Reader;
 use crate::gateway::{Gateway, GatewayConfig, GatewayCounters, Traces};
 use crate::market_data::{FeedCounters, MarketData, MarketDataConfig};
+use crate::net::ipv4::Ipv4Network;
 use crate::net::{
     self, AccessList, DATAGRAM_LINES_MAX, KernelConfig, KernelCounters, KernelTransport, Transport,
 };
@@ -243,6 +244,10 @@ impl Front<'_> {
                     connections_per_source_max: entry.connections_per_source_max as usize,
                     frames_per_second_per_source_max: entry.frames_per_second_per_source_max,
                     shut: self.role.is_some(),
+                    service: entry.interface.clone().map(|interface| {
+                        let network = Ipv4Network::new(*entry.listen.ip(), entry.prefix);
+                        (interface, network.expect("the configuration is proven"))
+                    }),
                     ..KernelConfig::new(entry.listen)
                 };
                 let published = counters.block("order_entry.kernel", KernelCounters::NAMES);

@@ -5,6 +5,7 @@
 
 mod connection;
 mod datagrams;
+mod service_address;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use self::connection::{Connection, Phase};
 use self::datagrams::{Datagrams, Unheard};
+use self::service_address::ServiceAddress;
 use super::access::AccessList;
 use super::elapsed::Elapsed;
 use super::ethernet::MacAddress;
@@ -59,6 +61,8 @@ pub struct KernelConfig {
     pub multicast_ttl: u8,
     /// Whether it does not listen before [`Transport::open`].
     pub shut: bool,
+    /// Where the address is while it is not shut, if it moves: on this interface, in this network.
+    pub service: Option<(String, Ipv4Network)>,
     /// The least time between two looks at the kernel. Each costs a system call, which a transport
     /// that is not in a hurry need not take from those it shares a core with.
     pub look_interval: Nanos,
@@ -80,6 +84,7 @@ impl KernelConfig {
             tx_buffer_bytes: 64 * 1024,
             multicast_ttl: 8,
             shut: false,
+            service: None,
             look_interval: Nanos::ZERO,
         }
     }
@@ -99,6 +104,17 @@ pub enum KernelError {
     Listen {
         /// What was asked for.
         address: SocketAddrV4,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// The interface of an address that moves.
+    #[error(
+        "cannot change the addresses of interface {interface}: is it there, and may this process \
+         (as root, or with the capabilities CAP_NET_ADMIN and CAP_NET_RAW)?"
+    )]
+    Service {
+        /// Which.
+        interface: String,
         /// The operating system's answer.
         source: io::Error,
     },
@@ -152,6 +168,8 @@ counter_set! {
         datagrams_received,
         /// Datagrams received and dropped, because they were too long.
         datagrams_lost,
+        /// Times that the kernel did not keep our address for us, where it moves.
+        address_errors,
         /// Connections now, those still parting included.
         connections,
     }
@@ -177,7 +195,11 @@ pub struct KernelTransport {
     /// Who may talk to us, and where a change of it is told.
     access: Arc<AccessList>,
     watch: Option<Watch<AccessList>>,
+    /// Where it is, if it moves.
+    service: Option<ServiceAddress>,
     datagrams: Datagrams,
+    /// Where datagrams are received while it is not shut.
+    receive_at: Option<SocketAddrV4>,
     connections: Vec<Connection>,
     free: Vec<u32>,
     /// Connections to serve; each at most once.
@@ -211,31 +233,26 @@ impl KernelTransport {
         if sizes.contains(&0) {
             return Err(KernelError::Sizes);
         }
-        let failed = |source| KernelError::Listen { address: config.listen, source };
-        let listener = (!config.shut).then(|| listener(config.listen).map_err(failed));
-        let listener = listener.transpose()?;
+        let service = config.service.as_ref().map(|(interface, network)| {
+            let failed = |source| KernelError::Service { interface: interface.clone(), source };
+            ServiceAddress::new(interface, *network).map_err(failed)
+        });
         let interface = config.multicast_interface;
-        let mut datagrams = Datagrams::new(interface, config.multicast_ttl)
+        let datagrams = Datagrams::new(interface, config.multicast_ttl)
             .map_err(|source| KernelError::Datagrams { interface, source })?;
         let epoll = Epoll::new().map_err(KernelError::Epoll)?;
-        if let Some(listener) = &listener {
-            epoll.add(listener, LISTENER).map_err(KernelError::Epoll)?;
-        }
-        if let Some(port) = config.receive_port {
-            let address = SocketAddrV4::new(*config.listen.ip(), port);
-            let receiver = datagrams.receive_at(address);
-            let receiver = receiver.map_err(|source| KernelError::Receive { address, source })?;
-            epoll.add(receiver, RECEIVER).map_err(KernelError::Epoll)?;
-        }
         let clock = Elapsed::new();
         let connection = |_| Connection::new(rx_buffer_bytes, tx_buffer_bytes);
-        Ok(Self {
+        let receive_at = config.receive_port;
+        let mut transport = Self {
             epoll,
             listen: config.listen,
-            listener,
+            listener: None,
             access: Arc::new(AccessList::new(&config.allow, &[])),
             watch: None,
+            service: service.transpose()?,
             datagrams,
+            receive_at: receive_at.map(|port| SocketAddrV4::new(*config.listen.ip(), port)),
             connections: (0..slots).map(connection).collect(),
             free: (0..slot_count).rev().collect(),
             busy: VecDeque::with_capacity(slots),
@@ -249,7 +266,31 @@ impl KernelTransport {
             events: EventQueue::new(slots, ACCEPT_MAX),
             counters: KernelCounters::default(),
             published,
-        })
+        };
+        if !config.shut {
+            transport.listen()?;
+        }
+        Ok(transport)
+    }
+
+    /// Listens, and receives datagrams where it should, at an address that is here from now on.
+    fn listen(&mut self) -> Result<(), KernelError> {
+        let now = self.clock.now();
+        if let Some(service) = &mut self.service {
+            let interface = service.interface().to_owned();
+            service.take(now).map_err(|source| KernelError::Service { interface, source })?;
+        }
+        let failed = |source| KernelError::Listen { address: self.listen, source };
+        let listener = listener(self.listen).map_err(failed)?;
+        self.epoll.add(&listener, LISTENER).map_err(KernelError::Epoll)?;
+        self.listener = Some(listener);
+        self.may_accept = true;
+        if let Some(address) = self.receive_at {
+            let receiver = self.datagrams.receive_at(address);
+            let receiver = receiver.map_err(|source| KernelError::Receive { address, source })?;
+            self.epoll.add(receiver, RECEIVER).map_err(KernelError::Epoll)?;
+        }
+        Ok(())
     }
 
     /// The same, with who may talk to us as `watch` tells it, now and whenever it changes.
@@ -423,16 +464,14 @@ fn listener(address: SocketAddrV4) -> io::Result<TcpListener> {
 impl Transport for KernelTransport {
     fn open(&mut self) -> io::Result<()> {
         if self.listener.is_none() {
-            let listener = listener(self.listen)?;
-            self.epoll.add(&listener, LISTENER)?;
-            self.listener = Some(listener);
-            self.may_accept = true;
+            self.listen().map_err(io::Error::other)?;
         }
         Ok(())
     }
 
     fn shut(&mut self) {
         self.listener = None;
+        self.datagrams.stop_receiving();
         for slot in 0..self.connections.len() {
             // Who is on the way in, or parting, is hung up on too.
             if self.connections[slot].phase != Phase::Free {
@@ -440,12 +479,20 @@ impl Transport for KernelTransport {
                 self.release(u32::try_from(slot).expect("slots are numbered in 32 bits"));
             }
         }
+        // Last: those who were hung up on are told so from it.
+        if let Some(service) = &mut self.service {
+            self.counters.address_errors += u64::from(service.give_up().is_err());
+        }
     }
 
     fn poll(&mut self, now: Nanos) -> usize {
         self.clock.advance(now);
         self.follow_access();
         self.run_timers();
+        if let Some(service) = &mut self.service {
+            let kept = service.keep(self.clock.now());
+            self.counters.address_errors += u64::from(kept.is_err());
+        }
         if self.events.is_full() {
             return 0;
         }
