@@ -90,8 +90,9 @@ pub(super) fn wire(
         }
         Order::Replicated(parts) => {
             let published = counters.block("replica", ReplicaCounters::NAMES);
-            let role = parts.role.clone();
-            (Box::new(Replica::new(*parts, inputs, published)), 0, None, Some(role))
+            let (role, stall_max) = (parts.role.clone(), parts.stall_max);
+            let replica = Replica::new(*parts, inputs, published);
+            (Box::new(replica), 0, None, Some((role, stall_max)))
         }
     };
 
@@ -183,14 +184,14 @@ struct Front<'a> {
     standing: Option<&'a Standing>,
     published: CounterBlock,
     /// In a cluster.
-    role: Option<Role>,
+    role: Option<(Role, Nanos)>,
 }
 
-/// A stage as it is, or in a cluster as its node's role has it.
-fn led<A: Leads + 'static>(stage: A, role: Option<Role>) -> Box<dyn Agent> {
+/// A stage as it is, or in a cluster as its node's role has it, which it gives up after such a stall.
+fn led<A: Leads + 'static>(stage: A, role: Option<(Role, Nanos)>) -> Box<dyn Agent> {
     match role {
         None => Box::new(stage),
-        Some(role) => Box::new(Led::new(stage, role)),
+        Some((role, stall_max)) => Box::new(Led::new(stage, role, stall_max)),
     }
 }
 

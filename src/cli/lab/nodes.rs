@@ -43,15 +43,16 @@ pub(in crate::cli) fn rialto_on(node: u32) -> Result<Command, LabError> {
     Ok(command)
 }
 
-/// Has the switch pass nothing from and to a node, which does not see that; or pass it again.
+/// Takes the other end of a node's cable out of the switch, which the node does not see; or puts it back.
 pub(in crate::cli) fn cut(network: Network, node: u32, is_cut: bool) -> Result<(), LabError> {
-    /// Of a bridge's port, in the kernel's numbers.
-    const DISABLED: &str = "0";
-    const FORWARDING: &str = "3";
-    let network = match network {
+    let switch = match network {
         Network::Front => "front",
         Network::Back => "back",
     };
-    let state = if is_cut { DISABLED } else { FORWARDING };
-    ip(&["link", "set", "dev", &format!("{network}{node}"), "type", "bridge_slave", "state", state])
+    let cable = format!("{switch}{node}");
+    if is_cut {
+        ip(&["link", "set", "dev", &cable, "nomaster"])
+    } else {
+        ip(&["link", "set", "dev", &cable, "master", switch])
+    }
 }

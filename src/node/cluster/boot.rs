@@ -142,6 +142,7 @@ pub(in crate::node) fn boot(
             requests: Requests::default(),
             market,
             quorum: cluster.quorum(),
+            stall_max: stall_max(cluster),
             grace_ms: TERM_GRACE_MS,
         })),
         engine,
@@ -274,6 +275,14 @@ fn settings(config: &Config, cluster: &config::Cluster, id: NodeId, key: Cluster
         },
         staging_bytes_max: STAGING_BYTES_MAX,
         seed: id.raft(),
+    }
+}
+
+/// Nobody else leads before an election, and with one that operators call only they know.
+fn stall_max(cluster: &config::Cluster) -> Nanos {
+    match cluster.failover {
+        Failover::Automatic => Nanos(cluster.tick.0 * cluster.election_ticks as u64),
+        Failover::Manual => Nanos::MAX,
     }
 }
 
