@@ -485,14 +485,17 @@ impl Transport for KernelTransport {
         }
     }
 
-    fn poll(&mut self, now: Nanos) -> usize {
-        self.clock.advance(now);
-        self.follow_access();
-        self.run_timers();
+    fn confirm(&mut self) {
         if let Some(service) = &mut self.service {
             let kept = service.keep(self.clock.now());
             self.counters.address_errors += u64::from(kept.is_err());
         }
+    }
+
+    fn poll(&mut self, now: Nanos) -> usize {
+        self.clock.advance(now);
+        self.follow_access();
+        self.run_timers();
         if self.events.is_full() {
             return 0;
         }

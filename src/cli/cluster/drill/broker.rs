@@ -43,6 +43,8 @@ pub(super) struct Broker {
 pub(super) struct Traded {
     pub(super) acknowledged: BTreeSet<u32>,
     pub(super) rejected: u64,
+    /// Connections on which it was served.
+    pub(super) connections: usize,
 }
 
 /// Where it is in its orders and in its stream.
@@ -144,6 +146,7 @@ impl Broker {
                     let answered = state.hear(message);
                     if answered.is_some_and(|number| number >= first_new) && !is_back {
                         is_back = true;
+                        state.traded.connections += 1;
                         let _nobody_listens = back.send(Instant::now());
                     }
                 }

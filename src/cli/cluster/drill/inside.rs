@@ -125,6 +125,7 @@ impl Drill {
             rejected: traded.iter().map(|traded| traded.rejected).sum(),
             lost,
             doubled,
+            reconnections: traded.iter().map(|traded| traded.connections.saturating_sub(1)).sum(),
             feed_missing: feed.counters().missing,
             feed_messages: feed.counters().messages,
             are_equal: self.are_logs_equal()?,

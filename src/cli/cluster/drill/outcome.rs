@@ -15,6 +15,8 @@ pub(super) struct Outcome {
     pub(super) rejected: u64,
     pub(super) lost: usize,
     pub(super) doubled: usize,
+    /// How often brokers had to connect again: once for each fault, if it is all over then.
+    pub(super) reconnections: usize,
     pub(super) feed_missing: u64,
     pub(super) feed_messages: u64,
     pub(super) are_equal: bool,
@@ -50,6 +52,7 @@ impl Outcome {
             "rejected": self.rejected,
             "lost": self.lost,
             "doubled": self.doubled,
+            "reconnections": self.reconnections,
             "feed_messages": self.feed_messages,
             "feed_continuous": self.feed_missing == 0,
             "hashes_equal": self.are_equal,
@@ -78,6 +81,7 @@ impl Outcome {
                 fault.verb()
             );
         }
+        println!("brokers connected again {} times", self.reconnections);
         println!("feed: {} messages, {} missing", self.feed_messages, self.feed_missing);
         println!("logs equal: {}", self.are_equal);
     }
