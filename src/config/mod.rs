@@ -5,6 +5,7 @@
 //! Relative paths are relative to the directory the command runs in.
 
 mod access;
+mod aeron;
 mod cluster;
 pub(crate) mod decimal;
 mod dpdk;
@@ -25,6 +26,7 @@ use crate::net::ipv4::Ipv4Network;
 use crate::order_manager;
 use crate::types::Nanos;
 pub use access::Access;
+pub use aeron::{Aeron, ClusterTransport, PayloadStream};
 pub use cluster::{Cluster, Failover, Peer};
 pub use dpdk::Dpdk;
 pub use error::ConfigError;

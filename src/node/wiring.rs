@@ -258,7 +258,7 @@ impl Front<'_> {
             }
             #[cfg(feature = "dpdk")]
             Backend::Dpdk => {
-                let stack = dpdk_stack(config, counters, receive_port)?;
+                let stack = dpdk_stack(config, counters, receive_port, self.role.is_some())?;
                 self.over_benched(stack.watching(Some(access)), bench)
             }
             #[cfg(not(feature = "dpdk"))]
@@ -272,6 +272,7 @@ fn dpdk_stack(
     config: &Config,
     counters: &mut CounterFile,
     receive_port: Option<u16>,
+    shut: bool,
 ) -> Result<Stack<DpdkDevice>, NodeError> {
     let (entry, port) = (config.order_entry(), config.dpdk());
     let settings = DpdkConfig {
@@ -289,6 +290,7 @@ fn dpdk_stack(
         frames_per_second_per_source_max: entry.frames_per_second_per_source_max,
         datagram_port: config.feed().group.port(),
         receive_port,
+        shut,
         allow: entry.allow.clone(),
         neighbours: entry.neighbours.clone(),
         multicast_ttl: config.feed().ttl,

@@ -479,6 +479,7 @@ impl Transport for KernelTransport {
                 self.release(u32::try_from(slot).expect("slots are numbered in 32 bits"));
             }
         }
+        self.events.clear();
         // Last: those who were hung up on are told so from it.
         if let Some(service) = &mut self.service {
             self.counters.address_errors += u64::from(service.give_up().is_err());

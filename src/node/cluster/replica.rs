@@ -263,7 +263,8 @@ impl Agent for Replica {
     fn do_work(&mut self, now: Nanos) -> WorkResult {
         // The clock of an agent never steps, and follows the time of day.
         let moment = Moment { monotonic: now, wall: now };
-        let mut work = self.listen(moment)?;
+        let mut work = self.parts.link.do_work()?;
+        work += self.listen(moment)?;
         let ReplicaParts { node, link, .. } = &mut self.parts;
         node.do_work(moment, link)?;
         self.obey(moment)?;
@@ -272,6 +273,8 @@ impl Agent for Replica {
         if self.term != 0 {
             work += self.propose(moment)?;
         }
+        // What was said in this cycle leaves in it.
+        work += self.parts.link.do_work()?;
         self.publish(now);
         Ok(work)
     }

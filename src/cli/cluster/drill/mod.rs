@@ -43,6 +43,12 @@ pub(super) struct Args {
     /// Orders a second of each broker.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
+    /// What carries order entry and feed.
+    #[arg(long, value_enum, default_value_t = BackendArg::Kernel)]
+    backend: BackendArg,
+    /// What carries the messages between nodes.
+    #[arg(long, value_enum, default_value_t = TransportArg::Udp)]
+    transport: TransportArg,
     /// The least silence before an election, in milliseconds.
     #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(u32).range(60..=10_000))]
     election_ms: u32,
@@ -55,6 +61,26 @@ pub(super) struct Args {
     /// Set inside the lab: the directory of the nodes' logs.
     #[arg(long, hide = true)]
     inside_with_logs: Option<PathBuf>,
+}
+
+/// What carries order entry and feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum BackendArg {
+    /// Kernel sockets.
+    Kernel,
+    /// A DPDK port.
+    Dpdk,
+}
+
+/// What carries the messages between nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum TransportArg {
+    /// UDP, to each node directly.
+    Udp,
+    /// Aeron, payloads by multicast.
+    Aeron,
+    /// Aeron without multicast.
+    AeronUnicast,
 }
 
 impl Args {
@@ -118,9 +144,16 @@ fn arguments(args: &Args, dir: &Path, logs: &Path) -> Vec<String> {
         ("--election-ms", election_ms),
     ];
     let numbers = numbers.map(|(name, number)| [name.to_owned(), number.to_string()]);
+    let kinds = [("--backend", name(args.backend)), ("--transport", name(args.transport))];
+    let kinds = kinds.map(|(option, name)| [option.to_owned(), name]);
     let paths = [("--dir", dir), ("--inside-with-logs", logs)];
     let paths = paths.map(|(name, path)| [name.to_owned(), path.display().to_string()]);
     let json = args.json.then(|| "--json".to_owned());
     let words = ["cluster", "drill"].map(str::to_owned).into_iter();
-    words.chain(numbers.into_iter().chain(paths).flatten()).chain(json).collect()
+    words.chain(numbers.into_iter().chain(kinds).chain(paths).flatten()).chain(json).collect()
+}
+
+/// A value as it is written on the command line.
+fn name(value: impl clap::ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }

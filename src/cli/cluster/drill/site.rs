@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
-use super::Args;
+use super::{Args, BackendArg, TransportArg};
 use super::inside::NODES;
 use crate::cli::lab::nodes::{FRONT, NETWORK, PREFIX, SERVICE, back_address, front_address};
 use crate::counters::CounterReader;
@@ -15,6 +15,9 @@ pub(super) const ORDER_ENTRY: SocketAddrV4 = SocketAddrV4::new(SERVICE, 9_001);
 pub(super) const FEED: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(239, 9, 9, 9), 9_100);
 /// Where a node hears the others.
 const CONSENSUS_PORT: u16 = 9_200;
+/// Where payloads go by multicast, and the port from which they go where there is none.
+const PAYLOADS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(239, 9, 8, 1), 9_300);
+const CONTROL_PORT: u16 = 9_301;
 /// Orders in the books at a time.
 const ORDERS: u32 = 131_072;
 
@@ -70,18 +73,34 @@ impl Site {
         }
         let front = front_address(*host);
         let election_ms = args.election_ms;
+        let entry = match args.backend {
+            BackendArg::Kernel => format!("backend = \"kernel\"\ninterface = \"{FRONT}\"\n"),
+            BackendArg::Dpdk => "backend = \"dpdk\"\n".to_owned(),
+        };
+        let dpdk = format!(
+            "[dpdk]\neal_args = [\"--no-pci\", \"--no-telemetry\", \"--no-huge\", \"-m\", \"128\", \
+             \"--no-shconf\"]\ndevice = \"net_af_packet0,iface={FRONT}\"\n"
+        );
+        let dpdk = if args.backend == BackendArg::Dpdk { dpdk.as_str() } else { "" };
+        let driver = logs.with_extension("aeron");
+        let aeron = format!("[cluster.aeron]\ndirectory = \"{}\"\n", driver.display());
+        let (transport, aeron) = match args.transport {
+            TransportArg::Udp => ("udp", String::new()),
+            TransportArg::Aeron => ("aeron", format!("{aeron}group = \"{PAYLOADS}\"\n")),
+            TransportArg::AeronUnicast => ("aeron", format!("{aeron}control_port = {CONTROL_PORT}\n")),
+        };
         format!(
             "[node]\nid = {host}\nname = \"drill-{host}\"\n\
              [logs]\ndirectory = \"{}\"\ncommand_segment_mib = 16\nevent_segment_mib = 16\n\
              [snapshots]\nevery_commands = 0\n\
              [control]\ndirectory = \"{}\"\ncluster_key_file = \"{}\"\n\
-             [order_entry]\nbackend = \"kernel\"\nlisten = \"{ORDER_ENTRY}\"\n\
-             prefix = {PREFIX}\ninterface = \"{FRONT}\"\nallow = [\"{NETWORK}/{PREFIX}\"]\n\
+             [order_entry]\n{entry}listen = \"{ORDER_ENTRY}\"\nprefix = {PREFIX}\nallow = [\"{NETWORK}/{PREFIX}\"]\n\
              connections_max = 64\nconnections_per_source_max = 64\n\
-             messages_per_second_max = 1000000\n\
+             messages_per_second_max = 1000000\n{dpdk}\
              [feed]\ngroup = \"{FEED}\"\nsource = \"{front}\"\n\
              [capacity]\norders = {ORDERS}\nports = 64\naccounts = 64\ninstruments = 64\n\
-             [cluster]\nelection_ms = {election_ms}\nmembers = [{members}]\n",
+             [cluster]\nelection_ms = {election_ms}\ntransport = \"{transport}\"\n\
+             members = [{members}]\n{aeron}",
             logs.display(),
             dir.join(format!("control{host}")).display(),
             cluster_key(dir).display(),

@@ -2,6 +2,7 @@
 //!
 //! `by_hand` makes frames, for what no decent peer does: `frames` one at a time, `hostile` in crowds,
 //! `forged` in another's name; `admission` has who is let in, and how often.
+//! `presence` has when it is there at all.
 //! `loss` has what a lost frame costs, `scale` what ten thousand connections do.
 
 mod admission;
@@ -14,6 +15,7 @@ mod hostile;
 mod loss;
 mod lossy;
 mod offload;
+mod presence;
 mod scale;
 
 use smoltcp::iface::SocketHandle;
