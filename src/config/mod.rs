@@ -10,6 +10,7 @@ mod cluster;
 pub(crate) mod decimal;
 mod dpdk;
 mod error;
+mod logs;
 pub mod market;
 mod placement;
 pub mod secrets;
@@ -71,6 +72,10 @@ pub struct Logs {
     pub event_segment_bytes: u64,
     /// When an append counts.
     pub durability: Durability,
+    /// New orders are refused while so much of the directory's file system is in use.
+    pub refuse_orders_percent: u8,
+    /// A leader hands over to another node then.
+    pub hand_over_percent: u8,
 }
 
 impl Logs {

@@ -13,9 +13,10 @@ use super::access::networks;
 use super::cluster::ClusterTable;
 use super::dpdk;
 use super::error::{ConfigError, Source};
+use super::logs::LogsTable;
 use super::placement::{self, Placement, ThreadPlacement};
 use super::{
-    Admin, Backend, Capacity, Config, Control, Dpdk, Durability, Feed, Kept, Logs, Node,
+    Admin, Backend, Capacity, Config, Control, Dpdk, Feed, Kept, Logs, Node,
     OrderEntry, Retention, Snapshots,
 };
 use crate::agent::Idle;
@@ -23,8 +24,6 @@ use crate::net::device::BUFFERS_SPARE;
 use crate::net::ipv4::Ipv4Network;
 use crate::types::Nanos;
 
-/// Mebibytes of a segment: at least many frames, at most what a file system gives at once.
-const SEGMENT_MIB: RangeInclusive<u64> = 1..=4096;
 const CONNECTIONS: RangeInclusive<u32> = 1..=65_536;
 /// From a trader's own typing to as fast as a gateway reads.
 const MESSAGES_PER_SECOND: RangeInclusive<u32> = 100..=1_000_000;
@@ -72,28 +71,6 @@ pub(super) struct File {
 struct NodeTable {
     id: u32,
     name: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LogsTable {
-    directory: PathBuf,
-    #[serde(default = "LogsTable::segment_mib")]
-    command_segment_mib: u64,
-    #[serde(default = "LogsTable::segment_mib")]
-    event_segment_mib: u64,
-    #[serde(default = "LogsTable::durability")]
-    durability: String,
-}
-
-impl LogsTable {
-    const fn segment_mib() -> u64 {
-        64
-    }
-
-    fn durability() -> String {
-        "memory".to_owned()
-    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -294,39 +271,6 @@ impl NodeTable {
         let named = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
         source.rule(named, "node.name", quoted(&name), "must be printable ASCII without spaces")?;
         Ok(Node { id, name })
-    }
-}
-
-impl LogsTable {
-    fn prove(self, source: &Source) -> Result<Logs, ConfigError> {
-        let Self { directory, command_segment_mib, event_segment_mib, durability } = self;
-        let segments = [
-            ("logs.command_segment_mib", command_segment_mib),
-            ("logs.event_segment_mib", event_segment_mib),
-        ];
-        for (key, mib) in segments {
-            let sound = mib.is_power_of_two() && SEGMENT_MIB.contains(&mib);
-            source.rule(
-                sound,
-                key,
-                mib,
-                format_args!("must be a power of two in {SEGMENT_MIB:?}"),
-            )?;
-        }
-        let durability = match durability.as_str() {
-            "memory" => Durability::Memory,
-            "disk" => Durability::Disk,
-            other => {
-                let rule = "must be \"memory\" or \"disk\"";
-                return Err(source.broken("logs.durability", quoted(other), rule));
-            }
-        };
-        Ok(Logs {
-            directory: whole(source, "logs.directory", directory)?,
-            command_segment_bytes: command_segment_mib << 20,
-            event_segment_bytes: event_segment_mib << 20,
-            durability,
-        })
     }
 }
 
@@ -571,7 +515,7 @@ pub(super) fn quoted(text: &str) -> String {
     format!("{text:?}")
 }
 
-fn whole(source: &Source, key: &str, path: PathBuf) -> Result<PathBuf, ConfigError> {
+pub(super) fn whole(source: &Source, key: &str, path: PathBuf) -> Result<PathBuf, ConfigError> {
     source.rule(!path.as_os_str().is_empty(), key, "\"\"", "must be a path")?;
     Ok(path)
 }

@@ -13,6 +13,7 @@ mod clock;
 mod cluster;
 mod commands;
 mod day;
+mod drill;
 mod drop_copy;
 mod feed;
 mod harness;
