@@ -16,8 +16,8 @@ use super::error::{ConfigError, Source};
 use super::logs::LogsTable;
 use super::placement::{self, Placement, ThreadPlacement};
 use super::{
-    Admin, Backend, Capacity, Config, Control, Dpdk, Feed, Kept, Logs, Node,
-    OrderEntry, Retention, Snapshots,
+    Admin, Backend, Capacity, Config, Control, Dpdk, Feed, Kept, Logs, Node, OrderEntry, Retention,
+    Snapshots,
 };
 use crate::agent::Idle;
 use crate::net::device::BUFFERS_SPARE;

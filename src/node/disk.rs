@@ -82,7 +82,8 @@ impl DiskGuard {
 
     /// Whether new orders should be refused from now on, if that is not what holds.
     fn wanted(&self, used: u64) -> Option<bool> {
-        let threshold = self.refuse_at.saturating_sub(if self.refuses { RELIEF_PERCENT } else { 0 });
+        let threshold =
+            self.refuse_at.saturating_sub(if self.refuses { RELIEF_PERCENT } else { 0 });
         let wanted = used >= threshold;
         (wanted != self.refuses).then_some(wanted)
     }
@@ -123,8 +124,14 @@ mod tests {
     fn guard(refuse_at: u64, leave_at: u64) -> (DiskGuard, crate::ring::Consumer) {
         let (proposals, proposed) = ring(16, RECORD_LINES_MAX);
         let directory = Path::new("/").to_owned();
-        let guard =
-            DiskGuard { directory, refuse_at, leave_at, proposals, refuses: false, looked_at: None };
+        let guard = DiskGuard {
+            directory,
+            refuse_at,
+            leave_at,
+            proposals,
+            refuses: false,
+            looked_at: None,
+        };
         (guard, proposed)
     }
 
@@ -133,7 +140,10 @@ mod tests {
         let (mut guard, _) = guard(90, 95);
         assert_eq!([89, 90].map(|used| guard.wanted(used)), [None, Some(true)]);
         guard.refuses = true;
-        assert_eq!([100, 90, 85, 84].map(|used| guard.wanted(used)), [None, None, None, Some(false)]);
+        assert_eq!(
+            [100, 90, 85, 84].map(|used| guard.wanted(used)),
+            [None, None, None, Some(false)]
+        );
     }
 
     #[test]

@@ -59,7 +59,12 @@ impl Interface {
         // Preferred and valid for; the other two the kernel fills in.
         let lifetime = [seconds, seconds, 0, 0].map(u32::to_ne_bytes).concat();
         let again = libc::NLM_F_CREATE | libc::NLM_F_REPLACE;
-        self.change(libc::RTM_NEWADDR, again, (address, prefix), &[(libc::IFA_CACHEINFO, &lifetime)])
+        self.change(
+            libc::RTM_NEWADDR,
+            again,
+            (address, prefix),
+            &[(libc::IFA_CACHEINFO, &lifetime)],
+        )
     }
 
     /// Takes the address away, if it is there.

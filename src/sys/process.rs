@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn a_child_that_stands_still_goes_on_when_it_is_told_to() {
-        let mut child = Command::new("sh").args(["-c", "read line"]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            Command::new("sh").args(["-c", "read line"]).stdin(Stdio::piped()).spawn().unwrap();
         let state = |child: &Child| {
             let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
             stat.rsplit_once(") ").unwrap().1.chars().next()

@@ -22,8 +22,8 @@ use crate::replay::{Replay, read_log};
 const LEARNER: u32 = 4;
 
 /// The nodes, whose first has made the market.
-struct Cluster {
-    nodes: Vec<Node>,
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Node>,
     /// One that does not run yet.
     learner: Option<Site>,
     directory: PathBuf,
@@ -36,7 +36,7 @@ impl Cluster {
     }
 
     /// Of three that vote and one that learns.
-    fn start_with(failover: &str, setup: &Setup) -> Self {
+    pub(crate) fn start_with(failover: &str, setup: &Setup) -> Self {
         Self::start_over("", failover, setup)
     }
 
@@ -77,7 +77,7 @@ impl Cluster {
     }
 
     /// Logs in at whoever serves, and says who that is.
-    fn login(&self, port: &str, session: SessionId, sequence: u64) -> (usize, Broker) {
+    pub(crate) fn login(&self, port: &str, session: SessionId, sequence: u64) -> (usize, Broker) {
         let deadline = Instant::now() + SOON;
         while Instant::now() < deadline {
             for (at, node) in self.nodes.iter().enumerate() {

@@ -16,6 +16,7 @@ mod day;
 mod drill;
 mod drop_copy;
 mod feed;
+mod full_disk;
 mod harness;
 mod incarnation;
 mod operator;

@@ -1,7 +1,9 @@
 //! Whether the stack is there: it says so to the segment when it comes, and is silent when it is not.
 
 use super::connection::Phase;
-use super::{ANNOUNCE_INTERVAL, ANNOUNCEMENTS, HASTY_ANNOUNCEMENTS, HASTY_INTERVAL, Stack, send_arp};
+use super::{
+    ANNOUNCE_INTERVAL, ANNOUNCEMENTS, HASTY_ANNOUNCEMENTS, HASTY_INTERVAL, Stack, send_arp,
+};
 use crate::net::device::{Device, FrameBurst};
 use crate::net::ethernet::MacAddress;
 use crate::types::Nanos;

@@ -10,8 +10,7 @@ use super::{ConsensusNode, KeptControl, ReplicaParts, Requests, Role, link};
 use crate::agent::real_time;
 use crate::config::{self, Config, Failover, secrets};
 use crate::consensus::{
-    self, CommandLog, FrameLog as _, Members, Moment, NodeId, STAGING_BYTES_MAX,
-    Settings, Timing,
+    self, CommandLog, FrameLog as _, Members, Moment, NodeId, STAGING_BYTES_MAX, Settings, Timing,
 };
 use crate::counters::{CounterFile, CounterSet as _};
 use crate::engine::{EngineAgent, EngineCounters, EngineGauges, IndexSeed};

@@ -60,10 +60,7 @@ pub(super) const fn payload_mode(transport: &ClusterTransport) -> PayloadMode {
 }
 
 /// The configured way.
-pub(super) fn open(
-    config: &Config,
-    cluster: &config::Cluster,
-) -> Result<Box<dyn Link>, NodeError> {
+pub(super) fn open(config: &Config, cluster: &config::Cluster) -> Result<Box<dyn Link>, NodeError> {
     let host = config.node().id;
     let (own, peers): (Vec<&Peer>, Vec<&Peer>) =
         cluster.peers.iter().partition(|peer| peer.host == host);
@@ -87,8 +84,7 @@ pub(super) fn open(
             };
             let (voters, votes) = (cluster.hosts(true).len(), own.votes);
             let directory = aeron.directory.clone();
-            let config =
-                AeronConfig { host, directory, bind, peers, voters, votes, payload, mtu };
+            let config = AeronConfig { host, directory, bind, peers, voters, votes, payload, mtu };
             Ok(Box::new(AeronTransport::new(&config)?))
         }
         #[cfg(not(feature = "aeron"))]

@@ -70,7 +70,12 @@ impl<A: Leads> Agent for Led<A> {
         self.seen = now;
         if self.term != 0 && stall >= self.stall_max {
             let (stage, term) = (self.name(), self.term);
-            warn!(stage, term, ?stall, "stood still for longer than an election takes: leads no more");
+            warn!(
+                stage,
+                term,
+                ?stall,
+                "stood still for longer than an election takes: leads no more"
+            );
             self.role.give_up(term);
         }
         let term = self.role.term();
@@ -159,8 +164,8 @@ mod tests {
     #[test]
     fn what_one_stage_gave_up_no_other_goes_on_with() {
         let role = Role::default();
-        let mut stages =
-            [Front::default(), Front::default()].map(|front| Led::new(front, role.clone(), STALL_MAX));
+        let mut stages = [Front::default(), Front::default()]
+            .map(|front| Led::new(front, role.clone(), STALL_MAX));
         role.set(3);
         for led in &mut stages {
             assert_eq!(told(led, 1_000), [Told::Lead(3), Told::Work]);

@@ -77,7 +77,8 @@ impl Drill {
         let secrets = PortSecrets::read(&site::secrets(&args.dir))?;
         let stop = Arc::new(AtomicBool::new(false));
         let (back, backs) = channel();
-        let feed = follow_feed(Arc::clone(&stop))?;
+        let heard_all = Arc::new(AtomicBool::new(false));
+        let feed = follow_feed(Arc::clone(&heard_all))?;
         let brokers: Vec<Broker> = (0..args.brokers)
             .map(|number| Broker::new(number, args.brokers, args.rate, &secrets))
             .collect::<Result<_, _>>()?;
@@ -117,6 +118,7 @@ impl Drill {
             lost += traded.acknowledged.iter().filter(|number| !told.contains_key(number)).count();
             doubled += told.values().filter(|times| **times > 1).count();
         }
+        heard_all.store(true, Ordering::Relaxed);
         let feed = feed.join().expect("the subscriber does not panic");
         self.stop()?;
         Ok(Outcome {

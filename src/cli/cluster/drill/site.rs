@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
-use super::{Args, BackendArg, TransportArg};
 use super::inside::NODES;
+use super::{Args, BackendArg, TransportArg};
 use crate::cli::lab::nodes::{FRONT, NETWORK, PREFIX, SERVICE, back_address, front_address};
 use crate::counters::CounterReader;
 
@@ -87,7 +87,9 @@ impl Site {
         let (transport, aeron) = match args.transport {
             TransportArg::Udp => ("udp", String::new()),
             TransportArg::Aeron => ("aeron", format!("{aeron}group = \"{PAYLOADS}\"\n")),
-            TransportArg::AeronUnicast => ("aeron", format!("{aeron}control_port = {CONTROL_PORT}\n")),
+            TransportArg::AeronUnicast => {
+                ("aeron", format!("{aeron}control_port = {CONTROL_PORT}\n"))
+            }
         };
         format!(
             "[node]\nid = {host}\nname = \"drill-{host}\"\n\
