@@ -144,8 +144,7 @@ fn mac(bound_to: SockAddr) -> [u8; 6] {
     let mut storage = bound_to.as_storage();
     // SAFETY: as above: the kernel wrote an address of this family, or the rest is zero.
     let link = unsafe { storage.view_as::<libc::sockaddr_ll>() };
-    let [a, b, c, d, e, f, ..] = link.sll_addr;
-    [a, b, c, d, e, f]
+    *link.sll_addr.first_chunk().expect("eight bytes")
 }
 
 #[cfg(test)]

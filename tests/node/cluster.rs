@@ -410,6 +410,24 @@ fn a_leader_that_was_paused_finds_another_and_follows_it() {
 }
 
 #[test]
+fn when_all_nodes_stood_still_the_leader_does_not_go_on_as_if_nothing_had_been() {
+    let cluster = Cluster::start(Logs::InMemory);
+    let (leader, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    cluster.await_voters(leader);
+    alfa.must_hear(&["system S"]);
+    let term = cluster.counter(leader, "replica.term");
+    cluster.nodes.iter().for_each(|node| node.signal("STOP"));
+    // Four times as long as others wait for a leader.
+    thread::sleep(Duration::from_secs(1));
+    cluster.nodes.iter().for_each(|node| node.signal("CONT"));
+    alfa.must_be_disconnected();
+    let (next, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    alfa.must_hear(&["system S"]);
+    eventually("a later term", || cluster.counter(next, "replica.term") > term);
+    cluster.stop();
+}
+
+#[test]
 fn a_learner_has_everything_and_decides_nothing() {
     let mut cluster = Cluster::start(Logs::InMemory);
     let (leader, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);

@@ -3,6 +3,7 @@
 //! One epoll instance says which connections changed, so idle ones cost nothing; only connections with
 //! something to do are served, in turn and by a bound. It never blocks.
 
+mod config;
 mod connection;
 mod datagrams;
 mod service_address;
@@ -17,6 +18,8 @@ use std::sync::Arc;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+pub use self::config::{KernelConfig, KernelError};
+
 use self::connection::{Connection, Phase};
 use self::datagrams::{Datagrams, Unheard};
 use self::service_address::ServiceAddress;
@@ -24,7 +27,6 @@ use super::access::AccessList;
 use super::elapsed::Elapsed;
 use super::ethernet::MacAddress;
 use super::events::EventQueue;
-use super::ipv4::Ipv4Network;
 use super::source_limit::SourceLimit;
 use super::sources::Sources;
 use super::wheel::Wheel;
@@ -33,113 +35,6 @@ use crate::agent::Watch;
 use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::sys::epoll::Epoll;
 use crate::types::Nanos;
-
-/// Settings of a [`KernelTransport`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KernelConfig {
-    /// Where to listen; port 0 lets the kernel choose one.
-    pub listen: SocketAddrV4,
-    /// The UDP port, at the same address, whose datagrams the user takes; unicast leaves from it too,
-    /// as an answer does. 0 lets the kernel choose one, none = no datagram is received.
-    pub receive_port: Option<u16>,
-    /// Networks that may talk to us; empty = all.
-    pub allow: Vec<Ipv4Network>,
-    /// Address of the interface that multicast leaves by.
-    pub multicast_interface: Ipv4Addr,
-    /// Connections at once, those still parting included.
-    pub connections_max: usize,
-    /// As many of them may have the same peer's address, so that one host cannot keep others out.
-    pub connections_per_source_max: usize,
-    /// Datagrams a second that are taken of one address; a tenth of them may come at once. Of its
-    /// segments the kernel sees to.
-    pub frames_per_second_per_source_max: u32,
-    /// Bytes a connection can receive ahead of its user, beyond what the kernel holds.
-    pub rx_buffer_bytes: usize,
-    /// Bytes a connection can hold beyond what the kernel holds.
-    pub tx_buffer_bytes: usize,
-    /// Hops of multicast datagrams.
-    pub multicast_ttl: u8,
-    /// Whether it does not listen before [`Transport::open`].
-    pub shut: bool,
-    /// Where the address is while it is not shut, if it moves: on this interface, in this network.
-    pub service: Option<(String, Ipv4Network)>,
-    /// The least time between two looks at the kernel. Each costs a system call, which a transport
-    /// that is not in a hurry need not take from those it shares a core with.
-    pub look_interval: Nanos,
-}
-
-impl KernelConfig {
-    /// Settings that serve a gateway, at this address.
-    #[must_use]
-    pub fn new(listen: SocketAddrV4) -> Self {
-        Self {
-            listen,
-            receive_port: None,
-            allow: Vec::new(),
-            multicast_interface: *listen.ip(),
-            connections_max: 1024,
-            connections_per_source_max: 256,
-            frames_per_second_per_source_max: 200_000,
-            rx_buffer_bytes: 16 * 1024,
-            tx_buffer_bytes: 64 * 1024,
-            multicast_ttl: 8,
-            shut: false,
-            service: None,
-            look_interval: Nanos::ZERO,
-        }
-    }
-}
-
-/// Why the kernel's sockets cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KernelError {
-    /// Nothing could connect or be buffered.
-    #[error(
-        "connections_max, connections_per_source_max, frames_per_second_per_source_max, \
-         rx_buffer_bytes and tx_buffer_bytes must each be at least 1"
-    )]
-    Sizes,
-    /// The listening socket.
-    #[error("cannot listen on {address}: is the address this host's, and the port free?")]
-    Listen {
-        /// What was asked for.
-        address: SocketAddrV4,
-        /// The operating system's answer.
-        source: io::Error,
-    },
-    /// The interface of an address that moves.
-    #[error(
-        "cannot change the addresses of interface {interface}: is it there, and may this process \
-         (as root, or with the capabilities CAP_NET_ADMIN and CAP_NET_RAW)?"
-    )]
-    Service {
-        /// Which.
-        interface: String,
-        /// The operating system's answer.
-        source: io::Error,
-    },
-    /// The datagram socket.
-    #[error("cannot send datagrams by the interface with address {interface}")]
-    Datagrams {
-        /// What was asked for.
-        interface: Ipv4Addr,
-        /// The operating system's answer.
-        source: io::Error,
-    },
-    /// The socket that receives datagrams.
-    #[error(
-        "cannot receive datagrams at {address}: is the address this host's, and the port free?"
-    )]
-    Receive {
-        /// What was asked for.
-        address: SocketAddrV4,
-        /// The operating system's answer.
-        source: io::Error,
-    },
-    /// The operating system gives no epoll.
-    #[error("no epoll")]
-    Epoll(#[source] io::Error),
-}
 
 counter_set! {
     /// What the transport counted, for operators.
@@ -237,11 +132,13 @@ impl KernelTransport {
             let failed = |source| KernelError::Service { interface: interface.clone(), source };
             ServiceAddress::new(interface, *network).map_err(failed)
         });
+        let (mut service, clock) = (service.transpose()?, Elapsed::new());
+        let listener = (!config.shut).then(|| listen(config.listen, service.as_mut(), clock.now()));
+        let listener = listener.transpose()?;
         let interface = config.multicast_interface;
         let datagrams = Datagrams::new(interface, config.multicast_ttl)
             .map_err(|source| KernelError::Datagrams { interface, source })?;
         let epoll = Epoll::new().map_err(KernelError::Epoll)?;
-        let clock = Elapsed::new();
         let connection = |_| Connection::new(rx_buffer_bytes, tx_buffer_bytes);
         let receive_at = config.receive_port;
         let mut transport = Self {
@@ -250,7 +147,7 @@ impl KernelTransport {
             listener: None,
             access: Arc::new(AccessList::new(&config.allow, &[])),
             watch: None,
-            service: service.transpose()?,
+            service,
             datagrams,
             receive_at: receive_at.map(|port| SocketAddrV4::new(*config.listen.ip(), port)),
             connections: (0..slots).map(connection).collect(),
@@ -267,21 +164,14 @@ impl KernelTransport {
             counters: KernelCounters::default(),
             published,
         };
-        if !config.shut {
-            transport.listen()?;
+        if let Some(listener) = listener {
+            transport.attend(listener)?;
         }
         Ok(transport)
     }
 
-    /// Listens, and receives datagrams where it should, at an address that is here from now on.
-    fn listen(&mut self) -> Result<(), KernelError> {
-        let now = self.clock.now();
-        if let Some(service) = &mut self.service {
-            let interface = service.interface().to_owned();
-            service.take(now).map_err(|source| KernelError::Service { interface, source })?;
-        }
-        let failed = |source| KernelError::Listen { address: self.listen, source };
-        let listener = listener(self.listen).map_err(failed)?;
+    /// Takes connections from `listener`, and datagrams where it should.
+    fn attend(&mut self, listener: TcpListener) -> Result<(), KernelError> {
         self.epoll.add(&listener, LISTENER).map_err(KernelError::Epoll)?;
         self.listener = Some(listener);
         self.may_accept = true;
@@ -452,6 +342,19 @@ fn mark_busy(connection: &mut Connection, slot: u32, busy: &mut VecDeque<u32>) {
     }
 }
 
+/// Listens at an address that is here from now on, if it moves.
+fn listen(
+    address: SocketAddrV4,
+    service: Option<&mut ServiceAddress>,
+    now: Nanos,
+) -> Result<TcpListener, KernelError> {
+    if let Some(service) = service {
+        let interface = service.interface().to_owned();
+        service.take(now).map_err(|source| KernelError::Service { interface, source })?;
+    }
+    listener(address).map_err(|source| KernelError::Listen { address, source })
+}
+
 fn listener(address: SocketAddrV4) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
@@ -464,7 +367,8 @@ fn listener(address: SocketAddrV4) -> io::Result<TcpListener> {
 impl Transport for KernelTransport {
     fn open(&mut self) -> io::Result<()> {
         if self.listener.is_none() {
-            self.listen().map_err(io::Error::other)?;
+            let listener = listen(self.listen, self.service.as_mut(), self.clock.now());
+            listener.and_then(|listener| self.attend(listener)).map_err(io::Error::other)?;
         }
         Ok(())
     }

@@ -82,9 +82,16 @@ pub(super) fn open(config: &Config, cluster: &config::Cluster) -> Result<Box<dyn
                     PayloadStream::Destinations { control: control_port }
                 }
             };
-            let (voters, votes) = (cluster.hosts(true).len(), own.votes);
-            let directory = aeron.directory.clone();
-            let config = AeronConfig { host, directory, bind, peers, voters, votes, payload, mtu };
+            let config = AeronConfig {
+                host,
+                directory: aeron.directory.clone(),
+                bind,
+                peers,
+                voters: cluster.hosts(true).len(),
+                votes: own.votes,
+                payload,
+                mtu,
+            };
             Ok(Box::new(AeronTransport::new(&config)?))
         }
         #[cfg(not(feature = "aeron"))]

@@ -144,7 +144,7 @@ fn arguments(args: &Args, dir: &Path, logs: &Path) -> Vec<String> {
         ("--election-ms", election_ms),
     ];
     let numbers = numbers.map(|(name, number)| [name.to_owned(), number.to_string()]);
-    let kinds = [("--backend", name(args.backend)), ("--transport", name(args.transport))];
+    let kinds = [("--backend", name(&args.backend)), ("--transport", name(&args.transport))];
     let kinds = kinds.map(|(option, name)| [option.to_owned(), name]);
     let paths = [("--dir", dir), ("--inside-with-logs", logs)];
     let paths = paths.map(|(name, path)| [name.to_owned(), path.display().to_string()]);
@@ -154,6 +154,6 @@ fn arguments(args: &Args, dir: &Path, logs: &Path) -> Vec<String> {
 }
 
 /// A value as it is written on the command line.
-fn name(value: impl clap::ValueEnum) -> String {
+fn name(value: &impl clap::ValueEnum) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
