@@ -23,7 +23,7 @@ fn fill(node: &Node, percent: u64) -> PathBuf {
     let filler = directory.join("filler");
     let mut file = File::create(&filler).unwrap();
     while used_percent(&directory).unwrap() < percent {
-        file.write_all(&[0; 64 << 10]).unwrap();
+        file.write_all(&[0; 8 << 10]).unwrap();
     }
     filler
 }
