@@ -20,6 +20,8 @@ pub struct Interface {
 
 /// The head of a message to the kernel, and of one that answers it.
 const HEAD_BYTES: usize = 16;
+/// The longest request: its head, 8 bytes of an address, and three attributes.
+const REQUEST_BYTES_MAX: usize = HEAD_BYTES + 8 + 2 * 8 + 20;
 /// Longer than an answer, which repeats the request.
 const ANSWER_BYTES_MAX: usize = 1_024;
 
@@ -57,14 +59,9 @@ impl Interface {
     /// The operating system's.
     pub fn lend(&self, address: Ipv4Addr, prefix: u8, seconds: u32) -> io::Result<()> {
         // Preferred and valid for; the other two the kernel fills in.
-        let lifetime = [seconds, seconds, 0, 0].map(u32::to_ne_bytes).concat();
+        let lifetime = [seconds, seconds, 0, 0];
         let again = libc::NLM_F_CREATE | libc::NLM_F_REPLACE;
-        self.change(
-            libc::RTM_NEWADDR,
-            again,
-            (address, prefix),
-            &[(libc::IFA_CACHEINFO, &lifetime)],
-        )
+        self.change(libc::RTM_NEWADDR, again, (address, prefix), Some(lifetime))
     }
 
     /// Takes the address away, if it is there.
@@ -72,7 +69,7 @@ impl Interface {
     /// # Errors
     /// The operating system's.
     pub fn take_back(&self, address: Ipv4Addr, prefix: u8) -> io::Result<()> {
-        match self.change(libc::RTM_DELADDR, 0, (address, prefix), &[]) {
+        match self.change(libc::RTM_DELADDR, 0, (address, prefix), None) {
             Err(error) if error.raw_os_error() == Some(libc::EADDRNOTAVAIL) => Ok(()),
             done => done,
         }
@@ -92,28 +89,25 @@ impl Interface {
         kind: u16,
         flags: libc::c_int,
         (address, prefix): (Ipv4Addr, u8),
-        more: &[(u16, &[u8])],
+        lifetime: Option<[u32; 4]>,
     ) -> io::Result<()> {
         const FAMILY: u8 = 2; // AF_INET
-        let mut body = vec![FAMILY, prefix, 0, 0];
-        body.extend(self.index.to_ne_bytes());
-        let octets = address.octets();
-        let attributes = [(libc::IFA_LOCAL, &octets[..]), (libc::IFA_ADDRESS, &octets[..])];
-        for (kind, value) in attributes.iter().chain(more) {
-            let length = u16::try_from(4 + value.len()).expect("a few bytes");
-            body.extend(length.to_ne_bytes());
-            body.extend(kind.to_ne_bytes());
-            body.extend_from_slice(value);
-        }
-        let length = u32::try_from(HEAD_BYTES + body.len()).expect("a few bytes");
         let flags = u16::try_from(libc::NLM_F_REQUEST | libc::NLM_F_ACK | flags);
-        let mut message = length.to_ne_bytes().to_vec();
-        message.extend(kind.to_ne_bytes());
-        message.extend(flags.expect("bits of a half word").to_ne_bytes());
-        // Its number, and who asks: for the answer, of which there is one.
-        message.extend([0; 8]);
-        message.extend(body);
-        self.netlink.send(&message)?;
+        let mut request = Request::default();
+        // Its length comes last. Its number, and who asks, are for the answer, of which there is one.
+        request.put(&[0; 4]);
+        request.put(&kind.to_ne_bytes());
+        request.put(&flags.expect("bits of a half word").to_ne_bytes());
+        request.put(&[0; 8]);
+        request.put(&[FAMILY, prefix, 0, 0]);
+        request.put(&self.index.to_ne_bytes());
+        for attribute in [libc::IFA_LOCAL, libc::IFA_ADDRESS] {
+            request.put_attribute(attribute, &[address.octets()]);
+        }
+        if let Some(lifetime) = lifetime {
+            request.put_attribute(libc::IFA_CACHEINFO, &lifetime.map(u32::to_ne_bytes));
+        }
+        self.netlink.send(request.finish())?;
         let mut answer = [0; ANSWER_BYTES_MAX];
         let length = (&self.netlink).read(&mut answer)?;
         let code = answer[..length].get(HEAD_BYTES..HEAD_BYTES + 4);
@@ -123,6 +117,38 @@ impl Interface {
             Some(code) => Err(io::Error::from_raw_os_error(-code)),
             None => Err(io::ErrorKind::UnexpectedEof.into()),
         }
+    }
+}
+
+/// A message to the kernel (rtnetlink(7)) as it is made.
+struct Request {
+    bytes: [u8; REQUEST_BYTES_MAX],
+    length: usize,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self { bytes: [0; REQUEST_BYTES_MAX], length: 0 }
+    }
+}
+
+impl Request {
+    fn put(&mut self, bytes: &[u8]) {
+        self.bytes[self.length..][..bytes.len()].copy_from_slice(bytes);
+        self.length += bytes.len();
+    }
+
+    fn put_attribute(&mut self, kind: u16, words: &[[u8; 4]]) {
+        let length = u16::try_from(4 + 4 * words.len()).expect("a few words");
+        self.put(&length.to_ne_bytes());
+        self.put(&kind.to_ne_bytes());
+        self.put(words.as_flattened());
+    }
+
+    fn finish(&mut self) -> &[u8] {
+        let length = u32::try_from(self.length).expect("a few bytes");
+        self.bytes[..4].copy_from_slice(&length.to_ne_bytes());
+        &self.bytes[..self.length]
     }
 }
 

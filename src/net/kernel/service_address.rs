@@ -90,6 +90,10 @@ impl ServiceAddress {
             ether_type: ETHER_TYPE_ARP,
         };
         let packet = ArpPacket::announcement(mac, self.address());
-        self.interface.send(&[&header.emit()[..], &packet.emit()].concat())
+        let mut frame = [0; EthernetHeader::LEN + ArpPacket::LEN];
+        let (head, body) = frame.split_at_mut(EthernetHeader::LEN);
+        head.copy_from_slice(&header.emit());
+        body.copy_from_slice(&packet.emit());
+        self.interface.send(&frame)
     }
 }
