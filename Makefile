@@ -1,4 +1,4 @@
-# Two commands for a fresh machine, `make run` and `make test`. Each does all its own set-up.
+# Commands for a fresh machine: `make run`, `make cluster`, `make test`. Each does all its own set-up.
 
 # Seconds of the demo, and Enter messages a second of all its brokers together.
 DURATION ?= 60
@@ -7,6 +7,8 @@ RATE ?= 20000
 BACKEND ?= dpdk
 # Where the demo keeps its files; its logs are in memory.
 DIR ?= target/demo
+# How often the leader of `make cluster` is killed.
+KILLS ?= 3
 
 # Where rustup puts cargo, for a shell that has not been told yet; and where set-up puts a newer CMake.
 export PATH := $(HOME)/.cargo/bin:$(CURDIR)/.cmake/bin:$(PATH)
@@ -17,14 +19,18 @@ endif
 MAKEFLAGS += --no-print-directory
 CARGO := cargo
 .DEFAULT_GOAL := help
-.PHONY: help run test setup setup-test
+.PHONY: help run cluster test setup setup-test
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
 run: setup ## build, then the demo; DURATION=60 RATE=20000 BACKEND=dpdk
 	@$(CARGO) run --release --locked -- demo \
 		--duration $(DURATION) --rate $(RATE) --backend $(BACKEND) --dir $(DIR)
+
+cluster: setup ## build, then three nodes whose leader is killed, stopped and cut off; KILLS=3
+	@rm -rf target/cluster
+	@$(CARGO) run --release --locked -- cluster drill --kills $(KILLS) --dir target/cluster
 
 # Clippy, the second clippy and doc share their compiled dependencies; only the tests need real code.
 test: setup-test ## everything a change must pass: format, lints, tests, documentation

@@ -1,9 +1,12 @@
 #!/bin/sh
-# A private network for one command: a veth pair whose one end, rialto0, lies beside the command
-# without an address (a DPDK port takes it), and whose other end, lab0 with 10.9.0.2/24, lies in the
-# network namespace `brokers`. The command reaches that one by: ip netns exec brokers ...
+# A private network for one command. Either a wire: a veth pair whose one end, rialto0, lies beside the
+# command without an address (a DPDK port takes it), and whose other end, lab0 with 10.9.0.2/24, lies in
+# the network namespace `brokers`. Or, with --nodes N, a cluster's: namespaces `node1` to `nodeN`, each
+# with `front`, 10.9.0.11/24 and so on, where brokers are, and `back`, 10.9.1.1/24 and so on, where the
+# others are; the command lies at the switches of both, bridges of the same names, and is 10.9.0.100 to
+# the front. It reaches a namespace by: ip netns exec brokers ...
 #
-# usage: lab.sh COMMAND [ARGUMENT...]          (or: sh -c "$(cat lab.sh)" lab COMMAND [ARGUMENT...])
+# usage: lab.sh [--nodes N] COMMAND [ARGUMENT...]   (or: sh -c "$(cat lab.sh)" lab ...)
 #
 # Runs as root and as an ordinary user. Nothing is made on the host: everything is in namespaces of
 # its own and goes away with the command, also when this script is killed.
@@ -17,7 +20,7 @@ need() {
 
 # What happens inside. /run belongs to the host, and `ip netns` keeps its names there. Without a NIC
 # nobody would do the checksums and the segmentation that the kernel leaves to one.
-SETUP='
+WIRE='
     set -eu
     mount -t tmpfs -o mode=755 none /run
     ip netns add brokers
@@ -31,8 +34,41 @@ SETUP='
     ip netns exec brokers ethtool -K lab0 tx off tso off gso off >/dev/null
     exec "$@"
 '
+CLUSTER='
+    set -eu
+    nodes=$1
+    shift
+    mount -t tmpfs -o mode=755 none /run
+    ip link set lo up
+    for net in front back; do
+        ip link add $net type bridge mcast_snooping 0
+        ip link set $net up
+    done
+    ip addr add 10.9.0.100/24 dev front
+    ip route add 224.0.0.0/4 dev front
+    ethtool -K front tx off tso off gso off >/dev/null
+    for node in $(seq "$nodes"); do
+        ip netns add "node$node"
+        ip -n "node$node" link set lo up
+        for net in front back; do
+            ip link add "$net$node" type veth peer name $net netns "node$node"
+            ip link set "$net$node" master $net up
+            ip -n "node$node" link set $net up
+        done
+        ip -n "node$node" addr add "10.9.0.$((10 + node))/24" dev front
+        ip -n "node$node" addr add "10.9.1.$node/24" dev back
+    done
+    exec "$@"
+'
 
-[ $# -gt 0 ] || { echo "usage: lab.sh COMMAND [ARGUMENT...]" >&2; exit 64; }
+usage() {
+    echo "usage: lab.sh [--nodes N] COMMAND [ARGUMENT...]" >&2
+    exit 64
+}
+
+setup=$WIRE
+[ "${1-}" != --nodes ] || { setup=$CLUSTER; shift; [ $# -gt 1 ] || usage; }
+[ $# -gt 0 ] || usage
 PATH=$PATH:/usr/sbin:/sbin
 export PATH
 need unshare util-linux
@@ -50,4 +86,4 @@ unshare $user --net --mount --pid --fork true || {
 }
 # shellcheck disable=SC2086
 exec unshare $user --net --mount --pid --fork --kill-child --mount-proc \
-    /bin/sh -c "$SETUP" lab "$@"
+    /bin/sh -c "$setup" lab "$@"

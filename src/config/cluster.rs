@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 
+use super::aeron::{AeronTable, ClusterTransport, transport};
 use super::error::{ConfigError, Source};
 use super::table::{in_range, parsed, quoted};
 use super::{Node, Retention};
@@ -21,6 +22,8 @@ pub struct Cluster {
     pub peers: Vec<Peer>,
     /// Who decides that another node leads.
     pub failover: Failover,
+    /// What carries their messages.
+    pub transport: ClusterTransport,
     /// The unit in which silence is counted.
     pub tick: Nanos,
     /// The largest packet that every path between them carries.
@@ -86,6 +89,9 @@ pub(super) struct ClusterTable {
     learners: Vec<PeerTable>,
     #[serde(default = "ClusterTable::failover")]
     failover: String,
+    #[serde(default = "ClusterTable::transport")]
+    transport: String,
+    aeron: Option<AeronTable>,
     #[serde(default = "ClusterTable::mtu")]
     mtu: usize,
     #[serde(default = "ClusterTable::tick_ms")]
@@ -110,6 +116,10 @@ impl ClusterTable {
 
     fn failover() -> String {
         "automatic".to_owned()
+    }
+
+    fn transport() -> String {
+        "udp".to_owned()
     }
 
     const fn mtu() -> usize {
@@ -153,6 +163,7 @@ impl ClusterTable {
                 return Err(source.broken("cluster.failover", quoted(other), rule));
             }
         };
+        let transport = transport(source, &self.transport, self.aeron, node)?;
         in_range(source, "cluster.mtu", mtu, &MTU)?;
         in_range(source, "cluster.tick_ms", tick_ms, &TICK_MS)?;
         in_range(source, "cluster.election_ms", election_ms, &ELECTION_MS)?;
@@ -172,6 +183,7 @@ impl ClusterTable {
             number,
             peers,
             failover,
+            transport,
             mtu,
             tick: Nanos::from_millis(tick_ms),
             heartbeat_ticks: ticks(heartbeat_ms),

@@ -5,10 +5,12 @@
 //! Relative paths are relative to the directory the command runs in.
 
 mod access;
+mod aeron;
 mod cluster;
 pub(crate) mod decimal;
 mod dpdk;
 mod error;
+mod logs;
 pub mod market;
 mod order_entry;
 mod placement;
@@ -26,6 +28,7 @@ use crate::net::ipv4::Ipv4Network;
 use crate::order_manager;
 use crate::types::Nanos;
 pub use access::Access;
+pub use aeron::{Aeron, ClusterTransport, PayloadStream};
 pub use cluster::{Cluster, Failover, Peer};
 pub use dpdk::Dpdk;
 pub use error::ConfigError;
@@ -70,6 +73,10 @@ pub struct Logs {
     pub event_segment_bytes: u64,
     /// When an append counts.
     pub durability: Durability,
+    /// New orders are refused while so much of the directory's file system is in use.
+    pub refuse_orders_percent: u8,
+    /// A leader hands over to another node then.
+    pub hand_over_percent: u8,
 }
 
 impl Logs {
@@ -146,6 +153,9 @@ pub struct OrderEntry {
     pub shards: u8,
     /// Bits of the local network's mask.
     pub prefix: u8,
+    /// In a cluster over the kernel's sockets: the interface that the address is on while this node
+    /// leads. Without one the address is this host's alone.
+    pub interface: Option<String>,
     /// The router to networks that are not local.
     pub gateway: Option<Ipv4Addr>,
     /// Connections of a shard at a time, and as many sessions over UDP.

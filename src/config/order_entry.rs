@@ -30,6 +30,7 @@ pub(super) struct OrderEntryTable {
     ufo_port: Option<u16>,
     #[serde(default = "OrderEntryTable::prefix")]
     prefix: u8,
+    interface: Option<String>,
     gateway: Option<String>,
     #[serde(default = "OrderEntryTable::shards")]
     shards: u8,
@@ -81,7 +82,11 @@ impl OrderEntryTable {
         200_000
     }
 
-    pub(super) fn prove(self, source: &Source) -> Result<OrderEntry, ConfigError> {
+    pub(super) fn prove(
+        self,
+        source: &Source,
+        in_cluster: bool,
+    ) -> Result<OrderEntry, ConfigError> {
         let Self { backend, listen, prefix, gateway, connections_max, allow, neighbours, .. } =
             self;
         let backend = match backend.as_str() {
@@ -159,6 +164,16 @@ impl OrderEntryTable {
             Ok((host, mac))
         });
         let neighbours = neighbours.collect::<Result<_, ConfigError>>()?;
+        let key = "order_entry.interface";
+        let named = format!("{:?}", self.interface.as_deref().unwrap_or_default());
+        let rule = "is for the kernel's sockets of a node in a [cluster]: leave it out";
+        let moves = backend == Backend::Kernel && in_cluster;
+        source.rule(moves || self.interface.is_none(), key, &named, rule)?;
+        let rule = "wants a definite address in order_entry.listen: it moves with the leader";
+        let is_definite = !listen.ip().is_unspecified() && !listen.ip().is_loopback();
+        source.rule(is_definite || self.interface.is_none(), key, &named, rule)?;
+        let rule = "wants order_entry.shards = 1: who shares an address cannot take it one by one";
+        source.rule(shards == 1 || self.interface.is_none(), key, &named, rule)?;
         let taken = (backend == Backend::Kernel).then_some(listen);
         let tls = self.tls.map(|table| table.prove(source, taken)).transpose()?;
         Ok(OrderEntry {
@@ -167,6 +182,7 @@ impl OrderEntryTable {
             ufo_port,
             shards,
             prefix,
+            interface: self.interface,
             gateway,
             connections_max,
             connections_per_source_max,

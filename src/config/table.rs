@@ -11,18 +11,17 @@ use serde::Deserialize;
 use super::cluster::ClusterTable;
 use super::dpdk;
 use super::error::{ConfigError, Source};
+use super::logs::LogsTable;
 use super::order_entry::OrderEntryTable;
 use super::placement::{self, Placement, ThreadPlacement};
 use super::{
-    Admin, Backend, Capacity, Config, Control, Dpdk, Durability, Feed, Kept, Logs, Node,
-    OrderEntry, Retention, Snapshots,
+    Admin, Backend, Capacity, Config, Control, Dpdk, Feed, Kept, Logs, Node, OrderEntry, Retention,
+    Snapshots,
 };
 use crate::agent::Idle;
 use crate::net::device::BUFFERS_SPARE;
 use crate::types::Nanos;
 
-/// Mebibytes of a segment: at least many frames, at most what a file system gives at once.
-const SEGMENT_MIB: RangeInclusive<u64> = 1..=4096;
 const ORDERS: RangeInclusive<u32> = 1_024..=64 << 20;
 const PORTS: RangeInclusive<u32> = 1..=1 << 20;
 const ACCOUNTS: RangeInclusive<u32> = 1..=16 << 20;
@@ -66,28 +65,6 @@ pub(super) struct File {
 struct NodeTable {
     id: u32,
     name: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LogsTable {
-    directory: PathBuf,
-    #[serde(default = "LogsTable::segment_mib")]
-    command_segment_mib: u64,
-    #[serde(default = "LogsTable::segment_mib")]
-    event_segment_mib: u64,
-    #[serde(default = "LogsTable::durability")]
-    durability: String,
-}
-
-impl LogsTable {
-    const fn segment_mib() -> u64 {
-        64
-    }
-
-    fn durability() -> String {
-        "memory".to_owned()
-    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -220,8 +197,9 @@ impl File {
         let snapshots = self.snapshots.prove(source, &logs)?;
         let node = self.node.prove(source)?;
         let retention = self.retention.prove(source, &snapshots)?;
+        let in_cluster = self.cluster.is_some();
         let cluster = self.cluster.map(|table| table.prove(source, &node, &retention));
-        let order_entry = self.order_entry.prove(source)?;
+        let order_entry = self.order_entry.prove(source, in_cluster)?;
         Ok(Config {
             cluster: cluster.transpose()?,
             node,
@@ -246,39 +224,6 @@ impl NodeTable {
         let named = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
         source.rule(named, "node.name", quoted(&name), "must be printable ASCII without spaces")?;
         Ok(Node { id, name })
-    }
-}
-
-impl LogsTable {
-    fn prove(self, source: &Source) -> Result<Logs, ConfigError> {
-        let Self { directory, command_segment_mib, event_segment_mib, durability } = self;
-        let segments = [
-            ("logs.command_segment_mib", command_segment_mib),
-            ("logs.event_segment_mib", event_segment_mib),
-        ];
-        for (key, mib) in segments {
-            let sound = mib.is_power_of_two() && SEGMENT_MIB.contains(&mib);
-            source.rule(
-                sound,
-                key,
-                mib,
-                format_args!("must be a power of two in {SEGMENT_MIB:?}"),
-            )?;
-        }
-        let durability = match durability.as_str() {
-            "memory" => Durability::Memory,
-            "disk" => Durability::Disk,
-            other => {
-                let rule = "must be \"memory\" or \"disk\"";
-                return Err(source.broken("logs.durability", quoted(other), rule));
-            }
-        };
-        Ok(Logs {
-            directory: whole(source, "logs.directory", directory)?,
-            command_segment_bytes: command_segment_mib << 20,
-            event_segment_bytes: event_segment_mib << 20,
-            durability,
-        })
     }
 }
 

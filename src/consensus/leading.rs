@@ -74,6 +74,24 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         self.drive(now, transport)
     }
 
+    /// Leads no more, whoever does: what this node has to say to participants waited too long. Another
+    /// election finds the next leader, perhaps this node.
+    ///
+    /// # Errors
+    /// [`NodeFailure`]: the node must not go on.
+    pub fn resign(
+        &mut self,
+        now: Moment,
+        transport: &mut impl Transport,
+    ) -> Result<(), NodeFailure> {
+        if self.is_leader() {
+            let term = self.term();
+            self.raft.raft.become_follower(term, raft::INVALID_ID);
+            self.draw_election_timeout();
+        }
+        self.drive(now, transport)
+    }
+
     /// Begins to hand leadership to `to`. It is given up again if that takes an election's time.
     pub fn transfer(&mut self, to: NodeId) {
         if self.is_serving() && self.saved.members.voters.contains(&to) {

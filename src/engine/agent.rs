@@ -96,6 +96,12 @@ pub struct Replayed {
 }
 
 impl EngineAgent {
+    /// Whether nobody's new orders are taken.
+    #[must_use]
+    pub fn refuses_orders(&self) -> bool {
+        self.engine.refuses_orders()
+    }
+
     /// Applies every committed command from where `engine` stands, and `commands` with it, to the end.
     /// Events that `existing` holds behind the engine's are compared, those it lacks are appended to
     /// `events`. What it counts goes to

@@ -4,11 +4,12 @@
 //! met with silence, one that is wrong is rejected. A mass cancel counts as a message of its port,
 //! because it looks at all that its firm has open; a switch does not, because whoever needs it needs it
 //! now. A mass cancel is one step, and first its response is said, then each order's cancel, port by port
-//! and the oldest of each first; final orders stay. The switch lasts until the day is over.
+//! and the oldest of each first; final orders stay. The switch lasts until the day is over. The node itself
+//! may have nobody's orders taken, until it says the contrary.
 
 use super::events::{Outlet, Route};
 use super::{Engine, header_of};
-use crate::order_manager::{OpenOrder, Port};
+use crate::order_manager::{DISABLED_BY_FIRM, DISABLED_BY_VENUE, OpenOrder, Port};
 use crate::types::command::{AccountQuery, CommandHeader, DisableEntry, EnableEntry, MassCancel};
 use crate::types::event::{AccountAnswered, EntrySwitched, EventHeader, MassCanceled, Rejected};
 use crate::types::{
@@ -57,16 +58,23 @@ impl Engine {
         self.cancel_orders_of_firm(firm, CancelReason::User, matches, out);
     }
 
-    /// Refuses a firm's new orders from now on.
+    /// Refuses a firm's new orders from now on, or everybody's if the node itself asks.
     pub(super) fn disable_entry(&mut self, disable: &DisableEntry, out: &mut dyn Outlet) {
         let &DisableEntry { ref header, user_ref_idx, user_ref_num, firm, .. } = disable;
         self.switch_entry(header, (user_ref_idx, user_ref_num), (firm, false), out);
     }
 
-    /// Takes a firm's new orders again.
+    /// Takes a firm's new orders again, or everybody's.
     pub(super) fn enable_entry(&mut self, enable: &EnableEntry, out: &mut dyn Outlet) {
         let &EnableEntry { ref header, user_ref_idx, user_ref_num, firm, .. } = enable;
         self.switch_entry(header, (user_ref_idx, user_ref_num), (firm, true), out);
+    }
+
+    /// Whether nobody's new orders are taken.
+    #[must_use]
+    pub fn refuses_orders(&self) -> bool {
+        let firms = self.manager.firms.rows();
+        firms.iter().any(|firm| firm.entry_disabled & DISABLED_BY_VENUE != 0)
     }
 
     /// Says which user reference number is next.
@@ -95,6 +103,9 @@ impl Engine {
         (code, enabled): (FirmCode, bool),
         out: &mut dyn Outlet,
     ) {
+        if header.port.is_none() {
+            return self.switch_venue(enabled, out);
+        }
         let request = Request { header, channel, number };
         if !self.takes_request(request) {
             return;
@@ -103,7 +114,8 @@ impl Engine {
             Ok(firm) => firm,
             Err(reason) => return self.reject_request(request, reason, out),
         };
-        self.manager.firms.get_mut(firm.0.into()).expect("a port's firm").entry_disabled = !enabled;
+        let row = self.manager.firms.get_mut(firm.0.into()).expect("a port's firm");
+        switch(&mut row.entry_disabled, DISABLED_BY_FIRM, enabled);
         let switched = EntrySwitched {
             header: EventHeader::new::<EntrySwitched>(),
             user_ref_num: number,
@@ -113,6 +125,22 @@ impl Engine {
             reserved: [0; 14],
         };
         self.events.emit(Route::order_entry(header.port, firm), &switched, out);
+    }
+
+    /// Takes new orders of nobody, or again of all who did not ask for the contrary themselves.
+    fn switch_venue(&mut self, enabled: bool, out: &mut dyn Outlet) {
+        for firm in self.manager.firms.rows_mut() {
+            switch(&mut firm.entry_disabled, DISABLED_BY_VENUE, enabled);
+        }
+        let switched = EntrySwitched {
+            header: EventHeader::new::<EntrySwitched>(),
+            user_ref_num: UserRefNum(0),
+            firm: FirmCode::BLANK,
+            user_ref_idx: 0,
+            enabled: u8::from(enabled),
+            reserved: [0; 14],
+        };
+        self.events.emit(Route::NONE, &switched, out);
     }
 
     /// Whether a request is to be answered at all; its number is used up then.
@@ -178,4 +206,9 @@ impl Engine {
         };
         self.events.emit(Route::order_entry(id, firm), &rejected, out);
     }
+}
+
+/// Sets one of the reasons for which a firm's new orders are refused, or takes it away.
+fn switch(reasons: &mut u8, reason: u8, enabled: bool) {
+    *reasons = if enabled { *reasons & !reason } else { *reasons | reason };
 }

@@ -131,6 +131,10 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
             self.core.begin_to_serve();
         }
         if work > 0 {
+            if self.core.leads() {
+                // Others agreed to this a moment ago.
+                self.transport.confirm();
+            }
             // Answers leave before anything else is looked at.
             self.core.send_datagrams(&mut self.transport);
             self.transport.flush(now);

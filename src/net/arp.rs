@@ -69,6 +69,18 @@ impl ArpPacket {
         })
     }
 
+    /// Tells everybody on the segment that `address` is at `mac` now (a gratuitous request, RFC 5227 3).
+    #[must_use]
+    pub fn announcement(mac: MacAddress, address: Ipv4Addr) -> Self {
+        Self {
+            operation: ArpOperation::Request,
+            sender_mac: mac,
+            sender: address,
+            target_mac: MacAddress::default(),
+            target: address,
+        }
+    }
+
     /// The packet's bytes.
     #[must_use]
     pub fn emit(&self) -> [u8; Self::LEN] {
@@ -191,10 +203,10 @@ impl Neighbours {
         (mac, Some(self.request(host)))
     }
 
-    /// Tells everybody on the segment where our address is now (a gratuitous request, RFC 5227 3).
+    /// Tells everybody on the segment where our address is now.
     #[must_use]
     pub fn announcement(&self) -> ArpPacket {
-        self.request(self.network.address())
+        ArpPacket::announcement(self.mac, self.network.address())
     }
 
     fn request(&self, target: Ipv4Addr) -> ArpPacket {

@@ -118,6 +118,10 @@ impl<T: Transport> Transport for WithEcho<T> {
         self.transport.shut();
     }
 
+    fn confirm(&mut self) {
+        self.transport.confirm();
+    }
+
     fn poll(&mut self, now: Nanos) -> usize {
         let mut work = self.transport.poll(now);
         let mut echoed = self.take_datagrams();

@@ -39,6 +39,12 @@ impl EventQueue {
         self.events.len() >= EVENTS_PER_CONNECTION * self.waiting.len()
     }
 
+    /// Forgets what was not taken.
+    pub(super) fn clear(&mut self) {
+        self.events.clear();
+        self.waiting.fill(Waiting::default());
+    }
+
     /// `Readable` and `Writable` only if none waits to be taken.
     pub(super) fn push(&mut self, event: NetEvent) {
         let told = match event {

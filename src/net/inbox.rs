@@ -47,6 +47,11 @@ impl Inbox {
         true
     }
 
+    /// Forgets what was not taken.
+    pub(super) fn clear(&mut self) {
+        self.waiting = 0;
+    }
+
     /// Takes the oldest: who sent it, and its payload.
     pub(super) fn pop(&mut self) -> Option<(SocketAddrV4, &[u8])> {
         self.waiting = self.waiting.checked_sub(1)?;

@@ -102,6 +102,9 @@ pub trait Transport: Send {
     /// Takes no connections any more, and is not seen to be there.
     fn shut(&mut self) {}
 
+    /// The service is known to be here, now: told often, and needed by an address that moves with it.
+    fn confirm(&mut self) {}
+
     /// Takes what the device or the sockets have, up to the transport's bound, runs timers that are
     /// due, and sends what is queued. Returns the work done.
     fn poll(&mut self, now: Nanos) -> usize;

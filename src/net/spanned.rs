@@ -34,6 +34,10 @@ impl<T: Transport> Transport for Spanned<T> {
         self.transport.shut();
     }
 
+    fn confirm(&mut self) {
+        self.transport.confirm();
+    }
+
     fn poll(&mut self, now: Nanos) -> usize {
         let Self { transport, spans } = self;
         spans.record("net.poll", || transport.poll(now), |&work| work > 0)

@@ -8,6 +8,8 @@ use super::restart::Useless;
 use crate::agent::AgentError;
 use crate::config::Config;
 use crate::consensus::NodeFailure;
+#[cfg(feature = "aeron")]
+use crate::consensus::aeron::AeronError;
 use crate::consensus::udp::UdpError;
 use crate::engine::{CommandError, RecoveryError};
 use crate::event_store::{ControlError, Reader, SnapshotFileError, Snapshots, StoreError};
@@ -145,6 +147,10 @@ pub enum NodeError {
     /// The other nodes cannot be reached.
     #[error("cluster: {0}")]
     Link(#[from] UdpError),
+    /// The same, by Aeron.
+    #[cfg(feature = "aeron")]
+    #[error("cluster: {0}")]
+    Aeron(#[from] AeronError),
     /// Consensus cannot begin.
     #[error("cluster: {0}")]
     Consensus(#[from] NodeFailure),

@@ -11,6 +11,7 @@ use crate::config::{self, Backend, Config, Stage};
 use crate::counters::{CounterBlock, CounterFile, CounterSet as _};
 use crate::event_store::Reader;
 use crate::gateway::{Gateway, GatewayConfig};
+use crate::net::ipv4::Ipv4Network;
 #[cfg(feature = "tls")]
 use crate::net::tls::{Tls, TlsCounters};
 use crate::net::{self, KernelConfig, KernelCounters, KernelTransport, Transport};
@@ -24,7 +25,7 @@ use crate::node::access::AccessFile;
 use crate::ring::{Consumer, Producer};
 #[cfg(feature = "dpdk")]
 use crate::sys::dpdk::PortStats;
-use crate::types::Standing;
+use crate::types::{Nanos, Standing};
 
 /// A gateway that lacks only its transport.
 pub(super) struct Front<'a> {
@@ -35,14 +36,14 @@ pub(super) struct Front<'a> {
     pub(super) standing: Option<&'a Standing>,
     pub(super) published: CounterBlock,
     /// In a cluster.
-    pub(super) role: Option<Role>,
+    pub(super) role: Option<(Role, Nanos)>,
 }
 
-/// A stage as it is, or in a cluster as its node's role has it.
-pub(super) fn led<A: Leads + 'static>(stage: A, role: Option<Role>) -> Box<dyn Agent> {
+/// A stage as it is, or in a cluster as its node's role has it, which it gives up after such a stall.
+pub(super) fn led<A: Leads + 'static>(stage: A, role: Option<(Role, Nanos)>) -> Box<dyn Agent> {
     match role {
         None => Box::new(stage),
-        Some(role) => Box::new(Led::new(stage, role)),
+        Some((role, stall_max)) => Box::new(Led::new(stage, role, stall_max)),
     }
 }
 
@@ -64,9 +65,9 @@ pub(super) fn order_entry(
 ) -> Result<Vec<Box<dyn Agent>>, NodeError> {
     let entry = config.order_entry();
     let receive_port = entry.ufo_port.or_else(|| bench.map(|_| entry.listen.port()));
+    let shut = fronts.iter().any(|front| front.role.is_some());
     match entry.backend {
         Backend::Kernel => {
-            let shut = fronts.iter().any(|front| front.role.is_some());
             let settings = kernel_settings(config, receive_port, shut);
             if entry.shards > 1 {
                 net::kernel::is_free(entry.listen).map_err(|source| {
@@ -84,7 +85,7 @@ pub(super) fn order_entry(
         }
         #[cfg(feature = "dpdk")]
         Backend::Dpdk => {
-            let stacks = dpdk_stacks(config, counters, receive_port)?;
+            let stacks = dpdk_stacks(config, counters, receive_port, shut)?;
             let over = |(front, stack): (Front<'_>, Stack<DpdkDevice>)| {
                 front.over_benched(stack.watching(Some(access.list())), bench)
             };
@@ -146,6 +147,10 @@ fn kernel_settings(config: &Config, receive_port: Option<u16>, shut: bool) -> Ke
         connections_per_source_max: entry.connections_per_source_max as usize,
         frames_per_second_per_source_max: entry.frames_per_second_per_source_max,
         shut,
+        service: entry.interface.clone().map(|interface| {
+            let network = Ipv4Network::new(*entry.listen.ip(), entry.prefix);
+            (interface, network.expect("the configuration is proven"))
+        }),
         ..KernelConfig::new(entry.listen)
     }
 }
@@ -156,6 +161,7 @@ fn dpdk_stacks(
     config: &Config,
     counters: &mut CounterFile,
     receive_port: Option<u16>,
+    shut: bool,
 ) -> Result<Vec<Stack<DpdkDevice>>, NodeError> {
     let (entry, port) = (config.order_entry(), config.dpdk());
     let settings = DpdkConfig {
@@ -174,6 +180,7 @@ fn dpdk_stacks(
         frames_per_second_per_source_max: entry.frames_per_second_per_source_max,
         datagram_port: config.feed().group.port(),
         receive_port,
+        shut,
         allow: entry.allow.clone(),
         neighbours: entry.neighbours.clone(),
         multicast_ttl: config.feed().ttl,

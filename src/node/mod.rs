@@ -7,6 +7,7 @@ mod access;
 mod books;
 mod boot;
 mod cluster;
+mod disk;
 mod durable;
 mod error;
 mod fronts;
@@ -32,6 +33,7 @@ use tracing::{error, info};
 use access::{AccessCounters, AccessFile};
 pub use cluster::{Link, Request};
 use cluster::{Requests, Role};
+use disk::DiskGuard;
 use durable::{Background, DurableCounters, SharedControl};
 pub use error::NodeError;
 use latency::Latency;
@@ -104,6 +106,8 @@ pub struct Node {
     control: SharedControl,
     /// Who may talk to order entry.
     access: AccessFile,
+    /// Looks how full the disk is.
+    disk: DiskGuard,
     /// Where time goes inside.
     latency: Latency,
     /// Makes the command log durable, where no stage does.
@@ -176,6 +180,7 @@ impl Node {
             .map_err(|source| NodeError::Examine { directory: directory.clone(), source })?;
         let behind = booted.durability == Durability::Memory && !volatile;
         let known = control.state();
+        let refuses = booted.engine.refuses_orders();
         let published = booted.counters.block("access", AccessCounters::NAMES);
         let access = AccessFile::open(config, published)?;
         let mut stages = wiring::wire(config, booted, bench.as_ref(), &access)?;
@@ -200,6 +205,7 @@ impl Node {
             threads,
             control,
             access,
+            disk: DiskGuard::new(config.logs(), stages.proposals, refuses),
             latency: stages.latency,
             background: None,
             shadow: None,
@@ -283,6 +289,7 @@ impl Node {
             self.access.look();
             self.latency.look();
             noted = self.note_days();
+            self.look_at_disk();
             if let Some(Membership { requests, directory, .. }) = &self.membership {
                 requests.look(directory);
             }
@@ -313,6 +320,16 @@ impl Node {
         Ok(())
     }
 
+    /// Has what a full disk asks for done. Who has nobody to hand over to goes on.
+    fn look_at_disk(&mut self) {
+        let leads = self.membership.as_ref().is_none_or(|membership| membership.role.term() != 0);
+        if self.disk.look(leads)
+            && let Some(Membership { requests, .. }) = &self.membership
+        {
+            requests.put(Request::Transfer);
+        }
+    }
+
     /// A leader that stops lets another lead first, so that nobody waits for an election.
     fn hand_over(&self) {
         let Some(Membership { role, requests, .. }) = &self.membership else { return };
@@ -332,7 +349,14 @@ impl Node {
         for _ in 0..NOTED_FRAMES_MAX {
             let Some(frame) = self.events.next_frame()? else { break };
             for record in frame.records().map_while(Result::ok) {
-                let Ok(Event::DayStarted(day)) = Event::parse(record.lines) else { continue };
+                let day = match Event::parse(record.lines) {
+                    Ok(Event::DayStarted(day)) => day,
+                    Ok(Event::EntrySwitched(switched)) => {
+                        self.disk.note(switched);
+                        continue;
+                    }
+                    _ => continue,
+                };
                 self.control.update(|state| {
                     let session = state.session.max(day.session);
                     Control { cut: false, session, ..state }

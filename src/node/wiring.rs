@@ -12,7 +12,7 @@ use crate::counters::CounterSet as _;
 use crate::gateway::{GatewayConfig, GatewayCounters, Traces};
 use crate::market_data::{FeedCounters, MarketData, MarketDataConfig};
 use crate::net::{DATAGRAM_LINES_MAX, KernelConfig, KernelCounters, KernelTransport};
-use crate::ring::ring;
+use crate::ring::{Producer, ring};
 use crate::sequencer::{Sequencer, SequencerCounters};
 use crate::types::{Nanos, PortKind, RECORD_LINES_MAX};
 
@@ -24,6 +24,8 @@ const DATAGRAM_RING_LINES: usize = 16 * 1024;
 const TRACE_RING_LINES: usize = 1_024;
 /// Lines of the ring that takes state hashes to the sequencer: one in 65,536 commands.
 const HASH_RING_LINES: usize = 16;
+/// Lines of the ring that takes what the node itself proposes: a switch, now and then.
+const PROPOSAL_RING_LINES: usize = 16;
 /// How often operators are looked after: a look is a system call, which orders on the same core would
 /// have to wait for in every duty cycle.
 const OPERATORS_LOOK_INTERVAL: Nanos = Nanos::from_micros(100);
@@ -40,6 +42,8 @@ pub(super) struct Stages {
     /// Of every stage that reads the past before it serves.
     pub(super) ready: Vec<ReadyFlag>,
     pub(super) latency: Latency,
+    /// Where the node itself proposes commands.
+    pub(super) proposals: Producer,
 }
 
 impl Stages {
@@ -58,7 +62,7 @@ impl Stages {
 /// ```text
 /// order_entry --ring--> sequencer --command log--> engine --event log--> order_entry, admin,
 /// admin -------ring-------^                                              market_data
-/// engine ------ring (state hashes)--> sequencer
+/// engine ------ring (state hashes)--> sequencer <--ring-- the node
 /// market_data --ring (datagrams)--> order_entry, which owns the device
 /// ```
 ///
@@ -85,7 +89,8 @@ pub(super) fn wire(
     let (datagrams_in, datagrams) = ring(DATAGRAM_RING_LINES, DATAGRAM_LINES_MAX);
     let Booted { order, engine, events, standing, durability, cluster_key, mut counters, .. } =
         booted;
-    inputs.extend([operators, hashes]);
+    let (proposals, proposed) = ring(PROPOSAL_RING_LINES, RECORD_LINES_MAX);
+    inputs.extend([operators, hashes, proposed]);
     let tracer = Tracer::new();
     // In a cluster a stage is told when its node leads, and which term.
     let (sequencer, term, day, role): (Box<dyn Agent>, _, _, _) = match order {
@@ -97,8 +102,9 @@ pub(super) fn wire(
         }
         Order::Replicated(parts) => {
             let published = counters.block("replica", ReplicaCounters::NAMES);
-            let role = parts.role.clone();
-            (Box::new(Replica::new(*parts, inputs, published)), 0, None, Some(role))
+            let (role, stall_max) = (parts.role.clone(), parts.stall_max);
+            let replica = Replica::new(*parts, inputs, published);
+            (Box::new(replica), 0, None, Some((role, stall_max)))
         }
     };
 
@@ -202,5 +208,5 @@ pub(super) fn wire(
         None => (stage, agent),
         Some(spans) => (stage, Box::new(agent::Spanned::new(agent, spans.clone())) as _),
     });
-    Ok(Stages { agents: recorded.collect(), ready, latency })
+    Ok(Stages { agents: recorded.collect(), ready, latency, proposals })
 }

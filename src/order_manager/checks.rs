@@ -247,7 +247,7 @@ impl OrderManager {
         };
         let account = account.ok_or(RejectReason::FirmNotAuthorized)?;
         let firm = self.firms.get(port.firm.0.into()).expect("order entry ports have a firm");
-        require(!firm.entry_disabled, RejectReason::FirmNotAuthorized)?;
+        require(firm.entry_disabled == 0, RejectReason::FirmNotAuthorized)?;
         let row = self.accounts.get(account).expect("the maps hold rows");
         require(row.firm == port.firm, RejectReason::FirmNotAuthorized)?;
         require(row.status == AccountStatus::Approved, RejectReason::FirmNotAuthorized)?;

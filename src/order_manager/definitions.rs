@@ -77,6 +77,11 @@ pub struct Currency {
     pub cash_decimals: u8,
 }
 
+/// It asked for it, until the day ends.
+pub(crate) const DISABLED_BY_FIRM: u8 = 1;
+/// The exchange takes no new orders of anybody.
+pub(crate) const DISABLED_BY_VENUE: u8 = 2;
+
 /// A firm: one cache line.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[repr(align(64))]
@@ -92,8 +97,8 @@ pub struct Firm {
     /// Open orders it has.
     #[serde(skip)]
     pub open_orders: u32,
-    /// Whether its new orders are refused, as it asked.
-    pub entry_disabled: bool,
+    /// Why its new orders are refused, in bits: 1, it asked for it; 2, the exchange takes nobody's.
+    pub entry_disabled: u8,
     /// What its trades cost, if that was set.
     pub rates: Option<Rates>,
     /// What is counted for its limits in the first currency: most venues have no other.
@@ -243,7 +248,7 @@ impl OrderManager {
             self_match_key,
             open_orders_max,
             open_orders: 0,
-            entry_disabled: false,
+            entry_disabled: 0,
             rates: None,
             today: Activity::default(),
         };
@@ -422,7 +427,7 @@ impl OrderManager {
             port.start_day();
         }
         for firm in self.firms.rows_mut() {
-            firm.entry_disabled = false;
+            firm.entry_disabled &= !DISABLED_BY_FIRM;
             firm.today = Activity::default();
         }
         self.firm_activity.start_day();

@@ -30,6 +30,7 @@ pub(crate) use capacity::FILLS_MAX;
 pub(crate) use checks::{Admission, SelfMatch};
 pub(crate) use commitments::Rest;
 pub use definitions::{Account, Currency, Firm, Instrument, OrderManager};
+pub(crate) use definitions::{DISABLED_BY_FIRM, DISABLED_BY_VENUE};
 pub(crate) use fees::{FeeMeter, FeePayer};
 pub use fees::{Fees, Rates};
 pub(crate) use guess::Guess;

@@ -10,6 +10,7 @@ pub mod cpu_time;
 pub mod dpdk;
 pub mod epoll;
 pub mod file;
+pub mod interface;
 pub mod log_memory;
 pub mod log_positions;
 pub mod log_sync;

@@ -1,4 +1,4 @@
-//! Processes and threads: asking a child to end, ending with a parent, and giving way to others.
+//! Processes and threads: signals to a child, ending with a parent, and giving way to others.
 //!
 //! Signals only children that are not yet waited for: their number is theirs.
 
@@ -10,12 +10,32 @@ use std::process::Child;
 /// # Errors
 /// The operating system's.
 pub fn terminate(child: &mut Child) -> io::Result<()> {
+    signal(child, libc::SIGTERM)
+}
+
+/// Has a child stand still, wherever it is.
+///
+/// # Errors
+/// The operating system's.
+pub fn pause(child: &mut Child) -> io::Result<()> {
+    signal(child, libc::SIGSTOP)
+}
+
+/// Has a child that stands still go on.
+///
+/// # Errors
+/// The operating system's.
+pub fn resume(child: &mut Child) -> io::Result<()> {
+    signal(child, libc::SIGCONT)
+}
+
+fn signal(child: &mut Child, signal: libc::c_int) -> io::Result<()> {
     if child.try_wait()?.is_some() {
         return Ok(());
     }
     let pid = libc::pid_t::try_from(child.id()).map_err(io::Error::other)?;
     // SAFETY: takes numbers only. The child was not waited for, so its number is not yet another's.
-    match unsafe { libc::kill(pid, libc::SIGTERM) } {
+    match unsafe { libc::kill(pid, signal) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
@@ -63,7 +83,7 @@ pub fn die_with(parent: u32) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::process::ExitStatusExt;
-    use std::process::Command;
+    use std::process::{Command, Stdio};
 
     use super::*;
 
@@ -88,5 +108,22 @@ mod tests {
         terminate(&mut child).unwrap();
         assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGTERM));
         terminate(&mut child).unwrap();
+    }
+
+    #[test]
+    fn a_child_that_stands_still_goes_on_when_it_is_told_to() {
+        let mut child =
+            Command::new("sh").args(["-c", "read line"]).stdin(Stdio::piped()).spawn().unwrap();
+        let state = |child: &Child| {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+            stat.rsplit_once(") ").unwrap().1.chars().next()
+        };
+        pause(&mut child).unwrap();
+        while state(&child) != Some('T') {
+            std::thread::yield_now();
+        }
+        resume(&mut child).unwrap();
+        drop(child.stdin.take());
+        child.wait().unwrap();
     }
 }

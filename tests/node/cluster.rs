@@ -1,7 +1,7 @@
 //! Three nodes that are one exchange: what one of them may do without the participants losing anything.
 
 use std::fmt::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
@@ -22,8 +22,8 @@ use crate::replay::{Replay, read_log};
 const LEARNER: u32 = 4;
 
 /// The nodes, whose first has made the market.
-struct Cluster {
-    nodes: Vec<Node>,
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Node>,
     /// One that does not run yet.
     learner: Option<Site>,
     directory: PathBuf,
@@ -36,7 +36,12 @@ impl Cluster {
     }
 
     /// Of three that vote and one that learns.
-    fn start_with(failover: &str, setup: &Setup) -> Self {
+    pub(crate) fn start_with(failover: &str, setup: &Setup) -> Self {
+        Self::start_over("", failover, setup)
+    }
+
+    /// The same, with `transport` in the section about the cluster; HOST in it is each one's number.
+    fn start_over(transport: &str, failover: &str, setup: &Setup) -> Self {
         let claimed: Vec<(SocketAddr, TcpListener)> = (0..4).map(|_| claim_udp_port()).collect();
         let (addresses, claims): (Vec<_>, Vec<_>) = claimed.into_iter().unzip();
         let mut section =
@@ -47,7 +52,7 @@ impl Cluster {
             }
             writeln!(section, "{{ host = {host}, address = \"{address}\" }},").unwrap();
         }
-        section.push_str("]\n");
+        writeln!(section, "]\n{transport}").unwrap();
         let name = format!("rialto-cluster-{}-{}", std::process::id(), addresses[0].port());
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let key = directory.join("cluster.key");
@@ -55,7 +60,7 @@ impl Cluster {
         let site = |host: u32| {
             Site::new(&Setup {
                 host,
-                cluster: Some((section.clone(), key.clone())),
+                cluster: Some((section.replace("HOST", &host.to_string()), key.clone())),
                 founds: host == 1,
                 ..*setup
             })
@@ -72,7 +77,7 @@ impl Cluster {
     }
 
     /// Logs in at whoever serves, and says who that is.
-    fn login(&self, port: &str, session: SessionId, sequence: u64) -> (usize, Broker) {
+    pub(crate) fn login(&self, port: &str, session: SessionId, sequence: u64) -> (usize, Broker) {
         let deadline = Instant::now() + SOON;
         while Instant::now() < deadline {
             for (at, node) in self.nodes.iter().enumerate() {
@@ -192,6 +197,67 @@ fn a_killed_leader_is_replaced_and_every_session_goes_on_where_it_was() {
         all.must_hear(&[&format!("accepted #{number} B 100 ACME 24.00")]);
     }
     all.must_hear(&[&format!("accepted #{number} B 5 ACME 23.00")]);
+    cluster.stop();
+}
+
+#[cfg(feature = "aeron")]
+#[test]
+fn over_aeron_a_killed_leader_is_replaced_and_payloads_go_to_all_at_once() {
+    let process = std::process::id();
+    let [.., high, low] = process.to_be_bytes();
+    let transport = format!(
+        "transport = \"aeron\"\n[cluster.aeron]\ngroup = \"239.{high}.{low}.1:26733\"\n\
+         directory = \"/dev/shm/rialto-node-aeron-{process}-HOST\"\n"
+    );
+    let mut cluster = Cluster::start_over(&transport, "automatic", &Setup::default());
+    let (leader, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    cluster.await_voters(leader);
+    alfa.must_hear(&["system S"]);
+    for _ in 0..200 {
+        let number = alfa.buys(100, "ACME", "24.00");
+        alfa.must_hear(&[&format!("accepted #{number} B 100 ACME 24.00")]);
+    }
+    cluster.nodes[leader].kill9();
+    let (next, mut all) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    assert_ne!(next, leader);
+    all.must_hear(&["system S"]);
+    for number in 1..=200 {
+        all.must_hear(&[&format!("accepted #{number} B 100 ACME 24.00")]);
+    }
+    cluster.nodes[leader].start_again();
+    cluster.comes_to_have(leader, next);
+    let learner = cluster.start_learner();
+    cluster.comes_to_have(learner, next);
+    cluster.stop();
+    for host in 1..=LEARNER {
+        let driver = format!("/dev/shm/rialto-node-aeron-{process}-{host}");
+        assert!(!Path::new(&driver).exists(), "{driver} is left behind");
+    }
+}
+
+#[test]
+fn without_a_quorum_nobody_serves_and_with_one_again_nothing_is_missing() {
+    let mut cluster = Cluster::start(Logs::InMemory);
+    let (leader, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    cluster.await_voters(leader);
+    alfa.must_hear(&["system S"]);
+    alfa.buys(100, "ACME", "24.00");
+    alfa.must_hear(&["accepted #1 B 100 ACME 24.00"]);
+    let followers = [(leader + 1) % 3, (leader + 2) % 3];
+    for follower in followers {
+        cluster.comes_to_have(follower, leader);
+        cluster.nodes[follower].kill9();
+    }
+    // What nobody agreed to is told to nobody, and who cannot serve hangs up and lets nobody in.
+    alfa.buys(100, "ACME", "23.00");
+    alfa.must_be_disconnected();
+    eventually("it leads no more", || cluster.counter(leader, "replica.leads") == 0);
+    let address = cluster.nodes[leader].site.order_entry;
+    assert!(TcpStream::connect(address).is_err(), "a node without a quorum listens");
+    cluster.nodes[followers[0]].start_again();
+    let (_, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    alfa.must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);
+    cluster.nodes[followers[1]].start_again();
     cluster.stop();
 }
 
@@ -344,6 +410,24 @@ fn a_leader_that_was_paused_finds_another_and_follows_it() {
 }
 
 #[test]
+fn when_all_nodes_stood_still_the_leader_does_not_go_on_as_if_nothing_had_been() {
+    let cluster = Cluster::start(Logs::InMemory);
+    let (leader, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    cluster.await_voters(leader);
+    alfa.must_hear(&["system S"]);
+    let term = cluster.counter(leader, "replica.term");
+    cluster.nodes.iter().for_each(|node| node.signal("STOP"));
+    // Four times as long as others wait for a leader.
+    thread::sleep(Duration::from_secs(1));
+    cluster.nodes.iter().for_each(|node| node.signal("CONT"));
+    alfa.must_be_disconnected();
+    let (next, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
+    alfa.must_hear(&["system S"]);
+    eventually("a later term", || cluster.counter(next, "replica.term") > term);
+    cluster.stop();
+}
+
+#[test]
 fn a_learner_has_everything_and_decides_nothing() {
     let mut cluster = Cluster::start(Logs::InMemory);
     let (leader, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
@@ -475,22 +559,4 @@ fn a_node_is_told_when_it_is_started_as_what_it_is_not() {
     fs::write(node.site.config(), format!("{text}\n[cluster]{section}")).unwrap();
     let said = node.fails_to_start();
     assert!(said.contains("was written by a node that was alone"), "{said}");
-}
-
-#[test]
-fn a_drill_finds_nothing_lost_and_nothing_doubled() {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("drill-{}", std::process::id()));
-    let mut command = rialto();
-    command
-        .args(["cluster", "drill", "--json", "--kills", "3", "--rate", "200", "--dir"])
-        .arg(&dir);
-    let output = command.output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
-    for (key, value) in [("kills", 3), ("lost", 0), ("doubled", 0), ("rejected", 0)] {
-        assert_eq!(report[key], value, "{said}");
-    }
-    assert_eq!((&report["hashes_equal"], &report["feed_continuous"]), (&true.into(), &true.into()));
-    assert!(report["feed_messages"].as_u64() > Some(0), "{said}");
 }

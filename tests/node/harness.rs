@@ -363,6 +363,13 @@ impl Node {
         process.child.wait().unwrap();
     }
 
+    /// A path in the file systems that it sees.
+    pub(crate) fn sees(&self, path: &Path) -> PathBuf {
+        let process = self.process.as_ref().expect("it runs");
+        let root = PathBuf::from(format!("/proc/{}/root", process.child.id()));
+        root.join(path.strip_prefix("/").unwrap())
+    }
+
     /// Sends it a signal, by its name.
     pub(crate) fn signal(&self, name: &str) {
         let process = self.process.as_ref().expect("it runs");

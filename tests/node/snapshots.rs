@@ -217,6 +217,28 @@ fn a_shadow_killed_while_it_writes_leaves_nothing_that_looks_whole_and_is_starte
 }
 
 #[test]
+fn a_shadow_that_stands_still_holds_nobody_up_and_goes_on_where_it_was() {
+    let mut node = Node::start_with(&Setup { snapshot_every: 20, ..Setup::default() });
+    let (mut alfa, mut beta) = (Broker::login(&node, "ALFA01"), Broker::login(&node, "BETA01"));
+    alfa.must_hear(&["system S"]);
+    beta.must_hear(&["system S"]);
+    await_snapshot(&node.site, 0);
+    let shadow = shadow_pid(&node.site);
+    let signal = |name: &str| {
+        assert!(Command::new("kill").args([name, &shadow]).status().unwrap().success());
+    };
+    signal("-STOP");
+    trade(&mut alfa, &mut beta, 200);
+    let last = newest(&node.site).map_or(0, |path| sequence_of(&path));
+    signal("-CONT");
+    // Of what was traded meanwhile.
+    await_snapshot(&node.site, last.max(300));
+    assert_eq!(shadow_pid(&node.site), shadow);
+    let books = node.stop_in_order();
+    assert_eq!(Replay::equal_to_event_log(&node.site).books(), books);
+}
+
+#[test]
 fn a_node_whose_snapshots_find_no_room_trades_on_and_starts_from_its_log() {
     // Room for the first, and not for those of many orders.
     let small = Some(Small::Snapshots { kib: 96 });

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Args, DemoError};
-use crate::cli::lab;
+use crate::cli::lab::{self, Lab};
 use crate::sys::file;
 
 /// Log bytes for each Enter message, cancels and fills included, and generously.
@@ -18,9 +18,9 @@ pub(super) fn run(args: &Args) -> Result<(), DemoError> {
     let dir = directory(args)?;
     fs::create_dir_all(&dir).map_err(DemoError::file("make", &dir))?;
     let dir = fs::canonicalize(&dir).map_err(DemoError::file("find", &dir))?;
-    lab::check()?;
+    lab::check(Lab::Wire)?;
     let logs = Logs::make(args, &dir)?;
-    let status = lab::run(arguments(args, &dir, logs.path()))?;
+    let status = lab::run(Lab::Wire, arguments(args, &dir, logs.path()))?;
     if status.success() { Ok(()) } else { Err(DemoError::Inside) }
 }
 

@@ -128,6 +128,14 @@ impl Children {
         process::terminate(&mut process.child).map_err(|source| LabError::Start { name, source })
     }
 
+    /// Has a process stand still, or go on.
+    pub(in crate::cli) fn pause(&mut self, id: ProcessId, stands: bool) -> Result<(), LabError> {
+        let process = &mut self.processes[id.0];
+        let signal = if stands { process::pause } else { process::resume };
+        let name = process.name.clone();
+        signal(&mut process.child).map_err(|source| LabError::Start { name, source })
+    }
+
     /// Ends a process as the machine's failure would: without a word.
     pub(in crate::cli) fn kill(&mut self, id: ProcessId) -> Result<(), LabError> {
         let process = &mut self.processes[id.0];

@@ -4,6 +4,7 @@
 //! Nothing is left on the host. What the processes do is the commands' business.
 
 mod children;
+pub(super) mod nodes;
 
 use std::env;
 use std::ffi::OsString;
@@ -84,10 +85,19 @@ impl LabError {
     }
 }
 
+/// Which network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lab {
+    /// A node, a wire, and brokers at its other end.
+    Wire,
+    /// So many nodes, and two switches: see [`nodes`].
+    Nodes(u32),
+}
+
 /// Makes a lab and does nothing in it, so that a machine that allows none is told from a command that
 /// fails.
-pub(super) fn check() -> Result<(), LabError> {
-    let tried = enter().arg("true").stdin(Stdio::null()).output();
+pub(super) fn check(lab: Lab) -> Result<(), LabError> {
+    let tried = enter(lab).arg("true").stdin(Stdio::null()).output();
     let tried = tried.map_err(LabError::start("sh"))?;
     if tried.status.success() {
         return Ok(());
@@ -98,9 +108,10 @@ pub(super) fn check() -> Result<(), LabError> {
 
 /// Runs this program in a lab with `arguments`, to its end.
 pub(super) fn run(
+    lab: Lab,
     arguments: impl IntoIterator<Item = impl Into<OsString>>,
 ) -> Result<ExitStatus, LabError> {
-    let mut inside = enter();
+    let mut inside = enter(lab);
     inside.arg(exe()?).args(arguments.into_iter().map(Into::into));
     let stop = signals()?;
     let mut inside = inside.stdin(Stdio::piped()).spawn().map_err(LabError::start("unshare"))?;
@@ -117,9 +128,12 @@ pub(super) fn run(
     }
 }
 
-fn enter() -> Command {
+fn enter(lab: Lab) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", LAB, "lab"]);
+    if let Lab::Nodes(nodes) = lab {
+        command.args(["--nodes", &nodes.to_string()]);
+    }
     command
 }
 
@@ -167,9 +181,12 @@ pub(super) fn take_address() -> Result<(), LabError> {
 
 fn address(change: &str) -> Result<(), LabError> {
     let address = format!("{NODE_ADDRESS}/{NODE_PREFIX}");
-    let mut command = Command::new("ip");
-    command.args(["addr", change, &address, "dev", NODE_INTERFACE]);
-    let output = command.output().map_err(LabError::start("ip"))?;
+    ip(&["addr", change, &address, "dev", NODE_INTERFACE])
+}
+
+/// Inside: changes the network.
+fn ip(arguments: &[&str]) -> Result<(), LabError> {
+    let output = Command::new("ip").args(arguments).output().map_err(LabError::start("ip"))?;
     if output.status.success() {
         return Ok(());
     }

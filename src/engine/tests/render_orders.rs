@@ -115,6 +115,9 @@ pub(super) fn order_event(
             let sides = if e.side == 0 { String::new() } else { format!(" {}", side(e.side)) };
             format!("mass cancel {name} of {}{symbol}{sides}", e.firm)
         }
+        Event::EntrySwitched(e) if e.header.port.is_none() => {
+            format!("entry {} for everybody", if e.enabled == 1 { "enabled" } else { "disabled" })
+        }
         Event::EntrySwitched(e) => {
             let name = words.name(e.header.port, e.user_ref_idx, e.user_ref_num);
             let how = if e.enabled == 1 { "enabled" } else { "disabled" };

@@ -5,7 +5,7 @@ use zerocopy::FromZeros;
 use super::busts;
 use super::script::{Speaker, number_of, option, side_of};
 use crate::types::command::{
-    AccountQuery, BustTrade, DisableEntry, EnableEntry, MassCancel, Modify,
+    AccountQuery, BustTrade, CommandHeader, DisableEntry, EnableEntry, MassCancel, Modify,
 };
 use crate::types::{FirmCode, Quantity, Symbol};
 
@@ -47,6 +47,14 @@ impl<'a> Speaker<'a> {
                     reserved: [0; 20],
                 }))
             }
+            ["everybody", "disable"] => Some(self.world.apply(&DisableEntry {
+                header: CommandHeader::internal::<DisableEntry>(self.world.now),
+                ..FromZeros::new_zeroed()
+            })),
+            ["everybody", "enable"] => Some(self.world.apply(&EnableEntry {
+                header: CommandHeader::internal::<EnableEntry>(self.world.now),
+                ..FromZeros::new_zeroed()
+            })),
             [port, "disable", number, ref options @ ..] => {
                 self.port = Some(port);
                 let header = self.header::<DisableEntry>();

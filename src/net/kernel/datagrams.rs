@@ -59,6 +59,11 @@ impl Datagrams {
         Ok(self.receiving.insert(socket.into()))
     }
 
+    /// Receives nothing any more.
+    pub(super) fn stop_receiving(&mut self) {
+        self.receiving = None;
+    }
+
     /// Where it receives.
     #[cfg(test)]
     pub(super) fn receiving(&self) -> Option<&UdpSocket> {

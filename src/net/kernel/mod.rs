@@ -3,8 +3,10 @@
 //! One epoll instance says which connections changed, so idle ones cost nothing; only connections with
 //! something to do are served, in turn and by a bound. It never blocks.
 
+mod config;
 mod connection;
 mod datagrams;
+mod service_address;
 #[cfg(test)]
 mod tests;
 
@@ -16,13 +18,15 @@ use std::sync::Arc;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+pub use self::config::{KernelConfig, KernelError};
+
 use self::connection::{Connection, Phase};
 use self::datagrams::{Datagrams, Unheard};
+use self::service_address::ServiceAddress;
 use super::access::AccessList;
 use super::elapsed::Elapsed;
 use super::ethernet::MacAddress;
 use super::events::EventQueue;
-use super::ipv4::Ipv4Network;
 use super::source_limit::SourceLimit;
 use super::sources::Sources;
 use super::wheel::Wheel;
@@ -32,103 +36,6 @@ use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::sys::epoll::Epoll;
 use crate::sys::reuse_port::choose_by_source;
 use crate::types::Nanos;
-
-/// Settings of a [`KernelTransport`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KernelConfig {
-    /// Where to listen; port 0 lets the kernel choose one.
-    pub listen: SocketAddrV4,
-    /// The UDP port, at the same address, whose datagrams the user takes; unicast leaves from it too,
-    /// as an answer does. 0 lets the kernel choose one, none = no datagram is received.
-    pub receive_port: Option<u16>,
-    /// Networks that may talk to us; empty = all.
-    pub allow: Vec<Ipv4Network>,
-    /// Address of the interface that multicast leaves by.
-    pub multicast_interface: Ipv4Addr,
-    /// Transports that share address and ports with this one, itself included; the kernel gives each of
-    /// them all that comes from some hosts. 1 = it is alone.
-    pub shards: u8,
-    /// Connections at once, those still parting included.
-    pub connections_max: usize,
-    /// As many of them may have the same peer's address, so that one host cannot keep others out.
-    pub connections_per_source_max: usize,
-    /// Datagrams a second that are taken of one address; a tenth of them may come at once. Of its
-    /// segments the kernel sees to.
-    pub frames_per_second_per_source_max: u32,
-    /// Bytes a connection can receive ahead of its user, beyond what the kernel holds.
-    pub rx_buffer_bytes: usize,
-    /// Bytes a connection can hold beyond what the kernel holds.
-    pub tx_buffer_bytes: usize,
-    /// Hops of multicast datagrams.
-    pub multicast_ttl: u8,
-    /// Whether it does not listen before [`Transport::open`].
-    pub shut: bool,
-    /// The least time between two looks at the kernel. Each costs a system call, which a transport
-    /// that is not in a hurry need not take from those it shares a core with.
-    pub look_interval: Nanos,
-}
-
-impl KernelConfig {
-    /// Settings that serve a gateway, at this address.
-    #[must_use]
-    pub fn new(listen: SocketAddrV4) -> Self {
-        Self {
-            listen,
-            receive_port: None,
-            allow: Vec::new(),
-            multicast_interface: *listen.ip(),
-            shards: 1,
-            connections_max: 1024,
-            connections_per_source_max: 256,
-            frames_per_second_per_source_max: 200_000,
-            rx_buffer_bytes: 16 * 1024,
-            tx_buffer_bytes: 64 * 1024,
-            multicast_ttl: 8,
-            shut: false,
-            look_interval: Nanos::ZERO,
-        }
-    }
-}
-
-/// Why the kernel's sockets cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KernelError {
-    /// Nothing could connect or be buffered.
-    #[error(
-        "connections_max, connections_per_source_max, frames_per_second_per_source_max, \
-         rx_buffer_bytes and tx_buffer_bytes must each be at least 1"
-    )]
-    Sizes,
-    /// The listening socket.
-    #[error("cannot listen on {address}: is the address this host's, and the port free?")]
-    Listen {
-        /// What was asked for.
-        address: SocketAddrV4,
-        /// The operating system's answer.
-        source: io::Error,
-    },
-    /// The datagram socket.
-    #[error("cannot send datagrams by the interface with address {interface}")]
-    Datagrams {
-        /// What was asked for.
-        interface: Ipv4Addr,
-        /// The operating system's answer.
-        source: io::Error,
-    },
-    /// The socket that receives datagrams.
-    #[error(
-        "cannot receive datagrams at {address}: is the address this host's, and the port free?"
-    )]
-    Receive {
-        /// What was asked for.
-        address: SocketAddrV4,
-        /// The operating system's answer.
-        source: io::Error,
-    },
-    /// The operating system gives no epoll.
-    #[error("no epoll")]
-    Epoll(#[source] io::Error),
-}
 
 counter_set! {
     /// What the transport counted, for operators.
@@ -157,6 +64,8 @@ counter_set! {
         datagrams_received,
         /// Datagrams received and dropped, because they were too long.
         datagrams_lost,
+        /// Times that the kernel did not keep our address for us, where it moves.
+        address_errors,
         /// Connections now, those still parting included.
         connections,
     }
@@ -183,7 +92,11 @@ pub struct KernelTransport {
     /// Who may talk to us, and where a change of it is told.
     access: Arc<AccessList>,
     watch: Option<Watch<AccessList>>,
+    /// Where it is, if it moves.
+    service: Option<ServiceAddress>,
     datagrams: Datagrams,
+    /// Where datagrams are received while it is not shut.
+    receive_at: Option<SocketAddrV4>,
     connections: Vec<Connection>,
     free: Vec<u32>,
     /// Connections to serve; each at most once.
@@ -217,33 +130,30 @@ impl KernelTransport {
         if sizes.contains(&0) {
             return Err(KernelError::Sizes);
         }
-        let failed = |source| KernelError::Listen { address: config.listen, source };
-        let listener =
-            (!config.shut).then(|| listener(config.listen, config.shards).map_err(failed));
+        let service = config.service.as_ref().map(|(interface, network)| {
+            let failed = |source| KernelError::Service { interface: interface.clone(), source };
+            ServiceAddress::new(interface, *network).map_err(failed)
+        });
+        let (mut service, clock) = (service.transpose()?, Elapsed::new());
+        let place = (config.listen, config.shards);
+        let listener = (!config.shut).then(|| listen(place, service.as_mut(), clock.now()));
         let listener = listener.transpose()?;
         let interface = config.multicast_interface;
-        let mut datagrams = Datagrams::new(interface, config.multicast_ttl)
+        let datagrams = Datagrams::new(interface, config.multicast_ttl)
             .map_err(|source| KernelError::Datagrams { interface, source })?;
         let epoll = Epoll::new().map_err(KernelError::Epoll)?;
-        if let Some(listener) = &listener {
-            epoll.add(listener, LISTENER).map_err(KernelError::Epoll)?;
-        }
-        if let Some(port) = config.receive_port {
-            let address = SocketAddrV4::new(*config.listen.ip(), port);
-            let receiver = datagrams.receive_at(address, config.shards);
-            let receiver = receiver.map_err(|source| KernelError::Receive { address, source })?;
-            epoll.add(receiver, RECEIVER).map_err(KernelError::Epoll)?;
-        }
-        let clock = Elapsed::new();
         let connection = |_| Connection::new(rx_buffer_bytes, tx_buffer_bytes);
-        Ok(Self {
+        let receive_at = config.receive_port;
+        let mut transport = Self {
             epoll,
             listen: config.listen,
             shards: config.shards,
-            listener,
+            listener: None,
             access: Arc::new(AccessList::new(&config.allow, &[])),
             watch: None,
+            service,
             datagrams,
+            receive_at: receive_at.map(|port| SocketAddrV4::new(*config.listen.ip(), port)),
             connections: (0..slots).map(connection).collect(),
             free: (0..slot_count).rev().collect(),
             busy: VecDeque::with_capacity(slots),
@@ -257,7 +167,24 @@ impl KernelTransport {
             events: EventQueue::new(slots, ACCEPT_MAX),
             counters: KernelCounters::default(),
             published,
-        })
+        };
+        if let Some(listener) = listener {
+            transport.attend(listener)?;
+        }
+        Ok(transport)
+    }
+
+    /// Takes connections from `listener`, and datagrams where it should.
+    fn attend(&mut self, listener: TcpListener) -> Result<(), KernelError> {
+        self.epoll.add(&listener, LISTENER).map_err(KernelError::Epoll)?;
+        self.listener = Some(listener);
+        self.may_accept = true;
+        if let Some(address) = self.receive_at {
+            let receiver = self.datagrams.receive_at(address, self.shards);
+            let receiver = receiver.map_err(|source| KernelError::Receive { address, source })?;
+            self.epoll.add(receiver, RECEIVER).map_err(KernelError::Epoll)?;
+        }
+        Ok(())
     }
 
     /// The same, with who may talk to us as `watch` tells it, now and whenever it changes.
@@ -419,6 +346,19 @@ fn mark_busy(connection: &mut Connection, slot: u32, busy: &mut VecDeque<u32>) {
     }
 }
 
+/// Listens at an address that is here from now on, if it moves.
+fn listen(
+    (address, shards): (SocketAddrV4, u8),
+    service: Option<&mut ServiceAddress>,
+    now: Nanos,
+) -> Result<TcpListener, KernelError> {
+    if let Some(service) = service {
+        let interface = service.interface().to_owned();
+        service.take(now).map_err(|source| KernelError::Service { interface, source })?;
+    }
+    listener(address, shards).map_err(|source| KernelError::Listen { address, source })
+}
+
 fn listener(address: SocketAddrV4, shards: u8) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
@@ -449,22 +389,34 @@ pub fn is_free(address: SocketAddrV4) -> io::Result<()> {
 impl Transport for KernelTransport {
     fn open(&mut self) -> io::Result<()> {
         if self.listener.is_none() {
-            let listener = listener(self.listen, self.shards)?;
-            self.epoll.add(&listener, LISTENER)?;
-            self.listener = Some(listener);
-            self.may_accept = true;
+            let place = (self.listen, self.shards);
+            let listener = listen(place, self.service.as_mut(), self.clock.now());
+            listener.and_then(|listener| self.attend(listener)).map_err(io::Error::other)?;
         }
         Ok(())
     }
 
     fn shut(&mut self) {
         self.listener = None;
+        self.datagrams.stop_receiving();
         for slot in 0..self.connections.len() {
             // Who is on the way in, or parting, is hung up on too.
             if self.connections[slot].phase != Phase::Free {
                 self.connections[slot].abort();
                 self.release(u32::try_from(slot).expect("slots are numbered in 32 bits"));
             }
+        }
+        self.events.clear();
+        // Last: those who were hung up on are told so from it.
+        if let Some(service) = &mut self.service {
+            self.counters.address_errors += u64::from(service.give_up().is_err());
+        }
+    }
+
+    fn confirm(&mut self) {
+        if let Some(service) = &mut self.service {
+            let kept = service.keep(self.clock.now());
+            self.counters.address_errors += u64::from(kept.is_err());
         }
     }
 

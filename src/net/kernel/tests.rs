@@ -301,6 +301,15 @@ fn a_port_for_datagrams_that_is_taken_is_named() {
 }
 
 #[test]
+fn an_interface_that_is_not_there_is_named_before_anybody_is_let_in() {
+    let network = crate::net::ipv4::Ipv4Network::new(Ipv4Addr::new(10, 9, 0, 1), 24).unwrap();
+    let service = Some(("nosuch0".to_owned(), network));
+    let config = KernelConfig { shut: true, service, ..config() };
+    let error = KernelTransport::new(&config, CounterBlock::none()).unwrap_err().to_string();
+    assert!(error.starts_with("cannot change the addresses of interface nosuch0"), "{error}");
+}
+
+#[test]
 fn an_address_that_is_not_this_hosts_is_named() {
     let config = KernelConfig::new(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 7000));
     let error = KernelTransport::new(&config, CounterBlock::none()).unwrap_err().to_string();

@@ -47,6 +47,9 @@ pub struct StackConfig {
     /// The UDP port whose datagrams the user takes; unicast leaves from it too, as an answer does.
     /// None = no datagram is received.
     pub receive_port: Option<u16>,
+    /// Whether it is not there before [`Transport::open`](crate::net::Transport::open): it takes nothing
+    /// and says nothing.
+    pub shut: bool,
     /// Multicast groups whose datagrams to that port the user takes too.
     pub groups: Vec<Ipv4Addr>,
 }
@@ -70,6 +73,7 @@ impl StackConfig {
             multicast_ttl: 8,
             datagram_port: listen_port,
             receive_port: None,
+            shut: false,
             groups: Vec::new(),
         }
     }

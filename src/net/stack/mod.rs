@@ -15,12 +15,14 @@ mod datagrams;
 mod fuzz;
 mod ingress;
 mod link;
+mod presence;
 mod recovery;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
@@ -36,6 +38,7 @@ use self::config::check;
 use self::connection::{Connection, Phase};
 use self::datagrams::DATAGRAMS_WAITING_MAX;
 use self::link::Link;
+use self::presence::Announcing;
 use super::access::AccessList;
 use super::arp::{ArpPacket, Neighbours};
 use super::device::{Device, Offloads, RX_BURST_MAX};
@@ -85,6 +88,9 @@ const ECHO_BURST_MAX: u64 = 100;
 /// How often we say unasked where our address is now: the first may be lost.
 const ANNOUNCEMENTS: u8 = 2;
 const ANNOUNCE_INTERVAL: Nanos = Nanos::SECOND;
+/// The same when the address came from another host, which may not know yet that it has it no more.
+const HASTY_ANNOUNCEMENTS: u8 = 10;
+const HASTY_INTERVAL: Nanos = Nanos::from_millis(100);
 
 /// TCP connections and UDP datagrams over a [`Device`].
 pub struct Stack<D> {
@@ -119,9 +125,9 @@ pub struct Stack<D> {
     resets: RateLimit,
     arp_replies: RateLimit,
     echoes: RateLimit,
-    /// Announcements still to be made, the next not before this time.
-    announcements: u8,
-    announce_at: Nanos,
+    announcing: Announcing,
+    /// Whether our address is somewhere else.
+    is_shut: bool,
     events: EventQueue,
     inbox: Inbox,
     /// Our part among the shards that share the device's address, if there are others.
@@ -182,8 +188,8 @@ impl<D: Device> Stack<D> {
             resets: RateLimit::new(RESETS_PER_SECOND_MAX, RESET_BURST_MAX),
             arp_replies: RateLimit::new(ARP_REPLIES_PER_SECOND_MAX, ARP_REPLY_BURST_MAX),
             echoes: RateLimit::new(ECHOES_PER_SECOND_MAX, ECHO_BURST_MAX),
-            announcements: ANNOUNCEMENTS,
-            announce_at: Nanos::ZERO,
+            announcing: if config.shut { Announcing::OVER } else { Announcing::AT_START },
+            is_shut: config.shut,
             events: EventQueue::new(slots, RX_BURST_MAX),
             inbox: Inbox::new(config.receive_port.map_or(0, |_| DATAGRAMS_WAITING_MAX)),
             steering: None,
@@ -204,8 +210,8 @@ impl<D: Device> Stack<D> {
     /// address that they share.
     #[must_use]
     pub fn steered(self, steering: Steering) -> Self {
-        let announcements = if steering.is_first() { self.announcements } else { 0 };
-        Self { announcements, steering: Some(Box::new(steering)), ..self }
+        let announcing = if steering.is_first() { self.announcing } else { Announcing::OVER };
+        Self { announcing, steering: Some(Box::new(steering)), ..self }
     }
 
     /// What was counted so far.
@@ -410,20 +416,6 @@ impl<D: Device> Stack<D> {
         self.counters.tx_frames += self.device.flush() as u64;
     }
 
-    /// Tells the segment, after the start, that our address is here now: switches, and hosts that knew
-    /// it elsewhere or have given it up.
-    fn announce(&mut self) {
-        let now = self.clock.now();
-        if self.announcements == 0 || now < self.announce_at || !self.has_room(1) {
-            return;
-        }
-        let packet = self.neighbours.announcement();
-        if send_arp(&mut self.device, MacAddress::BROADCAST, &packet) {
-            self.announcements -= 1;
-            self.announce_at = now.after(ANNOUNCE_INTERVAL);
-        }
-    }
-
     /// Reports the groups that we are in, at the start and when asked.
     fn report_membership(&mut self) {
         let now = self.clock.now();
@@ -503,8 +495,20 @@ fn engine<D: Device>(device: &mut D, network: Ipv4Network, seed: u64, now: Nanos
 }
 
 impl<D: Device> Transport for Stack<D> {
+    fn open(&mut self) -> io::Result<()> {
+        self.appear();
+        Ok(())
+    }
+
+    fn shut(&mut self) {
+        self.vanish();
+    }
+
     fn poll(&mut self, now: Nanos) -> usize {
         self.clock.advance(now);
+        if self.is_shut {
+            return self.ignore();
+        }
         self.follow_access();
         self.announce();
         self.report_membership();
@@ -559,6 +563,9 @@ impl<D: Device> Transport for Stack<D> {
 
     fn flush(&mut self, now: Nanos) -> usize {
         self.clock.advance(now);
+        if self.is_shut {
+            return 0;
+        }
         let work = self.egress();
         self.flush_device();
         work
@@ -573,7 +580,7 @@ impl<D: Device> Transport for Stack<D> {
     }
 
     fn send_datagram(&mut self, to: SocketAddrV4, payload: &[u8]) -> bool {
-        self.emit_datagram(to, payload)
+        self.is_shut || self.emit_datagram(to, payload)
     }
 
     fn next_datagram(&mut self) -> Option<(SocketAddrV4, &[u8])> {

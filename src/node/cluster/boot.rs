@@ -6,13 +6,11 @@ use std::{fs, io};
 use tracing::{info, warn};
 
 use super::identity::{Evidence, Life, life};
-use super::{ConsensusNode, KeptControl, Link, ReplicaParts, Requests, Role};
+use super::{ConsensusNode, KeptControl, ReplicaParts, Requests, Role, link};
 use crate::agent::real_time;
-use crate::config::{self, Config, Failover, Peer, secrets};
-use crate::consensus::udp::{UdpConfig, UdpTransport};
+use crate::config::{self, Config, Failover, secrets};
 use crate::consensus::{
-    self, CommandLog, FrameLog as _, Members, Moment, NodeId, PayloadMode, STAGING_BYTES_MAX,
-    Settings, Timing,
+    self, CommandLog, FrameLog as _, Members, Moment, NodeId, STAGING_BYTES_MAX, Settings, Timing,
 };
 use crate::counters::{CounterFile, CounterSet as _};
 use crate::engine::{EngineAgent, EngineCounters, EngineGauges, IndexSeed};
@@ -129,7 +127,7 @@ pub(in crate::node) fn boot(
     let commands_reader = commands.reader();
     let link = match start.link {
         Some(link) => link,
-        None => udp(config, cluster)?,
+        None => link::open(config, cluster)?,
     };
     let settings = settings(config, cluster, id, cluster_key.clone());
     let moment = Moment { monotonic: real_time(), wall: now };
@@ -142,6 +140,7 @@ pub(in crate::node) fn boot(
             requests: Requests::default(),
             market,
             quorum: cluster.quorum(),
+            stall_max: stall_max(cluster),
             grace_ms: TERM_GRACE_MS,
         })),
         engine,
@@ -263,7 +262,7 @@ fn settings(config: &Config, cluster: &config::Cluster, id: NodeId, key: Cluster
         id,
         voters: cluster.hosts(true),
         learners: cluster.hosts(false),
-        payload: PayloadMode::Unicast,
+        payload: link::payload_mode(&cluster.transport),
         durability: config.logs().durability,
         campaigns: cluster.failover == Failover::Automatic,
         timing: Timing {
@@ -277,11 +276,10 @@ fn settings(config: &Config, cluster: &config::Cluster, id: NodeId, key: Cluster
     }
 }
 
-fn udp(config: &Config, cluster: &config::Cluster) -> Result<Box<dyn Link>, NodeError> {
-    let host = config.node().id;
-    let (own, peers): (Vec<&Peer>, Vec<&Peer>) =
-        cluster.peers.iter().partition(|peer| peer.host == host);
-    let bind = own.first().expect("the configuration is proven").address;
-    let peers = peers.iter().map(|peer| (peer.host, peer.address)).collect();
-    Ok(Box::new(UdpTransport::new(&UdpConfig { host, bind, peers, mtu: cluster.mtu })?))
+/// Nobody else leads before an election, and with one that operators call only they know.
+fn stall_max(cluster: &config::Cluster) -> Nanos {
+    match cluster.failover {
+        Failover::Automatic => Nanos(cluster.tick.0 * cluster.election_ticks as u64),
+        Failover::Manual => Nanos::MAX,
+    }
 }

@@ -31,6 +31,8 @@ pub(in crate::node) struct ReplicaParts {
     pub(in crate::node) market: Vec<Line>,
     /// So many must vote before this node leads the exchange: the founder is alone at first.
     pub(in crate::node) quorum: usize,
+    /// A stage that stood still for so long no longer leads.
+    pub(in crate::node) stall_max: Nanos,
     /// How long every port may take to find a new leader, at least.
     pub(in crate::node) grace_ms: u32,
 }
@@ -135,6 +137,15 @@ impl Replica {
                 let to = node.hand_over();
                 info!(?to, "told to hand over");
             }
+        }
+        Ok(())
+    }
+
+    /// Leaves a term that a stage has given up.
+    fn resign(&mut self, now: Moment) -> Result<(), AgentError> {
+        let ReplicaParts { node, link, role, .. } = &mut self.parts;
+        if self.term != 0 && role.is_given_up(self.term) && node.is_leader() {
+            node.resign(now, link)?;
         }
         Ok(())
     }
@@ -252,14 +263,18 @@ impl Agent for Replica {
     fn do_work(&mut self, now: Nanos) -> WorkResult {
         // The clock of an agent never steps, and follows the time of day.
         let moment = Moment { monotonic: now, wall: now };
-        let mut work = self.listen(moment)?;
+        let mut work = self.parts.link.do_work()?;
+        work += self.listen(moment)?;
         let ReplicaParts { node, link, .. } = &mut self.parts;
         node.do_work(moment, link)?;
         self.obey(moment)?;
+        self.resign(moment)?;
         self.follow_or_lead(now);
         if self.term != 0 {
             work += self.propose(moment)?;
         }
+        // What was said in this cycle leaves in it.
+        work += self.parts.link.do_work()?;
         self.publish(now);
         Ok(work)
     }

@@ -126,7 +126,7 @@ pub struct MassCancel {
     pub reserved: [u8; 20],
 }
 
-/// Refuses a firm's new orders from now on.
+/// Refuses a firm's new orders from now on; everybody's, if it is of no port.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C, align(64))]
 pub struct DisableEntry {
@@ -142,7 +142,8 @@ pub struct DisableEntry {
     pub reserved: [u8; 31],
 }
 
-/// Takes a firm's new orders again.
+/// Takes a firm's new orders again; everybody's but those of who asked for the contrary, if it is of no
+/// port.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C, align(64))]
 pub struct EnableEntry {

@@ -37,7 +37,7 @@ pub(super) use sessions::{Args as SessionsArgs, run as run_sessions};
 
 use super::BenchError;
 use super::scratch::Scratch;
-use crate::cli::lab;
+use crate::cli::lab::{self, Lab};
 
 /// Arguments of `rialto bench wire`.
 #[derive(Clone, Debug, clap::Args)]
@@ -132,12 +132,12 @@ pub(super) fn run(args: &Args) -> Result<(), BenchError> {
 
 /// Runs this program inside a lab, with the arguments made for a scratch directory.
 fn in_lab(arguments: impl FnOnce(&Path) -> Vec<String>) -> Result<(), BenchError> {
-    lab::check()?;
+    lab::check(Lab::Wire)?;
     let name = format!("rialto-bench-{}", std::process::id());
     // Logs in memory, and on disk what a node wants there.
     let [logs, scratch] = [Path::new("/dev/shm"), &std::env::temp_dir()].map(|at| at.join(&name));
     let _made = [Scratch::make(&logs)?, Scratch::make(&scratch)?];
-    let status = lab::run(arguments(&scratch))?;
+    let status = lab::run(Lab::Wire, arguments(&scratch))?;
     if status.success() { Ok(()) } else { Err(BenchError::Inside) }
 }
 

@@ -2,24 +2,24 @@
 //! and enters again what was not acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::site::ORDER_ENTRY;
 use crate::cli::CliError;
 use crate::client::{ClientError, Credentials, Incoming, SessionClient};
 use crate::config::secrets::PortSecrets;
 use crate::types::{PortName, Price, Quantity, SessionId, Side, Symbol, TimeInForce, UserRefNum};
 use crate::wire::ouch::{Enter, Options, Outbound};
 
-/// Orders not yet acknowledged.
-const WINDOW: usize = 256;
+/// Orders not yet acknowledged, in seconds: whoever says nothing is not told either that nobody listens.
+const WINDOW_SECONDS: u32 = 2;
 /// Patience with a connection, and with an acknowledgement.
-const CONNECT_MAX: Duration = Duration::from_millis(500);
+const CONNECT_MAX: Duration = Duration::from_millis(250);
 const ANSWER_MAX: Duration = Duration::from_secs(2);
-/// Between two rounds over all nodes.
+/// Between one attempt to connect and the next.
 const RETRY: Duration = Duration::from_millis(2);
 const LOOK: Duration = Duration::from_millis(1);
 /// Silence behind which a replay is over.
@@ -27,11 +27,12 @@ const REPLAYED: Duration = Duration::from_secs(1);
 /// The end of the drill is not waited for longer.
 const END_MAX: Duration = Duration::from_secs(30);
 
-/// Who it is, and where it finds the exchange.
+/// Who it is, and what it does.
 #[derive(Clone)]
 pub(super) struct Broker {
     credentials: Credentials,
-    addresses: Vec<SocketAddr>,
+    /// Orders a second.
+    rate: u32,
     side: Side,
     /// Whether its orders stay in the book until somebody takes them.
     rests: bool,
@@ -42,6 +43,8 @@ pub(super) struct Broker {
 pub(super) struct Traded {
     pub(super) acknowledged: BTreeSet<u32>,
     pub(super) rejected: u64,
+    /// Connections on which it was served.
+    pub(super) connections: usize,
 }
 
 /// Where it is in its orders and in its stream.
@@ -59,8 +62,8 @@ impl Broker {
     pub(super) fn new(
         number: u32,
         brokers: u32,
+        rate: u32,
         secrets: &PortSecrets,
-        addresses: &[SocketAddr],
     ) -> Result<Self, CliError> {
         let port = format!("BRK{:02}", number + 1);
         let secret = PortName::new(&port).and_then(|name| secrets.get(name));
@@ -68,17 +71,12 @@ impl Broker {
         let credentials = Credentials::new(&port, &secret).ok_or(CliError::Credentials)?;
         let side = if number.is_multiple_of(2) { Side::Buy } else { Side::Sell };
         let rests = number | 1 < brokers;
-        Ok(Self { credentials, addresses: addresses.to_vec(), side, rests })
+        Ok(Self { credentials, rate, side, rests })
     }
 
     /// Trades until `stop` is set and everything is acknowledged. Tells `back` the moment of the first new
     /// order that is acknowledged on a new connection.
-    pub(super) fn trade(
-        &self,
-        interval: Duration,
-        stop: &AtomicBool,
-        back: &Sender<Instant>,
-    ) -> Traded {
+    pub(super) fn trade(&self, stop: &AtomicBool, back: &Sender<Instant>) -> Traded {
         let mut state = State {
             session: SessionId::BLANK,
             next_sequence: 1,
@@ -96,7 +94,7 @@ impl Broker {
             }
             if let Some(client) = self.connect(&state) {
                 // Whatever ends it, the next connection goes on where this one was.
-                let _ended = self.trade_on(client, &mut state, interval, stop, back);
+                let _ended = self.trade_on(client, &mut state, stop, back);
             } else {
                 thread::sleep(RETRY);
             }
@@ -104,17 +102,15 @@ impl Broker {
     }
 
     fn connect(&self, state: &State) -> Option<SessionClient> {
-        self.addresses.iter().find_map(|address| {
-            let (session, next) = (state.session, state.next_sequence);
-            SessionClient::login(*address, self.credentials, session, next, CONNECT_MAX).ok()
-        })
+        let (session, next) = (state.session, state.next_sequence);
+        let address = ORDER_ENTRY.into();
+        SessionClient::login(address, self.credentials, session, next, CONNECT_MAX).ok()
     }
 
     fn trade_on(
         &self,
         mut client: SessionClient,
         state: &mut State,
-        interval: Duration,
         stop: &AtomicBool,
         back: &Sender<Instant>,
     ) -> Result<(), ClientError> {
@@ -126,6 +122,7 @@ impl Broker {
             *since = Instant::now();
         }
         client.flush()?;
+        let (window, interval) = (self.window(), Duration::from_secs(1) / self.rate);
         let mut next_at = Instant::now();
         loop {
             let now = Instant::now();
@@ -133,7 +130,7 @@ impl Broker {
                 if state.waiting.is_empty() {
                     return Ok(());
                 }
-            } else if now >= next_at && state.waiting.len() < WINDOW {
+            } else if now >= next_at && state.waiting.len() < window {
                 client.enter(&self.order(state.next_order), &Options::default())?;
                 client.flush()?;
                 state.waiting.insert(state.next_order, now);
@@ -149,6 +146,7 @@ impl Broker {
                     let answered = state.hear(message);
                     if answered.is_some_and(|number| number >= first_new) && !is_back {
                         is_back = true;
+                        state.traded.connections += 1;
                         let _nobody_listens = back.send(Instant::now());
                     }
                 }
@@ -158,6 +156,10 @@ impl Broker {
                 return Ok(());
             }
         }
+    }
+
+    fn window(&self) -> usize {
+        (self.rate * WINDOW_SECONDS) as usize
     }
 
     fn order(&self, number: u32) -> Enter {

@@ -2,8 +2,8 @@
 //!
 //! `by_hand` makes frames, for what no decent peer does: `frames` one at a time, `hostile` in crowds,
 //! `forged` in another's name; `admission` has who is let in, and how often.
-//! `loss` has what a lost frame costs, `scale` what ten thousand connections do, `shards` what several
-//! stacks of one device do.
+//! `presence` has when it is there at all, `loss` what a lost frame costs, `scale` what ten thousand
+//! connections do, `shards` what several stacks of one device do.
 
 mod admission;
 pub(super) mod by_hand;
@@ -15,6 +15,7 @@ mod hostile;
 mod loss;
 mod lossy;
 mod offload;
+mod presence;
 mod scale;
 mod shards;
 
