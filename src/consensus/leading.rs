@@ -3,7 +3,7 @@
 
 use raft::ProgressState;
 
-use super::codec::{Body, Packet};
+use super::codec::Body;
 use super::log::{Control, FrameLog};
 use super::node::{Node, NodeFailure};
 use super::{Change, Moment, NodeId, Transport};
@@ -111,10 +111,10 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         {
             return;
         }
-        let packet = Packet { from: self.settings.id, to: None, body: Body::Join };
-        self.codec.encode(&packet, &mut self.buffer);
-        for host in self.settings.voters.iter().filter(|host| **host != self.settings.id.host) {
-            transport.send(*host, &self.buffer);
+        for host in self.settings.voters.clone() {
+            if host != self.settings.id.host {
+                self.send_to_host(host, Body::Join, transport);
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use raft::eraftpb::{
     ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState,
 };
+use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 use super::NodeId;
@@ -12,7 +13,7 @@ use crate::event_store::{MEMBERS_MAX, MemberRecord};
 use crate::types::Line;
 
 /// Who votes and who only learns. While a change is under way, also who voted before it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Members {
     /// The voters.
     pub voters: Vec<NodeId>,

@@ -9,10 +9,13 @@
 
 #[cfg(feature = "aeron")]
 pub mod aeron;
+mod catch_up;
 mod codec;
 mod command_log;
+mod exchange;
 mod hold_back;
 mod id;
+mod images;
 mod leading;
 mod log;
 mod members;
@@ -28,6 +31,7 @@ pub mod udp;
 pub use codec::{Body, Codec, CodecError, Fetch, Packet};
 pub use command_log::{CommandLog, UNSYNCED_BYTES_MAX};
 pub use id::NodeId;
+pub use images::{IMAGE_DESCRIPTION_BYTES_MAX, IMAGE_PART_BYTES_MAX, Images, Offer};
 pub use leading::{NotProposed, UNCOMMITTED_FRAMES_MAX};
 pub use log::{Control, ControlState, FrameLog, StoreFailure};
 pub use members::{Change, Members};

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use raft::eraftpb::{Message, MessageType};
 use raft::{Config, RawNode, StateRole};
 
+use super::catch_up::CatchUp;
 use super::codec::{Body, Codec, Fetch, MESSAGE_ENTRIES_MAX, Packet, lines_of};
 use super::hold_back::HoldBack;
 use super::leading::UNCOMMITTED_FRAMES_MAX;
@@ -13,7 +14,7 @@ use super::log::{Control, ControlState, FrameLog, StoreFailure};
 use super::repair::{FETCH_BYTES_MAX, Repair};
 use super::staging::Staging;
 use super::storage::{LogStorage, applied};
-use super::{Members, Moment, NodeId, Settings, Transport};
+use super::{Images, Members, Moment, NodeId, Settings, Transport};
 use crate::types::{FRAME_HEADER_BYTES, FrameHeader, Line, Nanos};
 
 /// The most messages that the leader has under way to one follower.
@@ -29,6 +30,7 @@ pub struct Node<L: FrameLog, C> {
     pub(super) staging: Staging,
     pub(super) held: HoldBack,
     repair: Repair,
+    pub(super) catch_up: CatchUp,
     /// Payloads proposed and not yet framed, by the index that they will have.
     pub(super) proposed: VecDeque<(u64, u16, Vec<Line>)>,
     /// Readies whose entries may not be durable yet.
@@ -77,6 +79,10 @@ pub struct NodeCounters {
     pub frames_served: u64,
     /// Cuts of an uncommitted end of the log.
     pub cuts: u64,
+    /// Parts of images that were asked for.
+    pub parts_asked: u64,
+    /// Parts of images sent on request.
+    pub parts_served: u64,
 }
 
 /// Why a node cannot go on.
@@ -95,6 +101,14 @@ pub enum NodeFailure {
         commit: u64,
         /// The end of its log.
         last: u64,
+    },
+    /// It lacked what the others have no more, and has taken an image instead.
+    #[error(
+        "an image of another node up to frame {index} is here: start the node again, and it begins with it"
+    )]
+    Moved {
+        /// The last frame that is in the image.
+        index: u64,
     },
     /// It was told to found a cluster, and there is one.
     #[error(
@@ -121,11 +135,17 @@ pub enum NodeFailure {
 
 impl<L: FrameLog, C: Control> Node<L, C> {
     /// A node with what it left behind. All of `log` is taken as persisted: where commits must be
-    /// durable, it was made so before.
+    /// durable, it was made so before. `images` are for who lacks frames that the others let go of.
     ///
     /// # Errors
     /// Settings that raft refuses.
-    pub fn new(settings: Settings, log: L, control: C, now: Moment) -> Result<Self, NodeFailure> {
+    pub fn new(
+        settings: Settings,
+        log: L,
+        images: Box<dyn Images>,
+        control: C,
+        now: Moment,
+    ) -> Result<Self, NodeFailure> {
         let timing = settings.timing;
         let saved = control.state().clone();
         let committed = applied(&log, &saved);
@@ -140,13 +160,14 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             pre_vote: true,
             ..Config::default()
         };
-        let storage = LogStorage::new(log, &saved, committed);
+        let storage = LogStorage::new(log, images, &saved, committed);
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         let mut node = Self {
             codec: Codec::new(settings.cluster, &settings.key),
             staging: Staging::new(settings.staging_bytes_max),
             held: HoldBack::default(),
             repair: Repair::new(timing.patience),
+            catch_up: CatchUp::new(timing.patience),
             raft: RawNode::new(&config, storage, &logger)?,
             settings,
             control,
@@ -205,6 +226,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             Body::Join => {
                 self.joining.insert(from.host, from);
             }
+            body => self.exchange(now, from, &body, transport)?,
         }
         self.drive(now, transport)
     }
@@ -242,9 +264,11 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             }
             self.next_tick = self.next_tick.after(Nanos(tick.0 * (late + 1)));
             self.care_for_members(transport);
+            self.images().rest(now.monotonic);
         }
         self.drive(now, transport)?;
         self.fetch(now, transport);
+        self.catch_up(now, transport);
         Ok(())
     }
 
@@ -264,7 +288,8 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     /// When there will be something to do, if no message comes and no disk is waited for.
     #[must_use]
     pub fn due(&self) -> Nanos {
-        self.repair.due().map_or(self.next_tick, |due| due.min(self.next_tick))
+        let dues = [self.repair.due(), self.catch_up.due()].into_iter().flatten();
+        dues.fold(self.next_tick, Nanos::min)
     }
 
     /// Whether it leads, and everything that earlier leaders committed is committed here: only then
@@ -325,10 +350,21 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         &mut self.raft.mut_store().log
     }
 
+    /// What it can give to who is behind, and takes when it is.
+    pub(super) fn images(&mut self) -> &mut dyn Images {
+        &mut *self.raft.mut_store().images
+    }
+
     /// The members as of the last committed change.
     #[must_use]
     pub const fn members(&self) -> &Members {
         &self.saved.members
+    }
+
+    /// The index of the frame that changed them last.
+    #[must_use]
+    pub const fn members_index(&self) -> u64 {
+        self.saved.members_index
     }
 
     /// Bytes of payloads whose place is not yet decided.
@@ -351,8 +387,10 @@ impl<L: FrameLog, C: Control> Node<L, C> {
 
     fn step(&mut self, mut message: Message, now: Moment) -> Result<(), NodeFailure> {
         let last = self.log().chain().index;
-        let is_leaders =
-            matches!(message.get_msg_type(), MessageType::MsgAppend | MessageType::MsgHeartbeat);
+        let is_leaders = matches!(
+            message.get_msg_type(),
+            MessageType::MsgAppend | MessageType::MsgHeartbeat | MessageType::MsgSnapshot
+        );
         if is_leaders && message.term >= self.term() {
             self.heard = now.monotonic;
         }
@@ -363,6 +401,10 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             }
             // Raft answers with its own, higher term.
             MessageType::MsgAppend => message.clear_entries(),
+            MessageType::MsgSnapshot => {
+                self.is_told_where_the_log_begins(message);
+                return Ok(());
+            }
             // It says what this node acknowledged; raft would panic.
             MessageType::MsgHeartbeat if message.commit > last && message.term >= self.term() => {
                 return Err(NodeFailure::LostTail { commit: message.commit, last });
@@ -375,7 +417,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
 
     /// Errors of raft say that a message came from, or for, somebody who is no member. It is ignored,
     /// as if it had been lost.
-    fn step_raft(&mut self, message: Message) {
+    pub(super) fn step_raft(&mut self, message: Message) {
         drop(self.raft.step(message));
     }
 
@@ -473,7 +515,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
 }
 
 /// Whether `log` has an entry of this index and term.
-fn has<L: FrameLog>(log: &L, index: u64, term: u64) -> bool {
+pub(super) fn has<L: FrameLog>(log: &L, index: u64, term: u64) -> bool {
     log.base() == (index, u32::try_from(term).unwrap_or(u32::MAX))
         || log.header(index).is_some_and(|header| u64::from(header.term) == term)
 }

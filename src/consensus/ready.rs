@@ -207,10 +207,9 @@ impl<L: FrameLog, C: Control> Node<L, C> {
                 }
                 message.set_entries(entries.into());
             }
-            // Snapshots are not made, and nothing is asked of another leader.
-            MessageType::MsgSnapshot | MessageType::MsgPropose | MessageType::MsgReadIndex => {
-                return;
-            }
+            MessageType::MsgSnapshot => return self.tell_where_the_log_begins(message, transport),
+            // Nothing is asked of another leader.
+            MessageType::MsgPropose | MessageType::MsgReadIndex => return,
             _ => {}
         }
         self.send(Some(to), Body::Raft(message), transport);
@@ -230,6 +229,18 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             Some(to) => transport.send(to.host, buffer),
             None => transport.publish(buffer),
         }
+    }
+
+    /// Sends to a host, whichever life of it is there.
+    pub(super) fn send_to_host(
+        &mut self,
+        host: u32,
+        body: Body<'_>,
+        transport: &mut impl Transport,
+    ) {
+        let packet = Packet { from: self.settings.id, to: None, body };
+        self.codec.encode(&packet, &mut self.buffer);
+        transport.send(host, &self.buffer);
     }
 
     pub(super) fn send(

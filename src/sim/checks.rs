@@ -19,6 +19,8 @@ pub(super) struct Checks {
     committed: Vec<u64>,
     /// The chain of events behind each, as the first node had it that applied it.
     events: Vec<u64>,
+    /// The states of which images were taken, by the last frame in them.
+    states: BTreeMap<u64, u64>,
     /// How often an order is in the committed log.
     orders: BTreeMap<u64, u32>,
     /// Orders of which a client was told that they are in the log.
@@ -72,6 +74,15 @@ impl Checks {
             }
             Some(_) => {}
             None => self.events.push(events),
+        }
+    }
+
+    /// An image is of what the frames came to, whoever took it and whoever begins with it.
+    pub(super) fn images(&mut self, node: NodeId, index: u64, events: u64, state: u64) {
+        let at = usize::try_from(index - 1).expect("an index in memory");
+        let first = *self.states.entry(index).or_insert(state);
+        if self.events.get(at) != Some(&events) || first != state {
+            self.violation(format!("node {node} has an image of frame {index} with another state"));
         }
     }
 

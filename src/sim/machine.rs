@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 
+use serde::{Deserialize, Serialize};
 use zerocopy::FromZeros;
 
 use super::chance::Chance;
@@ -46,7 +47,47 @@ pub(super) struct Machine {
     term: u32,
 }
 
+/// What a machine came to, and another can go on from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct MachineState {
+    engine: Vec<u8>,
+    applied: u64,
+    market: usize,
+    epochs: [u64; BROKERS as usize],
+    term: u32,
+}
+
 impl Machine {
+    /// What it came to.
+    pub(super) fn state(&self) -> MachineState {
+        MachineState {
+            engine: self.engine.snapshot(),
+            applied: self.applied,
+            market: self.market,
+            epochs: self.epochs.map(|epoch| epoch.0),
+            term: self.term,
+        }
+    }
+
+    /// A machine that goes on from `state`.
+    pub(super) fn from_state(state: &MachineState) -> Self {
+        let limits = CAPACITY.limits(EVENT_SEGMENT_BYTES);
+        let engine = Engine::from_snapshot(&state.engine, &limits, IndexSeed::new([1; 16]));
+        Self {
+            engine: engine.expect("what an engine wrote"),
+            applied: state.applied,
+            market: state.market,
+            market_records: market().len(),
+            epochs: state.epochs.map(Epoch),
+            term: state.term,
+        }
+    }
+
+    /// The chain of the events so far.
+    pub(super) fn events(&self) -> u64 {
+        self.engine.chain().hash
+    }
+
     pub(super) fn new() -> Self {
         Self {
             engine: Engine::new(&CAPACITY.limits(EVENT_SEGMENT_BYTES), IndexSeed::new([0; 16])),
@@ -75,7 +116,7 @@ impl Machine {
                 self.note(sequence, record);
             }
         }
-        self.engine.chain().hash
+        self.events()
     }
 
     fn note(&mut self, sequence: u64, record: &[Line]) {

@@ -13,6 +13,7 @@ mod chance;
 mod checks;
 mod disk;
 mod faults;
+mod images;
 mod machine;
 mod network;
 mod world;
@@ -70,6 +71,10 @@ pub(crate) enum Sabotage {
     SkipCommand,
     /// Staging takes all it gets.
     UnboundedStaging,
+    /// Images are of what the engine came to some time before.
+    StaleImages,
+    /// No image is given.
+    NoImages,
 }
 
 /// What came of a run.
@@ -93,6 +98,8 @@ pub struct Outcome {
     pub fetches: u64,
     /// New incarnations of nodes that had lost data.
     pub incarnations: u64,
+    /// Images that nodes took from others, and began with.
+    pub images: u64,
     /// Where leaders were killed and nothing else: how long until another served, for each.
     pub gaps: Vec<Nanos>,
     /// A hash of all that happened, in its order.

@@ -4,6 +4,7 @@
 use raft::eraftpb::{Message, MessageType};
 
 use super::disk::{SimControl, SimLog};
+use super::images::SimImages;
 use super::network::Outbox;
 use super::world::SimNode;
 use super::*;
@@ -38,9 +39,10 @@ fn first_violation(sabotage: Sabotage, seeds: u64) -> String {
 
 #[test]
 fn seeds_are_clean_and_all_nodes_come_together() {
-    let (mut incarnations, mut cuts, mut fetches) = (0, 0, 0);
+    let (mut incarnations, mut cuts, mut fetches, mut images) = (0, 0, 0, 0);
     for seed in 1..=10 {
         let outcome = run(&Plan::new(seed, SECONDS));
+        images += outcome.images;
         incarnations += outcome.incarnations;
         cuts += outcome.cuts;
         fetches += outcome.fetches;
@@ -48,8 +50,10 @@ fn seeds_are_clean_and_all_nodes_come_together() {
         assert!(outcome.converged, "seed {seed}: {:#?}", outcome.nodes);
         assert!(outcome.acknowledged > 0, "seed {seed} did nothing");
     }
-    // What the faults are for did happen: nodes came back as others, ends were cut, payloads fetched.
-    assert!(incarnations > 0 && cuts > 0 && fetches > 0, "{incarnations} {cuts} {fetches}");
+    // What the faults are for did happen: nodes came back as others, ends were cut, payloads fetched, and
+    // images taken by those for whom nobody had frames any more.
+    let happened = [incarnations, cuts, fetches, images];
+    assert!(happened.iter().all(|count| *count > 0), "{happened:?}");
 }
 
 #[test]
@@ -108,6 +112,17 @@ fn a_cluster_that_fetches_nothing_is_seen_not_to_come_together() {
 }
 
 #[test]
+fn an_image_of_another_state_is_seen() {
+    let violation = first_violation(Sabotage::StaleImages, 20);
+    assert!(violation.contains("with another state"), "{violation}");
+}
+
+#[test]
+fn a_cluster_that_gives_no_images_is_seen_not_to_come_together() {
+    assert!((1..=10).any(|seed| !run(&plan(seed, Sabotage::NoImages)).converged));
+}
+
+#[test]
 fn another_leader_serves_within_a_quarter_of_a_second() {
     let mut gaps: Vec<_> = (1..=3).flat_map(|seed| run(&Plan::kills(seed, 20)).gaps).collect();
     gaps.sort_unstable();
@@ -136,7 +151,7 @@ fn second_of_three() -> SimNode {
     };
     let members = Members::first(&[1, 2, 3], &[]);
     let control = SimControl(ControlState { term: 0, vote: 0, members, members_index: 0 });
-    Node::new(settings, SimLog::new(), control, NOW).unwrap()
+    Node::new(settings, SimLog::new(), Box::<SimImages>::default(), control, NOW).unwrap()
 }
 
 fn heartbeat(from: NodeId, to: NodeId, commit: u64) -> Vec<u8> {

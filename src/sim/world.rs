@@ -10,7 +10,8 @@ use super::chance::Chance;
 use super::checks::Checks;
 use super::disk::{SimControl, SimLog};
 use super::faults::Fault;
-use super::machine::Machine;
+use super::images::{Image, SimImages};
+use super::machine::{Machine, MachineState};
 use super::network::{Network, Outbox};
 use super::{Outcome, Plan, Sabotage};
 use crate::consensus::{
@@ -25,6 +26,8 @@ const CALM: Nanos = Nanos::from_secs(5);
 const STAGING_BYTES: usize = 8 << 10;
 /// The wall clock at the start.
 const START: Nanos = Nanos::from_secs(1_772_461_800);
+/// Frames from one image of a node to the next.
+const IMAGE_FRAMES: (u64, u64) = (20, 200);
 /// The most events without an end of the run: ten times what was seen.
 const EVENTS_PER_SECOND_MAX: u64 = 200_000;
 
@@ -37,7 +40,12 @@ pub(super) struct Host {
     pub(super) node: Option<SimNode>,
     /// While the node is down.
     pub(super) disk: Option<(SimLog, SimControl)>,
+    images: SimImages,
     machine: Machine,
+    /// What is said to be in the next image, where that is a lie.
+    stale: Option<MachineState>,
+    /// The frame behind which the next image is taken.
+    next_image: u64,
     /// It does nothing before.
     pub(super) paused_until: Nanos,
     /// What its wall clock is ahead of the start.
@@ -85,6 +93,7 @@ pub(super) struct World {
     /// A hash of all that happened.
     trace: u64,
     incarnations: u64,
+    images: u64,
 }
 
 impl World {
@@ -108,6 +117,7 @@ impl World {
             gaps: Vec::new(),
             trace: 0,
             incarnations: 0,
+            images: 0,
             chance,
             plan,
         };
@@ -148,6 +158,7 @@ impl World {
             cuts: hosts.clone().map(|host| host.cuts).sum(),
             fetches: hosts.map(|host| host.fetches).sum(),
             incarnations: self.incarnations,
+            images: self.images,
             gaps: self.gaps,
             trace: self.trace,
             violations: self.checks.violations,
@@ -245,6 +256,11 @@ impl World {
                 let until = self.chance.millis(100, 1000);
                 self.schedule(until, Event::Start { host });
             }
+            Err(NodeFailure::Moved { .. }) => {
+                self.stop(host);
+                self.move_in(host);
+                self.schedule(Nanos::from_millis(5), Event::Start { host });
+            }
             Err(failure) => {
                 let id = self.host(host).id;
                 self.checks.violation(format!("node {id} stopped: {failure}"));
@@ -271,8 +287,19 @@ impl World {
     fn observe(&mut self, host: u32) {
         let staging_max = STAGING_BYTES;
         let Self { hosts, checks, plan, .. } = self;
-        let Host { id, node, machine, proposed, life, cuts, fetches, .. } =
-            &mut hosts[host as usize - 1];
+        let Host {
+            id,
+            node,
+            machine,
+            proposed,
+            life,
+            cuts,
+            fetches,
+            images,
+            stale,
+            next_image,
+            ..
+        } = &mut hosts[host as usize - 1];
         let Some(node) = node else { return };
         (*cuts, *fetches) = (node.counters().cuts, node.counters().fetches);
         if node.is_leader() {
@@ -296,6 +323,20 @@ impl World {
             let skips = plan.sabotage == Some(Sabotage::SkipCommand) && host == 1;
             let events = machine.apply(&header, payload, skips);
             checks.derives(*id, index, events);
+        }
+        if machine.applied >= *next_image && machine.applied > 0 {
+            *next_image = machine.applied + self.chance.between(IMAGE_FRAMES.0, IMAGE_FRAMES.1);
+            checks.images(*id, machine.applied, machine.events(), machine.state_hash());
+            let chain = node.log().chain_at(machine.applied).expect("just applied");
+            let mut state = machine.state();
+            if plan.sabotage == Some(Sabotage::StaleImages) {
+                state = stale.replace(state.clone()).unwrap_or(state);
+            }
+            let (members, members_index) = (node.members().clone(), node.members_index());
+            let gone = images.keep(Image { chain, state, members, members_index });
+            if gone > 0 {
+                node.log_mut().retire(gone);
+            }
         }
         while let Some((index, term, _)) = proposed.front()
             && *index <= node.committed()
@@ -391,13 +432,22 @@ impl World {
         let now = Moment { monotonic: self.now, wall: START.after(self.now) };
         let target = self.host_mut(host);
         let Some((mut log, mut control)) = target.disk.take() else { return };
+        let image = target.images.newest(|end| log.chain_at(end.index) == Some(*end));
+        // What is in an image was committed.
+        if let Some(image) = &image {
+            log.commit(image.chain.index.max(log.committed()));
+        }
         if std::mem::take(&mut target.has_lost) && plan.sabotage != Some(Sabotage::KeepIdentity) {
             // It knows nothing of who is a member, and was never asked for a vote.
             target.id = target.id.next();
             let voters: Vec<_> = (1..=plan.voters).collect();
             let learners: Vec<_> = (1..=plan.learners).map(|l| plan.voters + l).collect();
             let members = Members::first(&voters, &learners);
-            control.0 = ControlState { vote: 0, members, members_index: 0, ..control.0 };
+            // Changes of before the log's beginning it does not see again.
+            control.0.vote = 0;
+            if log.base().0 == 0 {
+                control.0 = ControlState { members, members_index: 0, ..control.0 };
+            }
         }
         if plan.durability == Durability::Disk {
             log.sync_now();
@@ -417,8 +467,11 @@ impl World {
             staging_bytes_max: if unbounded { usize::MAX } else { STAGING_BYTES },
             seed,
         };
+        let gives = plan.sabotage != Some(Sabotage::NoImages);
+        let images = if gives { target.images.clone() } else { SimImages::default() };
+        let node = Node::new(settings, log, Box::new(images), control, now);
         #[cfg_attr(not(test), expect(unused_mut, reason = "only sabotage changes it"))]
-        let mut node = Node::new(settings, log, control, now).expect("settings that raft takes");
+        let mut node = node.expect("settings that raft takes");
         #[cfg(test)]
         {
             node.never_holds_back = plan.sabotage == Some(Sabotage::NeverHoldBack);
@@ -426,10 +479,31 @@ impl World {
         }
         target.node = Some(node);
         target.life += 1;
-        target.machine = Machine::new();
+        target.machine =
+            image.as_ref().map_or_else(Machine::new, |image| Machine::from_state(&image.state));
+        target.next_image = target.machine.applied + IMAGE_FRAMES.0;
         target.proposed.clear();
         (target.announced, target.wake, target.paused_until) = (0, Nanos::ZERO, Nanos::ZERO);
+        if let Some(image) = image {
+            let Host { id, machine, .. } = target;
+            let (id, events, state) = (*id, machine.events(), machine.state_hash());
+            self.checks.images(id, image.chain.index, events, state);
+        }
         self.schedule_wake(host);
+    }
+
+    /// A node that took an image has its log begin behind it.
+    fn move_in(&mut self, host: u32) {
+        let target = self.host_mut(host);
+        let Some(Image { chain, members, members_index, .. }) = target.images.installed() else {
+            return;
+        };
+        let Some((log, control)) = &mut target.disk else { return };
+        *log = SimLog::behind(chain);
+        if members_index > control.0.members_index {
+            control.0 = ControlState { members, members_index, ..control.0.clone() };
+        }
+        self.images += 1;
     }
 
     /// Kills a node; its page cache stays.
@@ -474,7 +548,10 @@ impl Host {
             id: NodeId::first(host),
             node: None,
             disk: Some(disk),
+            images: SimImages::default(),
             machine: Machine::new(),
+            stale: None,
+            next_image: 0,
             paused_until: Nanos::ZERO,
             ahead: Nanos::ZERO,
             has_lost: false,

@@ -303,7 +303,7 @@ fn offer(publication: &AeronExclusivePublication, message: &[u8]) -> Result<i64,
 
 impl Transport for AeronTransport {
     fn send(&mut self, host: u32, message: &[u8]) {
-        let stream = if codec::is_frame(message) { Stream::Repair } else { Stream::Consensus };
+        let stream = if codec::is_bulk(message) { Stream::Repair } else { Stream::Consensus };
         match self.peers.iter().position(|peer| peer.host == host) {
             Some(peer) => self.send_to(peer, stream, message),
             None => self.counters.not_sent_unknown += 1,

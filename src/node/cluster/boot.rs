@@ -133,7 +133,13 @@ pub(in crate::node) fn boot(
     };
     let settings = settings(config, cluster, id, cluster_key.clone());
     let moment = Moment { monotonic: real_time(), wall: now };
-    let node = ConsensusNode::new(settings, commands, KeptControl::new(control.clone()), moment)?;
+    let node = ConsensusNode::new(
+        settings,
+        commands,
+        Box::new(NoImages),
+        KeptControl::new(control.clone()),
+        moment,
+    )?;
     let booted = Booted {
         order: Order::Replicated(Box::new(ReplicaParts {
             node,
@@ -284,4 +290,25 @@ fn udp(config: &Config, cluster: &config::Cluster) -> Result<Box<dyn Link>, Node
     let bind = own.first().expect("the configuration is proven").address;
     let peers = peers.iter().map(|peer| (peer.host, peer.address)).collect();
     Ok(Box::new(UdpTransport::new(&UdpConfig { host, bind, peers, mtu: cluster.mtu })?))
+}
+
+#[derive(Debug)]
+struct NoImages;
+impl consensus::Images for NoImages {
+    fn offer(&mut self, _: Nanos, _: u64, _: &mut Vec<u8>) -> Option<consensus::Offer> {
+        None
+    }
+    fn read(&mut self, _: Nanos, _: u64, _: u64, _: &mut Vec<u8>) -> bool {
+        false
+    }
+    fn rest(&mut self, _: Nanos) {}
+    fn begin(&mut self, _: &consensus::Offer, _: &[u8]) -> Result<bool, consensus::StoreFailure> {
+        Ok(false)
+    }
+    fn take(&mut self, _: u64, _: &[u8]) -> Result<(), consensus::StoreFailure> {
+        Ok(())
+    }
+    fn finish(&mut self) -> Result<bool, consensus::StoreFailure> {
+        Ok(false)
+    }
 }
