@@ -267,7 +267,7 @@ impl File {
         let snapshots = self.snapshots.prove(source, &logs)?;
         let node = self.node.prove(source)?;
         let retention = self.retention.prove(source, &snapshots)?;
-        let cluster = self.cluster.map(|table| table.prove(source, &node, &retention));
+        let cluster = self.cluster.map(|table| table.prove(source, &node));
         Ok(Config {
             cluster: cluster.transpose()?,
             node,

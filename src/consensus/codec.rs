@@ -7,7 +7,7 @@ use raft::eraftpb::{Entry, EntryType, Message, MessageType};
 use sha2::Sha256;
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
-use super::{IMAGE_DESCRIPTION_BYTES_MAX, IMAGE_PART_BYTES_MAX, NodeId, Offer};
+use super::{IMAGE_DESCRIPTION_BYTES_MAX, IMAGE_PART_BYTES_MAX, NodeId, Offer, Sample};
 use crate::types::{ClusterKey, FRAME_HEADER_BYTES, FrameHeader, FrameKind, Line};
 
 /// The most entries in one message.
@@ -31,6 +31,7 @@ const SEEK: u8 = 35;
 const OFFER: u8 = 36;
 const GET: u8 = 37;
 const PART: u8 = 38;
+const SAMPLE: u8 = 39;
 const RAFT_KINDS: [(u8, MessageType); 10] = [
     (1, MessageType::MsgAppend),
     (2, MessageType::MsgAppendResponse),
@@ -102,6 +103,8 @@ pub enum Body<'a> {
         /// The part.
         bytes: &'a [u8],
     },
+    /// What a node came to, for the leader.
+    Sample(Sample),
 }
 
 /// A request for frames, of at most 64 consecutive indexes.
@@ -196,7 +199,11 @@ impl Codec {
             Body::Offer { description: bytes, .. } | Body::Part { bytes, .. } => {
                 out.extend_from_slice(bytes);
             }
-            Body::Fetch(_) | Body::Join | Body::Seek { .. } | Body::Get { .. } => {}
+            Body::Fetch(_)
+            | Body::Join
+            | Body::Seek { .. }
+            | Body::Get { .. }
+            | Body::Sample(_) => {}
         }
         let mac = self.mac_of(out);
         out[ENVELOPE_BYTES - MAC_BYTES..ENVELOPE_BYTES].copy_from_slice(&mac);
@@ -271,6 +278,9 @@ impl Codec {
             },
             &Body::Get { image, part, wanted } => {
                 Envelope { kind: GET, index: part, commit: image, wanted, ..envelope }
+            }
+            &Body::Sample(Sample { at, hash }) => {
+                Envelope { kind: SAMPLE, index: at, commit: hash, ..envelope }
             }
             &Body::Part { image, part, bytes } => Envelope {
                 kind: PART,
@@ -364,6 +374,7 @@ fn read_body<'a>(envelope: &Envelope, rest: &'a [u8]) -> Option<Body<'a>> {
             (payload.len() <= IMAGE_DESCRIPTION_BYTES_MAX)
                 .then_some(Body::Offer { offer, description: payload })
         }
+        SAMPLE => Some(Body::Sample(Sample { at: envelope.index, hash: envelope.commit })),
         GET => {
             let &Envelope { commit: image, index: part, wanted, .. } = envelope;
             Some(Body::Get { image, part, wanted })

@@ -23,7 +23,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         if message.term < self.term() {
             return; // Its heartbeats are answered.
         }
-        if !self.has_come_to(index, term) {
+        if !self.stands_at(index, term) {
             self.catch_up.needs(Need { index, term, leader });
             return;
         }
@@ -34,7 +34,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         self.step_raft(message);
     }
 
-    fn has_come_to(&self, index: u64, term: u64) -> bool {
+    fn stands_at(&self, index: u64, term: u64) -> bool {
         index <= self.committed || has(self.log(), index, term)
     }
 
@@ -111,7 +111,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     fn finish(&mut self) -> Result<(), NodeFailure> {
         let Some(Offer { index, term, .. }) = self.catch_up.taking() else { return Ok(()) };
         // What the log has come to meanwhile may be acknowledged, and is not given up.
-        if self.has_come_to(index, term) {
+        if self.stands_at(index, term) {
             self.catch_up.give_up();
             return Ok(());
         }
@@ -125,7 +125,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     /// Asks for what is wanted, if anything is.
     pub(super) fn catch_up(&mut self, now: Moment, transport: &mut impl Transport) {
         let Some(Need { index, term, leader }) = self.catch_up.need() else { return };
-        if self.has_come_to(index, term) || self.is_leader() {
+        if self.stands_at(index, term) || self.is_leader() {
             self.catch_up.give_up();
             return;
         }

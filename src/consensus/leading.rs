@@ -6,7 +6,8 @@ use raft::ProgressState;
 use super::codec::Body;
 use super::log::{Control, FrameLog};
 use super::node::{Node, NodeFailure};
-use super::{Change, Moment, NodeId, Transport};
+use super::samples::Verdict;
+use super::{Change, Moment, NodeId, Sample, Transport};
 use crate::types::{FRAME_HEADER_BYTES, Line};
 
 /// The most frames that the leader has proposed and not committed. Clients wait; the log of a leader
@@ -76,7 +77,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
 
     /// Begins to hand leadership to `to`. It is given up again if that takes an election's time.
     pub fn transfer(&mut self, to: NodeId) {
-        if self.is_serving() && self.saved.members.voters.contains(&to) {
+        if (self.is_serving() || self.astray.is_some()) && self.saved.members.voters.contains(&to) {
             self.raft.transfer_leader(to.raft());
         }
     }
@@ -116,6 +117,50 @@ impl<L: FrameLog, C: Control> Node<L, C> {
                 self.send_to_host(host, Body::Join, transport);
             }
         }
+    }
+
+    /// This node has come so far: it tells the leader, now and then anew.
+    pub fn has_come_to(&mut self, sample: Sample) {
+        self.sampled = Some(sample);
+        self.samples.note(self.settings.id, sample);
+    }
+
+    /// What most came to, this node among them, if it leads and has not asked before: what it may say in the
+    /// log.
+    pub fn agreed(&mut self) -> Option<Sample> {
+        if !self.is_serving() {
+            return None;
+        }
+        match self.samples.decide(self.settings.id, &self.saved.members.voters)? {
+            Verdict::Agrees(sample) => Some(sample),
+            Verdict::Differs { ours, theirs } => {
+                self.astray = Some((ours, theirs));
+                None
+            }
+        }
+    }
+
+    pub(super) fn say_what_it_came_to(&mut self, transport: &mut impl Transport) {
+        let timing = &self.settings.timing;
+        let tick = usize::try_from(self.next_tick.0 / timing.tick.0).unwrap_or_default();
+        let (Some(sample), Some(leader)) = (self.sampled, self.leader()) else { return };
+        if leader != self.settings.id && tick.is_multiple_of(timing.election_ticks) {
+            self.send(Some(leader), Body::Sample(sample), transport);
+        }
+    }
+
+    /// A leader that went astray hands over, and ends when it leads no more, or nobody takes over.
+    pub(super) fn leave_if_astray(&mut self) -> Result<(), NodeFailure> {
+        let Some((Sample { at, hash: ours }, theirs)) = self.astray else { return Ok(()) };
+        let is_given_up = self.left_ticks > 4 * self.settings.timing.election_ticks;
+        if !self.is_leader() || is_given_up {
+            return Err(NodeFailure::Astray { at, ours, theirs });
+        }
+        if self.left_ticks.is_multiple_of(self.settings.timing.election_ticks) {
+            self.hand_over();
+        }
+        self.left_ticks += 1;
+        Ok(())
     }
 
     /// One change at a time, each once the one before is applied.

@@ -12,9 +12,10 @@ use super::hold_back::HoldBack;
 use super::leading::UNCOMMITTED_FRAMES_MAX;
 use super::log::{Control, ControlState, FrameLog, StoreFailure};
 use super::repair::{FETCH_BYTES_MAX, Repair};
+use super::samples::Samples;
 use super::staging::Staging;
 use super::storage::{LogStorage, applied};
-use super::{Images, Members, Moment, NodeId, Settings, Transport};
+use super::{Images, Members, Moment, NodeId, Sample, Settings, Transport};
 use crate::types::{FRAME_HEADER_BYTES, FrameHeader, Line, Nanos};
 
 /// The most messages that the leader has under way to one follower.
@@ -31,6 +32,13 @@ pub struct Node<L: FrameLog, C> {
     pub(super) held: HoldBack,
     repair: Repair,
     pub(super) catch_up: CatchUp,
+    pub(super) samples: Samples,
+    /// What it came to last.
+    pub(super) sampled: Option<Sample>,
+    /// A sample of which most came to something else: it leads no more, if others let it go.
+    pub(super) astray: Option<(Sample, u64)>,
+    /// Ticks since that was known.
+    pub(super) left_ticks: usize,
     /// Payloads proposed and not yet framed, by the index that they will have.
     pub(super) proposed: VecDeque<(u64, u16, Vec<Line>)>,
     /// Readies whose entries may not be durable yet.
@@ -110,6 +118,20 @@ pub enum NodeFailure {
         /// The last frame that is in the image.
         index: u64,
     },
+    /// Most came to another state by the same commands.
+    #[error(
+        "by sequence {at} most nodes came to state {theirs:016x}, and this one to {ours:016x}: its files are \
+         kept as they are; find out which of its programs, memory or disk is to blame before it is started \
+         again as a new incarnation"
+    )]
+    Astray {
+        /// The sequence.
+        at: u64,
+        /// The hash of what this node came to.
+        ours: u64,
+        /// The hash of what most came to.
+        theirs: u64,
+    },
     /// It was told to found a cluster, and there is one.
     #[error(
         "a node of this cluster speaks to an earlier life of host {host} ({life}), which founds the \
@@ -168,6 +190,10 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             held: HoldBack::default(),
             repair: Repair::new(timing.patience),
             catch_up: CatchUp::new(timing.patience),
+            samples: Samples::default(),
+            sampled: None,
+            astray: None,
+            left_ticks: 0,
             raft: RawNode::new(&config, storage, &logger)?,
             settings,
             control,
@@ -226,6 +252,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             Body::Join => {
                 self.joining.insert(from.host, from);
             }
+            Body::Sample(sample) => self.samples.note(from, sample),
             body => self.exchange(now, from, &body, transport)?,
         }
         self.drive(now, transport)
@@ -265,6 +292,8 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             self.next_tick = self.next_tick.after(Nanos(tick.0 * (late + 1)));
             self.care_for_members(transport);
             self.images().rest(now.monotonic);
+            self.say_what_it_came_to(transport);
+            self.leave_if_astray()?;
         }
         self.drive(now, transport)?;
         self.fetch(now, transport);
@@ -298,6 +327,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     pub fn is_serving(&self) -> bool {
         self.raft.raft.state == StateRole::Leader
             && self.raft.raft.lead_transferee.is_none()
+            && self.astray.is_none()
             && self.log().header(self.committed).is_some_and(|h| u64::from(h.term) == self.term())
     }
 

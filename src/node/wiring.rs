@@ -77,20 +77,21 @@ pub(super) fn wire(
     let (datagrams_in, datagrams) = ring(DATAGRAM_RING_LINES, DATAGRAM_LINES_MAX);
     let Booted { order, engine, events, standing, durability, cluster_key, mut counters, .. } =
         booted;
-    let inputs = vec![orders, operators, hashes];
     let tracer = Tracer::new();
     // In a cluster a stage is told when its node leads, and which term.
     let (sequencer, term, day, role): (Box<dyn Agent>, _, _, _) = match order {
         Order::Alone(alone) => {
             let Alone { log, start, proposals, day } = *alone;
             let published = counters.block(Stage::Sequencer.name(), SequencerCounters::NAMES);
+            let inputs = vec![orders, operators, hashes];
             let sequencer = Sequencer::new(log, durability, &start, &proposals, inputs, published);
             (Box::new(sequencer.traced(tracer.clone())), start.term, day, None)
         }
         Order::Replicated(parts) => {
             let published = counters.block("replica", ReplicaCounters::NAMES);
             let role = parts.role.clone();
-            (Box::new(Replica::new(*parts, inputs, published)), 0, None, Some(role))
+            let replica = Replica::new(*parts, vec![orders, operators], hashes, published);
+            (Box::new(replica), 0, None, Some(role))
         }
     };
 

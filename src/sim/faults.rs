@@ -1,5 +1,6 @@
 //! What goes wrong, when, and how it is put right again.
 
+use super::Sabotage;
 use super::chance::Chance;
 use super::network::Network;
 use super::world::{Event, Host, SimNode, World};
@@ -40,7 +41,7 @@ impl Network {
 impl World {
     /// Something goes wrong.
     pub(super) fn strike(&mut self) {
-        if self.calm {
+        if self.calm || matches!(self.plan.sabotage, Some(Sabotage::Astray(_))) {
             return;
         }
         if self.plan.only_kills {

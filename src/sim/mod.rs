@@ -69,6 +69,8 @@ pub(crate) enum Sabotage {
     NoRepair,
     /// The engine of one node misses a frame's first command.
     SkipCommand,
+    /// The same, and nothing else goes wrong: the nodes themselves must find out.
+    Astray(u32),
     /// Staging takes all it gets.
     UnboundedStaging,
     /// Images are of what the engine came to some time before.
@@ -100,6 +102,8 @@ pub struct Outcome {
     pub incarnations: u64,
     /// Images that nodes took from others, and began with.
     pub images: u64,
+    /// Hosts that halted because most came to another state.
+    pub halted: Vec<u32>,
     /// Where leaders were killed and nothing else: how long until another served, for each.
     pub gaps: Vec<Nanos>,
     /// A hash of all that happened, in its order.

@@ -101,6 +101,22 @@ fn an_engine_that_goes_its_own_way_is_seen() {
 }
 
 #[test]
+fn a_node_that_goes_astray_halts_whether_it_follows_or_leads_and_the_others_go_on() {
+    let mut led = 0;
+    for seed in 1..=4 {
+        for host in 1..=3 {
+            let outcome = run(&plan(seed, Sabotage::Astray(host)));
+            assert!(outcome.violations.is_empty(), "seed {seed}: {:?}", outcome.violations);
+            assert_eq!(outcome.halted, [host], "seed {seed}");
+            assert!(outcome.converged, "seed {seed}: {:#?}", outcome.nodes);
+            // Nothing else went wrong, so another term says that the leader had to go.
+            led += u32::from(outcome.terms > 1);
+        }
+    }
+    assert!((1..=4 * 2).contains(&led), "{led} of them led");
+}
+
+#[test]
 fn staging_without_a_bound_is_seen() {
     let violation = first_violation(Sabotage::UnboundedStaging, 10);
     assert!(violation.contains("has staged"), "{violation}");

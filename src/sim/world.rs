@@ -61,6 +61,8 @@ pub(super) struct Host {
     pub(super) life: u32,
     cuts: u64,
     fetches: u64,
+    /// It came to another state than most, and does no more.
+    pub(super) has_halted: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -159,6 +161,7 @@ impl World {
             fetches: hosts.map(|host| host.fetches).sum(),
             incarnations: self.incarnations,
             images: self.images,
+            halted: self.hosts.iter().filter(|h| h.has_halted).map(|h| h.id.host).collect(),
             gaps: self.gaps,
             trace: self.trace,
             violations: self.checks.violations,
@@ -250,6 +253,7 @@ impl World {
         self.dispatch(host, out);
         self.observe(host);
         match result {
+            Ok(()) if self.host(host).machine.is_astray => self.halt(host),
             Ok(()) => self.schedule_wake(host),
             Err(NodeFailure::Store(_)) => {
                 self.stop(host);
@@ -261,6 +265,7 @@ impl World {
                 self.move_in(host);
                 self.schedule(Nanos::from_millis(5), Event::Start { host });
             }
+            Err(NodeFailure::Astray { .. }) => self.halt(host),
             Err(failure) => {
                 let id = self.host(host).id;
                 self.checks.violation(format!("node {id} stopped: {failure}"));
@@ -320,11 +325,18 @@ impl World {
             if !checks.violations.is_empty() {
                 return;
             }
-            let skips = plan.sabotage == Some(Sabotage::SkipCommand) && host == 1;
+            let is_astray = plan.sabotage == Some(Sabotage::Astray(host));
+            let skips = (plan.sabotage == Some(Sabotage::SkipCommand) && host == 1) || is_astray;
             let events = machine.apply(&header, payload, skips);
-            checks.derives(*id, index, events);
+            if !is_astray {
+                checks.derives(*id, index, events);
+            }
         }
-        if machine.applied >= *next_image && machine.applied > 0 {
+        if let Some(sample) = machine.sample() {
+            node.has_come_to(sample);
+        }
+        let takes_images = !matches!(plan.sabotage, Some(Sabotage::Astray(_)));
+        if takes_images && machine.applied >= *next_image && machine.applied > 0 {
             *next_image = machine.applied + self.chance.between(IMAGE_FRAMES.0, IMAGE_FRAMES.1);
             checks.images(*id, machine.applied, machine.events(), machine.state_hash());
             let chain = node.log().chain_at(machine.applied).expect("just applied");
@@ -389,8 +401,17 @@ impl World {
                 self.host_mut(host).announced = serves;
                 self.propose(host, &preparation, Vec::new());
             } else if machine.preparation(term, host).is_empty() {
+                self.agree_at(host);
                 self.enter_orders_at(host);
             }
+        }
+    }
+
+    /// A leader says what most came to.
+    fn agree_at(&mut self, host: u32) {
+        let agreed = self.host_mut(host).node.as_mut().and_then(SimNode::agreed);
+        if let Some(sample) = agreed {
+            self.propose(host, &[Machine::agreement(sample)], Vec::new());
         }
     }
 
@@ -431,6 +452,9 @@ impl World {
         let (seed, plan) = (self.plan.seed, self.plan.clone());
         let now = Moment { monotonic: self.now, wall: START.after(self.now) };
         let target = self.host_mut(host);
+        if target.has_halted {
+            return;
+        }
         let Some((mut log, mut control)) = target.disk.take() else { return };
         let image = target.images.newest(|end| log.chain_at(end.index) == Some(*end));
         // What is in an image was committed.
@@ -514,6 +538,12 @@ impl World {
         }
     }
 
+    /// A node came to another state than most: it is stopped, and nobody starts it.
+    fn halt(&mut self, host: u32) {
+        self.stop(host);
+        self.host_mut(host).has_halted = true;
+    }
+
     /// A node lost what it may have acknowledged.
     pub(super) fn lose_identity(&mut self, host: u32) {
         if !std::mem::replace(&mut self.host_mut(host).has_lost, true) {
@@ -525,15 +555,16 @@ impl World {
     fn has_converged(&mut self) -> bool {
         let all = self.checks.committed();
         let voters = self.plan.voters;
-        let same = self.hosts.iter().all(|host| {
+        let same = self.hosts.iter().filter(|host| !host.has_halted).all(|host| {
             let Some(node) = &host.node else { return false };
             // The last order is on its way.
             node.committed() + 8 >= all
                 && node.members().all().any(|member| member == host.id)
                 && node.members().voters.len() == voters as usize
         });
-        let longest = self.hosts.iter().map(|host| host.machine.applied).max();
-        let hashes = self.hosts.iter().filter(|host| Some(host.machine.applied) == longest);
+        let running = || self.hosts.iter().filter(|host| !host.has_halted);
+        let longest = running().map(|host| host.machine.applied).max();
+        let hashes = running().filter(|host| Some(host.machine.applied) == longest);
         let hashes: Vec<_> = hashes.map(|host| host.machine.state_hash()).collect();
         if hashes.windows(2).any(|pair| pair[0] != pair[1]) {
             self.checks.violation("equal logs, and engines in unequal states".to_owned());
@@ -561,6 +592,7 @@ impl Host {
             life: 0,
             cuts: 0,
             fetches: 0,
+            has_halted: false,
         }
     }
 }

@@ -22,8 +22,8 @@ use crate::replay::{Replay, read_log};
 const LEARNER: u32 = 4;
 
 /// The nodes, whose first has made the market.
-struct Cluster {
-    nodes: Vec<Node>,
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Node>,
     /// One that does not run yet.
     learner: Option<Site>,
     directory: PathBuf,
@@ -31,12 +31,12 @@ struct Cluster {
 }
 
 impl Cluster {
-    fn start(logs: Logs) -> Self {
+    pub(crate) fn start(logs: Logs) -> Self {
         Self::start_with("automatic", &Setup { logs, ..Setup::default() })
     }
 
     /// Of three that vote and one that learns.
-    fn start_with(failover: &str, setup: &Setup) -> Self {
+    pub(crate) fn start_with(failover: &str, setup: &Setup) -> Self {
         let claimed: Vec<(SocketAddr, TcpListener)> = (0..4).map(|_| claim_udp_port()).collect();
         let (addresses, claims): (Vec<_>, Vec<_>) = claimed.into_iter().unzip();
         let mut section =
@@ -65,14 +65,14 @@ impl Cluster {
     }
 
     /// Has the learner join.
-    fn start_learner(&mut self) -> usize {
+    pub(crate) fn start_learner(&mut self) -> usize {
         let learner = self.learner.take().expect("it does not run yet");
         self.nodes.push(Node::start_at(learner));
         self.nodes.len() - 1
     }
 
     /// Logs in at whoever serves, and says who that is.
-    fn login(&self, port: &str, session: SessionId, sequence: u64) -> (usize, Broker) {
+    pub(crate) fn login(&self, port: &str, session: SessionId, sequence: u64) -> (usize, Broker) {
         let deadline = Instant::now() + SOON;
         while Instant::now() < deadline {
             for (at, node) in self.nodes.iter().enumerate() {
@@ -90,14 +90,14 @@ impl Cluster {
     }
 
     /// What a running node counts.
-    fn counter(&self, at: usize, name: &str) -> u64 {
+    pub(crate) fn counter(&self, at: usize, name: &str) -> u64 {
         let reader = CounterReader::open(&self.nodes[at].site.logs).unwrap();
         let found = reader.counters().find(|(counter, _)| counter == name);
         found.unwrap_or_else(|| panic!("no counter {name}")).1
     }
 
     /// What `rialto cluster` says of, or does at, node `at`.
-    fn command(&self, at: usize, command: &str) -> String {
+    pub(crate) fn command(&self, at: usize, command: &str) -> String {
         let config = self.nodes[at].site.config();
         let output = rialto().args(["cluster", command, "--config"]).arg(config).output().unwrap();
         assert!(output.status.success(), "{output:?}");
@@ -105,13 +105,13 @@ impl Cluster {
     }
 
     /// Waits until all three vote, by the word of node `at`.
-    fn await_voters(&self, at: usize) {
+    pub(crate) fn await_voters(&self, at: usize) {
         eventually("three voters", || self.counter(at, "replica.voters") == 3);
     }
 
     /// Proves that node `other` comes to have what node `at` has now, in both logs, byte for byte.
     #[track_caller]
-    fn comes_to_have(&self, other: usize, at: usize) {
+    pub(crate) fn comes_to_have(&self, other: usize, at: usize) {
         for log in [Site::commands, Site::events] {
             let (theirs, ours) = [at, other].map(|n| log(&self.nodes[n].site)).into();
             let had = read_log(&theirs).0;

@@ -16,6 +16,7 @@ mod day;
 mod drop_copy;
 mod feed;
 mod harness;
+mod images;
 mod incarnation;
 mod operator;
 mod ouch42;

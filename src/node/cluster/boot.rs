@@ -6,6 +6,8 @@ use std::{fs, io};
 use tracing::{info, warn};
 
 use super::identity::{Evidence, Life, life};
+use super::images::NodeImages;
+use super::installing::install;
 use super::{ConsensusNode, KeptControl, Link, ReplicaParts, Requests, Role};
 use crate::agent::real_time;
 use crate::config::{self, Config, Failover, Peer, secrets};
@@ -17,11 +19,12 @@ use crate::consensus::{
 use crate::counters::{CounterFile, CounterSet as _};
 use crate::engine::{EngineAgent, EngineCounters, EngineGauges, IndexSeed};
 use crate::event_store::{
-    Control, ControlFile, Durability, LogKind, Options, Snapshots, StoreError, Writer, is_blank_log,
+    Control, ControlFile, Durability, Landmark, LogKind, Options, SnapshotMark, Snapshots,
+    StoreError, Writer, is_blank_log,
 };
 use crate::node::boot::{
-    Booted, Order, TERM_GRACE_MS, books_to, check_place, first_day, index_seed, open_events,
-    open_log, say_opened, set_aside,
+    Booted, Order, TERM_GRACE_MS, books_to, check_place, first_day, index_seed, is_near, landmarks,
+    open_events, open_kept_events, open_log, say_opened, set_aside,
 };
 use crate::node::durable::SharedControl;
 use crate::node::past::Past;
@@ -29,11 +32,12 @@ use crate::node::progress::Progress;
 use crate::node::rehearsal::rehearse;
 use crate::node::restart::{Resumed, resume};
 use crate::node::retention::Held;
+use crate::node::venue::is_late;
 use crate::node::{NodeError, Start, known_limits};
 use crate::sys::file::boot_id;
 use crate::sys::log_positions::POSITIONS_FILE;
 use crate::types::command::VenueLimits;
-use crate::types::{ClusterKey, Nanos, Position, Record as _};
+use crate::types::{ClusterKey, Nanos, Position, Record as _, Standing};
 
 /// Opens everything. Nothing is said to anybody yet, and nothing promised.
 pub(in crate::node) fn boot(
@@ -44,6 +48,7 @@ pub(in crate::node) fn boot(
 ) -> Result<(Booted, SharedControl), NodeError> {
     let logs = config.logs();
     check_place(config)?;
+    let image = install(config)?;
     let mut file = ControlFile::open(&config.control().directory.join("control"))?;
     let known = file.state().copied();
     let boot_id = boot_id().map_err(NodeError::BootId)?;
@@ -63,11 +68,18 @@ pub(in crate::node) fn boot(
         now,
     };
     let life = life(evidence).map_err(|gone| NodeError::gone(gone, config))?;
-    let was = known.unwrap_or_default();
-    let commands = open_commands(config, &was, &start, rebooted)?;
+    let mut was = known.unwrap_or_default();
+    if let Some(image) = image.filter(|image| image.members_index > was.members_index) {
+        (was.members, was.members_index) = (image.members.to_records(), image.members_index);
+    }
+    let snapshots = Snapshots::new(&config.snapshots().directory);
+    let (landmark, events_landmark) = landmarks(&snapshots)?.unzip();
+    // Whoever begins anew has reason to doubt all of it.
+    let landmark = landmark.filter(|_| !start.new_incarnation);
+    let commands = open_commands(config, &was, &start, (rebooted, landmark))?;
+    let commands = committed_as_snapshots_know(commands, &snapshots)?;
 
     let id = NodeId { host: config.node().id, incarnation: life.incarnation() };
-    let snapshots = Snapshots::new(&config.snapshots().directory);
     let seed = index_seed()?;
     let configured = config.capacity().tables().limits(logs.event_segment_bytes);
     let mut session = was.session;
@@ -97,7 +109,17 @@ pub(in crate::node) fn boot(
         _ => (Position::FIRST, 1),
     };
     let may_lack = rebooted || matches!(life, Life::Begins(_));
-    let events = open_derived(config, &limits, &commands, may_lack, now)?;
+    let is_late = is_late(&commands.reader());
+    let events = if is_late {
+        let last_index = if may_lack { commands.committed() } else { u64::MAX };
+        let bytes = limits.event_segment_bytes;
+        let mut events =
+            open_kept_events(config, bytes, &snapshots, last_index, events_landmark)?.0;
+        events.commit(events.chain().end);
+        events
+    } else {
+        open_derived(config, &limits, &commands, (may_lack, events_landmark), now)?
+    };
     file.store(Control {
         vote,
         members,
@@ -121,7 +143,8 @@ pub(in crate::node) fn boot(
         .map_err(|source| NodeError::Counters { path, source })?;
     let held = Held::new(commands.writer(), &events);
     let reader = events.reader();
-    let mut engine = recover(&commands, events, (&limits, seed), &snapshots, &mut counters)?;
+    let venue = (&limits, seed);
+    let (mut engine, standing) = recover(&commands, events, venue, &snapshots, &mut counters)?;
     if let Some(path) = start.books_out {
         engine = engine.on_close(books_to(path));
     }
@@ -133,13 +156,10 @@ pub(in crate::node) fn boot(
     };
     let settings = settings(config, cluster, id, cluster_key.clone());
     let moment = Moment { monotonic: real_time(), wall: now };
-    let node = ConsensusNode::new(
-        settings,
-        commands,
-        Box::new(NoImages),
-        KeptControl::new(control.clone()),
-        moment,
-    )?;
+    let readers = (commands_reader.clone(), reader.clone());
+    let images = NodeImages::new(&logs.directory, snapshots, readers, control.clone());
+    let kept = KeptControl::new(control.clone());
+    let node = ConsensusNode::new(settings, commands, Box::new(images), kept, moment)?;
     let booted = Booted {
         order: Order::Replicated(Box::new(ReplicaParts {
             node,
@@ -153,7 +173,7 @@ pub(in crate::node) fn boot(
         engine,
         commands: commands_reader,
         events: reader,
-        standing: None,
+        standing,
         held,
         durability: logs.durability,
         cluster_key,
@@ -167,7 +187,7 @@ fn open_commands(
     config: &Config,
     was: &Control,
     start: &Start,
-    rebooted: bool,
+    (rebooted, landmark): (bool, Option<Landmark>),
 ) -> Result<CommandLog, NodeError> {
     let logs = config.logs();
     let durable = if start.new_incarnation { Position::FIRST } else { was.durable };
@@ -192,7 +212,8 @@ fn open_commands(
         }
     }
     let kind = LogKind::Commands;
-    let options = Options { durable, unsynced, ..Options::new(kind, logs.command_segment_bytes) };
+    let options = Options::new(kind, logs.command_segment_bytes);
+    let options = Options { durable, unsynced, landmark, ..options };
     let mut progress = Progress::new(format!("checking {kind}"));
     let (mut log, recovered) =
         CommandLog::open(&logs.commands(), options, logs.durability, &mut |done, all| {
@@ -205,13 +226,28 @@ fn open_commands(
     Ok(log)
 }
 
+/// What is in a snapshot of this log was committed, whatever else is known.
+fn committed_as_snapshots_know(
+    mut commands: CommandLog,
+    snapshots: &Snapshots,
+) -> Result<CommandLog, NodeError> {
+    for path in snapshots.newest_first()? {
+        let Ok(SnapshotMark { commands: end, .. }) = Snapshots::mark(&path) else { continue };
+        if commands.chain_at(end.index) == Some(end) {
+            commands.commit_below(end.end);
+            break;
+        }
+    }
+    Ok(commands)
+}
+
 /// Opens the event log. Where commands may be gone, or are no longer known to be committed, it is cut behind
 /// those that are.
 fn open_derived(
     config: &Config,
     limits: &VenueLimits,
     commands: &CommandLog,
-    may_lack: bool,
+    (may_lack, landmark): (bool, Option<Landmark>),
     now: Nanos,
 ) -> Result<Writer, NodeError> {
     let bytes = limits.event_segment_bytes;
@@ -232,7 +268,7 @@ fn open_derived(
             opened => opened?.0,
         }
     } else {
-        open_events(config, bytes, Past::Whole, now, None)?.0
+        open_events(config, bytes, Past::Whole, now, landmark)?.0
     };
     // What it holds is compared before anybody is answered from it.
     events.commit(events.chain().end);
@@ -246,11 +282,12 @@ fn recover(
     venue: (&VenueLimits, IndexSeed),
     snapshots: &Snapshots,
     counters: &mut CounterFile,
-) -> Result<EngineAgent, NodeError> {
+) -> Result<(EngineAgent, Option<Standing>), NodeError> {
     let published =
         counters.block("engine", &[EngineCounters::NAMES, EngineGauges::NAMES].concat());
     let resumed = resume(snapshots, venue, commands.reader(), events.reader())?;
     let Resumed { engine, commands: to_apply, events: existing } = resumed;
+    let standing = engine.standing().filter(|standing| is_near(&existing, standing));
     let mut progress = Progress::new("applying commands");
     let all = commands.writer().committed();
     let (engine, replayed) =
@@ -259,7 +296,7 @@ fn recover(
         })?;
     drop(progress);
     info!(?replayed, "recovered");
-    Ok(engine)
+    Ok((engine, standing))
 }
 
 fn settings(config: &Config, cluster: &config::Cluster, id: NodeId, key: ClusterKey) -> Settings {
@@ -290,25 +327,4 @@ fn udp(config: &Config, cluster: &config::Cluster) -> Result<Box<dyn Link>, Node
     let bind = own.first().expect("the configuration is proven").address;
     let peers = peers.iter().map(|peer| (peer.host, peer.address)).collect();
     Ok(Box::new(UdpTransport::new(&UdpConfig { host, bind, peers, mtu: cluster.mtu })?))
-}
-
-#[derive(Debug)]
-struct NoImages;
-impl consensus::Images for NoImages {
-    fn offer(&mut self, _: Nanos, _: u64, _: &mut Vec<u8>) -> Option<consensus::Offer> {
-        None
-    }
-    fn read(&mut self, _: Nanos, _: u64, _: u64, _: &mut Vec<u8>) -> bool {
-        false
-    }
-    fn rest(&mut self, _: Nanos) {}
-    fn begin(&mut self, _: &consensus::Offer, _: &[u8]) -> Result<bool, consensus::StoreFailure> {
-        Ok(false)
-    }
-    fn take(&mut self, _: u64, _: &[u8]) -> Result<(), consensus::StoreFailure> {
-        Ok(())
-    }
-    fn finish(&mut self) -> Result<bool, consensus::StoreFailure> {
-        Ok(false)
-    }
 }

@@ -3,6 +3,8 @@
 
 mod boot;
 mod identity;
+mod images;
+mod installing;
 mod link;
 mod replica;
 mod requests;

@@ -8,10 +8,11 @@ use zerocopy::FromZeros as _;
 
 use super::{ConsensusNode, Link, Request, Requests, Role};
 use crate::agent::{Agent, AgentError, WorkResult};
-use crate::consensus::{FrameLog as _, Moment};
+use crate::consensus::{FrameLog as _, Moment, Sample};
 use crate::counters::{CounterBlock, CounterSet as _, counter_set};
+use crate::ring::Consumer;
 use crate::sequencer::{FRAMES_PER_CYCLE_MAX, Intake, TICK_INTERVAL};
-use crate::types::command::{CommandHeader, TermStart};
+use crate::types::command::{CommandHeader, StateHash, TermStart};
 use crate::types::{Line, Nanos, Record as _};
 
 /// Messages taken in a duty cycle.
@@ -39,6 +40,8 @@ pub(in crate::node) struct ReplicaParts {
 pub(in crate::node) struct Replica {
     parts: ReplicaParts,
     intake: Intake,
+    /// What the engine came to, now and then.
+    samples: Consumer,
     /// The term it leads; 0 = it follows.
     term: u32,
     message: Vec<u8>,
@@ -93,15 +96,18 @@ counter_set! {
 }
 
 impl Replica {
-    /// Orders what `inputs` bring while it leads. Publishes what it counts in `published`.
+    /// Orders what `inputs` bring while it leads. `samples` brings what the engine came to. Publishes what it
+    /// counts in `published`.
     pub(in crate::node) fn new(
         parts: ReplicaParts,
-        inputs: Vec<crate::ring::Consumer>,
+        inputs: Vec<Consumer>,
+        samples: Consumer,
         published: CounterBlock,
     ) -> Self {
         Self {
             parts,
             intake: Intake::new(inputs),
+            samples,
             term: 0,
             message: Vec::new(),
             counters: ReplicaCounters::default(),
@@ -120,6 +126,24 @@ impl Replica {
             node.receive(now, message, link)?;
         }
         Ok(MESSAGES_PER_CYCLE_MAX)
+    }
+
+    /// Says what the engine came to, and while it leads has it in the log once most came to the same.
+    fn compare(&mut self) {
+        let node = &mut self.parts.node;
+        while let Some(record) = self.samples.peek() {
+            if let Some(&StateHash { at_sequence: at, hash, .. }) = StateHash::view(record) {
+                node.has_come_to(Sample { at, hash });
+            }
+            self.samples.pop();
+        }
+        if self.term != 0
+            && let Some(Sample { at: at_sequence, hash }) = node.agreed()
+        {
+            let header = CommandHeader::internal::<StateHash>(Nanos::ZERO);
+            let agreed = StateHash { header, at_sequence, hash, reserved: [0; 24] };
+            self.intake.put_next(agreed.lines());
+        }
     }
 
     /// Does what an operator asked.
@@ -257,6 +281,7 @@ impl Agent for Replica {
         node.do_work(moment, link)?;
         self.obey(moment)?;
         self.follow_or_lead(now);
+        self.compare();
         if self.term != 0 {
             work += self.propose(moment)?;
         }
