@@ -96,7 +96,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         let _ = writeln!(io::stdout(), "ready");
     }
     match node.join(&stop) {
-        Err(NodeError::Moved { .. }) if !stop.is_set() => {
+        Err(NodeError::Moved { .. } | NodeError::Refounded(_)) if !stop.is_set() => {
             return Err(begin_anew(&args.config, books_out.as_deref()).into());
         }
         ended => ended?,

@@ -7,7 +7,7 @@ use raft::eraftpb::{Entry, EntryType, Message, MessageType};
 use sha2::Sha256;
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
-use super::{IMAGE_DESCRIPTION_BYTES_MAX, IMAGE_PART_BYTES_MAX, NodeId, Offer, Sample};
+use super::{IMAGE_DESCRIPTION_BYTES_MAX, IMAGE_PART_BYTES_MAX, NodeId, Offer, Sample, Stand};
 use crate::types::{ClusterKey, FRAME_HEADER_BYTES, FrameHeader, FrameKind, Line};
 
 /// The most entries in one message.
@@ -32,6 +32,8 @@ const OFFER: u8 = 36;
 const GET: u8 = 37;
 const PART: u8 = 38;
 const SAMPLE: u8 = 39;
+const SURVEY: u8 = 40;
+const STAND: u8 = 41;
 const RAFT_KINDS: [(u8, MessageType); 10] = [
     (1, MessageType::MsgAppend),
     (2, MessageType::MsgAppendResponse),
@@ -105,6 +107,10 @@ pub enum Body<'a> {
     },
     /// What a node came to, for the leader.
     Sample(Sample),
+    /// Asks where a node stands.
+    Survey,
+    /// Where a node stands.
+    Stand(Stand),
 }
 
 /// A request for frames, of at most 64 consecutive indexes.
@@ -203,7 +209,9 @@ impl Codec {
             | Body::Join
             | Body::Seek { .. }
             | Body::Get { .. }
-            | Body::Sample(_) => {}
+            | Body::Sample(_)
+            | Body::Survey
+            | Body::Stand(_) => {}
         }
         let mac = self.mac_of(out);
         out[ENVELOPE_BYTES - MAC_BYTES..ENVELOPE_BYTES].copy_from_slice(&mac);
@@ -227,7 +235,10 @@ impl Codec {
         // What the fields do not say must be zero, and who is named must exist.
         let addressed = to.is_none_or(|to| to.host != 0)
             && (to.is_some()
-                || matches!(packet.body, Body::Frame { .. } | Body::Join | Body::Seek { .. }));
+                || matches!(
+                    packet.body,
+                    Body::Frame { .. } | Body::Join | Body::Seek { .. } | Body::Survey
+                ));
         let canonical = Envelope { mac: envelope.mac, ..self.envelope(&packet) } == envelope;
         if from.host == 0 || !addressed || !canonical {
             return Err(CodecError::Malformed);
@@ -282,6 +293,17 @@ impl Codec {
             &Body::Sample(Sample { at, hash }) => {
                 Envelope { kind: SAMPLE, index: at, commit: hash, ..envelope }
             }
+            Body::Survey => Envelope { kind: SURVEY, ..envelope },
+            &Body::Stand(Stand { term, last, committed, hears, supports }) => Envelope {
+                kind: STAND,
+                term,
+                log_term: last.0,
+                index: last.1,
+                commit: committed,
+                wanted: hears.map_or(0, NodeId::raft),
+                reject_hint: supports.into(),
+                ..envelope
+            },
             &Body::Part { image, part, bytes } => Envelope {
                 kind: PART,
                 index: part,
@@ -375,6 +397,14 @@ fn read_body<'a>(envelope: &Envelope, rest: &'a [u8]) -> Option<Body<'a>> {
                 .then_some(Body::Offer { offer, description: payload })
         }
         SAMPLE => Some(Body::Sample(Sample { at: envelope.index, hash: envelope.commit })),
+        SURVEY => Some(Body::Survey),
+        STAND => Some(Body::Stand(Stand {
+            term: envelope.term,
+            last: (envelope.log_term, envelope.index),
+            committed: envelope.commit,
+            hears: (envelope.wanted != 0).then(|| NodeId::from_raft(envelope.wanted)),
+            supports: u32::try_from(envelope.reject_hint).ok()?,
+        })),
         GET => {
             let &Envelope { commit: image, index: part, wanted, .. } = envelope;
             Some(Body::Get { image, part, wanted })

@@ -6,8 +6,9 @@ use raft::eraftpb::Message;
 
 use super::catch_up::{Ask, Came, Need, WINDOW_PARTS};
 use super::codec::Body;
+use super::failure::NodeFailure;
 use super::log::{Control, FrameLog};
-use super::node::{Node, NodeFailure, has};
+use super::node::{Node, has};
 use super::repair::FETCH_BYTES_MAX;
 use super::storage::snapshot_at;
 use super::{IMAGE_PART_BYTES_MAX, Moment, NodeId, Offer, Transport};

@@ -4,8 +4,9 @@
 use raft::ProgressState;
 
 use super::codec::Body;
+use super::failure::NodeFailure;
 use super::log::{Control, FrameLog};
-use super::node::{Node, NodeFailure};
+use super::node::Node;
 use super::samples::Verdict;
 use super::{Change, Moment, NodeId, Sample, Transport};
 use crate::types::{FRAME_HEADER_BYTES, Line};
@@ -106,10 +107,8 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     /// not told, so that it still believes to be a member.
     fn ask_to_join(&mut self, transport: &mut impl Transport) {
         let timing = &self.settings.timing;
-        let tick = usize::try_from(self.next_tick.0 / timing.tick.0).unwrap_or_default();
         let silent = self.next_tick.since(self.heard).0 / timing.tick.0;
-        if silent < 2 * timing.election_ticks as u64 || !tick.is_multiple_of(timing.election_ticks)
-        {
+        if silent < 2 * timing.election_ticks as u64 || !self.is_time_to_say_something() {
             return;
         }
         for host in self.settings.voters.clone() {
@@ -141,10 +140,8 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     }
 
     pub(super) fn say_what_it_came_to(&mut self, transport: &mut impl Transport) {
-        let timing = &self.settings.timing;
-        let tick = usize::try_from(self.next_tick.0 / timing.tick.0).unwrap_or_default();
         let (Some(sample), Some(leader)) = (self.sampled, self.leader()) else { return };
-        if leader != self.settings.id && tick.is_multiple_of(timing.election_ticks) {
+        if leader != self.settings.id && self.is_time_to_say_something() {
             self.send(Some(leader), Body::Sample(sample), transport);
         }
     }
@@ -167,6 +164,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     pub(super) fn care_for_members(&mut self, transport: &mut impl Transport) {
         if !self.is_leader() {
             self.joining.clear();
+            self.expected.clear();
             self.ask_to_join(transport);
         } else if self.saved.members.is_joint() {
             self.propose_changes(&[]);
@@ -182,7 +180,9 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     fn admission(&mut self) -> Option<Vec<Change>> {
         let members = &self.saved.members;
         let known = |host: u32| {
-            self.settings.voters.contains(&host) || self.settings.learners.contains(&host)
+            self.settings.voters.contains(&host)
+                || self.settings.learners.contains(&host)
+                || self.expected.contains_key(&host)
         };
         self.joining.retain(|host, id| {
             known(*host)
@@ -191,7 +191,10 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         let (host, id) = self.joining.first_key_value()?;
         let earlier = members.all().filter(|member| member.host == *host);
         let mut changes: Vec<_> = earlier.map(Change::Remove).collect();
-        changes.push(Change::Learner(*id));
+        changes.push(match self.expected.get(host) {
+            Some(place) => Change::Newcomer(*id, *place),
+            None => Change::Learner(*id),
+        });
         Some(changes)
     }
 

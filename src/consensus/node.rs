@@ -2,20 +2,22 @@
 //! driven by one thread, waits for nothing, and what it is told of time is all it knows of it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddrV4;
 
 use raft::eraftpb::{Message, MessageType};
 use raft::{Config, RawNode, StateRole};
 
 use super::catch_up::CatchUp;
 use super::codec::{Body, Codec, Fetch, MESSAGE_ENTRIES_MAX, Packet, lines_of};
+use super::failure::NodeFailure;
 use super::hold_back::HoldBack;
 use super::leading::UNCOMMITTED_FRAMES_MAX;
-use super::log::{Control, ControlState, FrameLog, StoreFailure};
+use super::log::{Control, ControlState, FrameLog};
 use super::repair::{FETCH_BYTES_MAX, Repair};
 use super::samples::Samples;
 use super::staging::Staging;
 use super::storage::{LogStorage, applied};
-use super::{Images, Members, Moment, NodeId, Sample, Settings, Transport};
+use super::{Images, Members, Moment, NodeId, Place, Sample, Settings, Stand, Transport};
 use crate::types::{FRAME_HEADER_BYTES, FrameHeader, Line, Nanos};
 
 /// The most messages that the leader has under way to one follower.
@@ -49,6 +51,14 @@ pub struct Node<L: FrameLog, C> {
     incarnations: BTreeMap<u32, u32>,
     /// Nodes that asked to become members.
     pub(super) joining: BTreeMap<u32, NodeId>,
+    /// Hosts that an operator wants let in.
+    pub(super) expected: BTreeMap<u32, Place>,
+    /// Hosts that were let in, and whose place nobody has asked for yet.
+    pub(super) newcomers: Vec<(u32, SocketAddrV4)>,
+    /// Where the others said they stand.
+    pub(super) stands: BTreeMap<u32, (NodeId, Stand)>,
+    /// When each node was heard last.
+    pub(super) heard_of: BTreeMap<NodeId, Nanos>,
     pub(super) next_tick: Nanos,
     /// When a leader was last heard.
     pub(super) heard: Nanos,
@@ -91,68 +101,6 @@ pub struct NodeCounters {
     pub parts_asked: u64,
     /// Parts of images sent on request.
     pub parts_served: u64,
-}
-
-/// Why a node cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub enum NodeFailure {
-    /// The log or the control file.
-    #[error("{0}: the node cannot keep its word, and stops")]
-    Store(#[from] StoreFailure),
-    /// The leader knows it to have acknowledged what it does not have.
-    #[error(
-        "the cluster committed entry {commit}, which this node acknowledged, and its log ends at \
-         {last}: it lost data, and must come back as a new incarnation"
-    )]
-    LostTail {
-        /// Committed with this node's word.
-        commit: u64,
-        /// The end of its log.
-        last: u64,
-    },
-    /// It lacked what the others have no more, and has taken an image instead.
-    #[error(
-        "an image of another node up to frame {index} is here: start the node again, and it begins with it"
-    )]
-    Moved {
-        /// The last frame that is in the image.
-        index: u64,
-    },
-    /// Most came to another state by the same commands.
-    #[error(
-        "by sequence {at} most nodes came to state {theirs:016x}, and this one to {ours:016x}: its files are \
-         kept as they are; find out which of its programs, memory or disk is to blame before it is started \
-         again as a new incarnation"
-    )]
-    Astray {
-        /// The sequence.
-        at: u64,
-        /// The hash of what this node came to.
-        ours: u64,
-        /// The hash of what most came to.
-        theirs: u64,
-    },
-    /// It was told to found a cluster, and there is one.
-    #[error(
-        "a node of this cluster speaks to an earlier life of host {host} ({life}), which founds the \
-         cluster anew: start it with an empty directory and without a market, so that it joins the \
-         others; or, to begin again, empty the directories of all nodes"
-    )]
-    Founded {
-        /// This host.
-        host: u32,
-        /// The life that is known to others.
-        life: NodeId,
-    },
-    /// A change of membership that this version cannot read.
-    #[error("frame {index} changes the membership in a way this version does not know: upgrade")]
-    UnknownChange {
-        /// The frame.
-        index: u64,
-    },
-    /// What raft refuses.
-    #[error("raft: {0}")]
-    Raft(#[from] raft::Error),
 }
 
 impl<L: FrameLog, C: Control> Node<L, C> {
@@ -203,6 +151,10 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             committed,
             incarnations: BTreeMap::new(),
             joining: BTreeMap::new(),
+            expected: BTreeMap::new(),
+            newcomers: Vec::new(),
+            stands: BTreeMap::new(),
+            heard_of: BTreeMap::new(),
             next_tick: now.monotonic.after(timing.tick),
             heard: now.monotonic,
             elections: 0,
@@ -244,13 +196,24 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             self.counters.stale_incarnation += 1;
             return self.check_founding(to);
         }
+        if *highest < from.incarnation {
+            self.heard_of.retain(|node, _| node.host != from.host);
+        }
         *highest = from.incarnation;
+        self.heard_of.insert(from, now.monotonic);
         match body {
             Body::Raft(message) => self.step(message, now)?,
             Body::Frame { header, payload } => self.stage(header, payload),
             Body::Fetch(fetch) => self.serve(from, fetch, transport),
             Body::Join => {
                 self.joining.insert(from.host, from);
+            }
+            Body::Survey => {
+                let stand = self.stand(now.monotonic);
+                self.send(Some(from), Body::Stand(stand), transport);
+            }
+            Body::Stand(stand) => {
+                self.stands.insert(from.host, (from, stand));
             }
             Body::Sample(sample) => self.samples.note(from, sample),
             body => self.exchange(now, from, &body, transport)?,
@@ -293,6 +256,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             self.care_for_members(transport);
             self.images().rest(now.monotonic);
             self.say_what_it_came_to(transport);
+            self.say_where_it_stands(now, transport);
             self.leave_if_astray()?;
         }
         self.drive(now, transport)?;

@@ -47,14 +47,21 @@ impl LogRange {
     /// Bytes in it.
     #[must_use]
     pub const fn bytes(&self) -> u64 {
-        self.end.0.saturating_sub(self.beginning.end.0)
+        self.end.0.saturating_sub(self.from())
+    }
+
+    /// Where the segment begins that it begins with.
+    const fn from(&self) -> u64 {
+        let FrameChain { segment_bytes, end, .. } = self.beginning;
+        end.0 - end.0 % segment_bytes
     }
 
     /// Whether there can be such a range.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         let FrameChain { segment_bytes, end, .. } = self.beginning;
-        is_segment_size(segment_bytes) && end.0.is_multiple_of(segment_bytes) && end < self.end
+        let begins = end == Position::FIRST || end.0.is_multiple_of(segment_bytes);
+        is_segment_size(segment_bytes) && begins && end < self.end
     }
 
     /// Cuts `length` bytes from `offset` on where segments end: the place of each segment in the range, where
@@ -170,7 +177,7 @@ impl LogCopy {
     }
 
     fn segment_path(&self, place: u64) -> PathBuf {
-        let first = self.range.beginning.end.0 / self.range.beginning.segment_bytes;
+        let first = self.range.from() / self.range.beginning.segment_bytes;
         segment_path(&self.directory, first + place)
     }
 }
@@ -182,9 +189,11 @@ impl Reader {
     /// [`StoreError::Retired`], or as [`Reader::next_frame`].
     pub fn chain_before_segment(&self, number: u64) -> Result<FrameChain, StoreError> {
         let beginning = self.beginning();
-        let at = Position(number * self.segment_bytes());
-        match at.cmp(&beginning.end) {
-            std::cmp::Ordering::Less => Err(self.log.retired(at)),
+        let first = self.log.segment_number(beginning.end);
+        match number.cmp(&first) {
+            std::cmp::Ordering::Less => {
+                Err(self.log.retired(Position(number * self.segment_bytes())))
+            }
             std::cmp::Ordering::Equal => Ok(beginning),
             std::cmp::Ordering::Greater => chain_before(&self.log, number),
         }

@@ -397,7 +397,7 @@ pub(super) fn first_day(now: Nanos, term: u32, seen: SessionId) -> DayStart {
 }
 
 /// Ends `day` and begins it again under a session id that nobody has `seen`.
-fn day_again(day: &Day, seen: SessionId, now: Nanos) -> (Vec<Line>, SessionId) {
+pub(super) fn day_again(day: &Day, seen: SessionId, now: Nanos) -> (Vec<Line>, SessionId) {
     let header = CommandHeader::internal::<DayEnd>(now);
     let end = DayEnd { header, request: 0, reserved: [0; 32] };
     let (date, session) = Date::of(day.midnight).session_behind(day.session.max(seen));

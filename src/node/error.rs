@@ -154,6 +154,9 @@ pub enum NodeError {
         /// The last frame in it.
         index: u64,
     },
+    /// It gave up a quorum that is lost, and is another from its next start on.
+    #[error("{0}")]
+    Refounded(String),
     /// An image that was taken cannot be put in place.
     #[error("cannot put the image of another node in {} in place: {source}", directory.display())]
     Install {
@@ -219,6 +222,9 @@ impl NodeError {
     pub(super) fn stage(error: AgentError) -> Self {
         match error.cause::<NodeFailure>() {
             Some(&NodeFailure::Moved { index }) => Self::Moved { index },
+            Some(refounded @ NodeFailure::Refounded { .. }) => {
+                Self::Refounded(refounded.to_string())
+            }
             _ => Self::Stage(error),
         }
     }

@@ -300,6 +300,10 @@ impl Node {
             shadow.stop();
         }
         let followed = self.background.take().map_or(Ok(()), Background::stop);
+        if let Some(Membership { requests, directory, .. }) = &self.membership {
+            // Who asked for what ended it waits for the answer.
+            requests.look(directory);
+        }
         stopped?;
         followed?;
         noted?;

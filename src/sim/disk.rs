@@ -8,7 +8,7 @@ use std::rc::Rc;
 use zerocopy::IntoBytes;
 
 use super::chance::Chance;
-use crate::consensus::{Control, ControlState, FrameLog, StoreFailure};
+use crate::consensus::{Control, ControlState, FrameLog, NodeId, StoreFailure};
 use crate::types::{FrameChain, FrameHeader, Line, chain_hash};
 
 /// Bytes in a segment of the simulated log: small, so that frames cross to the next often.
@@ -260,5 +260,9 @@ impl Control for SimControl {
     fn save(&mut self, state: &ControlState) -> Result<(), StoreFailure> {
         self.0 = state.clone();
         Ok(())
+    }
+
+    fn refound(&mut self, state: &ControlState, _: NodeId) -> Result<(), StoreFailure> {
+        self.save(state)
     }
 }

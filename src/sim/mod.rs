@@ -16,6 +16,7 @@ mod faults;
 mod images;
 mod machine;
 mod network;
+mod operator;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -46,6 +47,11 @@ pub struct Plan {
     pub removes_voters: bool,
     /// Whether nothing goes wrong but that the leader is killed, about once a second.
     pub only_kills: bool,
+    /// Whether all lose their power at once, and what was in memory with it, so that an operator must give up
+    /// the quorum.
+    pub blackout: bool,
+    /// Whether an operator replaces a host by another.
+    pub replaces: bool,
     /// A protection that is taken away, so that the checks can show that they see.
     pub(crate) sabotage: Option<Sabotage>,
 }
@@ -77,6 +83,8 @@ pub(crate) enum Sabotage {
     StaleImages,
     /// No image is given.
     NoImages,
+    /// The quorum is given up before those are there who may have longer logs.
+    Haste,
 }
 
 /// What came of a run.
@@ -102,6 +110,12 @@ pub struct Outcome {
     pub incarnations: u64,
     /// Images that nodes took from others, and began with.
     pub images: u64,
+    /// Orders that were acknowledged, and given up with a quorum that was lost.
+    pub given_up: u64,
+    /// Quorums that were founded anew.
+    pub refounded: u64,
+    /// Hosts that were replaced by others.
+    pub replaced: u64,
     /// Hosts that halted because most came to another state.
     pub halted: Vec<u32>,
     /// Where leaders were killed and nothing else: how long until another served, for each.
@@ -128,14 +142,25 @@ impl Plan {
             durability: if chance.permille(400) { Durability::Disk } else { Durability::Memory },
             removes_voters: chance.permille(300),
             only_kills: false,
+            blackout: false,
+            replaces: false,
             sabotage: None,
         }
+        .with_operators(&mut chance)
+    }
+
+    /// With what operators have to do.
+    fn with_operators(self, chance: &mut Chance) -> Self {
+        let blackout = self.durability == Durability::Memory && chance.permille(250);
+        let replaces = !self.removes_voters && chance.permille(300);
+        Self { blackout, replaces, ..self }
     }
 
     /// A plan in which the leader is killed, again and again, and nothing else goes wrong.
     #[must_use]
     pub fn kills(seed: u64, seconds: u64) -> Self {
-        Self { only_kills: true, ..Self::new(seed, seconds) }
+        let plan = Self::new(seed, seconds);
+        Self { only_kills: true, blackout: false, replaces: false, ..plan }
     }
 }
 

@@ -24,6 +24,8 @@ fn plan(seed: u64, sabotage: Sabotage) -> Plan {
         payload: PayloadMode::Multicast,
         durability: Durability::Memory,
         removes_voters: false,
+        blackout: false,
+        replaces: false,
         ..Plan::new(seed, SECONDS)
     }
 }
@@ -117,6 +119,49 @@ fn a_node_that_goes_astray_halts_whether_it_follows_or_leads_and_the_others_go_o
 }
 
 #[test]
+fn when_all_lost_their_power_the_longest_log_founds_the_quorum_anew() {
+    let mut given_up = 0;
+    for seed in 1..=12 {
+        let plan = Plan { blackout: true, ..plan_of(seed) };
+        let outcome = run(&plan);
+        assert!(outcome.violations.is_empty(), "seed {seed}: {:?}", outcome.violations);
+        assert!(outcome.converged, "seed {seed}: {:#?}", outcome.nodes);
+        assert_eq!(outcome.refounded, 1, "seed {seed}");
+        given_up += outcome.given_up;
+    }
+    // What no disk had was lost, in some of them, though it was acknowledged.
+    assert!(given_up > 0);
+}
+
+#[test]
+fn a_quorum_given_up_before_the_longest_log_is_there_is_seen() {
+    let seen = (1..=30).find_map(|seed| {
+        let plan = Plan { blackout: true, sabotage: Some(Sabotage::Haste), ..plan_of(seed) };
+        run(&plan).violations.into_iter().next()
+    });
+    assert!(seen.is_some_and(|violation| violation.contains("and another has")));
+}
+
+#[test]
+fn a_host_is_replaced_by_another_whatever_goes_wrong_meanwhile() {
+    for seed in 1..=8 {
+        let outcome = run(&Plan { replaces: true, ..plan_of(seed) });
+        assert!(outcome.violations.is_empty(), "seed {seed}: {:?}", outcome.violations);
+        assert!(outcome.converged, "seed {seed}: {:#?}", outcome.nodes);
+        assert_eq!(outcome.replaced, 1, "seed {seed}");
+    }
+}
+
+/// Three nodes, all in memory, that suffer everything.
+fn plan_of(seed: u64) -> Plan {
+    Plan {
+        learners: u32::from(seed.is_multiple_of(3)),
+        sabotage: None,
+        ..plan(seed, Sabotage::KeepIdentity)
+    }
+}
+
+#[test]
 fn staging_without_a_bound_is_seen() {
     let violation = first_violation(Sabotage::UnboundedStaging, 10);
     assert!(violation.contains("has staged"), "{violation}");
@@ -161,6 +206,7 @@ fn second_of_three() -> SimNode {
         payload: PayloadMode::Multicast,
         durability: Durability::Memory,
         campaigns: true,
+        supports: 1,
         timing: Timing::default(),
         staging_bytes_max: STAGING_BYTES_MAX,
         seed: 1,

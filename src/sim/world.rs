@@ -13,6 +13,7 @@ use super::faults::Fault;
 use super::images::{Image, SimImages};
 use super::machine::{Machine, MachineState};
 use super::network::{Network, Outbox};
+use super::operator::Operator;
 use super::{Outcome, Plan, Sabotage};
 use crate::consensus::{
     ControlState, FrameLog, Members, Moment, Node, NodeFailure, NodeId, Settings, Timing,
@@ -63,6 +64,8 @@ pub(super) struct Host {
     fetches: u64,
     /// It came to another state than most, and does no more.
     pub(super) has_halted: bool,
+    /// It is not yet, or no more, one of the cluster's.
+    pub(super) is_away: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -74,6 +77,7 @@ pub(super) enum Event {
     Strike,
     Heal(Fault),
     Start { host: u32 },
+    Operate,
 }
 
 /// A cluster and its surroundings.
@@ -96,6 +100,7 @@ pub(super) struct World {
     trace: u64,
     incarnations: u64,
     images: u64,
+    pub(super) operator: Operator,
 }
 
 impl World {
@@ -120,6 +125,7 @@ impl World {
             trace: 0,
             incarnations: 0,
             images: 0,
+            operator: Operator::new(&plan),
             chance,
             plan,
         };
@@ -130,6 +136,17 @@ impl World {
             let control = ControlState { term: 0, vote: 0, members, members_index: 0 };
             world.hosts.push(Host::new(*host, (SimLog::new(), SimControl(control))));
             world.start(*host);
+        }
+        if world.plan.replaces {
+            // It is not started before it is expected.
+            let spare = world.plan.voters + world.plan.learners + 1;
+            let control =
+                ControlState { term: 0, vote: 0, members: Members::default(), members_index: 0 };
+            world.hosts.push(Host::new(spare, (SimLog::new(), SimControl(control))));
+            world.hosts[spare as usize - 1].is_away = true;
+        }
+        if world.plan.replaces || world.plan.blackout {
+            world.schedule(Nanos::from_millis(700), Event::Operate);
         }
         world.schedule(Nanos::from_millis(1), Event::Orders);
         world.schedule(Nanos::from_millis(500), Event::Strike);
@@ -161,6 +178,9 @@ impl World {
             fetches: hosts.map(|host| host.fetches).sum(),
             incarnations: self.incarnations,
             images: self.images,
+            given_up: self.checks.given_up(),
+            refounded: self.operator.refounded,
+            replaced: self.operator.replaced,
             halted: self.hosts.iter().filter(|h| h.has_halted).map(|h| h.id.host).collect(),
             gaps: self.gaps,
             trace: self.trace,
@@ -216,6 +236,7 @@ impl World {
             Event::Strike => self.strike(),
             Event::Heal(fault) => self.heal(fault),
             Event::Start { host } => self.start(host),
+            Event::Operate => self.operate(),
         }
     }
 
@@ -266,6 +287,11 @@ impl World {
                 self.schedule(Nanos::from_millis(5), Event::Start { host });
             }
             Err(NodeFailure::Astray { .. }) => self.halt(host),
+            Err(NodeFailure::Refounded { index, .. }) => {
+                self.stop(host);
+                self.has_refounded(host, index);
+                self.schedule(Nanos::from_millis(5), Event::Start { host });
+            }
             Err(failure) => {
                 let id = self.host(host).id;
                 self.checks.violation(format!("node {id} stopped: {failure}"));
@@ -450,9 +476,10 @@ impl World {
     /// Starts a node from what its disk has.
     pub(super) fn start(&mut self, host: u32) {
         let (seed, plan) = (self.plan.seed, self.plan.clone());
+        let voters = self.operator.voters.clone();
         let now = Moment { monotonic: self.now, wall: START.after(self.now) };
         let target = self.host_mut(host);
-        if target.has_halted {
+        if target.has_halted || target.is_away {
             return;
         }
         let Some((mut log, mut control)) = target.disk.take() else { return };
@@ -464,11 +491,12 @@ impl World {
         if std::mem::take(&mut target.has_lost) && plan.sabotage != Some(Sabotage::KeepIdentity) {
             // It knows nothing of who is a member, and was never asked for a vote.
             target.id = target.id.next();
-            let voters: Vec<_> = (1..=plan.voters).collect();
             let learners: Vec<_> = (1..=plan.learners).map(|l| plan.voters + l).collect();
             let members = Members::first(&voters, &learners);
             // Changes of before the log's beginning it does not see again.
             control.0.vote = 0;
+            let known = control.0.members_index.min(log.chain().index);
+            control.0.members_index = known;
             if log.base().0 == 0 {
                 control.0 = ControlState { members, members_index: 0, ..control.0 };
             }
@@ -482,7 +510,8 @@ impl World {
             cluster: 7,
             key: ClusterKey::new([7; ClusterKey::BYTES]),
             id: target.id,
-            voters: (1..=plan.voters).collect(),
+            voters,
+            supports: 1,
             learners: (1..=plan.learners).map(|l| plan.voters + l).collect(),
             payload: plan.payload,
             durability: plan.durability,
@@ -555,14 +584,15 @@ impl World {
     fn has_converged(&mut self) -> bool {
         let all = self.checks.committed();
         let voters = self.plan.voters;
-        let same = self.hosts.iter().filter(|host| !host.has_halted).all(|host| {
+        let is_part = |host: &&Host| !host.has_halted && !host.is_away;
+        let same = self.hosts.iter().filter(is_part).all(|host| {
             let Some(node) = &host.node else { return false };
             // The last order is on its way.
             node.committed() + 8 >= all
                 && node.members().all().any(|member| member == host.id)
                 && node.members().voters.len() == voters as usize
         });
-        let running = || self.hosts.iter().filter(|host| !host.has_halted);
+        let running = || self.hosts.iter().filter(is_part);
         let longest = running().map(|host| host.machine.applied).max();
         let hashes = running().filter(|host| Some(host.machine.applied) == longest);
         let hashes: Vec<_> = hashes.map(|host| host.machine.state_hash()).collect();
@@ -593,6 +623,7 @@ impl Host {
             cuts: 0,
             fetches: 0,
             has_halted: false,
+            is_away: false,
         }
     }
 }

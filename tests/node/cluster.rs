@@ -26,7 +26,7 @@ pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
     /// One that does not run yet.
     learner: Option<Site>,
-    directory: PathBuf,
+    pub(crate) directory: PathBuf,
     _claims: Vec<TcpListener>,
 }
 
@@ -98,10 +98,19 @@ impl Cluster {
 
     /// What `rialto cluster` says of, or does at, node `at`.
     pub(crate) fn command(&self, at: usize, command: &str) -> String {
+        let (done, said) = self.asks(at, &[command]);
+        assert!(done, "{said}");
+        said
+    }
+
+    /// The same, with more words: whether it was done, and what was said.
+    pub(crate) fn asks(&self, at: usize, words: &[&str]) -> (bool, String) {
         let config = self.nodes[at].site.config();
-        let output = rialto().args(["cluster", command, "--config"]).arg(config).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap()
+        let mut command = rialto();
+        let output = command.arg("cluster").args(words).arg("--config").arg(config).output();
+        let output = output.unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.success(), said)
     }
 
     /// Waits until all three vote, by the word of node `at`.

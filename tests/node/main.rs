@@ -18,6 +18,7 @@ mod feed;
 mod harness;
 mod images;
 mod incarnation;
+mod members;
 mod operator;
 mod ouch42;
 mod placement;

@@ -90,7 +90,7 @@ proptest! {
     fn authentic_nonsense_is_refused_or_means_what_it_says(
         packet in any_raft(),
         kind in prop::sample::select(vec![
-            0_u8, 1, 2, 5, 9, 10, 11, FRAME, FETCH, JOIN, SEEK, OFFER, GET, PART, SAMPLE, 255,
+            0_u8, 1, 2, 5, 9, 10, 11, FRAME, FETCH, JOIN, SEEK, OFFER, GET, PART, SAMPLE, SURVEY, STAND, 255,
         ]),
         changes in prop::collection::vec((any::<usize>(), any::<u8>()), 0..4),
         cut in prop::option::of(any::<usize>()),
@@ -157,6 +157,12 @@ fn frames_requests_and_arrivals_are_read_as_they_were_written() {
         (Some(TO), Body::Get { image: 9, part: 16, wanted: 0b101 }),
         (Some(TO), Body::Part { image: 9, part: 18, bytes: &[5; 1_000] }),
         (Some(TO), Body::Part { image: 9, part: 19, bytes: &[] }),
+        (None, Body::Survey),
+        (
+            Some(TO),
+            Body::Stand(Stand { term: 3, last: (2, 9), committed: 8, hears: None, supports: 1 }),
+        ),
+        (Some(FROM), Body::Stand(Stand { hears: Some(TO), ..Stand::default() })),
         (Some(TO), Body::Sample(Sample { at: 65_536, hash: 7 })),
     ] {
         let packet = Packet { from: FROM, to, body };

@@ -17,14 +17,14 @@ use crate::consensus::{
     Settings, Timing,
 };
 use crate::counters::{CounterFile, CounterSet as _};
-use crate::engine::{EngineAgent, EngineCounters, EngineGauges, IndexSeed};
+use crate::engine::{EngineAgent, EngineCounters, EngineGauges, IndexSeed, VERSION_MAX};
 use crate::event_store::{
     Control, ControlFile, Durability, Landmark, LogKind, Options, SnapshotMark, Snapshots,
     StoreError, Writer, is_blank_log,
 };
 use crate::node::boot::{
-    Booted, Order, TERM_GRACE_MS, books_to, check_place, first_day, index_seed, is_near, landmarks,
-    open_events, open_kept_events, open_log, say_opened, set_aside,
+    Booted, Order, TERM_GRACE_MS, books_to, check_place, day_again, first_day, index_seed, is_near,
+    landmarks, open_events, open_kept_events, open_log, say_opened, set_aside,
 };
 use crate::node::durable::SharedControl;
 use crate::node::past::Past;
@@ -101,7 +101,15 @@ pub(in crate::node) fn boot(
         Life::Begins(_) if founds => {
             (0, Members { voters: vec![id], ..Members::default() }.to_records())
         }
-        Life::Begins(_) => (0, was.members),
+        Life::Begins(_) if commands.base().0 == 0 => {
+            // It reads in the log who is one.
+            was.members_index = 0;
+            (0, Members::default().to_records())
+        }
+        Life::Begins(_) => {
+            was.members_index = was.members_index.min(commands.chain().index);
+            (0, was.members)
+        }
     };
     let limits = known_limits(&commands.reader(), &snapshots)?.unwrap_or(configured);
     let (durable, durable_sequence) = match was.durable {
@@ -130,7 +138,7 @@ pub(in crate::node) fn boot(
         durable,
         durable_sequence,
         clean: false,
-        cut: false,
+        cut: was.cut,
         durability: logs.durability,
         session,
         ..was
@@ -147,6 +155,14 @@ pub(in crate::node) fn boot(
     let (mut engine, standing) = recover(&commands, events, venue, &snapshots, &mut counters)?;
     if let Some(path) = start.books_out {
         engine = engine.on_close(books_to(path));
+    }
+    let mut again = Vec::new();
+    if was.cut
+        && let Some(day) = engine.engine().day()
+    {
+        let (day, next) = day_again(day, was.session, now);
+        warn!(to = %next, "commits may be lost: the day goes on under another session");
+        again = day;
     }
     let control = SharedControl::new(file);
     let commands_reader = commands.reader();
@@ -167,6 +183,7 @@ pub(in crate::node) fn boot(
             role: Role::default(),
             requests: Requests::default(),
             market,
+            again,
             quorum: cluster.quorum(),
             grace_ms: TERM_GRACE_MS,
         })),
@@ -316,6 +333,7 @@ fn settings(config: &Config, cluster: &config::Cluster, id: NodeId, key: Cluster
             ..Timing::default()
         },
         staging_bytes_max: STAGING_BYTES_MAX,
+        supports: VERSION_MAX,
         seed: id.raft(),
     }
 }

@@ -51,6 +51,8 @@ pub(super) struct NodeImages {
     control: SharedControl,
     open: Vec<OpenImage>,
     taking: Option<Taking>,
+    /// Why there was no image to give, as it was said last.
+    said: Option<String>,
 }
 
 /// An image that is given.
@@ -116,7 +118,7 @@ impl NodeImages {
         control: SharedControl,
     ) -> Self {
         let (open, taking, directory) = (Vec::new(), None, directory.to_owned());
-        Self { directory, snapshots, commands, events, control, open, taking }
+        Self { directory, snapshots, commands, events, control, open, taking, said: None }
     }
 
     /// Opens the newest image, if it reaches the frame of this index.
@@ -192,13 +194,19 @@ fn span(description: &Description, part: u64) -> std::io::Result<(u64, usize)> {
 
 impl Images for NodeImages {
     fn offer(&mut self, now: Nanos, index: u64, description: &mut Vec<u8>) -> Option<Offer> {
-        let image = match self.open(now, index) {
-            Ok(image) => image?,
+        let opened = self.open(now, index).map(|image| image.map(|image| image.name));
+        let name = match opened {
+            Ok(name) => name?,
             Err(error) => {
-                warn!(%error, "has no image to give");
+                let why = Some(error.to_string());
+                if self.said != why {
+                    warn!(%error, "has no image to give");
+                    self.said = why;
+                }
                 return None;
             }
         };
+        let image = self.open.iter().find(|image| image.name == name)?;
         let described = postcard::to_stdvec(&image.description).ok()?;
         if described.len() > IMAGE_DESCRIPTION_BYTES_MAX {
             return None;

@@ -1,12 +1,20 @@
 //! The way to the other nodes, as a node drives it.
 
+use std::net::SocketAddrV4;
+
 use crate::consensus::Transport;
-use crate::consensus::udp::UdpTransport;
+use crate::consensus::udp::{UdpError, UdpTransport};
 
 /// Sends messages, and takes those that came.
 pub trait Link: Transport + Send {
     /// Takes a message into `message`, in place of what it held; `false` if none has come. Never waits.
     fn receive(&mut self, message: &mut Vec<u8>) -> bool;
+
+    /// Another host can be reached from now on, at this address.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn reach(&mut self, host: u32, address: SocketAddrV4) -> Result<(), UdpError>;
 }
 
 impl Link for UdpTransport {
@@ -18,5 +26,9 @@ impl Link for UdpTransport {
             message.extend_from_slice(bytes);
             true
         })
+    }
+
+    fn reach(&mut self, host: u32, address: SocketAddrV4) -> Result<(), UdpError> {
+        Self::reach(self, host, address)
     }
 }
