@@ -59,6 +59,14 @@ pub type WorkResult = Result<usize, AgentError>;
 #[derive(Debug)]
 pub struct AgentError(Box<dyn Error + Send + Sync>);
 
+impl AgentError {
+    /// The error that a stage failed with, if it is an `E`.
+    #[must_use]
+    pub fn cause<E: Error + 'static>(&self) -> Option<&E> {
+        self.0.downcast_ref()
+    }
+}
+
 impl fmt::Display for AgentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

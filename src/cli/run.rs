@@ -2,7 +2,9 @@
 
 use std::io::{self, Write as _};
 use std::ops::RangeInclusive;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::CliError;
 use super::bench::breakdown;
@@ -11,7 +13,8 @@ use crate::agent::{Spans, StopFlag, real_time};
 use crate::config::market::Market;
 use crate::config::secrets::{PortSecrets, load_or_create_cluster_key};
 use crate::config::{Config, ConfigError};
-use crate::node::{Bench, MakeMarket, Node, Start};
+use crate::node::{Bench, MakeMarket, Node, NodeError, Start};
+use crate::sys::process::leave_no_files;
 use crate::types::{Line, Nanos};
 
 /// Arguments of `rialto run`.
@@ -78,6 +81,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
     };
     let spans = args.bench_spans.is_some().then(Spans::new);
     let bench = args.bench_echo.map(|echo_ports| Bench { echo_ports, spans: spans.clone() });
+    let books_out = args.books_out.clone();
     let start = Start {
         market,
         books_out: args.books_out,
@@ -91,11 +95,30 @@ pub fn run(args: Args) -> Result<(), CliError> {
         // Whoever asked may have stopped listening; the node serves all the same.
         let _ = writeln!(io::stdout(), "ready");
     }
-    node.join(&stop)?;
+    match node.join(&stop) {
+        Err(NodeError::Moved { .. } | NodeError::Refounded(_)) if !stop.is_set() => {
+            return Err(begin_anew(&args.config, books_out.as_deref()).into());
+        }
+        ended => ended?,
+    }
     if let (Some(path), Some(spans)) = (args.bench_spans, spans) {
         breakdown::write(&spans.take(), &path)?;
     }
     Ok(())
+}
+
+/// Becomes this very program again, as it is started every other time: whatever it held, network cards
+/// included, is given back, and nothing of the life before is left. Returns only if that fails.
+fn begin_anew(config: &Path, books_out: Option<&Path>) -> io::Error {
+    if let Err(error) = leave_no_files() {
+        return error;
+    }
+    let mut command = Command::new("/proc/self/exe");
+    command.arg0("rialto").arg("run").arg("--config").arg(config);
+    if let Some(path) = books_out {
+        command.arg("--books-out").arg(path);
+    }
+    command.exec()
 }
 
 /// The market's commands with fresh secrets, which their owner gets before anything depends on them.

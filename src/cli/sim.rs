@@ -45,6 +45,10 @@ struct Sum {
     cuts: u64,
     fetches: u64,
     incarnations: u64,
+    images: u64,
+    given_up: u64,
+    refounded: u64,
+    replaced: u64,
     gaps: Vec<Nanos>,
     failed: Option<(u64, Outcome)>,
 }
@@ -91,6 +95,10 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         "cuts": sum.cuts,
         "fetches": sum.fetches,
         "incarnations": sum.incarnations,
+        "images": sum.images,
+        "given_up_orders": sum.given_up,
+        "refounded": sum.refounded,
+        "replaced": sum.replaced,
         "gap_us": args.kills.then(|| {
             json!({ "kills": sum.gaps.len(), "p50": gap_us(50), "p99": gap_us(99), "max": gap_us(100) })
         }),
@@ -115,6 +123,10 @@ impl Sum {
         self.cuts += outcome.cuts;
         self.fetches += outcome.fetches;
         self.incarnations += outcome.incarnations;
+        self.images += outcome.images;
+        self.given_up += outcome.given_up;
+        self.refounded += outcome.refounded;
+        self.replaced += outcome.replaced;
         self.gaps.extend(&outcome.gaps);
         if self.failed.is_none() && !(is_clean && outcome.converged) {
             self.failed = Some((seed, outcome));

@@ -7,10 +7,10 @@ use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 
+use super::Node;
 use super::aeron::{AeronTable, ClusterTransport, transport};
 use super::error::{ConfigError, Source};
 use super::table::{in_range, parsed, quoted};
-use super::{Node, Retention};
 use crate::types::Nanos;
 
 /// The cluster of a node.
@@ -138,12 +138,7 @@ impl ClusterTable {
         100
     }
 
-    pub(super) fn prove(
-        self,
-        source: &Source,
-        node: &Node,
-        retention: &Retention,
-    ) -> Result<Cluster, ConfigError> {
+    pub(super) fn prove(self, source: &Source, node: &Node) -> Result<Cluster, ConfigError> {
         let Self { number, members, learners, failover, .. } = self;
         let Self { mtu, tick_ms, heartbeat_ms, election_ms, .. } = self;
         let voters = members.len();
@@ -176,8 +171,6 @@ impl ClusterTable {
         let least = HEARTBEATS_MIN * heartbeat_ms;
         let rule = format_args!("must be at least {least}, {HEARTBEATS_MIN} heartbeats");
         source.rule(election_ms >= least, "cluster.election_ms", election_ms, rule)?;
-        let rule = "must be \"all\" in a cluster: a node that was away is served from the log";
-        source.rule(*retention == Retention::All, "retention.keep", "\"needed\"", rule)?;
         let ticks = |ms: u64| usize::try_from(ms / tick_ms).expect("bounded above");
         Ok(Cluster {
             number,

@@ -198,7 +198,7 @@ impl File {
         let node = self.node.prove(source)?;
         let retention = self.retention.prove(source, &snapshots)?;
         let in_cluster = self.cluster.is_some();
-        let cluster = self.cluster.map(|table| table.prove(source, &node, &retention));
+        let cluster = self.cluster.map(|table| table.prove(source, &node));
         let order_entry = self.order_entry.prove(source, in_cluster)?;
         Ok(Config {
             cluster: cluster.transpose()?,

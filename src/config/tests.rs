@@ -537,13 +537,6 @@ fn what_is_wrong_with_a_cluster_is_said() {
             "[cluster]\nelection_ms = 50",
             "cluster.election_ms = 50: must be at least 60, 3 heartbeats".to_owned(),
         ),
-        (
-            "[cluster]",
-            "[retention]\nkeep = \"needed\"\n[cluster]",
-            "retention.keep = \"needed\": must be \"all\" in a cluster: a node that was away is \
-             served from the log"
-                .to_owned(),
-        ),
     ] {
         assert_eq!(cluster_error_of(from, to), format!("node.toml: {said}"));
     }

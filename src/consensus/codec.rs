@@ -7,7 +7,7 @@ use raft::eraftpb::{Entry, EntryType, Message, MessageType};
 use sha2::Sha256;
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
-use super::NodeId;
+use super::{IMAGE_DESCRIPTION_BYTES_MAX, IMAGE_PART_BYTES_MAX, NodeId, Offer, Sample, Stand};
 use crate::types::{ClusterKey, FRAME_HEADER_BYTES, FrameHeader, FrameKind, Line};
 
 /// The most entries in one message.
@@ -27,7 +27,14 @@ const CAMPAIGN_TRANSFER: &[u8] = b"CampaignTransfer";
 const FRAME: u8 = 32;
 const FETCH: u8 = 33;
 const JOIN: u8 = 34;
-const RAFT_KINDS: [(u8, MessageType); 9] = [
+const SEEK: u8 = 35;
+const OFFER: u8 = 36;
+const GET: u8 = 37;
+const PART: u8 = 38;
+const SAMPLE: u8 = 39;
+const SURVEY: u8 = 40;
+const STAND: u8 = 41;
+const RAFT_KINDS: [(u8, MessageType); 10] = [
     (1, MessageType::MsgAppend),
     (2, MessageType::MsgAppendResponse),
     (3, MessageType::MsgHeartbeat),
@@ -37,6 +44,8 @@ const RAFT_KINDS: [(u8, MessageType); 9] = [
     (7, MessageType::MsgRequestPreVote),
     (8, MessageType::MsgRequestPreVoteResponse),
     (9, MessageType::MsgTimeoutNow),
+    // Says where the leader's log begins, and no more.
+    (10, MessageType::MsgSnapshot),
 ];
 
 /// A message between nodes.
@@ -66,6 +75,42 @@ pub enum Body<'a> {
     Fetch(Fetch),
     /// A node that is no member says that it is there.
     Join,
+    /// Asks for an image that reaches the frame of this index.
+    Seek {
+        /// The index.
+        index: u64,
+    },
+    /// An image that may be had.
+    Offer {
+        /// Which.
+        offer: Offer,
+        /// What is in it, for who keeps images.
+        description: &'a [u8],
+    },
+    /// Asks for parts of an image.
+    Get {
+        /// Which.
+        image: u64,
+        /// The first part.
+        part: u64,
+        /// Bit `i` asks for part `part + i`.
+        wanted: u64,
+    },
+    /// A part of an image.
+    Part {
+        /// Of which.
+        image: u64,
+        /// Which.
+        part: u64,
+        /// The part.
+        bytes: &'a [u8],
+    },
+    /// What a node came to, for the leader.
+    Sample(Sample),
+    /// Asks where a node stands.
+    Survey,
+    /// Where a node stands.
+    Stand(Stand),
 }
 
 /// A request for frames, of at most 64 consecutive indexes.
@@ -157,7 +202,16 @@ impl Codec {
                 out.extend_from_slice(header.as_bytes());
                 out.extend_from_slice(payload);
             }
-            Body::Fetch(_) | Body::Join => {}
+            Body::Offer { description: bytes, .. } | Body::Part { bytes, .. } => {
+                out.extend_from_slice(bytes);
+            }
+            Body::Fetch(_)
+            | Body::Join
+            | Body::Seek { .. }
+            | Body::Get { .. }
+            | Body::Sample(_)
+            | Body::Survey
+            | Body::Stand(_) => {}
         }
         let mac = self.mac_of(out);
         out[ENVELOPE_BYTES - MAC_BYTES..ENVELOPE_BYTES].copy_from_slice(&mac);
@@ -180,7 +234,11 @@ impl Codec {
         let packet = Packet { from, to, body };
         // What the fields do not say must be zero, and who is named must exist.
         let addressed = to.is_none_or(|to| to.host != 0)
-            && (to.is_some() || !matches!(packet.body, Body::Raft(_) | Body::Fetch(_)));
+            && (to.is_some()
+                || matches!(
+                    packet.body,
+                    Body::Frame { .. } | Body::Join | Body::Seek { .. } | Body::Survey
+                ));
         let canonical = Envelope { mac: envelope.mac, ..self.envelope(&packet) } == envelope;
         if from.host == 0 || !addressed || !canonical {
             return Err(CodecError::Malformed);
@@ -219,6 +277,40 @@ impl Codec {
                 Envelope { kind: FETCH, index: *index, wanted: *wanted, ..envelope }
             }
             Body::Join => Envelope { kind: JOIN, ..envelope },
+            &Body::Seek { index } => Envelope { kind: SEEK, index, ..envelope },
+            &Body::Offer { offer, description } => Envelope {
+                kind: OFFER,
+                index: offer.index,
+                log_term: offer.term,
+                commit: offer.image,
+                wanted: offer.parts,
+                payload_bytes: u32::try_from(description.len()).expect("bounded"),
+                ..envelope
+            },
+            &Body::Get { image, part, wanted } => {
+                Envelope { kind: GET, index: part, commit: image, wanted, ..envelope }
+            }
+            &Body::Sample(Sample { at, hash }) => {
+                Envelope { kind: SAMPLE, index: at, commit: hash, ..envelope }
+            }
+            Body::Survey => Envelope { kind: SURVEY, ..envelope },
+            &Body::Stand(Stand { term, last, committed, hears, supports }) => Envelope {
+                kind: STAND,
+                term,
+                log_term: last.0,
+                index: last.1,
+                commit: committed,
+                wanted: hears.map_or(0, NodeId::raft),
+                reject_hint: supports.into(),
+                ..envelope
+            },
+            &Body::Part { image, part, bytes } => Envelope {
+                kind: PART,
+                index: part,
+                commit: image,
+                payload_bytes: u32::try_from(bytes.len()).expect("bounded"),
+                ..envelope
+            },
         }
     }
 
@@ -274,11 +366,12 @@ pub(super) fn lines_of(payload: &[u8]) -> Option<Vec<Line>> {
     })
 }
 
-/// Whether an encoded message is a frame: what a transport may keep from being in the way of others.
+/// Whether an encoded message is a frame or a part of an image: what a transport may keep from being in the
+/// way of others.
 #[cfg(feature = "aeron")]
 #[must_use]
-pub(super) fn is_frame(message: &[u8]) -> bool {
-    message.get(std::mem::offset_of!(Envelope, kind)) == Some(&FRAME)
+pub(super) fn is_bulk(message: &[u8]) -> bool {
+    matches!(message.get(std::mem::offset_of!(Envelope, kind)), Some(&(FRAME | PART)))
 }
 
 fn read_body<'a>(envelope: &Envelope, rest: &'a [u8]) -> Option<Body<'a>> {
@@ -296,6 +389,34 @@ fn read_body<'a>(envelope: &Envelope, rest: &'a [u8]) -> Option<Body<'a>> {
         }
         FETCH => Some(Body::Fetch(Fetch { index: envelope.index, wanted: envelope.wanted })),
         JOIN => Some(Body::Join),
+        SEEK => Some(Body::Seek { index: envelope.index }),
+        OFFER => {
+            let &Envelope { commit: image, index, log_term: term, wanted: parts, .. } = envelope;
+            let offer = Offer { image, index, term, parts };
+            (payload.len() <= IMAGE_DESCRIPTION_BYTES_MAX)
+                .then_some(Body::Offer { offer, description: payload })
+        }
+        SAMPLE => Some(Body::Sample(Sample { at: envelope.index, hash: envelope.commit })),
+        SURVEY => Some(Body::Survey),
+        STAND => Some(Body::Stand(Stand {
+            term: envelope.term,
+            last: (envelope.log_term, envelope.index),
+            committed: envelope.commit,
+            hears: (envelope.wanted != 0).then(|| NodeId::from_raft(envelope.wanted)),
+            supports: u32::try_from(envelope.reject_hint).ok()?,
+        })),
+        GET => {
+            let &Envelope { commit: image, index: part, wanted, .. } = envelope;
+            Some(Body::Get { image, part, wanted })
+        }
+        PART => {
+            let &Envelope { commit: image, index: part, .. } = envelope;
+            (payload.len() <= IMAGE_PART_BYTES_MAX).then_some(Body::Part {
+                image,
+                part,
+                bytes: payload,
+            })
+        }
         kind => read_raft(kind, envelope, descriptors).map(Body::Raft),
     }
 }

@@ -69,6 +69,12 @@ impl CommandLog {
         self.log.writer()
     }
 
+    /// The end of the log up to the frame of this index, if the log holds it, or begins behind it.
+    #[must_use]
+    pub fn chain_at(&self, index: u64) -> Option<FrameChain> {
+        self.log.chain_at(index)
+    }
+
     /// Lets readers see all frames below `position`, the end of a frame, that are known to be committed.
     pub fn commit_below(&mut self, position: Position) {
         let index = self.log.last_before(position);

@@ -3,10 +3,12 @@
 
 use raft::ProgressState;
 
-use super::codec::{Body, Packet};
+use super::codec::Body;
+use super::failure::NodeFailure;
 use super::log::{Control, FrameLog};
-use super::node::{Node, NodeFailure};
-use super::{Change, Moment, NodeId, Transport};
+use super::node::Node;
+use super::samples::Verdict;
+use super::{Change, Moment, NodeId, Sample, Transport};
 use crate::types::{FRAME_HEADER_BYTES, Line};
 
 /// The most frames that the leader has proposed and not committed. Clients wait; the log of a leader
@@ -94,7 +96,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
 
     /// Begins to hand leadership to `to`. It is given up again if that takes an election's time.
     pub fn transfer(&mut self, to: NodeId) {
-        if self.is_serving() && self.saved.members.voters.contains(&to) {
+        if (self.is_serving() || self.astray.is_some()) && self.saved.members.voters.contains(&to) {
             self.raft.transfer_leader(to.raft());
         }
     }
@@ -123,23 +125,64 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     /// not told, so that it still believes to be a member.
     fn ask_to_join(&mut self, transport: &mut impl Transport) {
         let timing = &self.settings.timing;
-        let tick = usize::try_from(self.next_tick.0 / timing.tick.0).unwrap_or_default();
         let silent = self.next_tick.since(self.heard).0 / timing.tick.0;
-        if silent < 2 * timing.election_ticks as u64 || !tick.is_multiple_of(timing.election_ticks)
-        {
+        if silent < 2 * timing.election_ticks as u64 || !self.is_time_to_say_something() {
             return;
         }
-        let packet = Packet { from: self.settings.id, to: None, body: Body::Join };
-        self.codec.encode(&packet, &mut self.buffer);
-        for host in self.settings.voters.iter().filter(|host| **host != self.settings.id.host) {
-            transport.send(*host, &self.buffer);
+        for host in self.settings.voters.clone() {
+            if host != self.settings.id.host {
+                self.send_to_host(host, Body::Join, transport);
+            }
         }
+    }
+
+    /// This node has come so far: it tells the leader, now and then anew.
+    pub fn has_come_to(&mut self, sample: Sample) {
+        self.sampled = Some(sample);
+        self.samples.note(self.settings.id, sample);
+    }
+
+    /// What most came to, this node among them, if it leads and has not asked before: what it may say in the
+    /// log.
+    pub fn agreed(&mut self) -> Option<Sample> {
+        if !self.is_serving() {
+            return None;
+        }
+        match self.samples.decide(self.settings.id, &self.saved.members.voters)? {
+            Verdict::Agrees(sample) => Some(sample),
+            Verdict::Differs { ours, theirs } => {
+                self.astray = Some((ours, theirs));
+                None
+            }
+        }
+    }
+
+    pub(super) fn say_what_it_came_to(&mut self, transport: &mut impl Transport) {
+        let (Some(sample), Some(leader)) = (self.sampled, self.leader()) else { return };
+        if leader != self.settings.id && self.is_time_to_say_something() {
+            self.send(Some(leader), Body::Sample(sample), transport);
+        }
+    }
+
+    /// A leader that went astray hands over, and ends when it leads no more, or nobody takes over.
+    pub(super) fn leave_if_astray(&mut self) -> Result<(), NodeFailure> {
+        let Some((Sample { at, hash: ours }, theirs)) = self.astray else { return Ok(()) };
+        let is_given_up = self.left_ticks > 4 * self.settings.timing.election_ticks;
+        if !self.is_leader() || is_given_up {
+            return Err(NodeFailure::Astray { at, ours, theirs });
+        }
+        if self.left_ticks.is_multiple_of(self.settings.timing.election_ticks) {
+            self.hand_over();
+        }
+        self.left_ticks += 1;
+        Ok(())
     }
 
     /// One change at a time, each once the one before is applied.
     pub(super) fn care_for_members(&mut self, transport: &mut impl Transport) {
         if !self.is_leader() {
             self.joining.clear();
+            self.expected.clear();
             self.ask_to_join(transport);
         } else if self.saved.members.is_joint() {
             self.propose_changes(&[]);
@@ -155,7 +198,9 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     fn admission(&mut self) -> Option<Vec<Change>> {
         let members = &self.saved.members;
         let known = |host: u32| {
-            self.settings.voters.contains(&host) || self.settings.learners.contains(&host)
+            self.settings.voters.contains(&host)
+                || self.settings.learners.contains(&host)
+                || self.expected.contains_key(&host)
         };
         self.joining.retain(|host, id| {
             known(*host)
@@ -164,7 +209,10 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         let (host, id) = self.joining.first_key_value()?;
         let earlier = members.all().filter(|member| member.host == *host);
         let mut changes: Vec<_> = earlier.map(Change::Remove).collect();
-        changes.push(Change::Learner(*id));
+        changes.push(match self.expected.get(host) {
+            Some(place) => Change::Newcomer(*id, *place),
+            None => Change::Learner(*id),
+        });
         Some(changes)
     }
 

@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use super::Members;
+use super::{Members, NodeId};
 use crate::types::{FrameChain, FrameHeader, Line};
 
 /// Why a log or a control file failed. The node stops: it has no other place to keep its word.
@@ -74,4 +74,11 @@ pub trait Control {
     /// # Errors
     /// A failing disk.
     fn save(&mut self, state: &ControlState) -> Result<(), StoreFailure>;
+
+    /// Saves the state, and that from the next start on the node is `next`, whose cluster may have lost
+    /// what was committed before. Durable when this returns.
+    ///
+    /// # Errors
+    /// A failing disk.
+    fn refound(&mut self, state: &ControlState, next: NodeId) -> Result<(), StoreFailure>;
 }

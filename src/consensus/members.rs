@@ -1,10 +1,12 @@
 //! The members of the cluster, and how they change: one line of a frame's payload for each change.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
 
 use raft::eraftpb::{
     ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState,
 };
+use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 use super::NodeId;
@@ -12,7 +14,7 @@ use crate::event_store::{MEMBERS_MAX, MemberRecord};
 use crate::types::Line;
 
 /// Who votes and who only learns. While a change is under way, also who voted before it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Members {
     /// The voters.
     pub voters: Vec<NodeId>,
@@ -33,16 +35,36 @@ pub enum Change {
     Remove(NodeId),
     /// Becomes a learner.
     Learner(NodeId),
+    /// Is no member any more, and its host is not let in again.
+    Dismiss(NodeId),
+    /// Becomes a learner, on a host that was none of the cluster's.
+    Newcomer(NodeId, Place),
+    /// Is the only member from here on, whoever was one before.
+    Found(NodeId),
+}
+
+/// Where a host is, and what it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Where it takes the others' messages.
+    pub address: SocketAddrV4,
+    /// Whether it is to vote.
+    pub votes: bool,
 }
 
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C)]
 struct ChangeLine {
-    /// 1 voter, 2 remove, 3 learner.
+    /// 1 voter, 2 remove, 3 learner, 4 dismiss, 5 newcomer, 6 found.
     kind: u32,
     host: u32,
     incarnation: u32,
-    zero: [u8; 52],
+    /// Of a newcomer.
+    address: [u8; 4],
+    port: u16,
+    /// 1 if it is to vote.
+    votes: u16,
+    zero: [u8; 44],
 }
 
 impl Members {
@@ -150,9 +172,11 @@ impl Change {
     pub(super) fn to_raft(changes: &[Self]) -> ConfChangeV2 {
         let single = |change: &Self| {
             let (kind, node) = match change {
-                Self::Voter(node) => (ConfChangeType::AddNode, node),
-                Self::Remove(node) => (ConfChangeType::RemoveNode, node),
-                Self::Learner(node) => (ConfChangeType::AddLearnerNode, node),
+                Self::Voter(node) | Self::Found(node) => (ConfChangeType::AddNode, node),
+                Self::Remove(node) | Self::Dismiss(node) => (ConfChangeType::RemoveNode, node),
+                Self::Learner(node) | Self::Newcomer(node, _) => {
+                    (ConfChangeType::AddLearnerNode, node)
+                }
             };
             let mut single = ConfChangeSingle::default();
             single.set_change_type(kind);
@@ -172,21 +196,32 @@ impl Change {
             Self::Voter(node) => (1, node),
             Self::Remove(node) => (2, node),
             Self::Learner(node) => (3, node),
+            Self::Dismiss(node) => (4, node),
+            Self::Newcomer(node, _) => (5, node),
+            Self::Found(node) => (6, node),
         };
         let (host, incarnation) = (node.host, node.incarnation);
-        let change = ChangeLine { kind, host, incarnation, ..ChangeLine::new_zeroed() };
+        let mut change = ChangeLine { kind, host, incarnation, ..ChangeLine::new_zeroed() };
+        if let Self::Newcomer(_, Place { address, votes }) = self {
+            (change.address, change.port) = (address.ip().octets(), address.port());
+            change.votes = u16::from(*votes);
+        }
         let mut line = Line::ZERO;
         line.0.copy_from_slice(change.as_bytes());
         line
     }
 
     fn from_line(line: &Line) -> Option<Self> {
-        let change = ChangeLine::read_from_bytes(&line.0).ok()?;
-        let node = NodeId { host: change.host, incarnation: change.incarnation };
-        let change = match change.kind {
+        let read = ChangeLine::read_from_bytes(&line.0).ok()?;
+        let node = NodeId { host: read.host, incarnation: read.incarnation };
+        let address = SocketAddrV4::new(read.address.into(), read.port);
+        let change = match read.kind {
             1 => Self::Voter(node),
             2 => Self::Remove(node),
             3 => Self::Learner(node),
+            4 => Self::Dismiss(node),
+            5 => Self::Newcomer(node, Place { address, votes: read.votes == 1 }),
+            6 => Self::Found(node),
             _ => return None,
         };
         (node.host != 0 && change.line() == *line).then_some(change)
@@ -201,8 +236,15 @@ mod tests {
 
     #[test]
     fn changes_are_read_as_they_were_written_and_nothing_else_is() {
-        let changes =
-            [Change::Remove(NodeId::first(2)), Change::Learner(NODE), Change::Voter(NODE)];
+        let place = Place { address: SocketAddrV4::new([10, 9, 1, 4].into(), 9_200), votes: true };
+        let changes = [
+            Change::Remove(NodeId::first(2)),
+            Change::Learner(NODE),
+            Change::Voter(NODE),
+            Change::Dismiss(NODE),
+            Change::Newcomer(NODE, place),
+            Change::Found(NODE),
+        ];
         let mut payload = Change::payload(&changes);
         assert_eq!(Change::read(&payload), Some(changes.to_vec()));
         payload[1].0[63] = 1;

@@ -2,18 +2,22 @@
 //! driven by one thread, waits for nothing, and what it is told of time is all it knows of it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddrV4;
 
 use raft::eraftpb::{Message, MessageType};
 use raft::{Config, RawNode, StateRole};
 
+use super::catch_up::CatchUp;
 use super::codec::{Body, Codec, Fetch, MESSAGE_ENTRIES_MAX, Packet, lines_of};
+use super::failure::NodeFailure;
 use super::hold_back::HoldBack;
 use super::leading::UNCOMMITTED_FRAMES_MAX;
-use super::log::{Control, ControlState, FrameLog, StoreFailure};
+use super::log::{Control, ControlState, FrameLog};
 use super::repair::{FETCH_BYTES_MAX, Repair};
+use super::samples::Samples;
 use super::staging::Staging;
 use super::storage::{LogStorage, applied};
-use super::{Members, Moment, NodeId, Settings, Transport};
+use super::{Images, Members, Moment, NodeId, Place, Sample, Settings, Stand, Transport};
 use crate::types::{FRAME_HEADER_BYTES, FrameHeader, Line, Nanos};
 
 /// The most messages that the leader has under way to one follower.
@@ -29,6 +33,14 @@ pub struct Node<L: FrameLog, C> {
     pub(super) staging: Staging,
     pub(super) held: HoldBack,
     repair: Repair,
+    pub(super) catch_up: CatchUp,
+    pub(super) samples: Samples,
+    /// What it came to last.
+    pub(super) sampled: Option<Sample>,
+    /// A sample of which most came to something else: it leads no more, if others let it go.
+    pub(super) astray: Option<(Sample, u64)>,
+    /// Ticks since that was known.
+    pub(super) left_ticks: usize,
     /// Payloads proposed and not yet framed, by the index that they will have.
     pub(super) proposed: VecDeque<(u64, u16, Vec<Line>)>,
     /// Readies whose entries may not be durable yet.
@@ -39,6 +51,14 @@ pub struct Node<L: FrameLog, C> {
     incarnations: BTreeMap<u32, u32>,
     /// Nodes that asked to become members.
     pub(super) joining: BTreeMap<u32, NodeId>,
+    /// Hosts that an operator wants let in.
+    pub(super) expected: BTreeMap<u32, Place>,
+    /// Hosts that were let in, and whose place nobody has asked for yet.
+    pub(super) newcomers: Vec<(u32, SocketAddrV4)>,
+    /// Where the others said they stand.
+    pub(super) stands: BTreeMap<u32, (NodeId, Stand)>,
+    /// When each node was heard last.
+    pub(super) heard_of: BTreeMap<NodeId, Nanos>,
     pub(super) next_tick: Nanos,
     /// When a leader was last heard.
     pub(super) heard: Nanos,
@@ -77,55 +97,25 @@ pub struct NodeCounters {
     pub frames_served: u64,
     /// Cuts of an uncommitted end of the log.
     pub cuts: u64,
-}
-
-/// Why a node cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub enum NodeFailure {
-    /// The log or the control file.
-    #[error("{0}: the node cannot keep its word, and stops")]
-    Store(#[from] StoreFailure),
-    /// The leader knows it to have acknowledged what it does not have.
-    #[error(
-        "the cluster committed entry {commit}, which this node acknowledged, and its log ends at \
-         {last}: it lost data, and must come back as a new incarnation"
-    )]
-    LostTail {
-        /// Committed with this node's word.
-        commit: u64,
-        /// The end of its log.
-        last: u64,
-    },
-    /// It was told to found a cluster, and there is one.
-    #[error(
-        "a node of this cluster speaks to an earlier life of host {host} ({life}), which founds the \
-         cluster anew: start it with an empty directory and without a market, so that it joins the \
-         others; or, to begin again, empty the directories of all nodes"
-    )]
-    Founded {
-        /// This host.
-        host: u32,
-        /// The life that is known to others.
-        life: NodeId,
-    },
-    /// A change of membership that this version cannot read.
-    #[error("frame {index} changes the membership in a way this version does not know: upgrade")]
-    UnknownChange {
-        /// The frame.
-        index: u64,
-    },
-    /// What raft refuses.
-    #[error("raft: {0}")]
-    Raft(#[from] raft::Error),
+    /// Parts of images that were asked for.
+    pub parts_asked: u64,
+    /// Parts of images sent on request.
+    pub parts_served: u64,
 }
 
 impl<L: FrameLog, C: Control> Node<L, C> {
     /// A node with what it left behind. All of `log` is taken as persisted: where commits must be
-    /// durable, it was made so before.
+    /// durable, it was made so before. `images` are for who lacks frames that the others let go of.
     ///
     /// # Errors
     /// Settings that raft refuses.
-    pub fn new(settings: Settings, log: L, control: C, now: Moment) -> Result<Self, NodeFailure> {
+    pub fn new(
+        settings: Settings,
+        log: L,
+        images: Box<dyn Images>,
+        control: C,
+        now: Moment,
+    ) -> Result<Self, NodeFailure> {
         let timing = settings.timing;
         let saved = control.state().clone();
         let committed = applied(&log, &saved);
@@ -140,13 +130,18 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             pre_vote: true,
             ..Config::default()
         };
-        let storage = LogStorage::new(log, &saved, committed);
+        let storage = LogStorage::new(log, images, &saved, committed);
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         let mut node = Self {
             codec: Codec::new(settings.cluster, &settings.key),
             staging: Staging::new(settings.staging_bytes_max),
             held: HoldBack::default(),
             repair: Repair::new(timing.patience),
+            catch_up: CatchUp::new(timing.patience),
+            samples: Samples::default(),
+            sampled: None,
+            astray: None,
+            left_ticks: 0,
             raft: RawNode::new(&config, storage, &logger)?,
             settings,
             control,
@@ -156,6 +151,10 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             committed,
             incarnations: BTreeMap::new(),
             joining: BTreeMap::new(),
+            expected: BTreeMap::new(),
+            newcomers: Vec::new(),
+            stands: BTreeMap::new(),
+            heard_of: BTreeMap::new(),
             next_tick: now.monotonic.after(timing.tick),
             heard: now.monotonic,
             elections: 0,
@@ -197,7 +196,11 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             self.counters.stale_incarnation += 1;
             return self.check_founding(to);
         }
+        if *highest < from.incarnation {
+            self.heard_of.retain(|node, _| node.host != from.host);
+        }
         *highest = from.incarnation;
+        self.heard_of.insert(from, now.monotonic);
         match body {
             Body::Raft(message) => self.step(message, now)?,
             Body::Frame { header, payload } => self.stage(header, payload),
@@ -205,6 +208,15 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             Body::Join => {
                 self.joining.insert(from.host, from);
             }
+            Body::Survey => {
+                let stand = self.stand(now.monotonic);
+                self.send(Some(from), Body::Stand(stand), transport);
+            }
+            Body::Stand(stand) => {
+                self.stands.insert(from.host, (from, stand));
+            }
+            Body::Sample(sample) => self.samples.note(from, sample),
+            body => self.exchange(now, from, &body, transport)?,
         }
         self.drive(now, transport)
     }
@@ -242,9 +254,14 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             }
             self.next_tick = self.next_tick.after(Nanos(tick.0 * (late + 1)));
             self.care_for_members(transport);
+            self.images().rest(now.monotonic);
+            self.say_what_it_came_to(transport);
+            self.say_where_it_stands(now, transport);
+            self.leave_if_astray()?;
         }
         self.drive(now, transport)?;
         self.fetch(now, transport);
+        self.catch_up(now, transport);
         Ok(())
     }
 
@@ -264,7 +281,8 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     /// When there will be something to do, if no message comes and no disk is waited for.
     #[must_use]
     pub fn due(&self) -> Nanos {
-        self.repair.due().map_or(self.next_tick, |due| due.min(self.next_tick))
+        let dues = [self.repair.due(), self.catch_up.due()].into_iter().flatten();
+        dues.fold(self.next_tick, Nanos::min)
     }
 
     /// Whether it leads, and everything that earlier leaders committed is committed here: only then
@@ -273,6 +291,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     pub fn is_serving(&self) -> bool {
         self.raft.raft.state == StateRole::Leader
             && self.raft.raft.lead_transferee.is_none()
+            && self.astray.is_none()
             && self.log().header(self.committed).is_some_and(|h| u64::from(h.term) == self.term())
     }
 
@@ -325,10 +344,21 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         &mut self.raft.mut_store().log
     }
 
+    /// What it can give to who is behind, and takes when it is.
+    pub(super) fn images(&mut self) -> &mut dyn Images {
+        &mut *self.raft.mut_store().images
+    }
+
     /// The members as of the last committed change.
     #[must_use]
     pub const fn members(&self) -> &Members {
         &self.saved.members
+    }
+
+    /// The index of the frame that changed them last.
+    #[must_use]
+    pub const fn members_index(&self) -> u64 {
+        self.saved.members_index
     }
 
     /// Bytes of payloads whose place is not yet decided.
@@ -351,8 +381,10 @@ impl<L: FrameLog, C: Control> Node<L, C> {
 
     fn step(&mut self, mut message: Message, now: Moment) -> Result<(), NodeFailure> {
         let last = self.log().chain().index;
-        let is_leaders =
-            matches!(message.get_msg_type(), MessageType::MsgAppend | MessageType::MsgHeartbeat);
+        let is_leaders = matches!(
+            message.get_msg_type(),
+            MessageType::MsgAppend | MessageType::MsgHeartbeat | MessageType::MsgSnapshot
+        );
         if is_leaders && message.term >= self.term() {
             self.heard = now.monotonic;
         }
@@ -363,6 +395,10 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             }
             // Raft answers with its own, higher term.
             MessageType::MsgAppend => message.clear_entries(),
+            MessageType::MsgSnapshot => {
+                self.is_told_where_the_log_begins(message);
+                return Ok(());
+            }
             // It says what this node acknowledged; raft would panic.
             MessageType::MsgHeartbeat if message.commit > last && message.term >= self.term() => {
                 return Err(NodeFailure::LostTail { commit: message.commit, last });
@@ -375,7 +411,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
 
     /// Errors of raft say that a message came from, or for, somebody who is no member. It is ignored,
     /// as if it had been lost.
-    fn step_raft(&mut self, message: Message) {
+    pub(super) fn step_raft(&mut self, message: Message) {
         drop(self.raft.step(message));
     }
 
@@ -473,7 +509,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
 }
 
 /// Whether `log` has an entry of this index and term.
-fn has<L: FrameLog>(log: &L, index: u64, term: u64) -> bool {
+pub(super) fn has<L: FrameLog>(log: &L, index: u64, term: u64) -> bool {
     log.base() == (index, u32::try_from(term).unwrap_or(u32::MAX))
         || log.header(index).is_some_and(|header| u64::from(header.term) == term)
 }

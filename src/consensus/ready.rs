@@ -4,13 +4,14 @@
 //! Only raft's asynchronous calls are used: then a commit shows in the next Ready and nowhere else.
 
 use raft::StateRole;
-use raft::eraftpb::{ConfChangeV2, Entry, EntryType, HardState, Message, MessageType};
+use raft::eraftpb::{ConfChangeV2, ConfState, Entry, EntryType, HardState, Message, MessageType};
 use zerocopy::IntoBytes;
 
 use super::codec::{Body, MESSAGE_ENTRIES_MAX, Packet, entry_of, header_of, lines_of};
+use super::failure::NodeFailure;
 use super::log::{Control, FrameLog};
-use super::node::{Node, NodeFailure, Unpersisted};
-use super::{Change, Members, Moment, NodeId, PayloadMode, Transport};
+use super::node::{Node, Unpersisted};
+use super::{Change, Members, Moment, NodeId, PayloadMode, Settings, Transport};
 use crate::event_store::Durability;
 use crate::types::{Cause, FrameHeader, FrameKind, Line, Nanos};
 
@@ -179,13 +180,54 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     fn change_members(&mut self, index: u64) -> Result<(), NodeFailure> {
         let changes = self.log().payload(index).and_then(Change::read);
         let changes = changes.ok_or(NodeFailure::UnknownChange { index })?;
-        let change: ConfChangeV2 = Change::to_raft(&changes);
-        let state = self.raft.apply_conf_change(&change)?;
+        let state = match changes[..] {
+            [Change::Found(node)] => self.found(node)?,
+            _ => self.raft.apply_conf_change(&Change::to_raft(&changes))?,
+        };
         self.saved.members = Members::from_raft(&state);
         self.saved.members_index = index;
         self.control.save(&self.saved)?;
         self.note_members();
+        changes.iter().for_each(|change| self.note_host(change));
         Ok(())
+    }
+
+    /// Makes `node` the only member, in as many steps as Raft needs.
+    fn found(&mut self, node: NodeId) -> Result<ConfState, NodeFailure> {
+        let leave = ConfChangeV2::default();
+        if self.saved.members.is_joint() {
+            self.saved.members = Members::from_raft(&self.raft.apply_conf_change(&leave)?);
+        }
+        let others = self.saved.members.all().filter(|member| *member != node);
+        let changes: Vec<_> =
+            [Change::Voter(node)].into_iter().chain(others.map(Change::Remove)).collect();
+        let state = self.raft.apply_conf_change(&Change::to_raft(&changes))?;
+        if state.voters_outgoing.is_empty() {
+            return Ok(state);
+        }
+        Ok(self.raft.apply_conf_change(&leave)?)
+    }
+
+    /// Hosts come and go for good.
+    fn note_host(&mut self, change: &Change) {
+        let Settings { voters, learners, id, .. } = &mut self.settings;
+        match *change {
+            Change::Dismiss(node) => {
+                voters.retain(|host| *host != node.host);
+                learners.retain(|host| *host != node.host);
+            }
+            Change::Newcomer(node, place) => {
+                let hosts = if place.votes { voters } else { learners };
+                if !hosts.contains(&node.host) {
+                    hosts.push(node.host);
+                }
+                self.expected.remove(&node.host);
+                if node.host != id.host {
+                    self.newcomers.push((node.host, place.address));
+                }
+            }
+            Change::Voter(_) | Change::Remove(_) | Change::Learner(_) | Change::Found(_) => {}
+        }
     }
 
     fn send_raft(&mut self, mut message: Message, transport: &mut impl Transport) {
@@ -207,10 +249,9 @@ impl<L: FrameLog, C: Control> Node<L, C> {
                 }
                 message.set_entries(entries.into());
             }
-            // Snapshots are not made, and nothing is asked of another leader.
-            MessageType::MsgSnapshot | MessageType::MsgPropose | MessageType::MsgReadIndex => {
-                return;
-            }
+            MessageType::MsgSnapshot => return self.tell_where_the_log_begins(message, transport),
+            // Nothing is asked of another leader.
+            MessageType::MsgPropose | MessageType::MsgReadIndex => return,
             _ => {}
         }
         self.send(Some(to), Body::Raft(message), transport);
@@ -230,6 +271,18 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             Some(to) => transport.send(to.host, buffer),
             None => transport.publish(buffer),
         }
+    }
+
+    /// Sends to a host, whichever life of it is there.
+    pub(super) fn send_to_host(
+        &mut self,
+        host: u32,
+        body: Body<'_>,
+        transport: &mut impl Transport,
+    ) {
+        let packet = Packet { from: self.settings.id, to: None, body };
+        self.codec.encode(&packet, &mut self.buffer);
+        transport.send(host, &self.buffer);
     }
 
     pub(super) fn send(

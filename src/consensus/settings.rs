@@ -31,6 +31,8 @@ pub struct Settings {
     pub timing: Timing,
     /// See [`STAGING_BYTES_MAX`], which is the default.
     pub staging_bytes_max: usize,
+    /// The highest version of the logic that it knows.
+    pub supports: u32,
     /// What the election timeouts are drawn from. Nodes may share it.
     pub seed: u64,
 }

@@ -42,6 +42,19 @@ pub enum CommandError {
         /// The sequence of the frame's last command.
         sequence: u64,
     },
+    /// The logic was switched to a version that this program does not know.
+    #[error(
+        "command {sequence} switches to version {version} of the logic, and this program knows no later one \
+         than {knows}: start the program that the other nodes run"
+    )]
+    UnknownVersion {
+        /// The sequence of the command that says so.
+        sequence: u64,
+        /// The version.
+        version: u32,
+        /// The highest that is known.
+        knows: u32,
+    },
     /// This node's state is not that of the node that led: one of them is wrong, and here nobody can
     /// know which.
     #[error(

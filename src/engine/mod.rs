@@ -31,6 +31,7 @@ mod standing;
 mod state_hash;
 mod timers;
 mod trading;
+mod version;
 
 pub use agent::{EngineAgent, EngineGauges, OnClose, RecoveryError, Replayed};
 pub use day::DAY_LENGTH_MAX;
@@ -38,6 +39,7 @@ pub use error::{ApplyError, CommandError};
 pub use memory::{CommandFrames, FrameList, MEMORY_SEGMENT_BYTES};
 pub use snapshot::{SNAPSHOT_FORMAT, full_state_hash};
 pub use state_hash::{SAMPLE_INTERVAL, StateSample};
+pub use version::VERSION_MAX;
 
 use serde::{Deserialize, Serialize};
 
@@ -192,6 +194,8 @@ pub struct Engine {
     limits: VenueLimits,
     /// Whether the log has said so too.
     limits_set: bool,
+    /// The version of the logic that counts.
+    version: u32,
     day: Option<Day>,
     /// Date and generation of this day or the last: what its session id is made of.
     last_day: (u32, u32),
@@ -260,6 +264,7 @@ impl Engine {
         Self {
             limits: *limits,
             limits_set: false,
+            version: 1,
             manager: OrderManager::new(&capacity, seed),
             books: Books::new(orders, instruments),
             events: EventWriter::new(limits),
@@ -317,10 +322,10 @@ impl Engine {
             self.counters.commands += 1;
             self.events.begin_command(ordinal);
             self.advance_time(header.time, &command, &mut out);
-            if let Command::StateHash(theirs) = command {
-                self.compare_state(theirs, &mut out)?;
-            } else {
-                self.apply_command(command, &mut out);
+            match command {
+                Command::StateHash(theirs) => self.compare_state(theirs, &mut out)?,
+                Command::ActivateVersion(c) => self.activate_version(c)?,
+                command => self.apply_command(command, &mut out),
             }
             self.close_full_streams(&mut out);
             self.events.end_command();
@@ -449,8 +454,8 @@ impl Engine {
             Command::PortUp(c) => self.port_up(c, out),
             Command::PortDown(c) => self.port_down(c, out),
             Command::TermStart(c) => self.term_start(c, out),
-            // A tick has moved log time, which is all it is for; a hash was compared.
-            Command::Tick(_) | Command::StateHash(_) => {}
+            // A tick has moved log time, which is all it is for; the others were applied before.
+            Command::Tick(_) | Command::StateHash(_) | Command::ActivateVersion(_) => {}
             Command::DayStart(c) => self.administer(c, Self::start_day, out),
             Command::DayEnd(c) => self.administer(c, Self::end_day, out),
             Command::CurrencyDefine(c) => self.administer(c, Self::define_currency, out),

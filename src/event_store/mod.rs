@@ -33,6 +33,7 @@
 mod background;
 mod beginning;
 mod control;
+mod copy;
 mod error;
 mod index;
 mod indexed;
@@ -50,6 +51,7 @@ mod writer;
 
 pub use background::{BackgroundSync, Watermark};
 pub use control::{Control, ControlError, ControlFile, MEMBERS_MAX, MemberRecord};
+pub use copy::{LogCopy, LogRange, OpenRange};
 pub use error::{Damage, StoreError};
 pub use indexed::IndexedWriter;
 pub use reader::{Frame, LogRecord, Reader, Records};

@@ -21,7 +21,7 @@ use crate::types::{
 /// Cloning is cheap; a clone goes its own way from the same place.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    log: Arc<Log>,
+    pub(super) log: Arc<Log>,
     /// Behind the last frame that was handed out.
     end: Position,
     /// The segment of the last frame handed out in order.

@@ -141,7 +141,7 @@ pub(super) fn discard(log: &Log) -> Result<(), StoreError> {
 }
 
 /// The chain at the start of segment `number`, which its first frame confirms.
-fn chain_before(log: &Log, number: u64) -> Result<FrameChain, StoreError> {
+pub(super) fn chain_before(log: &Log, number: u64) -> Result<FrameChain, StoreError> {
     let segment_bytes = log.memory.segment_bytes();
     let boundary = Position(number * segment_bytes);
     let last_line = Position(boundary.0 - LINE_BYTES as u64);

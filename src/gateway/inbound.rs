@@ -168,6 +168,7 @@ fn is_sound(command: &Command<'_>) -> bool {
         | Command::VenueLimits(_)
         | Command::Tick(_)
         | Command::StateHash(_)
+        | Command::ActivateVersion(_)
         | Command::PortUp(_)
         | Command::PortDown(_)
         | Command::NewOrder(_)

@@ -215,7 +215,7 @@ pub(super) fn books_to(path: PathBuf) -> OnClose {
 }
 
 /// Where the newest snapshot was taken in either log. A damaged one is named when it is to be restored.
-fn landmarks(snapshots: &Snapshots) -> Result<Option<(Landmark, Landmark)>, NodeError> {
+pub(super) fn landmarks(snapshots: &Snapshots) -> Result<Option<(Landmark, Landmark)>, NodeError> {
     let newest = snapshots.newest_first()?.first().and_then(|path| Snapshots::mark(path).ok());
     Ok(newest.map(|mark| (Landmark::of(&mark.commands), mark.events)))
 }
@@ -320,7 +320,7 @@ pub(super) fn open_events(
 /// Opens the event log of a command log that begins late, which gives no more than what lies behind a
 /// snapshot. So the event log must reach the oldest there is, up to which it was made durable before
 /// anything was retired; from there on it is derived again where the machine went down with it.
-fn open_kept_events(
+pub(super) fn open_kept_events(
     config: &Config,
     segment_bytes: u64,
     snapshots: &Snapshots,
@@ -341,7 +341,7 @@ fn open_kept_events(
 }
 
 /// Whether every message of a stream before `standing` can say how far before it the one before lies.
-fn is_near(events: &Reader, standing: &Standing) -> bool {
+pub(super) fn is_near(events: &Reader, standing: &Standing) -> bool {
     let lines = (standing.position.0 - events.beginning().end.0) / LINE_BYTES as u64;
     u32::try_from(lines).is_ok()
 }
@@ -397,7 +397,7 @@ pub(super) fn first_day(now: Nanos, term: u32, seen: SessionId) -> DayStart {
 }
 
 /// Ends `day` and begins it again under a session id that nobody has `seen`.
-fn day_again(day: &Day, seen: SessionId, now: Nanos) -> (Vec<Line>, SessionId) {
+pub(super) fn day_again(day: &Day, seen: SessionId, now: Nanos) -> (Vec<Line>, SessionId) {
     let header = CommandHeader::internal::<DayEnd>(now);
     let end = DayEnd { header, request: 0, reserved: [0; 32] };
     let (date, session) = Date::of(day.midnight).session_behind(day.session.max(seen));

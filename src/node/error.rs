@@ -154,6 +154,23 @@ pub enum NodeError {
     /// Consensus cannot begin.
     #[error("cluster: {0}")]
     Consensus(#[from] NodeFailure),
+    /// It took an image of another node, with which the next start begins.
+    #[error("an image of another node up to frame {index} is here: start the node again")]
+    Moved {
+        /// The last frame in it.
+        index: u64,
+    },
+    /// It gave up a quorum that is lost, and is another from its next start on.
+    #[error("{0}")]
+    Refounded(String),
+    /// An image that was taken cannot be put in place.
+    #[error("cannot put the image of another node in {} in place: {source}", directory.display())]
+    Install {
+        /// The logs' directory.
+        directory: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
     /// A directory cannot be set aside.
     #[error("cannot set {} aside: {source}", directory.display())]
     SetAside {
@@ -207,6 +224,17 @@ pub enum NodeError {
 }
 
 impl NodeError {
+    /// What a stage failed with; or no failure at all, but the end of a life.
+    pub(super) fn stage(error: AgentError) -> Self {
+        match error.cause::<NodeFailure>() {
+            Some(&NodeFailure::Moved { index }) => Self::Moved { index },
+            Some(refounded @ NodeFailure::Refounded { .. }) => {
+                Self::Refounded(refounded.to_string())
+            }
+            _ => Self::Stage(error),
+        }
+    }
+
     pub(super) fn gone(gone: Gone, config: &Config) -> Self {
         let directory = config.logs().directory.clone();
         match gone {

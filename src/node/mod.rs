@@ -308,6 +308,10 @@ impl Node {
             shadow.stop();
         }
         let followed = self.background.take().map_or(Ok(()), Background::stop);
+        if let Some(Membership { requests, directory, .. }) = &self.membership {
+            // Who asked for what ended it waits for the answer.
+            requests.look(directory);
+        }
         stopped?;
         followed?;
         noted?;
@@ -433,7 +437,7 @@ fn stop_in_order(threads: Vec<Running>) -> Result<(), NodeError> {
         running.thread.join()
     };
     let results: Vec<_> = threads.into_iter().map(join).collect();
-    results.into_iter().collect::<Result<_, _>>().map_err(NodeError::Stage)
+    results.into_iter().collect::<Result<_, _>>().map_err(NodeError::stage)
 }
 
 /// A panic in any thread ends the process at once: a stage that is gone must not leave the others

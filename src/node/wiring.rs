@@ -90,20 +90,21 @@ pub(super) fn wire(
     let Booted { order, engine, events, standing, durability, cluster_key, mut counters, .. } =
         booted;
     let (proposals, proposed) = ring(PROPOSAL_RING_LINES, RECORD_LINES_MAX);
-    inputs.extend([operators, hashes, proposed]);
+    inputs.extend([operators, proposed]);
     let tracer = Tracer::new();
     // In a cluster a stage is told when its node leads, and which term.
     let (sequencer, term, day, role): (Box<dyn Agent>, _, _, _) = match order {
         Order::Alone(alone) => {
             let Alone { log, start, proposals, day } = *alone;
             let published = counters.block(Stage::Sequencer.name(), SequencerCounters::NAMES);
+            inputs.push(hashes);
             let sequencer = Sequencer::new(log, durability, &start, &proposals, inputs, published);
             (Box::new(sequencer.traced(tracer.clone())), start.term, day, None)
         }
         Order::Replicated(parts) => {
             let published = counters.block("replica", ReplicaCounters::NAMES);
             let (role, stall_max) = (parts.role.clone(), parts.stall_max);
-            let replica = Replica::new(*parts, inputs, published);
+            let replica = Replica::new(*parts, inputs, hashes, published);
             (Box::new(replica), 0, None, Some((role, stall_max)))
         }
     };

@@ -27,6 +27,12 @@ impl Intake {
         (self.first, self.first_taken) = (records, 0);
     }
 
+    /// Takes `record` behind what comes first, and before anything that waits.
+    pub fn put_next(&mut self, record: &[Line]) {
+        self.first.drain(..std::mem::take(&mut self.first_taken));
+        self.first.extend_from_slice(record);
+    }
+
     /// Fills the batch with what is waiting, at most [`FRAME_COMMANDS_MAX`] commands, and returns how
     /// many it holds.
     pub fn gather(&mut self) -> usize {

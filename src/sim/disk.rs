@@ -2,12 +2,13 @@
 //! keeps its word. What comes back after a power loss is found as the event store finds it: frame by
 //! frame, up to the first that is not sound.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use zerocopy::IntoBytes;
 
 use super::chance::Chance;
-use crate::consensus::{Control, ControlState, FrameLog, StoreFailure};
+use crate::consensus::{Control, ControlState, FrameLog, NodeId, StoreFailure};
 use crate::types::{FrameChain, FrameHeader, Line, chain_hash};
 
 /// Bytes in a segment of the simulated log: small, so that frames cross to the next often.
@@ -18,10 +19,12 @@ type Frame = Rc<(FrameHeader, Vec<Line>)>;
 /// A command log.
 #[derive(Debug)]
 pub(super) struct SimLog {
+    /// Behind the frames that were let go of.
+    base: FrameChain,
     /// What is read.
-    frames: Vec<Frame>,
+    frames: VecDeque<Frame>,
     /// What the disk has: up to `clean` the same.
-    disk: Vec<Frame>,
+    disk: VecDeque<Frame>,
     /// Frames that are the same on disk; the rest is not yet synced.
     clean: usize,
     /// The end of a sync under way.
@@ -38,13 +41,19 @@ pub(super) struct SimLog {
 
 impl SimLog {
     pub(super) fn new() -> Self {
+        Self::behind(FrameChain::empty(SEGMENT_BYTES))
+    }
+
+    /// One that begins behind `base`, which is committed.
+    pub(super) fn behind(base: FrameChain) -> Self {
         Self {
-            frames: Vec::new(),
-            disk: Vec::new(),
+            base,
+            frames: VecDeque::new(),
+            disk: VecDeque::new(),
             clean: 0,
             syncing: None,
-            chain: FrameChain::empty(SEGMENT_BYTES),
-            committed: 0,
+            chain: base,
+            committed: base.index,
             is_full: false,
             wants_sync: false,
             breach: None,
@@ -54,8 +63,14 @@ impl SimLog {
     /// The disk has what the last sync was for, but what was cut meanwhile.
     pub(super) fn sync_done(&mut self) {
         if let Some(end) = self.syncing.take() {
+            self.make_durable(end);
+        }
+    }
+
+    fn make_durable(&mut self, end: usize) {
+        if end > self.clean {
             self.disk.truncate(self.clean);
-            self.disk.extend_from_slice(&self.frames[self.clean..end]);
+            self.disk.extend(self.frames.range(self.clean..end).cloned());
             self.clean = end;
         }
     }
@@ -66,10 +81,33 @@ impl SimLog {
         self.sync_done();
     }
 
+    /// The end of the log up to the frame of this index, if the log holds it, or begins behind it.
+    pub(super) fn chain_at(&self, index: u64) -> Option<FrameChain> {
+        if index == self.base.index {
+            return Some(self.base);
+        }
+        self.get(index).map(|frame| chain_behind(&frame.0, &frame.1))
+    }
+
+    /// Lets go of the frames up to the one of this index, where an image stands in for them. What is in
+    /// images is durable.
+    pub(super) fn retire(&mut self, index: u64) {
+        let Some(base) = self.chain_at(index).filter(|base| base.index <= self.committed) else {
+            return;
+        };
+        let gone = usize::try_from(index - self.base.index).expect("in memory");
+        self.make_durable(gone);
+        self.frames.drain(..gone);
+        self.disk.drain(..gone);
+        self.clean -= gone;
+        self.syncing = self.syncing.map(|end| end.saturating_sub(gone));
+        self.base = base;
+    }
+
     /// The power goes: of what was not synced each frame is there as it was before, as it is now, or
     /// torn. Then the log is opened again.
     pub(super) fn lose_power(&mut self, chance: &mut Chance) {
-        let mut found = self.frames[..self.clean].to_vec();
+        let mut found: Vec<_> = self.frames.range(..self.clean).cloned().collect();
         for at in self.clean..self.frames.len().max(self.disk.len()) {
             let candidate = match chance.below(4) {
                 0 => self.disk.get(at),
@@ -84,7 +122,7 @@ impl SimLog {
             found.push(Rc::clone(frame));
         }
         // Nobody made durable what is committed.
-        self.committed = 0;
+        self.committed = self.base.index;
         self.open(&found);
     }
 
@@ -94,7 +132,7 @@ impl SimLog {
             return false;
         }
         let at = usize::try_from(chance.below(self.clean as u64)).expect("below a length");
-        let mut found = self.frames.clone();
+        let mut found: Vec<_> = self.frames.iter().cloned().collect();
         found[at] = Rc::new(flipped(&found[at], chance));
         self.open(&found);
         assert!(self.frames.len() <= at, "a flipped bit of frame {} went unseen", at + 1);
@@ -103,7 +141,7 @@ impl SimLog {
 
     /// Takes what is sound, from the first frame on.
     fn open(&mut self, found: &[Frame]) {
-        let mut chain = FrameChain::empty(SEGMENT_BYTES);
+        let mut chain = self.base;
         let sound = found.iter().take_while(|frame| {
             let (header, payload) = frame.as_ref();
             header.check().is_ok()
@@ -120,7 +158,7 @@ impl SimLog {
     }
 
     fn get(&self, index: u64) -> Option<&Frame> {
-        self.frames.get(usize::try_from(index.checked_sub(1)?).ok()?)
+        self.frames.get(usize::try_from(index.checked_sub(self.base.index + 1)?).ok()?)
     }
 }
 
@@ -130,7 +168,7 @@ impl FrameLog for SimLog {
     }
 
     fn base(&self) -> (u64, u32) {
-        (0, 0)
+        (self.base.index, self.base.term)
     }
 
     fn committed(&self) -> u64 {
@@ -156,20 +194,17 @@ impl FrameLog for SimLog {
             self.breach = self.breach.or(Some(header.index));
             self.chain = chain_behind(header, payload);
         }
-        self.frames.push(Rc::new((*header, payload.to_vec())));
+        self.frames.push_back(Rc::new((*header, payload.to_vec())));
         Ok(())
     }
 
     fn cut(&mut self, last: u64) -> Result<(), StoreFailure> {
         assert!(last >= self.committed, "cuts frame {} which is committed", last + 1);
-        let keep = usize::try_from(last).expect("an index in memory");
+        let keep = usize::try_from(last - self.base.index).expect("an index in memory");
         self.frames.truncate(keep);
         self.clean = self.clean.min(keep);
         self.syncing = self.syncing.map(|end| end.min(keep));
-        self.chain = self
-            .frames
-            .last()
-            .map_or(FrameChain::empty(SEGMENT_BYTES), |frame| chain_behind(&frame.0, &frame.1));
+        self.chain = self.frames.back().map_or(self.base, |frame| chain_behind(&frame.0, &frame.1));
         Ok(())
     }
 
@@ -186,7 +221,7 @@ impl FrameLog for SimLog {
     }
 
     fn synced(&self) -> u64 {
-        self.clean as u64
+        self.base.index + self.clean as u64
     }
 }
 
@@ -225,5 +260,9 @@ impl Control for SimControl {
     fn save(&mut self, state: &ControlState) -> Result<(), StoreFailure> {
         self.0 = state.clone();
         Ok(())
+    }
+
+    fn refound(&mut self, state: &ControlState, _: NodeId) -> Result<(), StoreFailure> {
+        self.save(state)
     }
 }

@@ -1,5 +1,6 @@
 //! What goes wrong, when, and how it is put right again.
 
+use super::Sabotage;
 use super::chance::Chance;
 use super::network::Network;
 use super::world::{Event, Host, SimNode, World};
@@ -40,7 +41,7 @@ impl Network {
 impl World {
     /// Something goes wrong.
     pub(super) fn strike(&mut self) {
-        if self.calm {
+        if self.calm || matches!(self.plan.sabotage, Some(Sabotage::Astray(_))) {
             return;
         }
         if self.plan.only_kills {
@@ -50,6 +51,9 @@ impl World {
         }
         let next = self.chance.millis(50, 1200);
         self.schedule(next, Event::Strike);
+        if self.operator.may_go_dark && 2 * self.now.second() > self.plan.seconds {
+            return self.black_out();
+        }
         let hosts = u32::try_from(self.hosts.len()).expect("few");
         let any = u32::try_from(self.chance.between(1, hosts.into())).expect("few");
         let leader = self.leader();
@@ -195,6 +199,23 @@ impl World {
             if !is_durable {
                 self.lose_identity(host);
             }
+        }
+    }
+
+    /// All machines lose their power, and what was in memory: nobody is who he was when it comes back.
+    fn black_out(&mut self) {
+        (self.operator.may_go_dark, self.operator.is_dark) = (false, true);
+        for host in 1..=u32::try_from(self.hosts.len()).expect("few") {
+            if self.host(host).is_away {
+                continue;
+            }
+            self.crash(host);
+            let mut chance = self.chance.clone();
+            if let Some((log, _)) = &mut self.host_mut(host).disk {
+                log.lose_power(&mut chance);
+            }
+            self.chance = chance;
+            self.lose_identity(host);
         }
     }
 

@@ -1,15 +1,18 @@
 //! The exchange on top of a node's committed frames: the real engine with a small market, and where the
 //! commands come from.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 
+use serde::{Deserialize, Serialize};
 use zerocopy::FromZeros;
 
 use super::chance::Chance;
+use crate::consensus::Sample;
 use crate::engine::{Capacity, Engine, IndexSeed};
 use crate::types::command::{
     AccountOpen, CommandHeader, CurrencyDefine, DayStart, FirmDefine, InstrumentDefine, NewOrder,
-    PortDefine, PortUp, TermStart, Transfer,
+    PortDefine, PortUp, StateHash, TermStart, Transfer,
 };
 use crate::types::{
     AccountId, AccountStatus, AssetKind, CurrencyCode, Date, DisconnectPolicy, Epoch, FirmCode,
@@ -44,9 +47,60 @@ pub(super) struct Machine {
     epochs: [Epoch; BROKERS as usize],
     /// The term that its leader has announced.
     term: u32,
+    /// What it came to last, behind each of so many frames.
+    samples: VecDeque<Sample>,
+    /// Its leader said of a sample that most came to something else.
+    pub(super) is_astray: bool,
+}
+
+/// Frames from one sample to the next, and those that are kept: an engine's own are too far apart for a
+/// simulation.
+const SAMPLE_FRAMES: u64 = 32;
+const SAMPLES_MAX: usize = 16;
+
+/// What a machine came to, and another can go on from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct MachineState {
+    engine: Vec<u8>,
+    applied: u64,
+    market: usize,
+    epochs: [u64; BROKERS as usize],
+    term: u32,
 }
 
 impl Machine {
+    /// What it came to.
+    pub(super) fn state(&self) -> MachineState {
+        MachineState {
+            engine: self.engine.snapshot(),
+            applied: self.applied,
+            market: self.market,
+            epochs: self.epochs.map(|epoch| epoch.0),
+            term: self.term,
+        }
+    }
+
+    /// A machine that goes on from `state`.
+    pub(super) fn from_state(state: &MachineState) -> Self {
+        let limits = CAPACITY.limits(EVENT_SEGMENT_BYTES);
+        let engine = Engine::from_snapshot(&state.engine, &limits, IndexSeed::new([1; 16]));
+        Self {
+            engine: engine.expect("what an engine wrote"),
+            applied: state.applied,
+            market: state.market,
+            market_records: market().len(),
+            epochs: state.epochs.map(Epoch),
+            term: state.term,
+            samples: VecDeque::new(),
+            is_astray: false,
+        }
+    }
+
+    /// The chain of the events so far.
+    pub(super) fn events(&self) -> u64 {
+        self.engine.chain().hash
+    }
+
     pub(super) fn new() -> Self {
         Self {
             engine: Engine::new(&CAPACITY.limits(EVENT_SEGMENT_BYTES), IndexSeed::new([0; 16])),
@@ -55,6 +109,8 @@ impl Machine {
             market_records: market().len(),
             epochs: [Epoch::NONE; BROKERS as usize],
             term: 0,
+            samples: VecDeque::new(),
+            is_astray: false,
         }
     }
 
@@ -75,12 +131,35 @@ impl Machine {
                 self.note(sequence, record);
             }
         }
-        self.engine.chain().hash
+        if self.applied.is_multiple_of(SAMPLE_FRAMES) {
+            self.samples.push_back(Sample { at: self.applied, hash: self.engine.state_hash() });
+            if self.samples.len() > SAMPLES_MAX {
+                self.samples.pop_front();
+            }
+        }
+        self.events()
+    }
+
+    /// What it came to last.
+    pub(super) fn sample(&self) -> Option<Sample> {
+        self.samples.back().copied()
+    }
+
+    /// The command by which a leader says what most came to.
+    pub(super) fn agreement(sample: Sample) -> Vec<Line> {
+        let Sample { at: at_sequence, hash } = sample;
+        let header = CommandHeader::internal::<StateHash>(Nanos::ZERO);
+        StateHash { header, at_sequence, hash, reserved: [0; 24] }.lines().to_vec()
     }
 
     fn note(&mut self, sequence: u64, record: &[Line]) {
         if let Some(start) = TermStart::view(record).filter(|_| kind(record) == TermStart::KIND) {
             self.term = start.term;
+        } else if let Some(agreed) =
+            StateHash::view(record).filter(|_| kind(record) == StateHash::KIND)
+        {
+            let ours = self.samples.iter().find(|sample| sample.at == agreed.at_sequence);
+            self.is_astray |= ours.is_some_and(|ours| ours.hash != agreed.hash);
         } else if self.market < self.market_records {
             self.market += 1;
         } else if kind(record) == PortUp::KIND {

@@ -13,8 +13,10 @@ mod chance;
 mod checks;
 mod disk;
 mod faults;
+mod images;
 mod machine;
 mod network;
+mod operator;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -45,6 +47,11 @@ pub struct Plan {
     pub removes_voters: bool,
     /// Whether nothing goes wrong but that the leader is killed, about once a second.
     pub only_kills: bool,
+    /// Whether all lose their power at once, and what was in memory with it, so that an operator must give up
+    /// the quorum.
+    pub blackout: bool,
+    /// Whether an operator replaces a host by another.
+    pub replaces: bool,
     /// A protection that is taken away, so that the checks can show that they see.
     pub(crate) sabotage: Option<Sabotage>,
 }
@@ -68,8 +75,16 @@ pub(crate) enum Sabotage {
     NoRepair,
     /// The engine of one node misses a frame's first command.
     SkipCommand,
+    /// The same, and nothing else goes wrong: the nodes themselves must find out.
+    Astray(u32),
     /// Staging takes all it gets.
     UnboundedStaging,
+    /// Images are of what the engine came to some time before.
+    StaleImages,
+    /// No image is given.
+    NoImages,
+    /// The quorum is given up before those are there who may have longer logs.
+    Haste,
 }
 
 /// What came of a run.
@@ -93,6 +108,16 @@ pub struct Outcome {
     pub fetches: u64,
     /// New incarnations of nodes that had lost data.
     pub incarnations: u64,
+    /// Images that nodes took from others, and began with.
+    pub images: u64,
+    /// Orders that were acknowledged, and given up with a quorum that was lost.
+    pub given_up: u64,
+    /// Quorums that were founded anew.
+    pub refounded: u64,
+    /// Hosts that were replaced by others.
+    pub replaced: u64,
+    /// Hosts that halted because most came to another state.
+    pub halted: Vec<u32>,
     /// Where leaders were killed and nothing else: how long until another served, for each.
     pub gaps: Vec<Nanos>,
     /// A hash of all that happened, in its order.
@@ -117,14 +142,25 @@ impl Plan {
             durability: if chance.permille(400) { Durability::Disk } else { Durability::Memory },
             removes_voters: chance.permille(300),
             only_kills: false,
+            blackout: false,
+            replaces: false,
             sabotage: None,
         }
+        .with_operators(&mut chance)
+    }
+
+    /// With what operators have to do.
+    fn with_operators(self, chance: &mut Chance) -> Self {
+        let blackout = self.durability == Durability::Memory && chance.permille(250);
+        let replaces = !self.removes_voters && chance.permille(300);
+        Self { blackout, replaces, ..self }
     }
 
     /// A plan in which the leader is killed, again and again, and nothing else goes wrong.
     #[must_use]
     pub fn kills(seed: u64, seconds: u64) -> Self {
-        Self { only_kills: true, ..Self::new(seed, seconds) }
+        let plan = Self::new(seed, seconds);
+        Self { only_kills: true, blackout: false, replaces: false, ..plan }
     }
 }
 

@@ -4,6 +4,7 @@
 use raft::eraftpb::{Message, MessageType};
 
 use super::disk::{SimControl, SimLog};
+use super::images::SimImages;
 use super::network::Outbox;
 use super::world::SimNode;
 use super::*;
@@ -23,6 +24,8 @@ fn plan(seed: u64, sabotage: Sabotage) -> Plan {
         payload: PayloadMode::Multicast,
         durability: Durability::Memory,
         removes_voters: false,
+        blackout: false,
+        replaces: false,
         ..Plan::new(seed, SECONDS)
     }
 }
@@ -38,9 +41,10 @@ fn first_violation(sabotage: Sabotage, seeds: u64) -> String {
 
 #[test]
 fn seeds_are_clean_and_all_nodes_come_together() {
-    let (mut incarnations, mut cuts, mut fetches) = (0, 0, 0);
+    let (mut incarnations, mut cuts, mut fetches, mut images) = (0, 0, 0, 0);
     for seed in 1..=10 {
         let outcome = run(&Plan::new(seed, SECONDS));
+        images += outcome.images;
         incarnations += outcome.incarnations;
         cuts += outcome.cuts;
         fetches += outcome.fetches;
@@ -48,8 +52,10 @@ fn seeds_are_clean_and_all_nodes_come_together() {
         assert!(outcome.converged, "seed {seed}: {:#?}", outcome.nodes);
         assert!(outcome.acknowledged > 0, "seed {seed} did nothing");
     }
-    // What the faults are for did happen: nodes came back as others, ends were cut, payloads fetched.
-    assert!(incarnations > 0 && cuts > 0 && fetches > 0, "{incarnations} {cuts} {fetches}");
+    // What the faults are for did happen: nodes came back as others, ends were cut, payloads fetched, and
+    // images taken by those for whom nobody had frames any more.
+    let happened = [incarnations, cuts, fetches, images];
+    assert!(happened.iter().all(|count| *count > 0), "{happened:?}");
 }
 
 #[test]
@@ -97,6 +103,65 @@ fn an_engine_that_goes_its_own_way_is_seen() {
 }
 
 #[test]
+fn a_node_that_goes_astray_halts_whether_it_follows_or_leads_and_the_others_go_on() {
+    let mut led = 0;
+    for seed in 1..=4 {
+        for host in 1..=3 {
+            let outcome = run(&plan(seed, Sabotage::Astray(host)));
+            assert!(outcome.violations.is_empty(), "seed {seed}: {:?}", outcome.violations);
+            assert_eq!(outcome.halted, [host], "seed {seed}");
+            assert!(outcome.converged, "seed {seed}: {:#?}", outcome.nodes);
+            // Nothing else went wrong, so another term says that the leader had to go.
+            led += u32::from(outcome.terms > 1);
+        }
+    }
+    assert!((1..=4 * 2).contains(&led), "{led} of them led");
+}
+
+#[test]
+fn when_all_lost_their_power_the_longest_log_founds_the_quorum_anew() {
+    let mut given_up = 0;
+    for seed in 1..=12 {
+        let plan = Plan { blackout: true, ..plan_of(seed) };
+        let outcome = run(&plan);
+        assert!(outcome.violations.is_empty(), "seed {seed}: {:?}", outcome.violations);
+        assert!(outcome.converged, "seed {seed}: {:#?}", outcome.nodes);
+        assert_eq!(outcome.refounded, 1, "seed {seed}");
+        given_up += outcome.given_up;
+    }
+    // What no disk had was lost, in some of them, though it was acknowledged.
+    assert!(given_up > 0);
+}
+
+#[test]
+fn a_quorum_given_up_before_the_longest_log_is_there_is_seen() {
+    let seen = (1..=30).find_map(|seed| {
+        let plan = Plan { blackout: true, sabotage: Some(Sabotage::Haste), ..plan_of(seed) };
+        run(&plan).violations.into_iter().next()
+    });
+    assert!(seen.is_some_and(|violation| violation.contains("and another has")));
+}
+
+#[test]
+fn a_host_is_replaced_by_another_whatever_goes_wrong_meanwhile() {
+    for seed in 1..=8 {
+        let outcome = run(&Plan { replaces: true, ..plan_of(seed) });
+        assert!(outcome.violations.is_empty(), "seed {seed}: {:?}", outcome.violations);
+        assert!(outcome.converged, "seed {seed}: {:#?}", outcome.nodes);
+        assert_eq!(outcome.replaced, 1, "seed {seed}");
+    }
+}
+
+/// Three nodes, all in memory, that suffer everything.
+fn plan_of(seed: u64) -> Plan {
+    Plan {
+        learners: u32::from(seed.is_multiple_of(3)),
+        sabotage: None,
+        ..plan(seed, Sabotage::KeepIdentity)
+    }
+}
+
+#[test]
 fn staging_without_a_bound_is_seen() {
     let violation = first_violation(Sabotage::UnboundedStaging, 10);
     assert!(violation.contains("has staged"), "{violation}");
@@ -105,6 +170,17 @@ fn staging_without_a_bound_is_seen() {
 #[test]
 fn a_cluster_that_fetches_nothing_is_seen_not_to_come_together() {
     assert!((1..=4).any(|seed| !run(&plan(seed, Sabotage::NoRepair)).converged));
+}
+
+#[test]
+fn an_image_of_another_state_is_seen() {
+    let violation = first_violation(Sabotage::StaleImages, 20);
+    assert!(violation.contains("with another state"), "{violation}");
+}
+
+#[test]
+fn a_cluster_that_gives_no_images_is_seen_not_to_come_together() {
+    assert!((1..=10).any(|seed| !run(&plan(seed, Sabotage::NoImages)).converged));
 }
 
 #[test]
@@ -130,13 +206,14 @@ fn second_of_three() -> SimNode {
         payload: PayloadMode::Multicast,
         durability: Durability::Memory,
         campaigns: true,
+        supports: 1,
         timing: Timing::default(),
         staging_bytes_max: STAGING_BYTES_MAX,
         seed: 1,
     };
     let members = Members::first(&[1, 2, 3], &[]);
     let control = SimControl(ControlState { term: 0, vote: 0, members, members_index: 0 });
-    Node::new(settings, SimLog::new(), control, NOW).unwrap()
+    Node::new(settings, SimLog::new(), Box::<SimImages>::default(), control, NOW).unwrap()
 }
 
 fn heartbeat(from: NodeId, to: NodeId, commit: u64) -> Vec<u8> {

@@ -10,8 +10,10 @@ use super::chance::Chance;
 use super::checks::Checks;
 use super::disk::{SimControl, SimLog};
 use super::faults::Fault;
-use super::machine::Machine;
+use super::images::{Image, SimImages};
+use super::machine::{Machine, MachineState};
 use super::network::{Network, Outbox};
+use super::operator::Operator;
 use super::{Outcome, Plan, Sabotage};
 use crate::consensus::{
     ControlState, FrameLog, Members, Moment, Node, NodeFailure, NodeId, Settings, Timing,
@@ -25,6 +27,8 @@ const CALM: Nanos = Nanos::from_secs(5);
 const STAGING_BYTES: usize = 8 << 10;
 /// The wall clock at the start.
 const START: Nanos = Nanos::from_secs(1_772_461_800);
+/// Frames from one image of a node to the next.
+const IMAGE_FRAMES: (u64, u64) = (20, 200);
 /// The most events without an end of the run: ten times what was seen.
 const EVENTS_PER_SECOND_MAX: u64 = 200_000;
 
@@ -37,7 +41,12 @@ pub(super) struct Host {
     pub(super) node: Option<SimNode>,
     /// While the node is down.
     pub(super) disk: Option<(SimLog, SimControl)>,
+    images: SimImages,
     machine: Machine,
+    /// What is said to be in the next image, where that is a lie.
+    stale: Option<MachineState>,
+    /// The frame behind which the next image is taken.
+    next_image: u64,
     /// It does nothing before.
     pub(super) paused_until: Nanos,
     /// What its wall clock is ahead of the start.
@@ -53,6 +62,10 @@ pub(super) struct Host {
     pub(super) life: u32,
     cuts: u64,
     fetches: u64,
+    /// It came to another state than most, and does no more.
+    pub(super) has_halted: bool,
+    /// It is not yet, or no more, one of the cluster's.
+    pub(super) is_away: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -64,6 +77,7 @@ pub(super) enum Event {
     Strike,
     Heal(Fault),
     Start { host: u32 },
+    Operate,
 }
 
 /// A cluster and its surroundings.
@@ -85,6 +99,8 @@ pub(super) struct World {
     /// A hash of all that happened.
     trace: u64,
     incarnations: u64,
+    images: u64,
+    pub(super) operator: Operator,
 }
 
 impl World {
@@ -108,6 +124,8 @@ impl World {
             gaps: Vec::new(),
             trace: 0,
             incarnations: 0,
+            images: 0,
+            operator: Operator::new(&plan),
             chance,
             plan,
         };
@@ -118,6 +136,17 @@ impl World {
             let control = ControlState { term: 0, vote: 0, members, members_index: 0 };
             world.hosts.push(Host::new(*host, (SimLog::new(), SimControl(control))));
             world.start(*host);
+        }
+        if world.plan.replaces {
+            // It is not started before it is expected.
+            let spare = world.plan.voters + world.plan.learners + 1;
+            let control =
+                ControlState { term: 0, vote: 0, members: Members::default(), members_index: 0 };
+            world.hosts.push(Host::new(spare, (SimLog::new(), SimControl(control))));
+            world.hosts[spare as usize - 1].is_away = true;
+        }
+        if world.plan.replaces || world.plan.blackout {
+            world.schedule(Nanos::from_millis(700), Event::Operate);
         }
         world.schedule(Nanos::from_millis(1), Event::Orders);
         world.schedule(Nanos::from_millis(500), Event::Strike);
@@ -148,6 +177,11 @@ impl World {
             cuts: hosts.clone().map(|host| host.cuts).sum(),
             fetches: hosts.map(|host| host.fetches).sum(),
             incarnations: self.incarnations,
+            images: self.images,
+            given_up: self.checks.given_up(),
+            refounded: self.operator.refounded,
+            replaced: self.operator.replaced,
+            halted: self.hosts.iter().filter(|h| h.has_halted).map(|h| h.id.host).collect(),
             gaps: self.gaps,
             trace: self.trace,
             violations: self.checks.violations,
@@ -202,6 +236,7 @@ impl World {
             Event::Strike => self.strike(),
             Event::Heal(fault) => self.heal(fault),
             Event::Start { host } => self.start(host),
+            Event::Operate => self.operate(),
         }
     }
 
@@ -239,11 +274,23 @@ impl World {
         self.dispatch(host, out);
         self.observe(host);
         match result {
+            Ok(()) if self.host(host).machine.is_astray => self.halt(host),
             Ok(()) => self.schedule_wake(host),
             Err(NodeFailure::Store(_)) => {
                 self.stop(host);
                 let until = self.chance.millis(100, 1000);
                 self.schedule(until, Event::Start { host });
+            }
+            Err(NodeFailure::Moved { .. }) => {
+                self.stop(host);
+                self.move_in(host);
+                self.schedule(Nanos::from_millis(5), Event::Start { host });
+            }
+            Err(NodeFailure::Astray { .. }) => self.halt(host),
+            Err(NodeFailure::Refounded { index, .. }) => {
+                self.stop(host);
+                self.has_refounded(host, index);
+                self.schedule(Nanos::from_millis(5), Event::Start { host });
             }
             Err(failure) => {
                 let id = self.host(host).id;
@@ -271,8 +318,19 @@ impl World {
     fn observe(&mut self, host: u32) {
         let staging_max = STAGING_BYTES;
         let Self { hosts, checks, plan, .. } = self;
-        let Host { id, node, machine, proposed, life, cuts, fetches, .. } =
-            &mut hosts[host as usize - 1];
+        let Host {
+            id,
+            node,
+            machine,
+            proposed,
+            life,
+            cuts,
+            fetches,
+            images,
+            stale,
+            next_image,
+            ..
+        } = &mut hosts[host as usize - 1];
         let Some(node) = node else { return };
         (*cuts, *fetches) = (node.counters().cuts, node.counters().fetches);
         if node.is_leader() {
@@ -293,9 +351,30 @@ impl World {
             if !checks.violations.is_empty() {
                 return;
             }
-            let skips = plan.sabotage == Some(Sabotage::SkipCommand) && host == 1;
+            let is_astray = plan.sabotage == Some(Sabotage::Astray(host));
+            let skips = (plan.sabotage == Some(Sabotage::SkipCommand) && host == 1) || is_astray;
             let events = machine.apply(&header, payload, skips);
-            checks.derives(*id, index, events);
+            if !is_astray {
+                checks.derives(*id, index, events);
+            }
+        }
+        if let Some(sample) = machine.sample() {
+            node.has_come_to(sample);
+        }
+        let takes_images = !matches!(plan.sabotage, Some(Sabotage::Astray(_)));
+        if takes_images && machine.applied >= *next_image && machine.applied > 0 {
+            *next_image = machine.applied + self.chance.between(IMAGE_FRAMES.0, IMAGE_FRAMES.1);
+            checks.images(*id, machine.applied, machine.events(), machine.state_hash());
+            let chain = node.log().chain_at(machine.applied).expect("just applied");
+            let mut state = machine.state();
+            if plan.sabotage == Some(Sabotage::StaleImages) {
+                state = stale.replace(state.clone()).unwrap_or(state);
+            }
+            let (members, members_index) = (node.members().clone(), node.members_index());
+            let gone = images.keep(Image { chain, state, members, members_index });
+            if gone > 0 {
+                node.log_mut().retire(gone);
+            }
         }
         while let Some((index, term, _)) = proposed.front()
             && *index <= node.committed()
@@ -348,8 +427,17 @@ impl World {
                 self.host_mut(host).announced = serves;
                 self.propose(host, &preparation, Vec::new());
             } else if machine.preparation(term, host).is_empty() {
+                self.agree_at(host);
                 self.enter_orders_at(host);
             }
+        }
+    }
+
+    /// A leader says what most came to.
+    fn agree_at(&mut self, host: u32) {
+        let agreed = self.host_mut(host).node.as_mut().and_then(SimNode::agreed);
+        if let Some(sample) = agreed {
+            self.propose(host, &[Machine::agreement(sample)], Vec::new());
         }
     }
 
@@ -388,16 +476,30 @@ impl World {
     /// Starts a node from what its disk has.
     pub(super) fn start(&mut self, host: u32) {
         let (seed, plan) = (self.plan.seed, self.plan.clone());
+        let voters = self.operator.voters.clone();
         let now = Moment { monotonic: self.now, wall: START.after(self.now) };
         let target = self.host_mut(host);
+        if target.has_halted || target.is_away {
+            return;
+        }
         let Some((mut log, mut control)) = target.disk.take() else { return };
+        let image = target.images.newest(|end| log.chain_at(end.index) == Some(*end));
+        // What is in an image was committed.
+        if let Some(image) = &image {
+            log.commit(image.chain.index.max(log.committed()));
+        }
         if std::mem::take(&mut target.has_lost) && plan.sabotage != Some(Sabotage::KeepIdentity) {
             // It knows nothing of who is a member, and was never asked for a vote.
             target.id = target.id.next();
-            let voters: Vec<_> = (1..=plan.voters).collect();
             let learners: Vec<_> = (1..=plan.learners).map(|l| plan.voters + l).collect();
             let members = Members::first(&voters, &learners);
-            control.0 = ControlState { vote: 0, members, members_index: 0, ..control.0 };
+            // Changes of before the log's beginning it does not see again.
+            control.0.vote = 0;
+            let known = control.0.members_index.min(log.chain().index);
+            control.0.members_index = known;
+            if log.base().0 == 0 {
+                control.0 = ControlState { members, members_index: 0, ..control.0 };
+            }
         }
         if plan.durability == Durability::Disk {
             log.sync_now();
@@ -408,7 +510,8 @@ impl World {
             cluster: 7,
             key: ClusterKey::new([7; ClusterKey::BYTES]),
             id: target.id,
-            voters: (1..=plan.voters).collect(),
+            voters,
+            supports: 1,
             learners: (1..=plan.learners).map(|l| plan.voters + l).collect(),
             payload: plan.payload,
             durability: plan.durability,
@@ -417,8 +520,11 @@ impl World {
             staging_bytes_max: if unbounded { usize::MAX } else { STAGING_BYTES },
             seed,
         };
+        let gives = plan.sabotage != Some(Sabotage::NoImages);
+        let images = if gives { target.images.clone() } else { SimImages::default() };
+        let node = Node::new(settings, log, Box::new(images), control, now);
         #[cfg_attr(not(test), expect(unused_mut, reason = "only sabotage changes it"))]
-        let mut node = Node::new(settings, log, control, now).expect("settings that raft takes");
+        let mut node = node.expect("settings that raft takes");
         #[cfg(test)]
         {
             node.never_holds_back = plan.sabotage == Some(Sabotage::NeverHoldBack);
@@ -426,10 +532,31 @@ impl World {
         }
         target.node = Some(node);
         target.life += 1;
-        target.machine = Machine::new();
+        target.machine =
+            image.as_ref().map_or_else(Machine::new, |image| Machine::from_state(&image.state));
+        target.next_image = target.machine.applied + IMAGE_FRAMES.0;
         target.proposed.clear();
         (target.announced, target.wake, target.paused_until) = (0, Nanos::ZERO, Nanos::ZERO);
+        if let Some(image) = image {
+            let Host { id, machine, .. } = target;
+            let (id, events, state) = (*id, machine.events(), machine.state_hash());
+            self.checks.images(id, image.chain.index, events, state);
+        }
         self.schedule_wake(host);
+    }
+
+    /// A node that took an image has its log begin behind it.
+    fn move_in(&mut self, host: u32) {
+        let target = self.host_mut(host);
+        let Some(Image { chain, members, members_index, .. }) = target.images.installed() else {
+            return;
+        };
+        let Some((log, control)) = &mut target.disk else { return };
+        *log = SimLog::behind(chain);
+        if members_index > control.0.members_index {
+            control.0 = ControlState { members, members_index, ..control.0.clone() };
+        }
+        self.images += 1;
     }
 
     /// Kills a node; its page cache stays.
@@ -438,6 +565,12 @@ impl World {
         if let Some(node) = host.node.take() {
             host.disk = Some(node.into_parts());
         }
+    }
+
+    /// A node came to another state than most: it is stopped, and nobody starts it.
+    fn halt(&mut self, host: u32) {
+        self.stop(host);
+        self.host_mut(host).has_halted = true;
     }
 
     /// A node lost what it may have acknowledged.
@@ -451,15 +584,17 @@ impl World {
     fn has_converged(&mut self) -> bool {
         let all = self.checks.committed();
         let voters = self.plan.voters;
-        let same = self.hosts.iter().all(|host| {
+        let is_part = |host: &&Host| !host.has_halted && !host.is_away;
+        let same = self.hosts.iter().filter(is_part).all(|host| {
             let Some(node) = &host.node else { return false };
             // The last order is on its way.
             node.committed() + 8 >= all
                 && node.members().all().any(|member| member == host.id)
                 && node.members().voters.len() == voters as usize
         });
-        let longest = self.hosts.iter().map(|host| host.machine.applied).max();
-        let hashes = self.hosts.iter().filter(|host| Some(host.machine.applied) == longest);
+        let running = || self.hosts.iter().filter(is_part);
+        let longest = running().map(|host| host.machine.applied).max();
+        let hashes = running().filter(|host| Some(host.machine.applied) == longest);
         let hashes: Vec<_> = hashes.map(|host| host.machine.state_hash()).collect();
         if hashes.windows(2).any(|pair| pair[0] != pair[1]) {
             self.checks.violation("equal logs, and engines in unequal states".to_owned());
@@ -474,7 +609,10 @@ impl Host {
             id: NodeId::first(host),
             node: None,
             disk: Some(disk),
+            images: SimImages::default(),
             machine: Machine::new(),
+            stale: None,
+            next_image: 0,
             paused_until: Nanos::ZERO,
             ahead: Nanos::ZERO,
             has_lost: false,
@@ -484,6 +622,8 @@ impl Host {
             life: 0,
             cuts: 0,
             fetches: 0,
+            has_halted: false,
+            is_away: false,
         }
     }
 }

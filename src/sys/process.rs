@@ -61,6 +61,19 @@ pub fn give_way() -> io::Result<()> {
     }
 }
 
+/// Has no file that this process has open, but the standard ones, outlive a call of `execve`.
+///
+/// # Errors
+/// The operating system's.
+pub fn leave_no_files() -> io::Result<()> {
+    let flags = libc::c_int::try_from(libc::CLOSE_RANGE_CLOEXEC).map_err(io::Error::other)?;
+    // SAFETY: takes numbers only. Nothing is closed now.
+    match unsafe { libc::close_range(3, libc::c_uint::MAX, flags) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Has this process, the child `parent` has just started, killed when the thread that started it ends,
 /// and lets go of the files of the parent's that it should not have got. To be called before any file is
 /// opened. Returns `false` if the parent is gone already.

@@ -26,12 +26,12 @@ pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
     /// One that does not run yet.
     learner: Option<Site>,
-    directory: PathBuf,
+    pub(crate) directory: PathBuf,
     _claims: Vec<TcpListener>,
 }
 
 impl Cluster {
-    fn start(logs: Logs) -> Self {
+    pub(crate) fn start(logs: Logs) -> Self {
         Self::start_with("automatic", &Setup { logs, ..Setup::default() })
     }
 
@@ -70,7 +70,7 @@ impl Cluster {
     }
 
     /// Has the learner join.
-    fn start_learner(&mut self) -> usize {
+    pub(crate) fn start_learner(&mut self) -> usize {
         let learner = self.learner.take().expect("it does not run yet");
         self.nodes.push(Node::start_at(learner));
         self.nodes.len() - 1
@@ -95,28 +95,37 @@ impl Cluster {
     }
 
     /// What a running node counts.
-    fn counter(&self, at: usize, name: &str) -> u64 {
+    pub(crate) fn counter(&self, at: usize, name: &str) -> u64 {
         let reader = CounterReader::open(&self.nodes[at].site.logs).unwrap();
         let found = reader.counters().find(|(counter, _)| counter == name);
         found.unwrap_or_else(|| panic!("no counter {name}")).1
     }
 
     /// What `rialto cluster` says of, or does at, node `at`.
-    fn command(&self, at: usize, command: &str) -> String {
+    pub(crate) fn command(&self, at: usize, command: &str) -> String {
+        let (done, said) = self.asks(at, &[command]);
+        assert!(done, "{said}");
+        said
+    }
+
+    /// The same, with more words: whether it was done, and what was said.
+    pub(crate) fn asks(&self, at: usize, words: &[&str]) -> (bool, String) {
         let config = self.nodes[at].site.config();
-        let output = rialto().args(["cluster", command, "--config"]).arg(config).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap()
+        let mut command = rialto();
+        let output = command.arg("cluster").args(words).arg("--config").arg(config).output();
+        let output = output.unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.success(), said)
     }
 
     /// Waits until all three vote, by the word of node `at`.
-    fn await_voters(&self, at: usize) {
+    pub(crate) fn await_voters(&self, at: usize) {
         eventually("three voters", || self.counter(at, "replica.voters") == 3);
     }
 
     /// Proves that node `other` comes to have what node `at` has now, in both logs, byte for byte.
     #[track_caller]
-    fn comes_to_have(&self, other: usize, at: usize) {
+    pub(crate) fn comes_to_have(&self, other: usize, at: usize) {
         for log in [Site::commands, Site::events] {
             let (theirs, ours) = [at, other].map(|n| log(&self.nodes[n].site)).into();
             let had = read_log(&theirs).0;

@@ -408,9 +408,14 @@ impl Node {
 
 impl Process {
     fn wait(&mut self) -> ExitStatus {
-        match self.said.lock().unwrap().recv_timeout(SOON) {
-            Err(RecvTimeoutError::Disconnected) => self.child.wait().unwrap(),
-            other => panic!("the node does not stop: {other:?}"),
+        let said = self.said.lock().unwrap();
+        loop {
+            match said.recv_timeout(SOON) {
+                Err(RecvTimeoutError::Disconnected) => return self.child.wait().unwrap(),
+                // One that took an image of another node began again.
+                Ok(line) if line == "ready" => {}
+                other => panic!("the node does not stop: {other:?}"),
+            }
         }
     }
 }

@@ -86,17 +86,17 @@ impl Witness {
 }
 
 /// A broker whose orders are all refused, which fills the logs and nothing else.
-struct Flood {
+pub(crate) struct Flood {
     raw: Raw,
-    number: u32,
+    pub(crate) number: u32,
 }
 
 impl Flood {
-    fn login(node: &Node, number: u32) -> Self {
+    pub(crate) fn login(node: &Node, number: u32) -> Self {
         Self { raw: Raw::login(node, "BETA02", 0), number }
     }
 
-    fn burst(&mut self) {
+    pub(crate) fn burst(&mut self) {
         for _ in 0..BURST {
             self.number += 1;
             self.raw.sends(&enter_packet(self.number, order(Side::Buy, 1, "NOSUCH", "1.00")));
@@ -120,7 +120,7 @@ impl Flood {
     }
 }
 
-fn first_is_gone(log: &Path) -> bool {
+pub(crate) fn first_is_gone(log: &Path) -> bool {
     !log.join("00000000.seg").exists()
 }
 

@@ -172,6 +172,7 @@ impl Extractor {
             | Command::DayEnd(_)
             | Command::Tick(_)
             | Command::StateHash(_)
+            | Command::ActivateVersion(_)
             | Command::VenueLimits(_)
             | Command::CurrencyDefine(_)
             | Command::FirmDefine(_)

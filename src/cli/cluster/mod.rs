@@ -3,6 +3,7 @@
 
 mod drill;
 
+use std::net::SocketAddrV4;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
@@ -17,7 +18,12 @@ use crate::node::Request;
 #[command(after_help = "Examples:\n  \
     rialto cluster status --config node.toml\n  \
     rialto cluster transfer --config node.toml   before the leader's machine is taken down\n  \
-    rialto cluster promote --config node.toml    with failover = \"manual\", when the leader is gone")]
+    rialto cluster promote --config node.toml    with failover = \"manual\", when the leader is gone\n  \
+    rialto cluster add 4@10.9.1.4:9200 --config node.toml    at the leader; then start that node\n  \
+    rialto cluster remove 3 --config node.toml               at the leader; then stop that node\n  \
+    rialto cluster activate 2 --config node.toml             at the leader, when all nodes are upgraded\n  \
+    rialto cluster recover-quorum --lost 3 --config node.toml\n\n\
+    What is added or removed is changed in every node's file too, before that node's next start.")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -39,6 +45,49 @@ enum Command {
     Drill(drill::Args),
     /// Have this machine's node, which leads, hand over to another that has everything.
     Transfer(NodeArgs),
+    /// Have this machine's node, which leads, let a host in that is none of the cluster's.
+    Add {
+        /// Its number, and where it takes the others' messages.
+        #[arg(value_name = "HOST@ADDRESS", value_parser = host_at)]
+        host: (u32, SocketAddrV4),
+        /// It receives everything and decides nothing.
+        #[arg(long)]
+        learner: bool,
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// Have this machine's node, which leads, remove a host for good.
+    Remove {
+        /// Its number.
+        host: u32,
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// Have this machine's node, which leads, switch all nodes to a version of the logic.
+    Activate {
+        /// The version.
+        version: u32,
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// Give up a quorum that will not come back: this machine's node goes on alone with its log, which must be
+    /// the longest of those that are left, until others have joined it. What no such log holds is lost, and the
+    /// day goes on under another session. Refused while a quorum lives.
+    RecoverQuorum {
+        /// A host that will not come back with what it had; for each.
+        #[arg(long, value_name = "HOST")]
+        lost: Vec<u32>,
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+}
+
+fn host_at(text: &str) -> Result<(u32, SocketAddrV4), String> {
+    let parts =
+        text.split_once('@').and_then(|(host, at)| Some((host.parse().ok()?, at.parse().ok()?)));
+    parts.ok_or_else(|| {
+        "a number, @ and an IPv4 address with its port, as in 4@10.9.1.4:9200".to_owned()
+    })
 }
 
 #[derive(Debug, clap::Args)]
@@ -58,12 +107,21 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         Command::Drill(args) => drill::run(args),
         Command::Promote(node) => ask(node, Request::Promote),
         Command::Transfer(node) => ask(node, Request::Transfer),
+        &Command::Add { host: (host, address), learner, ref node } => {
+            ask(node, Request::Add { host, address, votes: !learner })
+        }
+        Command::Remove { host, node } => ask(node, Request::Remove { host: *host }),
+        Command::Activate { version, node } => ask(node, Request::Activate { version: *version }),
+        Command::RecoverQuorum { lost, node } => {
+            ask(node, Request::RecoverQuorum { lost: lost.iter().copied().collect() })
+        }
     }
 }
 
 fn ask(node: &NodeArgs, request: Request) -> Result<(), CliError> {
     let config = Config::load(&node.config)?;
-    Ok(request.ask(&config.control().directory)?)
+    println!("{}", request.ask(&config.control().directory)?);
+    Ok(())
 }
 
 fn status(config: &Config, as_json: bool) -> Result<(), CliError> {

@@ -170,6 +170,7 @@ pub struct AeronTransport {
     /// The source that is asked next: each has its turn.
     turn: usize,
     counters: AeronCounters,
+    config: AeronConfig,
     // Ends last: the streams are its.
     driver: Driver,
 }
@@ -200,28 +201,65 @@ impl AeronTransport {
         let channel = config.payload_out();
         let payload = driver.publication(&channel, Stream::Payload.number(config.host))?;
         let limit = driver.limit(&channel, &payload)?;
-        let (mut peers, mut sources) = (Vec::new(), Vec::new());
+        let mut transport = Self {
+            payload,
+            limit,
+            peers: Vec::new(),
+            sources: Vec::new(),
+            turn: 0,
+            counters: AeronCounters::default(),
+            config: config.clone(),
+            driver,
+        };
         for &(host, address) in &config.peers {
-            let publication = |stream: Stream| {
-                let channel = config.direct_out(address, stream);
-                driver.publication(&channel, stream.number(config.host))
-            };
-            peers.push(Peer {
-                host,
-                consensus: publication(Stream::Consensus)?,
-                repair: publication(Stream::Repair)?,
-            });
-            for stream in [Stream::Consensus, Stream::Payload, Stream::Repair] {
-                let channel = match stream {
-                    Stream::Payload => config.payload_in(*address.ip()),
-                    Stream::Consensus | Stream::Repair => config.direct_in(),
-                };
-                let subscription = driver.subscription(&channel, stream.number(host))?;
-                sources.push(Source { host, subscription, inlet: Inlet::new() });
-            }
+            transport.join(host, address)?;
         }
-        let counters = AeronCounters::default();
-        Ok(Self { payload, limit, peers, sources, turn: 0, counters, driver })
+        Ok(transport)
+    }
+
+    /// Adds the streams from and to a peer.
+    fn join(&mut self, host: u32, address: SocketAddrV4) -> Result<(), AeronError> {
+        let Self { config, driver, .. } = self;
+        let publication = |stream: Stream| {
+            let channel = config.direct_out(address, stream);
+            driver.publication(&channel, stream.number(config.host))
+        };
+        let subscription = |stream: Stream| {
+            let channel = match stream {
+                Stream::Payload => config.payload_in(*address.ip()),
+                Stream::Consensus | Stream::Repair => config.direct_in(),
+            };
+            let subscription = driver.subscription(&channel, stream.number(host))?;
+            Ok(Source { host, subscription, inlet: Inlet::new() })
+        };
+        let (consensus, repair) = (publication(Stream::Consensus)?, publication(Stream::Repair)?);
+        let sources = [Stream::Consensus, Stream::Payload, Stream::Repair].map(subscription);
+        let sources = sources.into_iter().collect::<Result<Vec<_>, AeronError>>()?;
+        self.peers.push(Peer { host, consensus, repair });
+        self.sources.extend(sources);
+        Ok(())
+    }
+
+    /// Has another peer from now on; one of that number is where it says from now on. Takes as long as the
+    /// driver takes to add a peer's streams: it is for operators, now and then.
+    ///
+    /// # Errors
+    /// [`AeronError`]: that host is no peer, the others are what they were.
+    pub fn reach(&mut self, host: u32, address: SocketAddrV4) -> Result<(), AeronError> {
+        if self.config.peers.contains(&(host, address)) {
+            return Ok(());
+        }
+        let mut config = self.config.clone();
+        config.peers.retain(|(peer, _)| *peer != host);
+        config.peers.push((host, address));
+        config.check()?;
+        self.peers.retain(|peer| peer.host != host);
+        self.sources.retain(|source| source.host != host);
+        self.turn = 0;
+        self.config.peers.retain(|(peer, _)| *peer != host);
+        self.join(host, address)?;
+        self.config = config;
+        Ok(())
     }
 
     /// Moves what was sent to the network and what came to [`AeronTransport::receive`]: once in a duty
@@ -303,7 +341,7 @@ fn offer(publication: &AeronExclusivePublication, message: &[u8]) -> Result<i64,
 
 impl Transport for AeronTransport {
     fn send(&mut self, host: u32, message: &[u8]) {
-        let stream = if codec::is_frame(message) { Stream::Repair } else { Stream::Consensus };
+        let stream = if codec::is_bulk(message) { Stream::Repair } else { Stream::Consensus };
         match self.peers.iter().position(|peer| peer.host == host) {
             Some(peer) => self.send_to(peer, stream, message),
             None => self.counters.not_sent_unknown += 1,

@@ -89,7 +89,9 @@ proptest! {
     #[test]
     fn authentic_nonsense_is_refused_or_means_what_it_says(
         packet in any_raft(),
-        kind in prop::sample::select(vec![0_u8, 1, 2, 5, 9, 10, FRAME, FETCH, JOIN, 255]),
+        kind in prop::sample::select(vec![
+            0_u8, 1, 2, 5, 9, 10, 11, FRAME, FETCH, JOIN, SEEK, OFFER, GET, PART, SAMPLE, SURVEY, STAND, 255,
+        ]),
         changes in prop::collection::vec((any::<usize>(), any::<u8>()), 0..4),
         cut in prop::option::of(any::<usize>()),
     ) {
@@ -117,6 +119,30 @@ proptest! {
     }
 }
 
+const OFFER_OF_THREE: Offer = Offer { image: 9, index: 60, term: 4, parts: 3 };
+
+#[test]
+fn parts_and_descriptions_have_their_bounds() {
+    for (body, is_sound) in [
+        (Body::Part { image: 9, part: 0, bytes: &[1; IMAGE_PART_BYTES_MAX] }, true),
+        (Body::Part { image: 9, part: 0, bytes: &[1; IMAGE_PART_BYTES_MAX + 1] }, false),
+        (
+            Body::Offer { offer: OFFER_OF_THREE, description: &[1; IMAGE_DESCRIPTION_BYTES_MAX] },
+            true,
+        ),
+        (
+            Body::Offer {
+                offer: OFFER_OF_THREE,
+                description: &[1; IMAGE_DESCRIPTION_BYTES_MAX + 1],
+            },
+            false,
+        ),
+    ] {
+        let packet = Packet { from: FROM, to: Some(TO), body };
+        assert_eq!(codec().decode(&encoded(&packet)).is_ok(), is_sound);
+    }
+}
+
 #[test]
 fn frames_requests_and_arrivals_are_read_as_they_were_written() {
     let (header, payload) = frame(6, 3, FrameKind::Normal, 5);
@@ -126,6 +152,18 @@ fn frames_requests_and_arrivals_are_read_as_they_were_written() {
         (Some(TO), Body::Frame { header, payload }),
         (Some(TO), Body::Fetch(Fetch { index: 9, wanted: 0b1011 })),
         (None, Body::Join),
+        (None, Body::Seek { index: 7 }),
+        (Some(TO), Body::Offer { offer: OFFER_OF_THREE, description: b"what is in it" }),
+        (Some(TO), Body::Get { image: 9, part: 16, wanted: 0b101 }),
+        (Some(TO), Body::Part { image: 9, part: 18, bytes: &[5; 1_000] }),
+        (Some(TO), Body::Part { image: 9, part: 19, bytes: &[] }),
+        (None, Body::Survey),
+        (
+            Some(TO),
+            Body::Stand(Stand { term: 3, last: (2, 9), committed: 8, hears: None, supports: 1 }),
+        ),
+        (Some(FROM), Body::Stand(Stand { hears: Some(TO), ..Stand::default() })),
+        (Some(TO), Body::Sample(Sample { at: 65_536, hash: 7 })),
     ] {
         let packet = Packet { from: FROM, to, body };
         let bytes = encoded(&packet);

@@ -97,6 +97,8 @@ pub struct UdpCounters {
 /// A socket, and what came in parts from each peer.
 #[derive(Debug)]
 pub struct UdpTransport {
+    host: u32,
+    bind: SocketAddrV4,
     socket: UdpSocket,
     peers: Vec<Peer>,
     /// Bytes of a message in each datagram.
@@ -134,13 +136,10 @@ impl UdpTransport {
         // The kernel gives what its limits allow; see net.core.rmem_max.
         options.set_recv_buffer_size(SOCKET_BUFFER_BYTES).map_err(failed)?;
         options.set_send_buffer_size(SOCKET_BUFFER_BYTES).map_err(failed)?;
-        let peers = config.peers.iter().map(|&(host, address)| Peer {
-            host,
-            address,
-            destination: address.into(),
-            parts: Reassembly::new(),
-        });
+        let peers = config.peers.iter().map(|&(host, address)| Peer::new(host, address));
         Ok(Self {
+            host: config.host,
+            bind: config.bind,
             socket,
             peers: peers.collect(),
             stride: config.mtu - IP_AND_UDP_BYTES - FRAGMENT_HEADER_BYTES,
@@ -148,6 +147,23 @@ impl UdpTransport {
             datagram: vec![0; DATAGRAM_BYTES_MAX].into(),
             counters: UdpCounters::default(),
         })
+    }
+
+    /// Has another peer from now on; one of that number is where it says from now on.
+    ///
+    /// # Errors
+    /// [`UdpError`]: the peers are what they were.
+    pub fn reach(&mut self, host: u32, address: SocketAddrV4) -> Result<(), UdpError> {
+        if self.peers.iter().any(|peer| (peer.host, peer.address) == (host, address)) {
+            return Ok(());
+        }
+        let others = self.peers.iter().filter(|peer| peer.host != host);
+        let mut peers: Vec<_> = others.map(|peer| (peer.host, peer.address)).collect();
+        peers.push((host, address));
+        UdpConfig { host: self.host, bind: self.bind, peers, mtu: MTU_MIN }.check()?;
+        self.peers.retain(|peer| peer.host != host);
+        self.peers.push(Peer::new(host, address));
+        Ok(())
     }
 
     /// A message that has come whole, and the host whose address it came from; none if there is none,
@@ -243,6 +259,12 @@ impl Transport for UdpTransport {
         for peer in 0..self.peers.len() {
             self.send_to(peer, message);
         }
+    }
+}
+
+impl Peer {
+    fn new(host: u32, address: SocketAddrV4) -> Self {
+        Self { host, address, destination: address.into(), parts: Reassembly::new() }
     }
 }
 

@@ -11,7 +11,7 @@
 //!
 //! | part | what |
 //! |---|---|
-//! | engine | day, log time, sequence, samples of the state hash |
+//! | engine | version of the logic, day, log time, sequence, samples of the state hash |
 //! | definitions | currencies, firms with their switch and fees, accounts with their last orders, instruments with phase and prices, ports with session, requests, user reference numbers and rates |
 //! | wallet | balances, what is held of them, what was done of each today, supplies |
 //! | firms' activity | what the accounts of each firm did today, together |
@@ -35,14 +35,14 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::due::Deadlines;
 use super::phases::{AUCTION_MS_MAX, BAND_BPS_MAX, Phases, owner};
 use super::state_hash::Samples;
-use super::{Capacity, Day, Engine, IndexSeed};
+use super::{Capacity, Day, Engine, IndexSeed, VERSION_MAX};
 use crate::types::command::VenueLimits;
 use crate::types::{
     Date, Phase, PortKind, SnapshotError, SnapshotReader, SnapshotWriter, consistent,
 };
 
 /// The format that this version writes and reads. Raised with every change of what a snapshot holds.
-pub const SNAPSHOT_FORMAT: u16 = 6;
+pub const SNAPSHOT_FORMAT: u16 = 7;
 
 impl Engine {
     /// The state behind the last command frame, as bytes.
@@ -81,6 +81,7 @@ impl Engine {
             phases,
             limits,
             limits_set,
+            version,
             day,
             last_day,
             // For whoever looks.
@@ -98,7 +99,7 @@ impl Engine {
         } = self;
         out.put(&SNAPSHOT_FORMAT);
         out.put(&(Capacity::from(limits), limits.event_segment_bytes));
-        out.put(&(limits_set, day, last_day, next_command, now));
+        out.put(&(limits_set, version, day, last_day, next_command, now));
         out.put(samples);
         manager.write(out);
         events.write(manager.ports.len(), manager.firms.len(), out);
@@ -148,7 +149,9 @@ impl Engine {
 
     /// Reads all but the limits into a new engine.
     fn restore(&mut self, input: &mut SnapshotReader<'_>) -> Result<(), SnapshotError> {
-        (self.limits_set, self.day, self.last_day, self.next_command, self.now) = input.take()?;
+        (self.limits_set, self.version, self.day, self.last_day, self.next_command, self.now) =
+            input.take()?;
+        consistent((1..=VERSION_MAX).contains(&self.version), "a version that is not known")?;
         consistent((1..u64::MAX / 2).contains(&self.next_command), "no command is next")?;
         self.sequence = self.next_command - 1;
         self.samples = input.take::<Samples>()?;

@@ -24,4 +24,5 @@ mod script;
 mod script_requests;
 mod snapshot;
 mod state_hash;
+mod version;
 mod world;

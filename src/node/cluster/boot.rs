@@ -6,6 +6,8 @@ use std::{fs, io};
 use tracing::{info, warn};
 
 use super::identity::{Evidence, Life, life};
+use super::images::NodeImages;
+use super::installing::install;
 use super::{ConsensusNode, KeptControl, ReplicaParts, Requests, Role, link};
 use crate::agent::real_time;
 use crate::config::{self, Config, Failover, secrets};
@@ -13,13 +15,14 @@ use crate::consensus::{
     self, CommandLog, FrameLog as _, Members, Moment, NodeId, STAGING_BYTES_MAX, Settings, Timing,
 };
 use crate::counters::{CounterFile, CounterSet as _};
-use crate::engine::{EngineAgent, EngineCounters, EngineGauges, IndexSeed};
+use crate::engine::{EngineAgent, EngineCounters, EngineGauges, IndexSeed, VERSION_MAX};
 use crate::event_store::{
-    Control, ControlFile, Durability, LogKind, Options, Snapshots, StoreError, Writer, is_blank_log,
+    Control, ControlFile, Durability, Landmark, LogKind, Options, SnapshotMark, Snapshots,
+    StoreError, Writer, is_blank_log,
 };
 use crate::node::boot::{
-    Booted, Order, TERM_GRACE_MS, books_to, check_place, first_day, index_seed, open_events,
-    open_log, say_opened, set_aside,
+    Booted, Order, TERM_GRACE_MS, books_to, check_place, day_again, first_day, index_seed, is_near,
+    landmarks, open_events, open_kept_events, open_log, say_opened, set_aside,
 };
 use crate::node::durable::SharedControl;
 use crate::node::past::Past;
@@ -27,11 +30,12 @@ use crate::node::progress::Progress;
 use crate::node::rehearsal::rehearse;
 use crate::node::restart::{Resumed, resume};
 use crate::node::retention::Held;
+use crate::node::venue::is_late;
 use crate::node::{NodeError, Start, known_limits};
 use crate::sys::file::boot_id;
 use crate::sys::log_positions::POSITIONS_FILE;
 use crate::types::command::VenueLimits;
-use crate::types::{ClusterKey, Nanos, Position, Record as _};
+use crate::types::{ClusterKey, Nanos, Position, Record as _, Standing};
 
 /// Opens everything. Nothing is said to anybody yet, and nothing promised.
 pub(in crate::node) fn boot(
@@ -42,6 +46,7 @@ pub(in crate::node) fn boot(
 ) -> Result<(Booted, SharedControl), NodeError> {
     let logs = config.logs();
     check_place(config)?;
+    let image = install(config)?;
     let mut file = ControlFile::open(&config.control().directory.join("control"))?;
     let known = file.state().copied();
     let boot_id = boot_id().map_err(NodeError::BootId)?;
@@ -61,11 +66,18 @@ pub(in crate::node) fn boot(
         now,
     };
     let life = life(evidence).map_err(|gone| NodeError::gone(gone, config))?;
-    let was = known.unwrap_or_default();
-    let commands = open_commands(config, &was, &start, rebooted)?;
+    let mut was = known.unwrap_or_default();
+    if let Some(image) = image.filter(|image| image.members_index > was.members_index) {
+        (was.members, was.members_index) = (image.members.to_records(), image.members_index);
+    }
+    let snapshots = Snapshots::new(&config.snapshots().directory);
+    let (landmark, events_landmark) = landmarks(&snapshots)?.unzip();
+    // Whoever begins anew has reason to doubt all of it.
+    let landmark = landmark.filter(|_| !start.new_incarnation);
+    let commands = open_commands(config, &was, &start, (rebooted, landmark))?;
+    let commands = committed_as_snapshots_know(commands, &snapshots)?;
 
     let id = NodeId { host: config.node().id, incarnation: life.incarnation() };
-    let snapshots = Snapshots::new(&config.snapshots().directory);
     let seed = index_seed()?;
     let configured = config.capacity().tables().limits(logs.event_segment_bytes);
     let mut session = was.session;
@@ -87,7 +99,15 @@ pub(in crate::node) fn boot(
         Life::Begins(_) if founds => {
             (0, Members { voters: vec![id], ..Members::default() }.to_records())
         }
-        Life::Begins(_) => (0, was.members),
+        Life::Begins(_) if commands.base().0 == 0 => {
+            // It reads in the log who is one.
+            was.members_index = 0;
+            (0, Members::default().to_records())
+        }
+        Life::Begins(_) => {
+            was.members_index = was.members_index.min(commands.chain().index);
+            (0, was.members)
+        }
     };
     let limits = known_limits(&commands.reader(), &snapshots)?.unwrap_or(configured);
     let (durable, durable_sequence) = match was.durable {
@@ -95,7 +115,17 @@ pub(in crate::node) fn boot(
         _ => (Position::FIRST, 1),
     };
     let may_lack = rebooted || matches!(life, Life::Begins(_));
-    let events = open_derived(config, &limits, &commands, may_lack, now)?;
+    let is_late = is_late(&commands.reader());
+    let events = if is_late {
+        let last_index = if may_lack { commands.committed() } else { u64::MAX };
+        let bytes = limits.event_segment_bytes;
+        let mut events =
+            open_kept_events(config, bytes, &snapshots, last_index, events_landmark)?.0;
+        events.commit(events.chain().end);
+        events
+    } else {
+        open_derived(config, &limits, &commands, (may_lack, events_landmark), now)?
+    };
     file.store(Control {
         vote,
         members,
@@ -106,7 +136,7 @@ pub(in crate::node) fn boot(
         durable,
         durable_sequence,
         clean: false,
-        cut: false,
+        cut: was.cut,
         durability: logs.durability,
         session,
         ..was
@@ -119,9 +149,18 @@ pub(in crate::node) fn boot(
         .map_err(|source| NodeError::Counters { path, source })?;
     let held = Held::new(commands.writer(), &events);
     let reader = events.reader();
-    let mut engine = recover(&commands, events, (&limits, seed), &snapshots, &mut counters)?;
+    let venue = (&limits, seed);
+    let (mut engine, standing) = recover(&commands, events, venue, &snapshots, &mut counters)?;
     if let Some(path) = start.books_out {
         engine = engine.on_close(books_to(path));
+    }
+    let mut again = Vec::new();
+    if was.cut
+        && let Some(day) = engine.engine().day()
+    {
+        let (day, next) = day_again(day, was.session, now);
+        warn!(to = %next, "commits may be lost: the day goes on under another session");
+        again = day;
     }
     let control = SharedControl::new(file);
     let commands_reader = commands.reader();
@@ -131,7 +170,10 @@ pub(in crate::node) fn boot(
     };
     let settings = settings(config, cluster, id, cluster_key.clone());
     let moment = Moment { monotonic: real_time(), wall: now };
-    let node = ConsensusNode::new(settings, commands, KeptControl::new(control.clone()), moment)?;
+    let readers = (commands_reader.clone(), reader.clone());
+    let images = NodeImages::new(&logs.directory, snapshots, readers, control.clone());
+    let kept = KeptControl::new(control.clone());
+    let node = ConsensusNode::new(settings, commands, Box::new(images), kept, moment)?;
     let booted = Booted {
         order: Order::Replicated(Box::new(ReplicaParts {
             node,
@@ -139,6 +181,7 @@ pub(in crate::node) fn boot(
             role: Role::default(),
             requests: Requests::default(),
             market,
+            again,
             quorum: cluster.quorum(),
             stall_max: stall_max(cluster),
             grace_ms: TERM_GRACE_MS,
@@ -146,7 +189,7 @@ pub(in crate::node) fn boot(
         engine,
         commands: commands_reader,
         events: reader,
-        standing: None,
+        standing,
         held,
         durability: logs.durability,
         cluster_key,
@@ -160,7 +203,7 @@ fn open_commands(
     config: &Config,
     was: &Control,
     start: &Start,
-    rebooted: bool,
+    (rebooted, landmark): (bool, Option<Landmark>),
 ) -> Result<CommandLog, NodeError> {
     let logs = config.logs();
     let durable = if start.new_incarnation { Position::FIRST } else { was.durable };
@@ -185,7 +228,8 @@ fn open_commands(
         }
     }
     let kind = LogKind::Commands;
-    let options = Options { durable, unsynced, ..Options::new(kind, logs.command_segment_bytes) };
+    let options = Options::new(kind, logs.command_segment_bytes);
+    let options = Options { durable, unsynced, landmark, ..options };
     let mut progress = Progress::new(format!("checking {kind}"));
     let (mut log, recovered) =
         CommandLog::open(&logs.commands(), options, logs.durability, &mut |done, all| {
@@ -198,13 +242,28 @@ fn open_commands(
     Ok(log)
 }
 
+/// What is in a snapshot of this log was committed, whatever else is known.
+fn committed_as_snapshots_know(
+    mut commands: CommandLog,
+    snapshots: &Snapshots,
+) -> Result<CommandLog, NodeError> {
+    for path in snapshots.newest_first()? {
+        let Ok(SnapshotMark { commands: end, .. }) = Snapshots::mark(&path) else { continue };
+        if commands.chain_at(end.index) == Some(end) {
+            commands.commit_below(end.end);
+            break;
+        }
+    }
+    Ok(commands)
+}
+
 /// Opens the event log. Where commands may be gone, or are no longer known to be committed, it is cut behind
 /// those that are.
 fn open_derived(
     config: &Config,
     limits: &VenueLimits,
     commands: &CommandLog,
-    may_lack: bool,
+    (may_lack, landmark): (bool, Option<Landmark>),
     now: Nanos,
 ) -> Result<Writer, NodeError> {
     let bytes = limits.event_segment_bytes;
@@ -225,7 +284,7 @@ fn open_derived(
             opened => opened?.0,
         }
     } else {
-        open_events(config, bytes, Past::Whole, now, None)?.0
+        open_events(config, bytes, Past::Whole, now, landmark)?.0
     };
     // What it holds is compared before anybody is answered from it.
     events.commit(events.chain().end);
@@ -239,11 +298,12 @@ fn recover(
     venue: (&VenueLimits, IndexSeed),
     snapshots: &Snapshots,
     counters: &mut CounterFile,
-) -> Result<EngineAgent, NodeError> {
+) -> Result<(EngineAgent, Option<Standing>), NodeError> {
     let published =
         counters.block("engine", &[EngineCounters::NAMES, EngineGauges::NAMES].concat());
     let resumed = resume(snapshots, venue, commands.reader(), events.reader())?;
     let Resumed { engine, commands: to_apply, events: existing } = resumed;
+    let standing = engine.standing().filter(|standing| is_near(&existing, standing));
     let mut progress = Progress::new("applying commands");
     let all = commands.writer().committed();
     let (engine, replayed) =
@@ -252,7 +312,7 @@ fn recover(
         })?;
     drop(progress);
     info!(?replayed, "recovered");
-    Ok(engine)
+    Ok((engine, standing))
 }
 
 fn settings(config: &Config, cluster: &config::Cluster, id: NodeId, key: ClusterKey) -> Settings {
@@ -272,6 +332,7 @@ fn settings(config: &Config, cluster: &config::Cluster, id: NodeId, key: Cluster
             ..Timing::default()
         },
         staging_bytes_max: STAGING_BYTES_MAX,
+        supports: VERSION_MAX,
         seed: id.raft(),
     }
 }

@@ -1,5 +1,7 @@
 //! The way to the other nodes, as a node drives it.
 
+use std::net::SocketAddrV4;
+
 #[cfg(feature = "aeron")]
 use crate::agent::AgentError;
 use crate::agent::WorkResult;
@@ -23,12 +25,22 @@ pub trait Link: Transport + Send {
 
     /// Takes a message into `message`, in place of what it held; `false` if none has come. Never waits.
     fn receive(&mut self, message: &mut Vec<u8>) -> bool;
+
+    /// Another host can be reached from now on, at this address.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn reach(&mut self, host: u32, address: SocketAddrV4) -> Result<(), NodeError>;
 }
 
 impl Link for UdpTransport {
     fn receive(&mut self, message: &mut Vec<u8>) -> bool {
         // Who wrote it, its MAC says.
         keep(Self::receive(self), message)
+    }
+
+    fn reach(&mut self, host: u32, address: SocketAddrV4) -> Result<(), NodeError> {
+        Ok(Self::reach(self, host, address)?)
     }
 }
 
@@ -40,6 +52,10 @@ impl Link for AeronTransport {
 
     fn receive(&mut self, message: &mut Vec<u8>) -> bool {
         keep(Self::receive(self), message)
+    }
+
+    fn reach(&mut self, host: u32, address: SocketAddrV4) -> Result<(), NodeError> {
+        Ok(Self::reach(self, host, address)?)
     }
 }
 

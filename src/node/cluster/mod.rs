@@ -3,6 +3,8 @@
 
 mod boot;
 mod identity;
+mod images;
+mod installing;
 mod link;
 mod replica;
 mod requests;
@@ -16,7 +18,7 @@ pub(super) use requests::Requests;
 pub(super) use role::{Led, Role};
 
 use super::durable::SharedControl;
-use crate::consensus::{self, CommandLog, ControlState, Members, StoreFailure};
+use crate::consensus::{self, CommandLog, ControlState, Members, NodeId, StoreFailure};
 use crate::event_store::Control;
 
 /// The consensus node of a real one.
@@ -49,6 +51,23 @@ impl consensus::Control for KeptControl {
         let term = u32::try_from(term).expect("terms count elections");
         let members = members.to_records();
         self.file.update(|was| Control { term, vote, members, members_index, ..was })?;
+        self.state = state.clone();
+        Ok(())
+    }
+
+    fn refound(&mut self, state: &ControlState, next: NodeId) -> Result<(), StoreFailure> {
+        // All of it at once: the old life must not wake up as a stranger to its own members.
+        let members = state.members.to_records();
+        let term = u32::try_from(state.term).expect("terms count elections");
+        self.file.update(|was| Control {
+            term,
+            vote: state.vote,
+            members,
+            members_index: state.members_index,
+            incarnation: next.incarnation,
+            cut: true,
+            ..was
+        })?;
         self.state = state.clone();
         Ok(())
     }

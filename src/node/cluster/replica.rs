@@ -1,18 +1,26 @@
 //! The stage that stands in the sequencer's place in a cluster: it keeps the node in step with the others,
 //! and while it leads has what waits ordered by consensus. Nothing is applied before it is committed.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use tracing::{info, warn};
 use zerocopy::FromZeros as _;
 
+use super::requests::Answer;
 use super::{ConsensusNode, Link, Request, Requests, Role};
 use crate::agent::{Agent, AgentError, WorkResult};
-use crate::consensus::{FrameLog as _, Moment};
+use crate::consensus::{FrameLog as _, Moment, Place, Refused, Sample};
 use crate::counters::{CounterBlock, CounterSet as _, counter_set};
+use crate::ring::Consumer;
 use crate::sequencer::{FRAMES_PER_CYCLE_MAX, Intake, TICK_INTERVAL};
-use crate::types::command::{CommandHeader, TermStart};
+use crate::types::command::{ActivateVersion, CommandHeader, StateHash, TermStart};
 use crate::types::{Line, Nanos, Record as _};
+
+/// How often the others are asked where they stand, and how long, before a quorum is given up: several election
+/// timeouts of any cluster that is not very patient.
+const SURVEY_INTERVAL: Nanos = Nanos::from_millis(100);
+const SURVEY_TIME: Nanos = Nanos::from_secs(2);
 
 /// Messages taken in a duty cycle.
 const MESSAGES_PER_CYCLE_MAX: usize = 64;
@@ -29,6 +37,8 @@ pub(in crate::node) struct ReplicaParts {
     pub(in crate::node) requests: Requests,
     /// What an empty log begins with; empty where another node knows that.
     pub(in crate::node) market: Vec<Line>,
+    /// What the term begins with behind that, once: the day again, where what was told of it may be lost.
+    pub(in crate::node) again: Vec<Line>,
     /// So many must vote before this node leads the exchange: the founder is alone at first.
     pub(in crate::node) quorum: usize,
     /// A stage that stood still for so long no longer leads.
@@ -41,11 +51,23 @@ pub(in crate::node) struct ReplicaParts {
 pub(in crate::node) struct Replica {
     parts: ReplicaParts,
     intake: Intake,
+    /// What the engine came to, now and then.
+    samples: Consumer,
+    /// An operator wants a quorum given up.
+    recovery: Option<Recovery>,
     /// The term it leads; 0 = it follows.
     term: u32,
     message: Vec<u8>,
     counters: ReplicaCounters,
     published: CounterBlock,
+}
+
+/// A quorum that is to be given up.
+#[derive(Debug)]
+struct Recovery {
+    lost: BTreeSet<u32>,
+    begun: Nanos,
+    asked: Nanos,
 }
 
 counter_set! {
@@ -95,15 +117,19 @@ counter_set! {
 }
 
 impl Replica {
-    /// Orders what `inputs` bring while it leads. Publishes what it counts in `published`.
+    /// Orders what `inputs` bring while it leads. `samples` brings what the engine came to. Publishes what it
+    /// counts in `published`.
     pub(in crate::node) fn new(
         parts: ReplicaParts,
-        inputs: Vec<crate::ring::Consumer>,
+        inputs: Vec<Consumer>,
+        samples: Consumer,
         published: CounterBlock,
     ) -> Self {
         Self {
             parts,
             intake: Intake::new(inputs),
+            samples,
+            recovery: None,
             term: 0,
             message: Vec::new(),
             counters: ReplicaCounters::default(),
@@ -124,18 +150,95 @@ impl Replica {
         Ok(MESSAGES_PER_CYCLE_MAX)
     }
 
+    /// Says what the engine came to, and while it leads has it in the log once most came to the same.
+    fn compare(&mut self) {
+        let node = &mut self.parts.node;
+        while let Some(record) = self.samples.peek() {
+            if let Some(&StateHash { at_sequence: at, hash, .. }) = StateHash::view(record) {
+                node.has_come_to(Sample { at, hash });
+            }
+            self.samples.pop();
+        }
+        if self.term != 0
+            && let Some(Sample { at: at_sequence, hash }) = node.agreed()
+        {
+            let header = CommandHeader::internal::<StateHash>(Nanos::ZERO);
+            let agreed = StateHash { header, at_sequence, hash, reserved: [0; 24] };
+            self.intake.put_next(agreed.lines());
+        }
+    }
+
     /// Does what an operator asked.
     fn obey(&mut self, now: Moment) -> Result<(), AgentError> {
-        let ReplicaParts { node, link, requests, .. } = &mut self.parts;
-        match requests.take() {
-            None => {}
-            Some(Request::Promote) => {
-                info!(term = node.term(), "told to lead");
-                node.campaign(now, link)?;
+        if let Some(request) = self.parts.requests.take() {
+            info!(?request, "asked by an operator");
+            if let Some(answer) = self.carry_out(request, now)? {
+                self.parts.requests.answer(answer);
             }
-            Some(Request::Transfer) => {
-                let to = node.hand_over();
-                info!(?to, "told to hand over");
+        }
+        self.recover_quorum(now)
+    }
+
+    /// Carries out a request; there is no answer yet if it takes its time.
+    fn carry_out(&mut self, request: Request, now: Moment) -> Result<Option<Answer>, AgentError> {
+        let ReplicaParts { node, link, .. } = &mut self.parts;
+        let refused = |refused: Refused| refused.to_string();
+        Ok(Some(match request {
+            Request::Promote => {
+                node.campaign(now, link)?;
+                Ok("calls an election".to_owned())
+            }
+            Request::Transfer => match node.hand_over() {
+                Some(to) => Ok(format!("hands over to node {to}")),
+                None => Err("this node does not lead, or nobody else votes".to_owned()),
+            },
+            Request::Add { host, address, votes } => match link.reach(host, address) {
+                Err(error) => Err(error.to_string()),
+                Ok(()) => {
+                    let expected = node.expect(host, Place { address, votes }).map_err(refused);
+                    expected.map(|()| format!("host {host} is let in when its node is started"))
+                }
+            },
+            Request::Remove { host } => {
+                let dismissed = node.dismiss(now, host).map_err(refused);
+                dismissed.map(|()| format!("host {host} is removed: stop its node"))
+            }
+            Request::Activate { version } => match node.may_activate(now, version) {
+                Err(not) => Err(refused(not)),
+                Ok(()) => {
+                    let header = CommandHeader::internal::<ActivateVersion>(now.wall);
+                    let activate =
+                        ActivateVersion { header, version, ..ActivateVersion::new_zeroed() };
+                    self.intake.put_next(activate.lines());
+                    Ok(format!("every node goes on by version {version}"))
+                }
+            },
+            Request::RecoverQuorum { lost } => {
+                self.recovery = Some(Recovery { lost, begun: now.monotonic, asked: Nanos::ZERO });
+                return Ok(None);
+            }
+        }))
+    }
+
+    /// Listens for a while to who is there, and then goes on without the quorum if that is all that can be
+    /// done.
+    fn recover_quorum(&mut self, now: Moment) -> Result<(), AgentError> {
+        let Self { parts: ReplicaParts { node, link, requests, .. }, recovery, .. } = self;
+        let Some(Recovery { lost, begun, asked }) = recovery else { return Ok(()) };
+        if now.monotonic.since(*asked) >= SURVEY_INTERVAL {
+            *asked = now.monotonic;
+            node.survey(link);
+        }
+        if now.monotonic.since(*begun) < SURVEY_TIME {
+            return Ok(());
+        }
+        let done = node.give_up_quorum(now, lost);
+        *recovery = None;
+        match done {
+            Ok(refused) => requests.answer(Err(refused.to_string())),
+            Err(done) => {
+                requests.answer(Ok(done.to_string()));
+                return Err(done.into());
             }
         }
         Ok(())
@@ -166,7 +269,8 @@ impl Replica {
             // Before the start of the term can be in any log.
             role.set(term);
             self.intake.discard();
-            self.intake.put_first(self.beginning(term, now));
+            let beginning = self.beginning(term, now);
+            self.intake.put_first(beginning);
         }
         if self.term == 0 {
             // Nobody is promised anything, but by who was cut off with the term.
@@ -175,7 +279,8 @@ impl Replica {
     }
 
     /// What a term begins with: its start and, in an empty log, the market.
-    fn beginning(&self, term: u32, now: Nanos) -> Vec<Line> {
+    fn beginning(&mut self, term: u32, now: Nanos) -> Vec<Line> {
+        let again = std::mem::take(&mut self.parts.again);
         let ReplicaParts { node, market, grace_ms, .. } = &self.parts;
         let start = TermStart {
             header: CommandHeader::internal::<TermStart>(now),
@@ -189,7 +294,7 @@ impl Replica {
             warn!("leads a cluster without a market: start one of its nodes with --market FILE");
         }
         let market: &[Line] = if is_empty { market } else { &[] };
-        [start.lines(), market].concat()
+        [start.lines(), market, &again].concat()
     }
 
     /// Proposes what is waiting.
@@ -267,9 +372,15 @@ impl Agent for Replica {
         work += self.listen(moment)?;
         let ReplicaParts { node, link, .. } = &mut self.parts;
         node.do_work(moment, link)?;
+        for (host, address) in node.newcomers() {
+            if let Err(error) = link.reach(host, address) {
+                warn!(%error, host, "a new host cannot be reached");
+            }
+        }
         self.obey(moment)?;
         self.resign(moment)?;
         self.follow_or_lead(now);
+        self.compare();
         if self.term != 0 {
             work += self.propose(moment)?;
         }

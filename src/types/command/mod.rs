@@ -5,7 +5,7 @@
 //! a field. Fields that are absent are zero; character fields keep the wire's bytes, checked or not:
 //! what the gateway found wrong with them is `form_error`.
 //!
-//! Kind numbers are never reused. Reserved for what is to come: 5 `ActivateVersion`.
+//! Kind numbers are never reused.
 
 mod order;
 mod phase;
@@ -41,6 +41,7 @@ records! {
     2 DayStart [2]
     3 DayEnd [1]
     4 Tick [1]
+    5 ActivateVersion [1]
     6 StateHash [1]
     7 VenueLimits [2]
     10 CurrencyDefine [1]
@@ -236,6 +237,19 @@ pub struct StateHash {
     pub hash: u64,
     /// Zero.
     pub reserved: [u8; 24],
+}
+
+/// Switches every node to a version of the logic, at this command. Asked for by the node that leads, when all
+/// members know the version.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(64))]
+pub struct ActivateVersion {
+    /// Common fields.
+    pub header: CommandHeader,
+    /// The version.
+    pub version: u32,
+    /// Zero.
+    pub reserved: [u8; 36],
 }
 
 /// How much of everything the venue is made for. What does not fit is refused, and a refusal is an

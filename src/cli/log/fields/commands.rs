@@ -14,6 +14,7 @@ tables! {
     DayStart { request, midnight, date, session, reserved }
     DayEnd { request, reserved }
     Tick { reserved }
+    ActivateVersion { version, reserved }
     StateHash { at_sequence, hash, reserved }
     VenueLimits {
         event_segment_bytes, orders, balances, ports, accounts, currencies, firms, instruments,
