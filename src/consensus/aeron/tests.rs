@@ -183,6 +183,30 @@ fn payloads_reach_all_where_multicast_is_missing() {
     all_is_heard(&mut Cluster::new(3, 26_821, PayloadStream::Destinations { control: 26_822 }));
 }
 
+#[test]
+fn a_host_that_is_added_later_hears_and_is_heard() {
+    let port = 26_851;
+    let mut cluster = Cluster::new(2, port, group(26_850));
+    let added = config(3, 3, port, group(26_850));
+    for host in &mut cluster.hosts {
+        host.reach(3, added.bind).unwrap();
+    }
+    cluster.hosts.push(AeronTransport::new(&added).unwrap());
+    cluster.heard.push(Vec::new());
+    cluster.until("all hear each other", Cluster::is_connected);
+    for host in 0..3 {
+        cluster.tell(
+            |cluster| cluster.hosts[host].publish(&message(FRAME, 1, 8_320)),
+            |cluster| (0..3).all(|other| cluster.heard[other].len() == usize::from(other != host)),
+        );
+    }
+    // Somewhere else from now on, under the same number.
+    let moved = config(4, 4, port, group(26_850)).bind;
+    cluster.hosts[0].reach(3, moved).unwrap();
+    let places = cluster.hosts[0].config.peers.iter().filter(|(host, _)| *host == 3);
+    assert!(places.eq(&[(3, moved)]));
+}
+
 /// The bytes of what is published one after the other.
 const PAYLOAD_BYTES: usize = 8_320;
 
