@@ -106,7 +106,7 @@ impl Site {
             Self { directory: Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), ours: true };
         let directory = site.directory.display();
         fs::create_dir_all(&site.directory).unwrap();
-        let text = format!(
+        let config = format!(
             r#"
             [node]
             id = 1
@@ -140,7 +140,7 @@ impl Site {
             instruments = 16
             "#
         );
-        fs::write(site.directory.join("node.toml"), text).unwrap();
+        fs::write(site.directory.join("node.toml"), config).unwrap();
         site
     }
 
@@ -153,7 +153,6 @@ impl Site {
     }
 
     /// Starts the node.
-    #[expect(clippy::zombie_processes, reason = "its user waits for it, or the lab ends with it")]
     fn node(&self) -> Child {
         let log = fs::File::create(self.log()).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_rialto"));
@@ -279,9 +278,9 @@ impl Session {
             heartbeat_timeout_ms: None,
         };
         let mut packet = [0; soup::LOGIN_REQUEST_BYTES_MAX];
-        let size = request.emit(&mut packet);
+        let length = request.emit(&mut packet);
         let mut session = Self { stream: connect(from), unread: Vec::new() };
-        session.stream.write_all(&packet[..size]).unwrap();
+        session.stream.write_all(&packet[..length]).unwrap();
         assert_eq!(session.hears().as_deref(), Some("let in"));
         session
     }

@@ -222,6 +222,8 @@ fn is_multicast(mac: MacAddress) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::net::arp::{ArpOperation, ArpPacket};
 
@@ -324,5 +326,25 @@ mod tests {
         assert_eq!(passed, RING_LINES);
         assert_eq!(one.pass_to_all(&[0; 60], Checksum::Unknown), (2, 1));
         assert!(three.next_frame().is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_have_a_way_and_come_to_its_end_as_they_are(
+            mut bytes in proptest::collection::vec(any::<u8>(), 0..1_600),
+            kind in prop_oneof![Just(ETHER_TYPE_IPV4), Just(ETHER_TYPE_ARP), any::<u16>()],
+        ) {
+            if let Some(ether_type) = bytes.get_mut(12..14) {
+                ether_type.copy_from_slice(&kind.to_be_bytes());
+            }
+            let spread = Spread::new(2, OURS, PLACES);
+            let mut parts = Steering::mesh(&spread, Some(Ipv4Addr::new(10, 9, 0, 254)));
+            let mut other = parts.remove(1);
+            if let (Way::To(shard), _) = parts[0].way_of(&bytes) {
+                prop_assert!(parts[0].pass(shard, &bytes, Checksum::Unknown));
+                prop_assert_eq!(other.next_frame(), Some((&bytes[..], Checksum::Unknown)));
+                prop_assert_eq!(other.way_of(&bytes).0, Way::Here);
+            }
+        }
     }
 }

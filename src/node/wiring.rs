@@ -8,7 +8,7 @@ use super::latency::Latency;
 use super::{Bench, NodeError};
 use crate::agent::{self, Agent, ReadyFlag, Tracer};
 use crate::config::{Config, Stage};
-use crate::counters::CounterSet as _;
+use crate::counters::{CounterFile, CounterSet as _};
 use crate::gateway::{GatewayConfig, GatewayCounters, Traces};
 use crate::market_data::{FeedCounters, MarketData, MarketDataConfig};
 use crate::net::{DATAGRAM_LINES_MAX, KernelConfig, KernelCounters, KernelTransport};
@@ -132,13 +132,13 @@ pub(super) fn wire(
     let shard_names: Vec<_> = (0..shards).map(|shard| shard_name(config, shard)).collect();
     let (times_in, times) = ring(TRACE_RING_LINES, 1);
     let latency = Latency::new(times, counters.block("latency.software", Latency::NAMES));
-    let mut traces = Some(Traces::new(tracer.clone(), times_in));
+    let mut followed = Some(Traces::new(tracer.clone(), times_in));
     let mut datagrams = Some(datagrams);
     let fronts = (0..).zip(orders_in).map(|(shard, commands)| {
         let serves = ReadyFlag::default();
         ready.push(serves.clone());
         let config = GatewayConfig {
-            traces: traces.take(),
+            traces: followed.take(),
             ..gateway(PortKind::OrderEntry, shard, &serves)
         };
         Front {
@@ -174,17 +174,7 @@ pub(super) fn wire(
         published: counters.block(Stage::Admin.name(), GatewayCounters::NAMES),
         role: role.clone(),
     };
-    let loopback = KernelConfig {
-        connections_max: OPERATORS_MAX,
-        look_interval: OPERATORS_LOOK_INTERVAL,
-        // They all come from loopback.
-        connections_per_source_max: OPERATORS_MAX,
-        shut: role.is_some(),
-        ..KernelConfig::new(config.admin().listen)
-    };
-    let operators_transport =
-        KernelTransport::new(&loopback, counters.block("admin.kernel", KernelCounters::NAMES))
-            .map_err(NodeError::admin)?;
+    let operators_transport = operators_transport(config, &mut counters, role.is_some())?;
     let feed = MarketDataConfig { group: config.feed().group, term, ready: feed_ready };
     let published = counters.block(Stage::MarketData.name(), FeedCounters::NAMES);
     let mut market_data = MarketData::new(feed, events, datagrams_in, published);
@@ -210,4 +200,22 @@ pub(super) fn wire(
         Some(spans) => (stage, Box::new(agent::Spanned::new(agent, spans.clone())) as _),
     });
     Ok(Stages { agents: recorded.collect(), ready, latency, proposals })
+}
+
+/// Where operators connect; in a cluster it is shut until the node leads.
+fn operators_transport(
+    config: &Config,
+    counters: &mut CounterFile,
+    shut: bool,
+) -> Result<KernelTransport, NodeError> {
+    let loopback = KernelConfig {
+        connections_max: OPERATORS_MAX,
+        look_interval: OPERATORS_LOOK_INTERVAL,
+        // They all come from loopback.
+        connections_per_source_max: OPERATORS_MAX,
+        shut,
+        ..KernelConfig::new(config.admin().listen)
+    };
+    KernelTransport::new(&loopback, counters.block("admin.kernel", KernelCounters::NAMES))
+        .map_err(NodeError::admin)
 }

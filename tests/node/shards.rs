@@ -185,7 +185,7 @@ fn tokens_of_ouch_4_2_are_the_same_on_every_shard() {
     let enter = |name| {
         let acme = Symbol::new("ACME").unwrap();
         let cents = u32::try_from(price("24.00").0).unwrap();
-        let enter = ouch42::Enter::new(token(name), Side::Buy, Quantity(100), acme, cents.into());
+        let enter = ouch42::Enter::new(token(name), Side::Buy, Quantity(100), acme, cents);
         unsequenced(enter.as_bytes())
     };
     let cancel = |name| unsequenced(ouch42::Cancel::new(token(name), Quantity(0)).as_bytes());
@@ -248,7 +248,9 @@ fn who_is_blocked_is_blocked_on_every_shard() {
     let ports = ["ALFA01", "ALFA02", "BETA01"];
     let mut sessions: Vec<_> =
         hosts.iter().zip(ports).map(|(&host, port)| login_from(&node, host, port, 1)).collect();
-    sessions.iter_mut().for_each(|session| session.must_hear(&["system S"]));
+    for session in &mut sessions {
+        session.must_hear(&["system S"]);
+    }
     let networks = hosts.map(|host| format!("\"127.0.0.{host}\"")).join(", ");
     std::fs::write(&file, format!("block = [{networks}]")).unwrap();
     sessions.iter_mut().for_each(Raw::must_be_closed);

@@ -26,9 +26,14 @@ pub(super) struct Connection {
     is_drained: bool,
     told_end: bool,
     told_peer: bool,
-    /// It waits in the owner's lists.
-    pub(super) is_reading: bool,
-    pub(super) is_sending: bool,
+    pub(super) queued: Queued,
+}
+
+/// In which of its owner's lists a connection waits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Queued {
+    pub(super) reading: bool,
+    pub(super) sending: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +85,7 @@ impl Connection {
             is_drained: true,
             told_end: false,
             told_peer: false,
-            is_reading: false,
-            is_sending: false,
+            queued: Queued::default(),
         })
     }
 

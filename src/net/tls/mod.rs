@@ -10,7 +10,7 @@
 //!   for strangers either.
 //! - rustls, with the primitives of `ring`, speaks TLS 1.2 and 1.3 alone, without renegotiation,
 //!   compression, early data or resumption: nothing of a connection outlives it. `aws-lc-rs` would want
-//!   CMake for its C. The exchange proves who it is; who the broker is, its port and secret say, as
+//!   `CMake` for its C. The exchange proves who it is; who the broker is, its port and secret say, as
 //!   everywhere.
 //! - Unlike the other fronts it asks for memory as it goes: rustls does, for each record. A connection
 //!   takes at most some 150 KiB.
@@ -250,7 +250,7 @@ impl<T: Transport> Tls<T> {
     fn read_later(&mut self, id: ConnectionId) {
         let Some(connection) = self.get(id) else { return };
         let is_shaking = connection.phase == Phase::Handshake;
-        if !std::mem::replace(&mut connection.is_reading, true) {
+        if !std::mem::replace(&mut connection.queued.reading, true) {
             let queue = if is_shaking { &mut self.shaking } else { &mut self.reading };
             queue.push_back(id.slot);
         }
@@ -258,7 +258,7 @@ impl<T: Transport> Tls<T> {
 
     fn send_later(&mut self, id: ConnectionId) {
         let Some(connection) = self.get(id) else { return };
-        if !std::mem::replace(&mut connection.is_sending, true) {
+        if !std::mem::replace(&mut connection.queued.sending, true) {
             self.sending.push_back(id.slot);
         }
     }
@@ -304,7 +304,7 @@ impl<T: Transport> Tls<T> {
     fn turn(&mut self, slot: u32) {
         let Some(connection) = self.connections[slot as usize].as_deref_mut() else { return };
         // Who came into the slot since stands in the queue by his own.
-        if !std::mem::replace(&mut connection.is_reading, false)
+        if !std::mem::replace(&mut connection.queued.reading, false)
             || connection.phase == Phase::Parting
         {
             return;
@@ -319,9 +319,8 @@ impl<T: Transport> Tls<T> {
             self.events.push(NetEvent::Opened { connection: id, peer });
         }
         match step {
-            Step::Nothing => {}
             Step::Read if phase == Phase::Open => self.events.push(NetEvent::Readable(id)),
-            Step::Read => {}
+            Step::Read | Step::Nothing => {}
             Step::Bad => return self.bad(id, phase),
         }
         if ended {
@@ -361,7 +360,7 @@ impl<T: Transport> Tls<T> {
         for _ in 0..count {
             let Some(slot) = self.sending.pop_front() else { break };
             let Some(connection) = self.connections[slot as usize].as_deref_mut() else { continue };
-            if !std::mem::replace(&mut connection.is_sending, false) {
+            if !std::mem::replace(&mut connection.queued.sending, false) {
                 continue;
             }
             let id = connection.id;
