@@ -136,6 +136,9 @@ pub(super) fn wire(
         published: counters.block(Stage::OrderEntry.name(), GatewayCounters::NAMES),
         role: role.clone(),
     };
+    // What operators and subscribers are told late is true all the same: only who has the service address
+    // gives its leadership up for a stall.
+    let role = role.map(|(role, _)| (role, Nanos::MAX));
     let back = Front {
         config: gateway(PortKind::Admin, 1, &ready[1]),
         commands: operators_in,
