@@ -2,19 +2,20 @@
 
 use super::access::AccessFile;
 use super::boot::{Alone, Booted, Order};
-use super::cluster::{Replica, ReplicaCounters};
+use super::cluster::{Replica, ReplicaCounters, Role};
 use super::fronts::{Front, led, order_entry, order_entry_tls, shard_name};
 use super::latency::Latency;
 use super::{Bench, NodeError};
 use crate::agent::{self, Agent, ReadyFlag, Tracer};
 use crate::config::{Config, Stage};
 use crate::counters::{CounterFile, CounterSet as _};
+use crate::event_store::Durability;
 use crate::gateway::{GatewayConfig, GatewayCounters, Traces};
 use crate::market_data::{FeedCounters, MarketData, MarketDataConfig};
 use crate::net::{DATAGRAM_LINES_MAX, KernelConfig, KernelCounters, KernelTransport};
-use crate::ring::{Producer, ring};
+use crate::ring::{Consumer, Producer, ring};
 use crate::sequencer::{Sequencer, SequencerCounters};
-use crate::types::{Nanos, PortKind, RECORD_LINES_MAX};
+use crate::types::{Nanos, PortKind, RECORD_LINES_MAX, SessionId};
 
 /// Lines of a gateway's command ring: at least 4,096 orders on their way to the sequencer.
 const COMMAND_RING_LINES: usize = 16 * 1024;
@@ -92,22 +93,8 @@ pub(super) fn wire(
     let (proposals, proposed) = ring(PROPOSAL_RING_LINES, RECORD_LINES_MAX);
     inputs.extend([operators, proposed]);
     let tracer = Tracer::new();
-    // In a cluster a stage is told when its node leads, and which term.
-    let (sequencer, term, day, role): (Box<dyn Agent>, _, _, _) = match order {
-        Order::Alone(alone) => {
-            let Alone { log, start, proposals, day } = *alone;
-            let published = counters.block(Stage::Sequencer.name(), SequencerCounters::NAMES);
-            inputs.push(hashes);
-            let sequencer = Sequencer::new(log, durability, &start, &proposals, inputs, published);
-            (Box::new(sequencer.traced(tracer.clone())), start.term, day, None)
-        }
-        Order::Replicated(parts) => {
-            let published = counters.block("replica", ReplicaCounters::NAMES);
-            let (role, stall_max) = (parts.role.clone(), parts.stall_max);
-            let replica = Replica::new(*parts, inputs, hashes, published);
-            (Box::new(replica), 0, None, Some((role, stall_max)))
-        }
-    };
+    let Ordering { agent: sequencer, term, day, role } =
+        ordering(order, durability, (inputs, hashes), &tracer, &mut counters);
 
     let (admin_ready, feed_ready) = (ReadyFlag::default(), ReadyFlag::default());
     let mut ready = vec![admin_ready.clone(), feed_ready.clone()];
@@ -165,6 +152,9 @@ pub(super) fn wire(
             role: role.clone(),
         }
     });
+    // What operators and subscribers are told late is true all the same: only who has the service address
+    // gives its leadership up for a stall.
+    let role = role.map(|(role, _)| (role, Nanos::MAX));
     let back = Front {
         config: gateway(PortKind::Admin, ADMIN_SHARD, &admin_ready),
         commands: operators_in,
@@ -200,6 +190,42 @@ pub(super) fn wire(
         Some(spans) => (stage, Box::new(agent::Spanned::new(agent, spans.clone())) as _),
     });
     Ok(Stages { agents: recorded.collect(), ready, latency, proposals })
+}
+
+/// Who gives commands their order.
+struct Ordering {
+    agent: Box<dyn Agent>,
+    /// Alone.
+    term: u32,
+    day: Option<SessionId>,
+    /// In a cluster a stage is told when its node leads, and which term, and how long it may stand still.
+    role: Option<(Role, Nanos)>,
+}
+
+/// Makes the sequencer, or the replica in its place, of what it merges: commands, and state hashes.
+fn ordering(
+    order: Order,
+    durability: Durability,
+    (mut inputs, hashes): (Vec<Consumer>, Consumer),
+    tracer: &Tracer,
+    counters: &mut CounterFile,
+) -> Ordering {
+    match order {
+        Order::Alone(alone) => {
+            let Alone { log, start, proposals, day } = *alone;
+            let published = counters.block(Stage::Sequencer.name(), SequencerCounters::NAMES);
+            inputs.push(hashes);
+            let sequencer = Sequencer::new(log, durability, &start, &proposals, inputs, published);
+            let agent = Box::new(sequencer.traced(tracer.clone()));
+            Ordering { agent, term: start.term, day, role: None }
+        }
+        Order::Replicated(parts) => {
+            let published = counters.block("replica", ReplicaCounters::NAMES);
+            let role = Some((parts.role.clone(), parts.stall_max));
+            let agent = Box::new(Replica::new(*parts, inputs, hashes, published));
+            Ordering { agent, term: 0, day: None, role }
+        }
+    }
 }
 
 /// Where operators connect; in a cluster it is shut until the node leads.

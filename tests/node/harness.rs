@@ -244,6 +244,9 @@ impl Site {
         };
         let tls = if setup.tls { self.tls_text() } else { String::new() };
         let durability = if setup.logs == Logs::OnDisk { "disk" } else { "memory" };
+        // How full this host's disk is, is no part of most stories.
+        let percent = if setup.small.is_some() { [90, 95] } else { [101, 101] };
+        let [refuse, hand_over] = percent;
         format!(
             r#"
             [node]
@@ -254,6 +257,8 @@ impl Site {
             command_segment_mib = {segment_mib}
             event_segment_mib = {segment_mib}
             durability = "{durability}"
+            refuse_orders_percent = {refuse}
+            hand_over_percent = {hand_over}
             [snapshots]
             every_commands = {snapshot_every}
             [retention]
