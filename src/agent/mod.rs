@@ -57,24 +57,37 @@ pub type WorkResult = Result<usize, AgentError>;
 
 /// Why an agent cannot go on.
 #[derive(Debug)]
-pub struct AgentError(Box<dyn Error + Send + Sync>);
+pub struct AgentError {
+    /// The thread on which it was.
+    thread: Option<&'static str>,
+    cause: Box<dyn Error + Send + Sync>,
+}
 
 impl AgentError {
     /// The error that a stage failed with, if it is an `E`.
     #[must_use]
     pub fn cause<E: Error + 'static>(&self) -> Option<&E> {
-        self.0.downcast_ref()
+        self.cause.downcast_ref()
+    }
+
+    /// The same, of an agent on this thread.
+    #[must_use]
+    fn of(self, thread: &'static str) -> Self {
+        Self { thread: Some(thread), ..self }
     }
 }
 
 impl fmt::Display for AgentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match self.thread {
+            Some(thread) => write!(f, "{thread}: {}", self.cause),
+            None => self.cause.fmt(f),
+        }
     }
 }
 
 impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for AgentError {
     fn from(error: E) -> Self {
-        Self(error.into())
+        Self { thread: None, cause: error.into() }
     }
 }

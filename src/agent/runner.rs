@@ -190,7 +190,7 @@ impl AgentThread {
     /// If the thread panicked: the panic goes on here.
     pub fn join(self) -> Result<(), AgentError> {
         match self.handle.join() {
-            Ok(result) => result.map_err(|e| AgentError::from(format!("{}: {e}", self.name))),
+            Ok(result) => result.map_err(|error| error.of(self.name)),
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }

@@ -17,7 +17,7 @@ use super::repair::{FETCH_BYTES_MAX, Repair};
 use super::samples::Samples;
 use super::staging::Staging;
 use super::storage::{LogStorage, applied};
-use super::{Images, Members, Moment, NodeId, Place, Sample, Settings, Stand, Transport};
+use super::{Change, Images, Members, Moment, NodeId, Place, Sample, Settings, Stand, Transport};
 use crate::types::{FRAME_HEADER_BYTES, FrameHeader, Line, Nanos};
 
 /// The most messages that the leader has under way to one follower.
@@ -222,14 +222,15 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     }
 
     /// Two clusters of one number and key would take each other's entries for their own. As long as a
-    /// founder is alone, nobody can know another life of its host.
+    /// founder is alone, nobody can know another life of its host; but of who founded anew others do.
     fn check_founding(&self, to: Option<NodeId>) -> Result<(), NodeFailure> {
-        let is_founding = self.saved.members.all().eq([self.settings.id]);
-        let NodeId { host, .. } = self.settings.id;
-        match to.filter(|to| is_founding && to.host == host && *to != self.settings.id) {
-            Some(life) => Err(NodeFailure::Founded { host, life }),
-            None => Ok(()),
-        }
+        let own = self.settings.id;
+        let NodeId { host, .. } = own;
+        let Some(life) = to.filter(|to| to.host == host && *to != own) else { return Ok(()) };
+        let is_alone = self.saved.members.all().eq([own]);
+        let founded = self.log().payload(self.saved.members_index).and_then(Change::read);
+        let is_first = self.saved.members_index == 0 || founded == Some(vec![Change::Voter(own)]);
+        if is_alone && is_first { Err(NodeFailure::Founded { host, life }) } else { Ok(()) }
     }
 
     /// Does what is due: ticks, disk, repair, and as a leader the care for the members.

@@ -53,16 +53,18 @@ impl IndexedWriter {
         // A frame behind the last index that is wanted is looked at, and is not in the log.
         let frames = usize::try_from(recovered.frames).expect("a 64-bit machine");
         found.truncate(frames);
-        if let Some(first) = found.first() {
-            // Of the segments that were passed over it is known where they begin, and with which frame.
-            let first = writer.log.segment_number(*first);
-            for number in writer.log.segment_number(writer.log.beginning().end)..first {
-                if let Some(FrameHeader { index, start, .. }) = writer.log.first_header(number) {
-                    starts.pass_over(index, start);
-                }
+        let log = &writer.log;
+        let begins = log.segment_number(log.beginning().end);
+        let first = found.first().map_or(begins, |first| log.segment_number(*first));
+        if first > begins {
+            // Of the segments that were passed over, which are committed, it is known where they begin, and
+            // with which frame.
+            let header = |number| log.first_header(number).expect("a landmark lies behind it");
+            for number in begins..first {
+                let FrameHeader { index, start, .. } = header(number);
+                starts.pass_over(index, start);
             }
-            let header = writer.log.first_header(first).expect("it was walked over");
-            starts.last = header.index - 1;
+            starts.last = header(first).index - 1;
         }
         found.into_iter().for_each(|start| starts.note(start));
         assert_eq!(starts.last, recovered.chain.index, "a log of frames without gaps");

@@ -241,7 +241,8 @@ impl World {
         let others = self.hosts.iter().filter(|other| {
             other.id.host != host && !other.has_lost && members.voters.contains(&other.id)
         });
-        let enough = others.count() > self.plan.voters as usize / 2;
+        let voters = members.voters.len().max(self.plan.voters as usize);
+        let enough = others.count() > voters / 2;
         enough && !members.is_joint() && !self.plan.removes_voters
     }
 

@@ -57,7 +57,8 @@ impl World {
         for host in 1..=hosts {
             let up = |other: &u32| self.host(*other).node.is_some();
             let in_haste = self.plan.sabotage == Some(Sabotage::Haste);
-            let down = (1..=hosts).filter(|other| in_haste && !up(other) && *other != host);
+            let is_lost = |other: &u32| self.host(*other).is_away || (in_haste && !up(other));
+            let down = (1..=hosts).filter(|other| is_lost(other) && *other != host);
             let lost: BTreeSet<_> = down.collect();
             self.act(host, |node, _, out| {
                 node.survey(out);

@@ -140,8 +140,12 @@ impl World {
         if world.plan.replaces {
             // It is not started before it is expected.
             let spare = world.plan.voters + world.plan.learners + 1;
-            let control =
-                ControlState { term: 0, vote: 0, members: Members::default(), members_index: 0 };
+            let control = ControlState {
+                term: 0,
+                vote: 0,
+                members: Members::first(&voters, &learners),
+                members_index: 0,
+            };
             world.hosts.push(Host::new(spare, (SimLog::new(), SimControl(control))));
             world.hosts[spare as usize - 1].is_away = true;
         }
@@ -492,7 +496,8 @@ impl World {
             // It knows nothing of who is a member, and was never asked for a vote.
             target.id = target.id.next();
             let learners: Vec<_> = (1..=plan.learners).map(|l| plan.voters + l).collect();
-            let members = Members::first(&voters, &learners);
+            let first: Vec<_> = (1..=plan.voters).collect();
+            let members = Members::first(&first, &learners);
             // Changes of before the log's beginning it does not see again.
             control.0.vote = 0;
             let known = control.0.members_index.min(log.chain().index);

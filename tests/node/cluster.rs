@@ -96,9 +96,14 @@ impl Cluster {
 
     /// What a running node counts.
     pub(crate) fn counter(&self, at: usize, name: &str) -> u64 {
-        let reader = CounterReader::open(&self.nodes[at].site.logs).unwrap();
+        self.counter_if_any(at, name).unwrap_or_else(|| panic!("no counter {name}"))
+    }
+
+    /// The same of a node that may have just begun.
+    pub(crate) fn counter_if_any(&self, at: usize, name: &str) -> Option<u64> {
+        let reader = CounterReader::open(&self.nodes[at].site.logs).ok()?;
         let found = reader.counters().find(|(counter, _)| counter == name);
-        found.unwrap_or_else(|| panic!("no counter {name}")).1
+        found.map(|(_, value)| value)
     }
 
     /// What `rialto cluster` says of, or does at, node `at`.

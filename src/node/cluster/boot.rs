@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::identity::{Evidence, Life, life};
 use super::images::NodeImages;
-use super::installing::install;
+use super::installing::{install, remove_unfinished};
 use super::{ConsensusNode, KeptControl, ReplicaParts, Requests, Role, link};
 use crate::agent::real_time;
 use crate::config::{self, Config, Failover, secrets};
@@ -76,6 +76,7 @@ pub(in crate::node) fn boot(
     let landmark = landmark.filter(|_| !start.new_incarnation);
     let commands = open_commands(config, &was, &start, (rebooted, landmark))?;
     let commands = committed_as_snapshots_know(commands, &snapshots)?;
+    remove_unfinished(config)?;
 
     let id = NodeId { host: config.node().id, incarnation: life.incarnation() };
     let seed = index_seed()?;
@@ -141,7 +142,13 @@ pub(in crate::node) fn boot(
         session,
         ..was
     })?;
-    info!(%id, ?life, members = ?Members::from_records(&members), "takes part");
+    let members = Members::from_records(&members);
+    info!(%id, ?life, ?members, "takes part");
+    for host in members.all().map(|member| member.host) {
+        if cluster.peers.iter().all(|peer| peer.host != host) {
+            warn!(host, "is a member, and not in this node's [cluster] section: put it there");
+        }
+    }
 
     // The logs are this process's now, so the counters are too.
     let path = logs.counters();

@@ -33,7 +33,6 @@ pub(super) const LOGS: [&str; 2] = ["commands", "events"];
 pub(super) fn install(config: &Config) -> Result<Option<Description>, NodeError> {
     let directory = &config.logs().directory;
     let failed = |source| NodeError::Install { directory: directory.clone(), source };
-    remove(&directory.join(INCOMING)).map_err(failed)?;
     let installed = directory.join(INSTALLED);
     if !installed.exists() {
         return Ok(None);
@@ -57,6 +56,16 @@ pub(super) fn install(config: &Config) -> Result<Option<Description>, NodeError>
     put_in_place(config, &installed).map_err(failed)?;
     info!(index = description.index, "begins with an image of another node");
     Ok(Some(description))
+}
+
+/// Removes what came of an image of which not all has come. Once the logs are this process's.
+///
+/// # Errors
+/// The operating system's.
+pub(super) fn remove_unfinished(config: &Config) -> Result<(), NodeError> {
+    let directory = &config.logs().directory;
+    let failed = |source| NodeError::Install { directory: directory.clone(), source };
+    remove(&directory.join(INCOMING)).map_err(failed)
 }
 
 /// Everything in it is as it was written, and fits together.

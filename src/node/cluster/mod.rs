@@ -1,5 +1,6 @@
 //! A node of a cluster: its command log is replicated, it follows the leader, and serves only while it
 //! leads. A node alone has nothing of this on its path.
+#![doc = include_str!("operations.md")]
 
 mod boot;
 mod identity;
