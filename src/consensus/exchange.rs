@@ -13,7 +13,7 @@ use super::repair::FETCH_BYTES_MAX;
 use super::storage::snapshot_at;
 use super::{IMAGE_PART_BYTES_MAX, Moment, NodeId, Offer, Transport};
 
-const _: () = assert!(WINDOW_PARTS as usize * IMAGE_PART_BYTES_MAX <= FETCH_BYTES_MAX);
+const _: () = assert!(WINDOW_PARTS * (IMAGE_PART_BYTES_MAX as u64) <= FETCH_BYTES_MAX as u64);
 
 impl<L: FrameLog, C: Control> Node<L, C> {
     /// The leader's log begins behind the frame that `message` names. Who has that frame says so; who has
@@ -68,12 +68,11 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         let monotonic = now.monotonic;
         match *body {
             Body::Seek { index } => self.offer(now, from, index, transport),
-            Body::Offer { offer, description } => {
+            Body::Offer { offer, description }
                 if self.catch_up.offered(monotonic, from, offer)
-                    && !self.images().begin(&offer, description)?
-                {
-                    self.catch_up.refuse();
-                }
+                    && !self.images().begin(&offer, description)? =>
+            {
+                self.catch_up.refuse();
             }
             Body::Get { image, part, wanted } => {
                 for part in parts_of(part, wanted) {

@@ -123,9 +123,10 @@ const OFFER_OF_THREE: Offer = Offer { image: 9, index: 60, term: 4, parts: 3 };
 
 #[test]
 fn parts_and_descriptions_have_their_bounds() {
+    let bytes = vec![1; IMAGE_PART_BYTES_MAX + 1];
     for (body, is_sound) in [
-        (Body::Part { image: 9, part: 0, bytes: &[1; IMAGE_PART_BYTES_MAX] }, true),
-        (Body::Part { image: 9, part: 0, bytes: &[1; IMAGE_PART_BYTES_MAX + 1] }, false),
+        (Body::Part { image: 9, part: 0, bytes: &bytes[1..] }, true),
+        (Body::Part { image: 9, part: 0, bytes: &bytes }, false),
         (
             Body::Offer { offer: OFFER_OF_THREE, description: &[1; IMAGE_DESCRIPTION_BYTES_MAX] },
             true,

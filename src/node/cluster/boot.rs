@@ -52,11 +52,8 @@ pub(in crate::node) fn boot(
     let boot_id = boot_id().map_err(NodeError::BootId)?;
     let rebooted = known.is_some_and(|known| known.boot_id != boot_id);
     let log_is_empty = is_blank_log(&logs.commands())?;
-    if !log_is_empty && known.is_some_and(|known| known.incarnation == 0) {
-        return Err(NodeError::WasAlone { directory: logs.directory.clone() });
-    }
-    if !log_is_empty && start.market.is_some() {
-        return Err(NodeError::MarketNotWanted { directory: logs.directory.clone() });
+    if !log_is_empty {
+        check_past(config, known.as_ref(), &start)?;
     }
     let evidence = Evidence {
         control: known.as_ref(),
@@ -81,56 +78,32 @@ pub(in crate::node) fn boot(
     let id = NodeId { host: config.node().id, incarnation: life.incarnation() };
     let seed = index_seed()?;
     let configured = config.capacity().tables().limits(logs.event_segment_bytes);
-    let mut session = was.session;
     let founds = start.market.is_some();
-    let market = match start.market {
-        None => Vec::new(),
+    let (market, session) = match start.market {
+        None => (Vec::new(), was.session),
         Some(market) => {
             let day = first_day(now, was.term + 1, was.session);
-            session = day.session;
             let first = [configured.lines(), market()?.as_slice(), day.lines()].concat();
             rehearse(&configured, seed, &first, now)?;
-            first
+            (first, day.session)
         }
     };
     let cluster_key = secrets::load_cluster_key(&config.control().cluster_key_file)?;
-    let (vote, members) = match life {
-        Life::Goes(_) => (was.vote, was.members),
-        // The founder alone is a member by its own word; others learn who is.
-        Life::Begins(_) if founds => {
-            (0, Members { voters: vec![id], ..Members::default() }.to_records())
-        }
-        Life::Begins(_) if commands.base().0 == 0 => {
-            // It reads in the log who is one.
-            was.members_index = 0;
-            (0, Members::default().to_records())
-        }
-        Life::Begins(_) => {
-            was.members_index = was.members_index.min(commands.chain().index);
-            (0, was.members)
-        }
-    };
+    know_members(&mut was, life, founds.then_some(id), &commands);
     let limits = known_limits(&commands.reader(), &snapshots)?.unwrap_or(configured);
     let (durable, durable_sequence) = match was.durable {
         durable if durable <= commands.chain().end => (durable, was.durable_sequence),
         _ => (Position::FIRST, 1),
     };
     let may_lack = rebooted || matches!(life, Life::Begins(_));
-    let is_late = is_late(&commands.reader());
-    let events = if is_late {
+    let events = if is_late(&commands.reader()) {
         let last_index = if may_lack { commands.committed() } else { u64::MAX };
         let bytes = limits.event_segment_bytes;
-        let mut events =
-            open_kept_events(config, bytes, &snapshots, last_index, events_landmark)?.0;
-        events.commit(events.chain().end);
-        events
+        open_late(config, bytes, &snapshots, last_index, events_landmark)?
     } else {
         open_derived(config, &limits, &commands, (may_lack, events_landmark), now)?
     };
     file.store(Control {
-        vote,
-        members,
-        members_index: if founds { 0 } else { was.members_index },
         node: id.host,
         incarnation: id.incarnation,
         boot_id,
@@ -142,13 +115,8 @@ pub(in crate::node) fn boot(
         session,
         ..was
     })?;
-    let members = Members::from_records(&members);
-    info!(%id, ?life, ?members, "takes part");
-    for host in members.all().map(|member| member.host) {
-        if cluster.peers.iter().all(|peer| peer.host != host) {
-            warn!(host, "is a member, and not in this node's [cluster] section: put it there");
-        }
-    }
+    info!(%id, ?life, "takes part");
+    say_members(cluster, &Members::from_records(&was.members));
 
     // The logs are this process's now, so the counters are too.
     let path = logs.counters();
@@ -161,14 +129,12 @@ pub(in crate::node) fn boot(
     if let Some(path) = start.books_out {
         engine = engine.on_close(books_to(path));
     }
-    let mut again = Vec::new();
-    if was.cut
-        && let Some(day) = engine.engine().day()
-    {
-        let (day, next) = day_again(day, was.session, now);
+    let cut_day = engine.engine().day().filter(|_| was.cut);
+    let again = cut_day.map_or_else(Vec::new, |day| {
+        let (again, next) = day_again(day, was.session, now);
         warn!(to = %next, "commits may be lost: the day goes on under another session");
-        again = day;
-    }
+        again
+    });
     let control = SharedControl::new(file);
     let commands_reader = commands.reader();
     let link = match start.link {
@@ -203,6 +169,56 @@ pub(in crate::node) fn boot(
         counters,
     };
     Ok((booted, control))
+}
+
+/// Whether a log that holds something is of a node of a cluster, which is founded but once.
+fn check_past(config: &Config, known: Option<&Control>, start: &Start) -> Result<(), NodeError> {
+    let directory = || config.logs().directory.clone();
+    if known.is_some_and(|known| known.incarnation == 0) {
+        return Err(NodeError::WasAlone { directory: directory() });
+    }
+    if start.market.is_some() {
+        return Err(NodeError::MarketNotWanted { directory: directory() });
+    }
+    Ok(())
+}
+
+/// Puts into what was known who is a member, as far as a node knows that begins or goes on; `founder` has
+/// itself for one.
+fn know_members(was: &mut Control, life: Life, founder: Option<NodeId>, commands: &CommandLog) {
+    let Life::Begins(_) = life else { return };
+    was.vote = 0;
+    let (members, index) = match founder {
+        Some(id) => (Members { voters: vec![id], ..Members::default() }.to_records(), 0),
+        // It reads in the log who is one.
+        None if commands.base().0 == 0 => (Members::default().to_records(), 0),
+        None => (was.members, was.members_index.min(commands.chain().index)),
+    };
+    (was.members, was.members_index) = (members, index);
+}
+
+/// Says who is a member, and who of them could not be reached.
+fn say_members(cluster: &config::Cluster, members: &Members) {
+    info!(?members, "knows");
+    for host in members.all().map(|member| member.host) {
+        if cluster.peers.iter().all(|peer| peer.host != host) {
+            warn!(host, "is a member, and not in this node's [cluster] section: put it there");
+        }
+    }
+}
+
+/// Opens the events behind a snapshot, where there is no deriving them from the beginning.
+fn open_late(
+    config: &Config,
+    segment_bytes: u64,
+    snapshots: &Snapshots,
+    last_index: u64,
+    landmark: Option<Landmark>,
+) -> Result<Writer, NodeError> {
+    let (mut events, ..) =
+        open_kept_events(config, segment_bytes, snapshots, last_index, landmark)?;
+    events.commit(events.chain().end);
+    Ok(events)
 }
 
 /// Opens the command log, with as much of it committed as is known here.
