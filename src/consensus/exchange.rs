@@ -12,8 +12,9 @@ use super::node::{Node, has};
 use super::repair::FETCH_BYTES_MAX;
 use super::storage::snapshot_at;
 use super::{IMAGE_PART_BYTES_MAX, Moment, NodeId, Offer, Transport};
+use crate::types::Nanos;
 
-const _: () = assert!(WINDOW_PARTS as usize * IMAGE_PART_BYTES_MAX <= FETCH_BYTES_MAX);
+const _: () = assert!(WINDOW_PARTS * (IMAGE_PART_BYTES_MAX as u64) <= FETCH_BYTES_MAX as u64);
 
 impl<L: FrameLog, C: Control> Node<L, C> {
     /// The leader's log begins behind the frame that `message` names. Who has that frame says so; who has
@@ -69,11 +70,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         match *body {
             Body::Seek { index } => self.offer(now, from, index, transport),
             Body::Offer { offer, description } => {
-                if self.catch_up.offered(monotonic, from, offer)
-                    && !self.images().begin(&offer, description)?
-                {
-                    self.catch_up.refuse();
-                }
+                self.begin(monotonic, from, &offer, description)?
             }
             Body::Get { image, part, wanted } => {
                 for part in parts_of(part, wanted) {
@@ -106,6 +103,19 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             let body = Body::Offer { offer, description: &description };
             self.send(Some(from), body, transport);
         }
+    }
+
+    fn begin(
+        &mut self,
+        now: Nanos,
+        from: NodeId,
+        offer: &Offer,
+        description: &[u8],
+    ) -> Result<(), NodeFailure> {
+        if self.catch_up.offered(now, from, *offer) && !self.images().begin(offer, description)? {
+            self.catch_up.refuse();
+        }
+        Ok(())
     }
 
     /// All of an image has come.

@@ -90,7 +90,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             return Err(Refused::NoMember(host));
         }
         let rest: Vec<_> = members.voters.iter().filter(|voter| voter.host != host).collect();
-        let there = rest.iter().filter(|voter| self.is_there(now.monotonic, **voter)).count();
+        let there = rest.iter().filter(|voter| self.is_there(now.monotonic, ***voter)).count();
         if there <= rest.len() / 2 {
             return Err(Refused::NoQuorum { host, there, voters: rest.len() });
         }
@@ -111,7 +111,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             let said = self.stands.get(&node.host).filter(|said| said.0 == *node);
             let supports = said.map_or(0, |said| said.1.supports);
             (own && self.settings.supports >= version)
-                || (self.is_there(now.monotonic, node) && supports >= version)
+                || (self.is_there(now.monotonic, *node) && supports >= version)
         };
         let nodes: Vec<_> = self.saved.members.all().filter(|node| !knows(node)).collect();
         if nodes.is_empty() { Ok(()) } else { Err(Refused::Unsupported { version, nodes }) }
@@ -144,7 +144,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         let stands: BTreeMap<_, _> = self
             .stands
             .iter()
-            .filter(|(host, said)| **host != own.host && self.is_there(now.monotonic, &said.0))
+            .filter(|(host, said)| **host != own.host && self.is_there(now.monotonic, said.0))
             .map(|(host, said)| (*host, *said))
             .chain([(own.host, (own, self.stand(now.monotonic)))])
             .collect();
@@ -220,10 +220,10 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     }
 
     /// Whether it is, or was heard a moment ago.
-    fn is_there(&self, now: Nanos, node: &NodeId) -> bool {
+    fn is_there(&self, now: Nanos, node: NodeId) -> bool {
         let silent = Nanos(SILENT_TIMEOUTS * self.election_timeout().0);
-        *node == self.settings.id
-            || self.heard_of.get(node).is_some_and(|heard| now.since(*heard) < silent)
+        node == self.settings.id
+            || self.heard_of.get(&node).is_some_and(|heard| now.since(*heard) < silent)
     }
 
     /// The longest that an election is waited for.

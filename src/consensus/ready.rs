@@ -188,7 +188,9 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         self.saved.members_index = index;
         self.control.save(&self.saved)?;
         self.note_members();
-        changes.iter().for_each(|change| self.note_host(change));
+        for change in &changes {
+            self.note_host(change);
+        }
         Ok(())
     }
 

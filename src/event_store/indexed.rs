@@ -66,7 +66,9 @@ impl IndexedWriter {
             }
             starts.last = header(first).index - 1;
         }
-        found.into_iter().for_each(|start| starts.note(start));
+        for start in found {
+            starts.note(start);
+        }
         assert_eq!(starts.last, recovered.chain.index, "a log of frames without gaps");
         let found = Cell::new((0, Position::FIRST));
         let mut log = Self { writer, starts, found, segments: Vec::new() };

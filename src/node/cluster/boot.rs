@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::identity::{Evidence, Life, life};
 use super::images::NodeImages;
-use super::installing::{install, remove_unfinished};
+use super::installing::{install, remove_taken};
 use super::{ConsensusNode, KeptControl, Link, ReplicaParts, Requests, Role};
 use crate::agent::real_time;
 use crate::config::{self, Config, Failover, Peer, secrets};
@@ -19,8 +19,8 @@ use crate::consensus::{
 use crate::counters::{CounterFile, CounterSet as _};
 use crate::engine::{EngineAgent, EngineCounters, EngineGauges, IndexSeed, VERSION_MAX};
 use crate::event_store::{
-    Control, ControlFile, Durability, Landmark, LogKind, Options, SnapshotMark, Snapshots,
-    StoreError, Writer, is_blank_log,
+    Control, ControlFile, Durability, Landmark, LogKind, MEMBERS_MAX, MemberRecord, Options,
+    SnapshotMark, Snapshots, StoreError, Writer, is_blank_log,
 };
 use crate::node::boot::{
     Booted, Order, TERM_GRACE_MS, books_to, check_place, day_again, first_day, index_seed, is_near,
@@ -37,7 +37,7 @@ use crate::node::{NodeError, Start, known_limits};
 use crate::sys::file::boot_id;
 use crate::sys::log_positions::POSITIONS_FILE;
 use crate::types::command::VenueLimits;
-use crate::types::{ClusterKey, Nanos, Position, Record as _, Standing};
+use crate::types::{ClusterKey, Line, Nanos, Position, Record as _, Standing};
 
 /// Opens everything. Nothing is said to anybody yet, and nothing promised.
 pub(in crate::node) fn boot(
@@ -78,54 +78,30 @@ pub(in crate::node) fn boot(
     let landmark = landmark.filter(|_| !start.new_incarnation);
     let commands = open_commands(config, &was, &start, (rebooted, landmark))?;
     let commands = committed_as_snapshots_know(commands, &snapshots)?;
-    remove_unfinished(config)?;
 
     let id = NodeId { host: config.node().id, incarnation: life.incarnation() };
     let seed = index_seed()?;
     let configured = config.capacity().tables().limits(logs.event_segment_bytes);
-    let mut session = was.session;
     let founds = start.market.is_some();
-    let market = match start.market {
-        None => Vec::new(),
+    let (market, session) = match start.market {
+        None => (Vec::new(), was.session),
         Some(market) => {
             let day = first_day(now, was.term + 1, was.session);
-            session = day.session;
             let first = [configured.lines(), market()?.as_slice(), day.lines()].concat();
             rehearse(&configured, seed, &first, now)?;
-            first
+            (first, day.session)
         }
     };
     let cluster_key = secrets::load_cluster_key(&config.control().cluster_key_file)?;
-    let (vote, members) = match life {
-        Life::Goes(_) => (was.vote, was.members),
-        // The founder alone is a member by its own word; others learn who is.
-        Life::Begins(_) if founds => {
-            (0, Members { voters: vec![id], ..Members::default() }.to_records())
-        }
-        Life::Begins(_) if commands.base().0 == 0 => {
-            // It reads in the log who is one.
-            was.members_index = 0;
-            (0, Members::default().to_records())
-        }
-        Life::Begins(_) => {
-            was.members_index = was.members_index.min(commands.chain().index);
-            (0, was.members)
-        }
-    };
+    let (vote, members) = members_of(life, founds, id, (&mut was, &commands));
     let limits = known_limits(&commands.reader(), &snapshots)?.unwrap_or(configured);
     let (durable, durable_sequence) = match was.durable {
         durable if durable <= commands.chain().end => (durable, was.durable_sequence),
         _ => (Position::FIRST, 1),
     };
     let may_lack = rebooted || matches!(life, Life::Begins(_));
-    let is_late = is_late(&commands.reader());
-    let events = if is_late {
-        let last_index = if may_lack { commands.committed() } else { u64::MAX };
-        let bytes = limits.event_segment_bytes;
-        let mut events =
-            open_kept_events(config, bytes, &snapshots, last_index, events_landmark)?.0;
-        events.commit(events.chain().end);
-        events
+    let events = if is_late(&commands.reader()) {
+        open_late_events(config, (&limits, &commands, &snapshots), may_lack, events_landmark)?
     } else {
         open_derived(config, &limits, &commands, (may_lack, events_landmark), now)?
     };
@@ -146,11 +122,8 @@ pub(in crate::node) fn boot(
     })?;
     let members = Members::from_records(&members);
     info!(%id, ?life, ?members, "takes part");
-    for host in members.all().map(|member| member.host) {
-        if cluster.peers.iter().all(|peer| peer.host != host) {
-            warn!(host, "is a member, and not in this node's [cluster] section: put it there");
-        }
-    }
+    name_missing(&members, cluster);
+    remove_taken(config)?;
 
     // The logs are this process's now, so the counters are too.
     let path = logs.counters();
@@ -163,14 +136,7 @@ pub(in crate::node) fn boot(
     if let Some(path) = start.books_out {
         engine = engine.on_close(books_to(path));
     }
-    let mut again = Vec::new();
-    if was.cut
-        && let Some(day) = engine.engine().day()
-    {
-        let (day, next) = day_again(day, was.session, now);
-        warn!(to = %next, "commits may be lost: the day goes on under another session");
-        again = day;
-    }
+    let again = day_that_goes_on(&was, &engine, now);
     let control = SharedControl::new(file);
     let commands_reader = commands.reader();
     let link = match start.link {
@@ -204,6 +170,62 @@ pub(in crate::node) fn boot(
         counters,
     };
     Ok((booted, control))
+}
+
+/// For whom the node has voted, and who is a member, as far as it knows.
+fn members_of(
+    life: Life,
+    founds: bool,
+    id: NodeId,
+    (was, commands): (&mut Control, &CommandLog),
+) -> (u64, [MemberRecord; MEMBERS_MAX]) {
+    match life {
+        Life::Goes(_) => (was.vote, was.members),
+        // The founder alone is a member by its own word; others learn who is.
+        Life::Begins(_) if founds => {
+            (0, Members { voters: vec![id], ..Members::default() }.to_records())
+        }
+        Life::Begins(_) if commands.base().0 == 0 => {
+            // It reads in the log who is one.
+            was.members_index = 0;
+            (0, Members::default().to_records())
+        }
+        Life::Begins(_) => {
+            was.members_index = was.members_index.min(commands.chain().index);
+            (0, was.members)
+        }
+    }
+}
+
+/// The transport of a node that its file does not know reaches nobody there.
+fn name_missing(members: &Members, cluster: &config::Cluster) {
+    for host in members.all().map(|member| member.host) {
+        if cluster.peers.iter().all(|peer| peer.host != host) {
+            warn!(host, "is a member, and not in this node's [cluster] section: put it there");
+        }
+    }
+}
+
+/// What ends the open day and begins it again under another session, where commits may be lost.
+fn day_that_goes_on(was: &Control, engine: &EngineAgent, now: Nanos) -> Vec<Line> {
+    let Some(day) = engine.engine().day().filter(|_| was.cut) else { return Vec::new() };
+    let (again, session) = day_again(day, was.session, now);
+    warn!(from = %day.session, to = %session, "commits may be lost: the day goes on under another session");
+    again
+}
+
+/// Opens the event log of a command log that begins late.
+fn open_late_events(
+    config: &Config,
+    (limits, commands, snapshots): (&VenueLimits, &CommandLog, &Snapshots),
+    may_lack: bool,
+    landmark: Option<Landmark>,
+) -> Result<Writer, NodeError> {
+    let last_index = if may_lack { commands.committed() } else { u64::MAX };
+    let bytes = limits.event_segment_bytes;
+    let mut events = open_kept_events(config, bytes, snapshots, last_index, landmark)?.0;
+    events.commit(events.chain().end);
+    Ok(events)
 }
 
 /// Opens the command log, with as much of it committed as is known here.

@@ -190,27 +190,25 @@ impl Replica {
                 Some(to) => Ok(format!("hands over to node {to}")),
                 None => Err("this node does not lead, or nobody else votes".to_owned()),
             },
-            Request::Add { host, address, votes } => match link.reach(host, address) {
-                Err(error) => Err(error.to_string()),
-                Ok(()) => {
-                    let expected = node.expect(host, Place { address, votes }).map_err(refused);
-                    expected.map(|()| format!("host {host} is let in when its node is started"))
-                }
-            },
+            Request::Add { host, address, votes } => {
+                let reached = link.reach(host, address).map_err(|error| error.to_string());
+                let expected = reached
+                    .and_then(|()| node.expect(host, Place { address, votes }).map_err(refused));
+                expected.map(|()| format!("host {host} is let in when its node is started"))
+            }
             Request::Remove { host } => {
                 let dismissed = node.dismiss(now, host).map_err(refused);
                 dismissed.map(|()| format!("host {host} is removed: stop its node"))
             }
-            Request::Activate { version } => match node.may_activate(now, version) {
-                Err(not) => Err(refused(not)),
-                Ok(()) => {
+            Request::Activate { version } => {
+                node.may_activate(now, version).map_err(refused).map(|()| {
                     let header = CommandHeader::internal::<ActivateVersion>(now.wall);
                     let activate =
                         ActivateVersion { header, version, ..ActivateVersion::new_zeroed() };
                     self.intake.put_next(activate.lines());
-                    Ok(format!("every node goes on by version {version}"))
-                }
-            },
+                    format!("every node goes on by version {version}")
+                })
+            }
             Request::RecoverQuorum { lost } => {
                 self.recovery = Some(Recovery { lost, begun: now.monotonic, asked: Nanos::ZERO });
                 return Ok(None);

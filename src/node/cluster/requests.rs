@@ -173,8 +173,8 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("rialto-requests-{}", process::id()));
         fs::create_dir_all(&directory).unwrap();
         let requests = Requests::default();
-        let asker = directory.clone();
-        let asked = thread::spawn(move || Request::Remove { host: 3 }.ask(&asker));
+        let place = directory.clone();
+        let asked = thread::spawn(move || Request::Remove { host: 3 }.ask(&place));
         let mut answered = false;
         while !asked.is_finished() {
             requests.look(&directory);
