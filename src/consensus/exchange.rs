@@ -12,6 +12,7 @@ use super::node::{Node, has};
 use super::repair::FETCH_BYTES_MAX;
 use super::storage::snapshot_at;
 use super::{IMAGE_PART_BYTES_MAX, Moment, NodeId, Offer, Transport};
+use crate::types::Nanos;
 
 const _: () = assert!(WINDOW_PARTS * (IMAGE_PART_BYTES_MAX as u64) <= FETCH_BYTES_MAX as u64);
 
@@ -68,11 +69,8 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         let monotonic = now.monotonic;
         match *body {
             Body::Seek { index } => self.offer(now, from, index, transport),
-            Body::Offer { offer, description }
-                if self.catch_up.offered(monotonic, from, offer)
-                    && !self.images().begin(&offer, description)? =>
-            {
-                self.catch_up.refuse();
+            Body::Offer { offer, description } => {
+                self.begin(monotonic, from, &offer, description)?;
             }
             Body::Get { image, part, wanted } => {
                 for part in parts_of(part, wanted) {
@@ -105,6 +103,19 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             let body = Body::Offer { offer, description: &description };
             self.send(Some(from), body, transport);
         }
+    }
+
+    fn begin(
+        &mut self,
+        now: Nanos,
+        from: NodeId,
+        offer: &Offer,
+        description: &[u8],
+    ) -> Result<(), NodeFailure> {
+        if self.catch_up.offered(now, from, *offer) && !self.images().begin(offer, description)? {
+            self.catch_up.refuse();
+        }
+        Ok(())
     }
 
     /// All of an image has come.

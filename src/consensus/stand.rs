@@ -103,10 +103,10 @@ pub(super) fn judge(
     if !silent.is_empty() {
         return Err(NotGivenUp::Silent { hosts: silent });
     }
-    let end_at = |host: u32| stands.get(&host).map(|said| said.1.last);
-    let longest = stands.keys().copied().max_by_key(|host| (end_at(*host), *host == own.host));
+    let end_of = |host: u32| stands.get(&host).map(|said| said.1.last);
+    let longest = stands.keys().copied().max_by_key(|host| (end_of(*host), *host == own.host));
     if let Some(host) = longest.filter(|host| *host != own.host) {
-        let (term, index) = end_at(host).unwrap_or_default();
+        let (term, index) = end_of(host).unwrap_or_default();
         return Err(NotGivenUp::Longer { host, index, term });
     }
     Ok(stands.values().map(|said| said.0).collect())

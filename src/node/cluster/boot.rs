@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::identity::{Evidence, Life, life};
 use super::images::NodeImages;
-use super::installing::{install, remove_unfinished};
+use super::installing::{install, remove_taken};
 use super::{ConsensusNode, KeptControl, ReplicaParts, Requests, Role, link};
 use crate::agent::real_time;
 use crate::config::{self, Config, Failover, secrets};
@@ -17,8 +17,8 @@ use crate::consensus::{
 use crate::counters::{CounterFile, CounterSet as _};
 use crate::engine::{EngineAgent, EngineCounters, EngineGauges, IndexSeed, VERSION_MAX};
 use crate::event_store::{
-    Control, ControlFile, Durability, Landmark, LogKind, Options, SnapshotMark, Snapshots,
-    StoreError, Writer, is_blank_log,
+    Control, ControlFile, Durability, Landmark, LogKind, MEMBERS_MAX, MemberRecord, Options,
+    SnapshotMark, Snapshots, StoreError, Writer, is_blank_log,
 };
 use crate::node::boot::{
     Booted, Order, TERM_GRACE_MS, books_to, check_place, day_again, first_day, index_seed, is_near,
@@ -35,7 +35,7 @@ use crate::node::{NodeError, Start, known_limits};
 use crate::sys::file::boot_id;
 use crate::sys::log_positions::POSITIONS_FILE;
 use crate::types::command::VenueLimits;
-use crate::types::{ClusterKey, Nanos, Position, Record as _, Standing};
+use crate::types::{ClusterKey, Line, Nanos, Position, Record as _, Standing};
 
 /// Opens everything. Nothing is said to anybody yet, and nothing promised.
 pub(in crate::node) fn boot(
@@ -73,7 +73,6 @@ pub(in crate::node) fn boot(
     let landmark = landmark.filter(|_| !start.new_incarnation);
     let commands = open_commands(config, &was, &start, (rebooted, landmark))?;
     let commands = committed_as_snapshots_know(commands, &snapshots)?;
-    remove_unfinished(config)?;
 
     let id = NodeId { host: config.node().id, incarnation: life.incarnation() };
     let seed = index_seed()?;
@@ -89,7 +88,7 @@ pub(in crate::node) fn boot(
         }
     };
     let cluster_key = secrets::load_cluster_key(&config.control().cluster_key_file)?;
-    know_members(&mut was, life, founds.then_some(id), &commands);
+    let (vote, members) = members_of(life, founds, id, (&mut was, &commands));
     let limits = known_limits(&commands.reader(), &snapshots)?.unwrap_or(configured);
     let (durable, durable_sequence) = match was.durable {
         durable if durable <= commands.chain().end => (durable, was.durable_sequence),
@@ -97,13 +96,14 @@ pub(in crate::node) fn boot(
     };
     let may_lack = rebooted || matches!(life, Life::Begins(_));
     let events = if is_late(&commands.reader()) {
-        let last_index = if may_lack { commands.committed() } else { u64::MAX };
-        let bytes = limits.event_segment_bytes;
-        open_late(config, bytes, &snapshots, last_index, events_landmark)?
+        open_late_events(config, (&limits, &commands, &snapshots), may_lack, events_landmark)?
     } else {
         open_derived(config, &limits, &commands, (may_lack, events_landmark), now)?
     };
     file.store(Control {
+        vote,
+        members,
+        members_index: if founds { 0 } else { was.members_index },
         node: id.host,
         incarnation: id.incarnation,
         boot_id,
@@ -115,8 +115,10 @@ pub(in crate::node) fn boot(
         session,
         ..was
     })?;
-    info!(%id, ?life, "takes part");
-    say_members(cluster, &Members::from_records(&was.members));
+    let members = Members::from_records(&members);
+    info!(%id, ?life, ?members, "takes part");
+    name_missing(&members, cluster);
+    remove_taken(config)?;
 
     // The logs are this process's now, so the counters are too.
     let path = logs.counters();
@@ -129,12 +131,7 @@ pub(in crate::node) fn boot(
     if let Some(path) = start.books_out {
         engine = engine.on_close(books_to(path));
     }
-    let cut_day = engine.engine().day().filter(|_| was.cut);
-    let again = cut_day.map_or_else(Vec::new, |day| {
-        let (again, next) = day_again(day, was.session, now);
-        warn!(to = %next, "commits may be lost: the day goes on under another session");
-        again
-    });
+    let again = day_that_goes_on(&was, &engine, now);
     let control = SharedControl::new(file);
     let commands_reader = commands.reader();
     let link = match start.link {
@@ -183,23 +180,33 @@ fn check_past(config: &Config, known: Option<&Control>, start: &Start) -> Result
     Ok(())
 }
 
-/// Puts into what was known who is a member, as far as a node knows that begins or goes on; `founder` has
-/// itself for one.
-fn know_members(was: &mut Control, life: Life, founder: Option<NodeId>, commands: &CommandLog) {
-    let Life::Begins(_) = life else { return };
-    was.vote = 0;
-    let (members, index) = match founder {
-        Some(id) => (Members { voters: vec![id], ..Members::default() }.to_records(), 0),
-        // It reads in the log who is one.
-        None if commands.base().0 == 0 => (Members::default().to_records(), 0),
-        None => (was.members, was.members_index.min(commands.chain().index)),
-    };
-    (was.members, was.members_index) = (members, index);
+/// For whom the node has voted, and who is a member, as far as it knows.
+fn members_of(
+    life: Life,
+    founds: bool,
+    id: NodeId,
+    (was, commands): (&mut Control, &CommandLog),
+) -> (u64, [MemberRecord; MEMBERS_MAX]) {
+    match life {
+        Life::Goes(_) => (was.vote, was.members),
+        // The founder alone is a member by its own word; others learn who is.
+        Life::Begins(_) if founds => {
+            (0, Members { voters: vec![id], ..Members::default() }.to_records())
+        }
+        Life::Begins(_) if commands.base().0 == 0 => {
+            // It reads in the log who is one.
+            was.members_index = 0;
+            (0, Members::default().to_records())
+        }
+        Life::Begins(_) => {
+            was.members_index = was.members_index.min(commands.chain().index);
+            (0, was.members)
+        }
+    }
 }
 
-/// Says who is a member, and who of them could not be reached.
-fn say_members(cluster: &config::Cluster, members: &Members) {
-    info!(?members, "knows");
+/// The transport of a node that its file does not know reaches nobody there.
+fn name_missing(members: &Members, cluster: &config::Cluster) {
     for host in members.all().map(|member| member.host) {
         if cluster.peers.iter().all(|peer| peer.host != host) {
             warn!(host, "is a member, and not in this node's [cluster] section: put it there");
@@ -207,16 +214,24 @@ fn say_members(cluster: &config::Cluster, members: &Members) {
     }
 }
 
-/// Opens the events behind a snapshot, where there is no deriving them from the beginning.
-fn open_late(
+/// What ends the open day and begins it again under another session, where commits may be lost.
+fn day_that_goes_on(was: &Control, engine: &EngineAgent, now: Nanos) -> Vec<Line> {
+    let Some(day) = engine.engine().day().filter(|_| was.cut) else { return Vec::new() };
+    let (again, session) = day_again(day, was.session, now);
+    warn!(from = %day.session, to = %session, "commits may be lost: the day goes on under another session");
+    again
+}
+
+/// Opens the event log of a command log that begins late.
+fn open_late_events(
     config: &Config,
-    segment_bytes: u64,
-    snapshots: &Snapshots,
-    last_index: u64,
+    (limits, commands, snapshots): (&VenueLimits, &CommandLog, &Snapshots),
+    may_lack: bool,
     landmark: Option<Landmark>,
 ) -> Result<Writer, NodeError> {
-    let (mut events, ..) =
-        open_kept_events(config, segment_bytes, snapshots, last_index, landmark)?;
+    let last_index = if may_lack { commands.committed() } else { u64::MAX };
+    let bytes = limits.event_segment_bytes;
+    let mut events = open_kept_events(config, bytes, snapshots, last_index, landmark)?.0;
     events.commit(events.chain().end);
     Ok(events)
 }

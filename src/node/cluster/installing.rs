@@ -58,14 +58,16 @@ pub(super) fn install(config: &Config) -> Result<Option<Description>, NodeError>
     Ok(Some(description))
 }
 
-/// Removes what came of an image of which not all has come. Once the logs are this process's.
+/// Removes what is left of images: of one that has not come whole, and of one that was put in place, once its
+/// members are this node's too, durably.
 ///
 /// # Errors
 /// The operating system's.
-pub(super) fn remove_unfinished(config: &Config) -> Result<(), NodeError> {
+pub(super) fn remove_taken(config: &Config) -> Result<(), NodeError> {
     let directory = &config.logs().directory;
     let failed = |source| NodeError::Install { directory: directory.clone(), source };
-    remove(&directory.join(INCOMING)).map_err(failed)
+    remove(&directory.join(INCOMING)).map_err(failed)?;
+    remove(&directory.join(INSTALLED)).map_err(failed)
 }
 
 /// Everything in it is as it was written, and fits together.
@@ -110,6 +112,5 @@ fn put_in_place(config: &Config, installed: &Path) -> std::io::Result<()> {
             sync_directory(directory)?;
         }
     }
-    remove(installed)?;
-    sync_directory(directory)
+    Ok(())
 }

@@ -194,8 +194,8 @@ impl Replica {
             },
             Request::Add { host, address, votes } => {
                 let reached = link.reach(host, address).map_err(|error| error.to_string());
-                let expect = |()| node.expect(host, Place { address, votes }).map_err(refused);
-                let expected = reached.and_then(expect);
+                let expected = reached
+                    .and_then(|()| node.expect(host, Place { address, votes }).map_err(refused));
                 expected.map(|()| format!("host {host} is let in when its node is started"))
             }
             Request::Remove { host } => {
