@@ -19,7 +19,8 @@ need() {
 }
 
 # What happens inside. /run belongs to the host, and `ip netns` keeps its names there. Without a NIC
-# nobody would do the checksums and the segmentation that the kernel leaves to one.
+# nobody would do the checksums and the segmentation that the kernel leaves to one. A switch has an
+# Ethernet address that is given, or it would be that of one of its cables, and change with them.
 WIRE='
     set -eu
     mount -t tmpfs -o mode=755 none /run
@@ -41,7 +42,7 @@ CLUSTER='
     mount -t tmpfs -o mode=755 none /run
     ip link set lo up
     for net in front back; do
-        ip link add $net type bridge mcast_snooping 0
+        ip link add $net address 02:00:00:00:00:fe type bridge mcast_snooping 0
         ip link set $net up
     done
     ip addr add 10.9.0.100/24 dev front
