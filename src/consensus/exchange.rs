@@ -70,7 +70,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         match *body {
             Body::Seek { index } => self.offer(now, from, index, transport),
             Body::Offer { offer, description } => {
-                self.begin(monotonic, from, &offer, description)?
+                self.begin(monotonic, from, &offer, description)?;
             }
             Body::Get { image, part, wanted } => {
                 for part in parts_of(part, wanted) {
