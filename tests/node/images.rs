@@ -9,7 +9,7 @@ use std::time::Duration;
 use rialto::types::SessionId;
 
 use crate::cluster::Cluster;
-use crate::harness::{Setup, Site, eventually};
+use crate::harness::{Node, Setup, Site, eventually};
 use crate::replay::read_log;
 use crate::retention::{Flood, first_is_gone};
 
@@ -111,7 +111,7 @@ fn a_node_for_which_nobody_has_frames_any_more_takes_an_image_and_can_lead() {
         cluster.counter_if_any(0, "replica.leader") == Some(leader as u64 + 1)
     });
     assert!(cluster.nodes[0].site.log_text().contains("begins with a snapshot"));
-    let books: Vec<_> = cluster.nodes.iter_mut().map(|node| node.stop_in_order()).collect();
+    let books: Vec<_> = cluster.nodes.iter_mut().map(Node::stop_in_order).collect();
     assert!(number > 0 && books[1..].iter().all(|other| *other == books[0]));
 }
 
