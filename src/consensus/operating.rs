@@ -76,8 +76,26 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     /// Removes a host for good: it is not let in again.
     ///
     /// # Errors
-    /// [`Refused`].
-    pub fn dismiss(&mut self, now: Moment, host: u32) -> Result<(), Refused> {
+    /// [`Refused`], or the failure after which the node must not go on.
+    pub fn dismiss(
+        &mut self,
+        now: Moment,
+        host: u32,
+        transport: &mut impl Transport,
+    ) -> Result<Result<(), Refused>, NodeFailure> {
+        let changes = match self.dismissal(now, host) {
+            Ok(changes) => changes,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        if !self.propose_changes(&changes) {
+            return Ok(Err(Refused::UnderWay));
+        }
+        // It has its frame before anything can take the lead from this node.
+        self.drive(now, transport)?;
+        Ok(Ok(()))
+    }
+
+    fn dismissal(&self, now: Moment, host: u32) -> Result<Vec<Change>, Refused> {
         if !self.is_serving() {
             return Err(Refused::NotLeading);
         }
@@ -94,8 +112,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         if there <= rest.len() / 2 {
             return Err(Refused::NoQuorum { host, there, voters: rest.len() });
         }
-        let changes: Vec<_> = gone.into_iter().map(Change::Dismiss).collect();
-        if self.propose_changes(&changes) { Ok(()) } else { Err(Refused::UnderWay) }
+        Ok(gone.into_iter().map(Change::Dismiss).collect())
     }
 
     /// Whether all members know this version of the logic, so that it may be switched to.

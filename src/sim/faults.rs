@@ -269,8 +269,12 @@ impl World {
         let is_complete = members.voters.len() == voters as usize;
         let may = members.learners.contains(&id)
             || (self.plan.removes_voters && is_complete && members.voters.contains(&id));
+        let leads = node.id().host;
         if may {
-            node.propose_changes(&[Change::Remove(id)]);
+            self.act(leads, |node, now, out| {
+                node.propose_changes(&[Change::Remove(id)]);
+                node.do_work(now, out)
+            });
         }
     }
 }

@@ -122,10 +122,7 @@ impl World {
                 }
             }
             Some(goes) if members.all().any(|member| member.host == goes) => {
-                self.act(leads, |node, now, _| {
-                    drop(node.dismiss(now, goes));
-                    Ok(())
-                });
+                self.act(leads, |node, now, out| node.dismiss(now, goes, out).map(drop));
             }
             Some(goes) => {
                 self.stop(goes);

@@ -199,7 +199,7 @@ impl Replica {
                 expected.map(|()| format!("host {host} is let in when its node is started"))
             }
             Request::Remove { host } => {
-                let dismissed = node.dismiss(now, host).map_err(refused);
+                let dismissed = node.dismiss(now, host, link)?.map_err(refused);
                 dismissed.map(|()| format!("host {host} is removed: stop its node"))
             }
             Request::Activate { version } => {
