@@ -8,7 +8,7 @@ use super::failure::NodeFailure;
 use super::log::{Control, FrameLog};
 use super::node::Node;
 use super::samples::Verdict;
-use super::{Change, Moment, NodeId, Sample, Transport};
+use super::{Change, Moment, NodeId, Sample, Settings, Transport};
 use crate::types::{FRAME_HEADER_BYTES, Line};
 
 /// The most frames that the leader has proposed and not committed. Clients wait; the log of a leader
@@ -129,7 +129,9 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         if silent < 2 * timing.election_ticks as u64 || !self.is_time_to_say_something() {
             return;
         }
-        for host in self.settings.voters.clone() {
+        // Where the quorum was given up, a host that else would only learn may lead.
+        let Settings { voters, learners, .. } = &self.settings;
+        for host in [voters.as_slice(), learners].concat() {
             if host != self.settings.id.host {
                 self.send_to_host(host, Body::Join, transport);
             }

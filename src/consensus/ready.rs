@@ -180,8 +180,15 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     fn change_members(&mut self, index: u64) -> Result<(), NodeFailure> {
         let changes = self.log().payload(index).and_then(Change::read);
         let changes = changes.ok_or(NodeFailure::UnknownChange { index })?;
-        let state = match changes[..] {
-            [Change::Found(node)] => self.found(node)?,
+        // A life that begins anew knows the members of a later time than its log is of, and comes by
+        // changes once more: the last one that names a node decides what it is.
+        let state = match (&changes[..], self.saved.members.is_joint()) {
+            (&[Change::Found(node)], _) => self.found(node)?,
+            ([], false) => self.saved.members.to_raft(),
+            ([_, ..], true) => {
+                self.raft.apply_conf_change(&ConfChangeV2::default())?;
+                self.raft.apply_conf_change(&Change::to_raft(&changes))?
+            }
             _ => self.raft.apply_conf_change(&Change::to_raft(&changes))?,
         };
         self.saved.members = Members::from_raft(&state);

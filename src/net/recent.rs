@@ -27,6 +27,9 @@ struct Place<V> {
     value: V,
 }
 
+/// An odd number whose bits are as good as drawn: of the golden ratio.
+const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+
 /// Places in which a key may lie, side by side in memory.
 const WAYS: usize = 4;
 
@@ -65,7 +68,10 @@ impl<V: Lasting> Recent<V> {
         let [low, high] = [key as u64, (key >> 64) as u64];
         let product = u128::from(low ^ self.secret[0]) * u128::from(high ^ self.secret[1]);
         let mixed = product as u64 ^ (product >> 64) as u64;
-        mixed as usize & (self.places.len() - 1) & !(WAYS - 1)
+        // Neighbours differ in a few low bits of it, less where a secret is a multiple of a power of two;
+        // the high bits of the next product hear of all.
+        let place = u128::from(mixed.wrapping_mul(SPREAD)) * self.places.len() as u128;
+        (place >> 64) as usize & !(WAYS - 1)
     }
 }
 
@@ -102,7 +108,7 @@ mod tests {
 
     #[test]
     fn keys_spread_whatever_they_differ_in() {
-        for shift in [0, 24, 32, 64, 100] {
+        for shift in [0, 24, 32, 64, 100].repeat(100) {
             let mut recent: Recent<Nanos> = Recent::new(4096);
             for key in 0..512_u128 {
                 *recent.entry(key << shift | 1 << 127) = Nanos(1);

@@ -210,9 +210,9 @@ fn a_shadow_killed_while_it_writes_leaves_nothing_that_looks_whole_and_is_starte
 
     // The new one began where the last whole one was, and takes the next.
     await_snapshot(&node.site, sequence_of(&kept));
+    node.stop_in_order();
     let names = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path());
     assert!(names.into_iter().all(|path| Snapshots::load(&path).is_ok()));
-    node.stop_in_order();
     Replay::equal_to_event_log(&node.site);
 }
 

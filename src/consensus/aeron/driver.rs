@@ -28,7 +28,7 @@ const DRIVER_BYTES: u64 = 16 << 20;
 const TIMER: Duration = Duration::from_millis(20);
 /// A stream that is silent for so long has ended, and begins again when something comes. Less than a
 /// leader waits for a voter: whom it has left behind has let go of what it would wait for in vain.
-const IMAGE_LIVENESS: Duration = Duration::from_millis(250);
+pub(super) const IMAGE_LIVENESS: Duration = Duration::from_millis(250);
 /// A receiver says at least so often where it is.
 const STATUS_INTERVAL: Duration = Duration::from_millis(20);
 /// A part that is missing is asked for within this time: several receivers take turns.

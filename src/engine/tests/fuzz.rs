@@ -4,12 +4,12 @@
 use proptest::prelude::*;
 use zerocopy::FromBytes;
 
-use super::super::ApplyError;
+use super::super::{ApplyError, VERSION_MAX};
 use super::world::World;
 use super::{busts, invariants, script};
 use crate::types::command::{
-    BustTrade, Cancel, CommandHeader, CommandKind, EnableEntry, MassCancel, Modify, NewOrder,
-    Replace, TradeCorrection,
+    BustTrade, Cancel, Command, CommandHeader, CommandKind, EnableEntry, MassCancel, Modify,
+    NewOrder, Replace, TradeCorrection,
 };
 use crate::types::{Line, Record, TradeTerms, UserRefNum};
 
@@ -35,7 +35,7 @@ proptest! {
         let mut broken = None;
         for (number, mutant) in (1..).zip(mutants) {
             let command = mutant.of(&corpus, &world, number);
-            if !is_whole(&command) {
+            if !is_applied(&command) {
                 broken = Some(command);
                 continue;
             }
@@ -52,10 +52,19 @@ proptest! {
 }
 
 /// Whether the lines are one command, of a kind there is and of its size.
-pub(super) fn is_whole(lines: &[Line]) -> bool {
+fn is_whole(lines: &[Line]) -> bool {
     let kind = CommandKind::from_number(lines[0].0[0]);
     let size = kind.map(CommandKind::lines);
     size == Some(lines[0].0[1]) && size.map(usize::from) == Some(lines.len())
+}
+
+/// Whether the engine applies the lines: they are a command, and none that wants a later program.
+pub(super) fn is_applied(lines: &[Line]) -> bool {
+    let wants_another = matches!(
+        Command::parse(lines),
+        Ok(Command::ActivateVersion(c)) if c.header.port.is_none() && c.version > VERSION_MAX
+    );
+    is_whole(lines) && !wants_another
 }
 
 /// A trade of the world as it stands, if there is any.

@@ -7,7 +7,7 @@ use std::{env, fs};
 use proptest::prelude::*;
 
 use super::super::{Capacity, Engine, FrameList, IndexSeed, SNAPSHOT_FORMAT, full_state_hash};
-use super::fuzz::{corpus, is_whole, mutant, owners};
+use super::fuzz::{corpus, is_applied, mutant, owners};
 use super::oracle::{line, steps};
 use super::script;
 use super::world::{SEGMENT_BYTES, World};
@@ -75,7 +75,7 @@ proptest! {
         let corpus = corpus();
         for (number, mutant) in (1..).zip(mutants) {
             let command = mutant.of(&corpus, &world, number);
-            if is_whole(&command) {
+            if is_applied(&command) {
                 world.apply_lines(&command);
             }
         }

@@ -91,7 +91,8 @@ pub(in crate::node) fn boot(
     let (vote, members) = members_of(life, founds, id, (&mut was, &commands));
     let limits = known_limits(&commands.reader(), &snapshots)?.unwrap_or(configured);
     let (durable, durable_sequence) = match was.durable {
-        durable if durable <= commands.chain().end => (durable, was.durable_sequence),
+        // What a life before knew of commits, this one may not.
+        durable if durable <= commands.reader().committed() => (durable, was.durable_sequence),
         _ => (Position::FIRST, 1),
     };
     let may_lack = rebooted || matches!(life, Life::Begins(_));
