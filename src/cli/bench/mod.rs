@@ -2,6 +2,7 @@
 //! the same run. It measures; what is measured is a node as it is in use.
 
 pub(super) mod breakdown;
+mod commit;
 pub mod engine;
 mod host;
 mod scratch;
@@ -15,6 +16,8 @@ use super::CliError;
 use super::lab::LabError;
 use crate::client::ClientError;
 use crate::config::ConfigError;
+use crate::consensus::NodeFailure;
+use crate::consensus::udp::UdpError;
 use crate::counters::CountersError;
 use crate::event_store::StoreError;
 #[cfg(feature = "dpdk")]
@@ -33,6 +36,8 @@ enum Bench {
     Engine(engine::Args),
     /// What the event store takes: appends, readers in other processes, replays, a disk.
     Store(store::Args),
+    /// What a commit costs in a cluster, and how long it takes, beside a node alone.
+    Commit(commit::Args),
     /// The reader of the store bench.
     #[command(hide = true)]
     StoreReader(store::ReaderArgs),
@@ -131,6 +136,12 @@ pub enum BenchError {
     /// The replay.
     #[error(transparent)]
     Replay(#[from] Box<CliError>),
+    /// A node of the commit bench.
+    #[error(transparent)]
+    Consensus(#[from] NodeFailure),
+    /// Its transport.
+    #[error(transparent)]
+    Transport(#[from] UdpError),
     /// The disk bench was given memory.
     #[error("{}: this is memory, not a disk; choose a directory with --disk", .0.display())]
     NoDisk(PathBuf),
@@ -157,6 +168,7 @@ pub fn run(args: &Args) -> Result<(), BenchError> {
     match &args.bench {
         Bench::Engine(args) => engine::run(args),
         Bench::Store(args) => store::run(args),
+        Bench::Commit(args) => commit::run(args),
         Bench::StoreReader(args) => store::run_reader(args),
         Bench::Wire(args) => wire::run(args),
         Bench::Sessions(args) => wire::run_sessions(args),

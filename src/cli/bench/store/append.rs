@@ -44,7 +44,7 @@ pub(super) fn measure(directory: &Path, batch: usize, args: &Args) -> Result<Tim
 }
 
 /// Frames of the workload's mix.
-pub(super) fn pool(batch: usize) -> Frames {
+pub(in crate::cli::bench) fn pool(batch: usize) -> Frames {
     Log::new(&Workload::mixed(0xA, 100, 30, POOL), FEW, batch).timed
 }
 

@@ -16,6 +16,7 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+pub(super) use append::pool;
 pub(super) use tail::{ReaderArgs, run_reader};
 
 use self::report::Report;

@@ -1,0 +1,62 @@
+//! `rialto bench commit`: what it costs that most of a cluster must have a batch before anybody is told. Three
+//! nodes of consensus over logs in memory, without the exchange around them: in one thread over a transport
+//! that is a queue, which is what it costs the leader; and over the kernel's UDP on loopback by the clock,
+//! with and without loss, beside a node alone.
+//!
+//! The queue carries a payload once for all, as Aeron does, and UDP once for each follower.
+
+mod in_process;
+mod member;
+mod over_udp;
+mod report;
+
+use std::path::Path;
+
+use self::report::Report;
+use super::BenchError;
+use super::host::Host;
+use super::scratch::Scratch;
+
+/// Arguments of `rialto bench commit`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    rialto bench commit\n  \
+    rialto bench commit --json --rounds 9\n\n\
+    Logs go to /dev/shm, of which it needs 2 GiB. Over UDP three threads want a core each: with fewer, what \
+    they lose to each other is in the figures. Build with --release.")]
+pub(super) struct Args {
+    /// Print the result as a JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Rounds of each measurement.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    rounds: u32,
+    /// One of so many batches only.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    shorten: u32,
+}
+
+/// Commands in a batch.
+const BATCH: u16 = 64;
+
+/// Runs the bench; the figures go to standard output.
+pub(super) fn run(args: &Args) -> Result<(), BenchError> {
+    let name = format!("rialto-bench-commit-{}", std::process::id());
+    let memory = Scratch::make(&Path::new("/dev/shm").join(&name))?;
+    let mut report = Report::new(Host::look(&[0])?, args.rounds);
+    for round in 0..args.rounds {
+        eprintln!("bench: round {} of {}", round + 1, args.rounds);
+        for (of, in_flight) in report.in_process.iter_mut().zip([1, 16]) {
+            of.push(in_process::measure(memory.path(), in_flight, args)?);
+        }
+        report.round_trips.extend(over_udp::round_trips(args)?);
+        for (setting, latencies) in &mut report.over_udp {
+            latencies.extend(over_udp::measure(memory.path(), *setting, args)?);
+        }
+        for (setting, rates) in &mut report.rates {
+            rates.push(over_udp::rate(memory.path(), *setting, args)?);
+        }
+    }
+    report.print(args.json);
+    Ok(())
+}

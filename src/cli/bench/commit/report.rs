@@ -1,0 +1,158 @@
+//! The figures of the commit bench, as JSON or for people.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::BATCH;
+use super::in_process::Round;
+use super::member::timing;
+use super::over_udp::Setting;
+use crate::cli::bench::host::{Host, Jitter};
+
+/// Everything.
+pub(super) struct Report {
+    host: Host,
+    rounds: u32,
+    /// With one batch under way, and with several.
+    pub(super) in_process: [Vec<Round>; 2],
+    /// Nanoseconds.
+    pub(super) round_trips: Vec<u64>,
+    /// Likewise, of each batch.
+    pub(super) over_udp: [(Setting, Vec<u64>); 3],
+    /// Commands a second, round by round.
+    pub(super) rates: [(Setting, Vec<u64>); 2],
+}
+
+impl Report {
+    pub(super) fn new(host: Host, rounds: u32) -> Self {
+        let nothing = Vec::new;
+        Self {
+            host,
+            rounds,
+            in_process: [nothing(), Vec::new()],
+            round_trips: Vec::new(),
+            over_udp: [Setting::Alone, Setting::Three, Setting::Lossy].map(|of| (of, Vec::new())),
+            rates: [Setting::Alone, Setting::Three].map(|of| (of, Vec::new())),
+        }
+    }
+
+    /// On standard output.
+    pub(super) fn print(&self, as_json: bool) {
+        if as_json {
+            println!("{}", self.json());
+        } else {
+            print!("{}", self.table());
+        }
+    }
+
+    fn json(&self) -> Value {
+        let [one, several] = self.in_process.each_ref().map(|rounds| Costs::of(rounds));
+        let latencies = self.over_udp.each_ref().map(|(_, latencies)| {
+            json!({
+                "p50": quantile(latencies, 50),
+                "p99": quantile(latencies, 99),
+            })
+        });
+        let [alone, three, lossy] = latencies;
+        let [alone_rate, three_rate] = self.rates.each_ref().map(|(_, rates)| quantile(rates, 50));
+        json!({
+            "batch_commands": BATCH,
+            "leader_ns_per_batch": one.leader_ns,
+            "leader_ns_per_batch_16_under_way": several.leader_ns,
+            "in_process_per_s": one.per_second,
+            "in_process_per_s_16_under_way": several.per_second,
+            "udp_commit_ns": { "single_node": alone, "three_nodes": three, "three_nodes_loss_1_percent": lossy },
+            "udp_round_trip_ns": { "p50": quantile(&self.round_trips, 50), "p99": quantile(&self.round_trips, 99) },
+            "repair_delay_ns": timing().patience.delay.0,
+            "loss_p99_goal_ns": self.loss_goal(),
+            "udp_per_s": { "single_node": alone_rate, "three_nodes": three_rate },
+            "rounds": self.rounds,
+            "host": self.host,
+        })
+    }
+
+    fn table(&self) -> String {
+        let Self { host, rounds, in_process, .. } = self;
+        let mut lines = vec![host.line()];
+        lines.extend(host.jitter.iter().map(Jitter::line));
+        lines.push(format!(
+            "{rounds} rounds; batches of {BATCH} commands; 3 nodes, logs in memory\n"
+        ));
+        for (under_way, rounds) in [1, 16].into_iter().zip(in_process) {
+            let Costs { leader_ns, per_second } = Costs::of(rounds);
+            lines.push(format!(
+                "in one thread, {under_way:2} under way: {leader_ns:>6} ns of the leader a batch, \
+                 {per_second:>9} commands/s by all three"
+            ));
+        }
+        lines.push(String::new());
+        for (setting, latencies) in &self.over_udp {
+            let (p50, p99) = (quantile(latencies, 50), quantile(latencies, 99));
+            let name = name(*setting);
+            lines.push(format!("{name:28} commit p50 {p50:>9} ns, p99 {p99:>9} ns"));
+        }
+        let (p50, p99) = (quantile(&self.round_trips, 50), quantile(&self.round_trips, 99));
+        lines.push(format!("{:28}  round p50 {p50:>9} ns, p99 {p99:>9} ns", "UDP echo, 64 bytes"));
+        lines.push(format!("with loss the p99 is to be at most {} ns\n", self.loss_goal()));
+        for (setting, rates) in &self.rates {
+            let name = name(*setting);
+            lines.push(format!("{name:28} {:>9} commands/s", quantile(rates, 50)));
+        }
+        lines.join("\n") + "\n"
+    }
+
+    /// What the commit of 99 of 100 batches may take where one message of a hundred is lost: two round trips
+    /// and the delay of the repair more than where none is.
+    fn loss_goal(&self) -> u64 {
+        let [_, (_, three), _] = &self.over_udp;
+        quantile(three, 99) + 2 * quantile(&self.round_trips, 50) + timing().patience.delay.0
+    }
+}
+
+/// The medians of rounds.
+struct Costs {
+    leader_ns: u64,
+    per_second: u64,
+}
+
+impl Costs {
+    fn of(rounds: &[Round]) -> Self {
+        let nanos = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        let leader: Vec<_> = rounds.iter().map(|round| nanos(round.leader)).collect();
+        let per_second = |round: &Round| {
+            let commands = u64::from(round.batches) * u64::from(BATCH);
+            commands * 1_000_000_000 / round.whole.0.max(1)
+        };
+        let rates: Vec<_> = rounds.iter().map(per_second).collect();
+        Self { leader_ns: quantile(&leader, 50), per_second: quantile(&rates, 50) }
+    }
+}
+
+const fn name(setting: Setting) -> &'static str {
+    match setting {
+        Setting::Alone => "UDP, a node alone",
+        Setting::Three => "UDP, three nodes",
+        Setting::Lossy => "UDP, three nodes, 1 % lost",
+    }
+}
+
+/// So many of 100 values are no greater.
+fn quantile(values: &[u64], of_100: usize) -> u64 {
+    let mut values = values.to_vec();
+    values.sort_unstable();
+    let at = (values.len() * of_100).div_ceil(100).saturating_sub(1);
+    values.get(at).copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantile_is_a_value_that_was_seen() {
+        let values: Vec<u64> = (1..=200).rev().collect();
+        assert_eq!([50, 99, 100].map(|of| quantile(&values, of)), [100, 198, 200]);
+        assert_eq!(quantile(&[], 99), 0);
+    }
+}
