@@ -38,6 +38,9 @@ enum Bench {
     Store(store::Args),
     /// What a commit costs in a cluster, and how long it takes, beside a node alone.
     Commit(commit::Args),
+    /// The nodes of the commit bench.
+    #[command(hide = true)]
+    CommitNodes(commit::NodesArgs),
     /// The reader of the store bench.
     #[command(hide = true)]
     StoreReader(store::ReaderArgs),
@@ -169,6 +172,7 @@ pub fn run(args: &Args) -> Result<(), BenchError> {
         Bench::Engine(args) => engine::run(args),
         Bench::Store(args) => store::run(args),
         Bench::Commit(args) => commit::run(args),
+        Bench::CommitNodes(args) => commit::run_nodes(args),
         Bench::StoreReader(args) => store::run_reader(args),
         Bench::Wire(args) => wire::run(args),
         Bench::Sessions(args) => wire::run_sessions(args),

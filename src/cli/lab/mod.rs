@@ -4,7 +4,9 @@
 //! Nothing is left on the host. What the processes do is the commands' business.
 
 mod children;
+pub(super) mod cluster;
 pub(super) mod nodes;
+pub(super) mod site;
 
 use std::env;
 use std::ffi::OsString;

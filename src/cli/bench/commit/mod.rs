@@ -1,21 +1,25 @@
 //! `rialto bench commit`: what it costs that most of a cluster must have a batch before anybody is told. Three
 //! nodes of consensus over logs in memory, without the exchange around them: in one thread over a transport
 //! that is a queue, which is what it costs the leader; and over the kernel's UDP on loopback by the clock,
-//! with and without loss, beside a node alone.
+//! with and without loss, beside a node alone. And the whole exchange in namespaces, likewise.
 //!
 //! The queue carries a payload once for all, as Aeron does, and UDP once for each follower.
 
 mod in_process;
 mod member;
 mod over_udp;
+mod over_wires;
 mod report;
 
 use std::path::Path;
+
+pub(super) use over_wires::{NodesArgs, run_nodes};
 
 use self::report::Report;
 use super::BenchError;
 use super::host::Host;
 use super::scratch::Scratch;
+use crate::cli::lab::{self, Lab};
 
 /// Arguments of `rialto bench commit`.
 #[derive(Clone, Debug, clap::Args)]
@@ -43,6 +47,7 @@ const BATCH: u16 = 64;
 pub(super) fn run(args: &Args) -> Result<(), BenchError> {
     let name = format!("rialto-bench-commit-{}", std::process::id());
     let memory = Scratch::make(&Path::new("/dev/shm").join(&name))?;
+    lab::check(Lab::Nodes(3))?;
     let mut report = Report::new(Host::look(&[0])?, args.rounds);
     for round in 0..args.rounds {
         eprintln!("bench: round {} of {}", round + 1, args.rounds);
@@ -55,6 +60,9 @@ pub(super) fn run(args: &Args) -> Result<(), BenchError> {
         }
         for (setting, rates) in &mut report.rates {
             rates.push(over_udp::rate(memory.path(), *setting, args)?);
+        }
+        for (nodes, served) in &mut report.over_wires {
+            served.push(over_wires::measure(memory.path(), *nodes, args.shorten)?);
         }
     }
     report.print(args.json);

@@ -8,6 +8,7 @@ use super::BATCH;
 use super::in_process::Round;
 use super::member::timing;
 use super::over_udp::Setting;
+use super::over_wires::Served;
 use crate::cli::bench::host::{Host, Jitter};
 
 /// Everything.
@@ -22,6 +23,8 @@ pub(super) struct Report {
     pub(super) over_udp: [(Setting, Vec<u64>); 3],
     /// Commands a second, round by round.
     pub(super) rates: [(Setting, Vec<u64>); 2],
+    /// By the number of nodes.
+    pub(super) over_wires: [(u32, Vec<Served>); 2],
 }
 
 impl Report {
@@ -34,6 +37,7 @@ impl Report {
             round_trips: Vec::new(),
             over_udp: [Setting::Alone, Setting::Three, Setting::Lossy].map(|of| (of, Vec::new())),
             rates: [Setting::Alone, Setting::Three].map(|of| (of, Vec::new())),
+            over_wires: [1, 3].map(|nodes| (nodes, Vec::new())),
         }
     }
 
@@ -56,6 +60,7 @@ impl Report {
         });
         let [alone, three, lossy] = latencies;
         let [alone_rate, three_rate] = self.rates.each_ref().map(|(_, rates)| quantile(rates, 50));
+        let wires = self.over_wires.each_ref().map(|(_, served)| Wires::of(served));
         json!({
             "batch_commands": BATCH,
             "leader_ns_per_batch": one.leader_ns,
@@ -67,6 +72,8 @@ impl Report {
             "repair_delay_ns": timing().patience.delay.0,
             "loss_p99_goal_ns": self.loss_goal(),
             "udp_per_s": { "single_node": alone_rate, "three_nodes": three_rate },
+            "order_ns": { "single_node": wires[0].json(), "three_nodes": wires[1].json() },
+            "orders_per_s": { "single_node": wires[0].per_second, "three_nodes": wires[1].per_second },
             "rounds": self.rounds,
             "host": self.host,
         })
@@ -99,6 +106,13 @@ impl Report {
             let name = name(*setting);
             lines.push(format!("{name:28} {:>9} commands/s", quantile(rates, 50)));
         }
+        lines.push(String::new());
+        for (nodes, served) in &self.over_wires {
+            let Wires { p50, p99, per_second } = Wires::of(served);
+            lines.push(format!(
+                "the exchange, {nodes} node(s): order to Accepted p50 {p50} ns, p99 {p99} ns; {per_second} orders/s"
+            ));
+        }
         lines.join("\n") + "\n"
     }
 
@@ -126,6 +140,26 @@ impl Costs {
         };
         let rates: Vec<_> = rounds.iter().map(per_second).collect();
         Self { leader_ns: quantile(&leader, 50), per_second: quantile(&rates, 50) }
+    }
+}
+
+/// Of all rounds together, but for the median of their rates.
+struct Wires {
+    p50: u64,
+    p99: u64,
+    per_second: u64,
+}
+
+impl Wires {
+    fn of(rounds: &[Served]) -> Self {
+        let latencies: Vec<_> = rounds.iter().flat_map(|served| served.latencies.clone()).collect();
+        let rates: Vec<_> = rounds.iter().map(|served| served.per_second).collect();
+        let [p50, p99] = [50, 99].map(|of| quantile(&latencies, of));
+        Self { p50, p99, per_second: quantile(&rates, 50) }
+    }
+
+    fn json(&self) -> Value {
+        json!({ "p50": self.p50, "p99": self.p99 })
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::site::ORDER_ENTRY;
 use crate::cli::CliError;
+use crate::cli::lab::site::ORDER_ENTRY;
 use crate::client::{ClientError, Credentials, Incoming, SessionClient};
 use crate::config::secrets::PortSecrets;
 use crate::types::{PortName, Price, Quantity, SessionId, Side, Symbol, TimeInForce, UserRefNum};

@@ -6,74 +6,37 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use std::{fs, io};
 
 use super::Args;
 use super::broker::{Broker, Traded, heard_of};
 use super::fault::Fault;
 use super::outcome::Outcome;
-use super::site::{self, Site};
 use crate::cli::CliError;
-use crate::cli::lab::nodes::{INSIDE, SERVICE, rialto_on};
-use crate::cli::lab::{self, Children, ProcessId, Said};
+use crate::cli::lab::cluster::{Cluster, SOON, slow};
+use crate::cli::lab::nodes::{INSIDE, SERVICE};
+use crate::cli::lab::{self, Said, site};
 use crate::client::{FeedOrder, FeedSocket};
-use crate::config::secrets::{PortSecrets, load_or_create_cluster_key};
+use crate::config::secrets::PortSecrets;
 use crate::event_store::Reader;
 
 /// Nodes of the cluster.
 pub(super) const NODES: u32 = 3;
-/// Patience with whatever is going to happen at all.
-const SOON: Duration = Duration::from_secs(30);
 /// Trading between what happens and what happens next.
 const CALM: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_millis(5);
 
 pub(super) fn run(args: &Args, logs: &Path) -> Result<(), CliError> {
     let ended = lab::stop_flag()?;
-    Drill::begin(args, logs)?.go(args, &ended)?.tell(args.json, &args.dir)
+    let cluster = Cluster::begin(&args.setup(), &args.dir, logs)?;
+    Drill { cluster }.go(args, &ended)?.tell(args.json, &args.dir)
 }
 
 struct Drill {
-    children: Children,
-    sites: Vec<Site>,
-    /// The process of each node, and how often it was started.
-    running: Vec<(ProcessId, u32)>,
+    cluster: Cluster,
 }
 
 impl Drill {
-    fn begin(args: &Args, logs: &Path) -> Result<Self, CliError> {
-        let dir = &args.dir;
-        load_or_create_cluster_key(&site::cluster_key(dir))?;
-        let sites: Vec<_> = (1..=NODES).map(|host| Site::new(dir, logs, host)).collect();
-        for site in &sites {
-            fs::write(site.config(), site.config_text(args))?;
-        }
-        fs::write(site::market(dir), site::market_text(args.brokers))?;
-        let mut drill = Self { children: Children::new(dir), running: Vec::new(), sites };
-        for at in 0..drill.sites.len() {
-            let process = drill.start(at, 1, dir)?;
-            drill.running.push((process, 1));
-        }
-        Ok(drill)
-    }
-
-    fn start(&mut self, at: usize, time: u32, dir: &Path) -> Result<ProcessId, CliError> {
-        let site = &self.sites[at];
-        let mut command = rialto_on(site.host)?;
-        command.arg("run").arg("--config").arg(site.config());
-        if at == 0 && time == 1 {
-            command.arg("--market").arg(site::market(dir));
-            command.arg("--secrets").arg(site::secrets(dir));
-        }
-        let process = self.children.start(&format!("node{}-{time}", site.host), command)?;
-        self.children.await_line(process, "ready", SOON)?;
-        Ok(process)
-    }
-
     fn go(&mut self, args: &Args, ended: &AtomicBool) -> Result<Outcome, CliError> {
-        self.await_that("the nodes to be one cluster", |drill| {
-            drill.leader().is_some_and(|at| drill.sites[at].counter("voters") == u64::from(NODES))
-        })?;
         let secrets = PortSecrets::read(&site::secrets(&args.dir))?;
         let stop = Arc::new(AtomicBool::new(false));
         let (back, backs) = channel();
@@ -89,7 +52,7 @@ impl Drill {
                 thread::spawn(move || broker.trade(&stop, &back))
             })
             .collect();
-        let leader = self.leader().map_or(0, |at| self.sites[at].host);
+        let leader = self.cluster.leader().map_or(0, |at| self.cluster.sites[at].host);
         eprintln!(
             "drill: {NODES} nodes, of which node {leader} leads and has {SERVICE}; {} brokers that \
              know only this address enter {} orders a second each",
@@ -120,7 +83,7 @@ impl Drill {
         }
         heard_all.store(true, Ordering::Relaxed);
         let feed = feed.join().expect("the subscriber does not panic");
-        self.stop()?;
+        self.cluster.stop()?;
         Ok(Outcome {
             gaps,
             acknowledged: traded.iter().map(|traded| traded.acknowledged.len()).sum(),
@@ -142,13 +105,13 @@ impl Drill {
         args: &Args,
         backs: &Receiver<Instant>,
     ) -> Result<Duration, CliError> {
-        self.await_that("a leader", |drill| drill.leader().is_some())?;
-        let Some(at) = self.leader() else { return Err(slow("a leader")) };
-        let (process, times) = self.running[at];
-        let host = self.sites[at].host;
+        self.cluster.await_that("a leader", |cluster| cluster.leader().is_some())?;
+        let Some(at) = self.cluster.leader() else { return Err(slow("a leader")) };
+        let (process, times) = self.cluster.running[at];
+        let host = self.cluster.sites[at].host;
         while backs.try_recv().is_ok() {}
         let since = Instant::now();
-        fault.begin(host, process, &mut self.children)?;
+        fault.begin(host, process, &mut self.cluster.children)?;
         let mut last = since;
         for _ in 0..args.brokers {
             match backs.recv_timeout(SOON) {
@@ -159,18 +122,18 @@ impl Drill {
             }
         }
         let gap = last - since;
-        fault.end(host, process, &mut self.children)?;
+        fault.end(host, process, &mut self.cluster.children)?;
         if fault == Fault::Kill {
             // Its end is told once, and is as it should be.
-            while !matches!(self.children.next_said(LOOK), Some((_, Said::End)) | None) {}
-            self.running[at] = (self.start(at, times + 1, &args.dir)?, times + 1);
+            while !matches!(self.cluster.children.next_said(LOOK), Some((_, Said::End)) | None) {}
+            self.cluster.running[at] = (self.cluster.start(at, times + 1)?, times + 1);
         }
-        let leader = |drill: &Self| drill.leader().filter(|other| *other != at);
-        self.await_that("another leader", |drill| leader(drill).is_some())?;
-        let Some(other) = leader(self) else { return Err(slow("another leader")) };
-        let end = self.sites[other].counter("last_index");
-        self.await_that("the node to catch up", |drill| {
-            let site = &drill.sites[at];
+        let leader = |cluster: &Cluster| cluster.leader().filter(|other| *other != at);
+        self.cluster.await_that("another leader", |cluster| leader(cluster).is_some())?;
+        let Some(other) = leader(&self.cluster) else { return Err(slow("another leader")) };
+        let end = self.cluster.sites[other].counter("last_index");
+        self.cluster.await_that("the node to catch up", |cluster| {
+            let site = &cluster.sites[at];
             site.counter("leads") == 0
                 && site.counter("votes") == 1
                 && site.counter("committed_index") >= end
@@ -178,41 +141,20 @@ impl Drill {
         eprintln!(
             "node {host} was {}; node {} leads, and every broker trades again after {} ms",
             fault.verb(),
-            self.sites[other].host,
+            self.cluster.sites[other].host,
             gap.as_millis()
         );
         Ok(gap)
     }
 
-    /// The node that leads, by the words of those that run.
-    fn leader(&self) -> Option<usize> {
-        let leads = |at: &usize| self.sites[*at].counter("leads");
-        (0..self.sites.len()).filter(|at| leads(at) > 0).max_by_key(leads)
-    }
-
-    fn await_that(&self, what: &str, is_so: impl Fn(&Self) -> bool) -> Result<(), CliError> {
-        let given_up = Instant::now() + SOON;
-        while !is_so(self) {
-            if Instant::now() > given_up {
-                return Err(slow(what));
-            }
-            thread::sleep(LOOK);
-        }
-        Ok(())
-    }
-
-    fn stop(&mut self) -> Result<(), CliError> {
-        for (process, _) in self.running.clone() {
-            self.children.terminate(process)?;
-            self.children.join(process, SOON)?;
-        }
-        Ok(())
-    }
-
     /// Whether all event logs are equal, byte for byte, as far as each goes.
     fn are_logs_equal(&self) -> Result<bool, CliError> {
-        let mut readers: Vec<_> =
-            self.sites.iter().map(|site| Reader::open(&site.events())).collect::<Result<_, _>>()?;
+        let mut readers: Vec<_> = self
+            .cluster
+            .sites
+            .iter()
+            .map(|site| Reader::open(&site.events()))
+            .collect::<Result<_, _>>()?;
         loop {
             let mut frames = Vec::new();
             for reader in &mut readers {
@@ -224,11 +166,6 @@ impl Drill {
             }
         }
     }
-}
-
-fn slow(what: &str) -> CliError {
-    let text = format!("waited {} s for {what}, in vain", SOON.as_secs());
-    io::Error::new(io::ErrorKind::TimedOut, text).into()
 }
 
 /// A subscriber from before the first order on.

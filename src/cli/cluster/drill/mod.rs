@@ -7,13 +7,13 @@ mod broker;
 mod fault;
 mod inside;
 mod outcome;
-mod site;
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use self::fault::Fault;
 use crate::cli::CliError;
+use crate::cli::lab::site::{BackendArg, Setup, TransportArg};
 use crate::cli::lab::{self, Lab};
 
 /// Arguments of `rialto cluster drill`.
@@ -63,26 +63,6 @@ pub(super) struct Args {
     inside_with_logs: Option<PathBuf>,
 }
 
-/// What carries order entry and feed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum BackendArg {
-    /// Kernel sockets.
-    Kernel,
-    /// A DPDK port.
-    Dpdk,
-}
-
-/// What carries the messages between nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum TransportArg {
-    /// UDP, to each node directly.
-    Udp,
-    /// Aeron, payloads by multicast.
-    Aeron,
-    /// Aeron without multicast.
-    AeronUnicast,
-}
-
 impl Args {
     /// How often each thing happens to the leader, in the order in which they do.
     const fn faults(&self) -> [(Fault, u32); 4] {
@@ -92,6 +72,11 @@ impl Args {
             (Fault::Partition, self.partitions),
             (Fault::Unplug, self.unplugs),
         ]
+    }
+
+    const fn setup(&self) -> Setup {
+        let Self { backend, transport, election_ms, brokers, .. } = *self;
+        Setup { nodes: inside::NODES, backend, transport, election_ms, brokers }
     }
 }
 
