@@ -193,6 +193,12 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             self.propose_changes(&[Change::Voter(self.settings.id)]);
         } else if let Some(changes) = self.admission().or_else(|| self.promotion()) {
             self.propose_changes(&changes);
+        } else if let Some(learner) = self.demotion() {
+            if learner == self.settings.id {
+                self.hand_over();
+            } else {
+                self.propose_changes(&[Change::Learner(learner)]);
+            }
         }
     }
 
@@ -230,5 +236,15 @@ impl<L: FrameLog, C: Control> Node<L, C> {
                 })
         });
         ready.map(|learner| vec![Change::Voter(*learner)])
+    }
+    /// The voter that is only to learn, and voted because it was the last to have the log: it learns again
+    /// once everybody votes who is to.
+    fn demotion(&self) -> Option<NodeId> {
+        let Settings { voters, learners, .. } = &self.settings;
+        let votes = |host: &u32| self.saved.members.voters.iter().any(|voter| voter.host == *host);
+        let only_learns =
+            |voter: &&NodeId| learners.contains(&voter.host) && !voters.contains(&voter.host);
+        let learner = self.saved.members.voters.iter().find(only_learns)?;
+        voters.iter().all(votes).then_some(*learner)
     }
 }

@@ -50,16 +50,20 @@ pub struct Timing {
     pub patience: Patience,
 }
 
-impl Default for Timing {
+impl Timing {
     /// Tick 5 ms, heartbeat 20 ms, election 100 to 200 ms: tolerates a lost heartbeat and a stall of
     /// 50 ms.
+    pub const DEFAULT: Self = Self {
+        tick: Nanos::from_millis(5),
+        heartbeat_ticks: 4,
+        election_ticks: 20,
+        patience: Patience { delay: Nanos::from_micros(500), timeout: Nanos::from_millis(5) },
+    };
+}
+
+impl Default for Timing {
     fn default() -> Self {
-        Self {
-            tick: Nanos::from_millis(5),
-            heartbeat_ticks: 4,
-            election_ticks: 20,
-            patience: Patience { delay: Nanos::from_micros(500), timeout: Nanos::from_millis(5) },
-        }
+        Self::DEFAULT
     }
 }
 

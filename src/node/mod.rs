@@ -12,6 +12,7 @@ mod durable;
 mod error;
 mod fronts;
 mod latency;
+pub mod pace;
 mod past;
 mod progress;
 mod rehearsal;

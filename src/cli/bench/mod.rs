@@ -16,10 +16,9 @@ use super::CliError;
 use super::lab::LabError;
 use crate::client::ClientError;
 use crate::config::ConfigError;
-use crate::consensus::NodeFailure;
-use crate::consensus::udp::UdpError;
 use crate::counters::CountersError;
 use crate::event_store::StoreError;
+use crate::node::pace::PaceError;
 #[cfg(feature = "dpdk")]
 use crate::sys::dpdk::DpdkError;
 
@@ -139,12 +138,9 @@ pub enum BenchError {
     /// The replay.
     #[error(transparent)]
     Replay(#[from] Box<CliError>),
-    /// A node of the commit bench.
+    /// Nodes of the commit bench.
     #[error(transparent)]
-    Consensus(#[from] NodeFailure),
-    /// Its transport.
-    #[error(transparent)]
-    Transport(#[from] UdpError),
+    Pace(#[from] PaceError),
     /// The disk bench was given memory.
     #[error("{}: this is memory, not a disk; choose a directory with --disk", .0.display())]
     NoDisk(PathBuf),

@@ -5,9 +5,6 @@
 //!
 //! The queue carries a payload once for all, as Aeron does, and UDP once for each follower.
 
-mod in_process;
-mod member;
-mod over_udp;
 mod over_wires;
 mod report;
 
@@ -19,7 +16,9 @@ use self::report::Report;
 use super::BenchError;
 use super::host::Host;
 use super::scratch::Scratch;
+use super::store::pool;
 use crate::cli::lab::{self, Lab};
+use crate::node::pace::{self, Batches};
 
 /// Arguments of `rialto bench commit`.
 #[derive(Clone, Debug, clap::Args)]
@@ -42,6 +41,10 @@ pub(super) struct Args {
 
 /// Commands in a batch.
 const BATCH: u16 = 64;
+/// In a round: batches one at a time, batches as many as fit, and echoes.
+const BATCHES: u32 = 4_000;
+const RATE_BATCHES: u32 = 16_000;
+const PINGS: u32 = 2_000;
 
 /// Runs the bench; the figures go to standard output.
 pub(super) fn run(args: &Args) -> Result<(), BenchError> {
@@ -49,17 +52,23 @@ pub(super) fn run(args: &Args) -> Result<(), BenchError> {
     let memory = Scratch::make(&Path::new("/dev/shm").join(&name))?;
     lab::check(Lab::Nodes(3))?;
     let mut report = Report::new(Host::look(&[0])?, args.rounds);
+    let pool = pool(BATCH.into());
+    let payloads = pool.into_iter().map(|(_, payload)| payload).collect();
+    let batches = Batches { commands: BATCH, payloads };
+    let [one_by_one, many, pings] =
+        [BATCHES, RATE_BATCHES, PINGS].map(|count| count / args.shorten);
+    let logs = memory.path().join("logs");
     for round in 0..args.rounds {
         eprintln!("bench: round {} of {}", round + 1, args.rounds);
         for (of, in_flight) in report.in_process.iter_mut().zip([1, 16]) {
-            of.push(in_process::measure(memory.path(), in_flight, args)?);
+            of.push(pace::in_process(&logs, &batches, many, in_flight)?);
         }
-        report.round_trips.extend(over_udp::round_trips(args)?);
-        for (setting, latencies) in &mut report.over_udp {
-            latencies.extend(over_udp::measure(memory.path(), *setting, args)?);
+        report.round_trips.extend(pace::round_trips(pings)?);
+        for (setting, times) in &mut report.over_udp {
+            times.extend(pace::under_way(&logs, *setting, &batches, one_by_one)?);
         }
         for (setting, rates) in &mut report.rates {
-            rates.push(over_udp::rate(memory.path(), *setting, args)?);
+            rates.push(pace::rate(&logs, *setting, &batches, many)?);
         }
         for (nodes, served) in &mut report.over_wires {
             served.push(over_wires::measure(memory.path(), *nodes, args.shorten)?);

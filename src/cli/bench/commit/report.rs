@@ -5,11 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::BATCH;
-use super::in_process::Round;
-use super::member::timing;
-use super::over_udp::Setting;
 use super::over_wires::Served;
 use crate::cli::bench::host::{Host, Jitter};
+use crate::node::pace::{REPAIR_DELAY, Round, Setting};
 
 /// Everything.
 pub(super) struct Report {
@@ -69,7 +67,7 @@ impl Report {
             "in_process_per_s_16_under_way": several.per_second,
             "udp_commit_ns": { "single_node": alone, "three_nodes": three, "three_nodes_loss_1_percent": lossy },
             "udp_round_trip_ns": { "p50": quantile(&self.round_trips, 50), "p99": quantile(&self.round_trips, 99) },
-            "repair_delay_ns": timing().patience.delay.0,
+            "repair_delay_ns": REPAIR_DELAY.0,
             "loss_p99_goal_ns": self.loss_goal(),
             "udp_per_s": { "single_node": alone_rate, "three_nodes": three_rate },
             "order_ns": { "single_node": wires[0].json(), "three_nodes": wires[1].json() },
@@ -120,7 +118,7 @@ impl Report {
     /// and the delay of the repair more than where none is.
     fn loss_goal(&self) -> u64 {
         let [_, (_, three), _] = &self.over_udp;
-        quantile(three, 99) + 2 * quantile(&self.round_trips, 50) + timing().patience.delay.0
+        quantile(three, 99) + 2 * quantile(&self.round_trips, 50) + REPAIR_DELAY.0
     }
 }
 

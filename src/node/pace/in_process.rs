@@ -5,33 +5,36 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::member::{Member, member, moment};
-use super::{Args, BATCH};
-use crate::cli::bench::BenchError;
-use crate::cli::bench::store::pool;
+use super::{Batches, PaceError, with_logs};
 use crate::consensus::{Moment, Transport};
 use crate::sys::cpu_time::thread_cpu_time;
 use crate::types::Nanos;
 
 const HOSTS: u32 = 3;
-/// In a round.
-const BATCHES: u32 = 20_000;
-
-/// A round.
+/// A round of batches.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Round {
-    pub(super) batches: u32,
-    /// Of the clock, for a batch: only what the leader does.
-    pub(super) leader: Duration,
-    /// Of the thread on its core: everything, for the round.
-    pub(super) whole: Nanos,
+pub struct Round {
+    /// How many there were.
+    pub batches: u32,
+    /// What the leader alone takes for one, by the clock: the median.
+    pub leader: Duration,
+    /// What the thread took of its core for all of them, on all nodes.
+    pub whole: Nanos,
 }
 
-/// Replicates batches, so many at a time under way.
-pub(super) fn measure(directory: &Path, in_flight: u32, args: &Args) -> Result<Round, BenchError> {
-    let directory = directory.join("in-process");
-    let round = Cluster::begin(&directory)?.replicate(BATCHES / args.shorten, in_flight);
-    std::fs::remove_dir_all(&directory).map_err(BenchError::file(&directory))?;
-    round
+/// Has three nodes agree on so many batches, several under way at a time.
+///
+/// # Errors
+/// [`PaceError`].
+pub fn in_process(
+    directory: &Path,
+    batches: &Batches,
+    count: u32,
+    in_flight: u32,
+) -> Result<Round, PaceError> {
+    with_logs(directory.to_owned(), || {
+        Cluster::begin(directory)?.agree(batches, count / in_flight, in_flight)
+    })
 }
 
 struct Cluster {
@@ -44,7 +47,7 @@ struct Cluster {
 }
 
 impl Cluster {
-    fn begin(directory: &Path) -> Result<Self, BenchError> {
+    fn begin(directory: &Path) -> Result<Self, PaceError> {
         let since = Instant::now();
         let mut members: Vec<_> = (1..=HOSTS)
             .map(|host| member(directory, host, HOSTS, moment(since)))
@@ -61,7 +64,7 @@ impl Cluster {
     }
 
     /// Brings everybody what the others said.
-    fn exchange(&mut self, now: Moment, leader: &mut Duration) -> Result<(), BenchError> {
+    fn exchange(&mut self, now: Moment, leader: &mut Duration) -> Result<(), PaceError> {
         for follower in &mut self.followers {
             for message in self.sent.messages(follower.id().host) {
                 follower.receive(now, message, &mut self.received)?;
@@ -79,30 +82,30 @@ impl Cluster {
         Ok(())
     }
 
-    fn replicate(mut self, batches: u32, in_flight: u32) -> Result<Round, BenchError> {
-        let pool = pool(BATCH.into());
-        let mut payloads = pool.iter().cycle().map(|(_, payload)| payload);
-        let mut rounds = Vec::new();
+    fn agree(mut self, of: &Batches, rounds: u32, in_flight: u32) -> Result<Round, PaceError> {
+        let mut payloads = of.cycle(rounds * in_flight);
+        let mut times = Vec::new();
         let begin = thread_cpu_time();
-        for _ in 0..batches / in_flight {
+        for _ in 0..rounds {
             let now = moment(self.since);
             let mut leader = Duration::ZERO;
             let mut last = 0;
             for payload in payloads.by_ref().take(in_flight as usize) {
                 let begin = Instant::now();
-                let proposed = self.leader.propose(now, BATCH, payload.clone(), &mut self.sent)?;
+                let payload = payload.clone();
+                let proposed = self.leader.propose(now, of.commands, payload, &mut self.sent)?;
                 leader += begin.elapsed();
-                last = proposed.expect("it leads, and little is under way").0;
+                last = proposed?.0;
             }
             while self.leader.committed() < last {
                 self.exchange(now, &mut leader)?;
             }
-            rounds.push(leader / in_flight);
+            times.push(leader / in_flight);
         }
         let whole = thread_cpu_time().since(begin);
-        rounds.sort_unstable();
-        let leader = rounds.get(rounds.len() / 2).copied().unwrap_or_default();
-        Ok(Round { batches: batches / in_flight * in_flight, leader, whole })
+        times.sort_unstable();
+        let leader = times.get(times.len() / 2).copied().unwrap_or_default();
+        Ok(Round { batches: rounds * in_flight, leader, whole })
     }
 }
 

@@ -8,15 +8,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::member::{Member, member, moment};
-use super::{Args, BATCH};
-use crate::cli::bench::BenchError;
-use crate::cli::bench::store::pool;
+use super::{Batches, PATIENCE, PaceError, with_logs};
 use crate::consensus::Transport;
 use crate::consensus::udp::{UdpConfig, UdpTransport};
+use crate::types::Line;
 
 /// Who replicates, and what of it is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Setting {
+pub enum Setting {
     /// One node, which is its own majority.
     Alone,
     /// Three.
@@ -25,17 +24,10 @@ pub(super) enum Setting {
     Lossy,
 }
 
-/// In a round, one at a time.
-const BATCHES: u32 = 4_000;
-/// In a round, as many under way as fit.
-const RATE_BATCHES: u32 = 10_000;
 /// Under way at a time, where the rate is what is measured.
 const WINDOW: u64 = 64;
-const PINGS: u32 = 2_000;
 const PING_BYTES: usize = 64;
 const MTU: usize = 9_000;
-/// Patience with a commit.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Setting {
     const fn hosts(self) -> u32 {
@@ -53,44 +45,56 @@ impl Setting {
     }
 }
 
-/// How long each batch of a round took from the proposal to the commit, in nanoseconds.
-pub(super) fn measure(
+/// How long each of so many batches, one at a time, took from the proposal to the commit, in nanoseconds.
+///
+/// # Errors
+/// [`PaceError`].
+pub fn under_way(
     directory: &Path,
     setting: Setting,
-    args: &Args,
-) -> Result<Vec<u64>, BenchError> {
+    batches: &Batches,
+    count: u32,
+) -> Result<Vec<u64>, PaceError> {
     run(directory, setting, |leader| {
-        let pool = pool(BATCH.into());
-        let mut latencies = Vec::new();
-        for (_, payload) in pool.iter().cycle().take((BATCHES / args.shorten) as usize) {
+        let mut times = Vec::new();
+        for payload in batches.cycle(count) {
             let begin = Instant::now();
-            let index = leader.propose(payload)?;
+            let index = leader.propose(batches.commands, payload)?;
             leader.work_until(|node| node.committed() >= index)?;
-            latencies.push(nanos(begin.elapsed()));
+            times.push(nanos(begin.elapsed()));
         }
-        Ok(latencies)
+        Ok(times)
     })
 }
 
-/// Commands committed in a second.
-pub(super) fn rate(directory: &Path, setting: Setting, args: &Args) -> Result<u64, BenchError> {
-    let batches = RATE_BATCHES / args.shorten;
+/// Commands committed in a second, of so many batches with many under way.
+///
+/// # Errors
+/// [`PaceError`].
+pub fn rate(
+    directory: &Path,
+    setting: Setting,
+    batches: &Batches,
+    count: u32,
+) -> Result<u64, PaceError> {
     run(directory, setting, |leader| {
-        let pool = pool(BATCH.into());
         let begin = Instant::now();
         let mut index = 0;
-        for (_, payload) in pool.iter().cycle().take(batches as usize) {
-            index = leader.propose(payload)?;
+        for payload in batches.cycle(count) {
+            index = leader.propose(batches.commands, payload)?;
             leader.work_until(|node| node.committed() + WINDOW > index)?;
         }
         leader.work_until(|node| node.committed() >= index)?;
-        let commands = u64::from(batches) * u64::from(BATCH);
+        let commands = u64::from(count) * u64::from(batches.commands);
         Ok(commands * 1_000_000_000 / nanos(begin.elapsed()).max(1))
     })
 }
 
-/// How long a datagram is under way to another thread and back, in nanoseconds.
-pub(super) fn round_trips(args: &Args) -> Result<Vec<u64>, BenchError> {
+/// How long each of so many datagrams is under way to another thread and back, in nanoseconds.
+///
+/// # Errors
+/// [`PaceError`].
+pub fn round_trips(count: u32) -> Result<Vec<u64>, PaceError> {
     let [ours, theirs] = [socket()?, socket()?];
     let (to, from) = (address(&theirs)?, address(&ours)?);
     let stop = AtomicBool::new(false);
@@ -108,12 +112,12 @@ pub(super) fn round_trips(args: &Args) -> Result<Vec<u64>, BenchError> {
         });
         let mut bytes = [0; PING_BYTES];
         let mut times = Vec::new();
-        for _ in 0..PINGS / args.shorten {
+        for _ in 0..count {
             let begin = Instant::now();
-            ours.send_to(&bytes, to).map_err(BenchError::Connection)?;
+            ours.send_to(&bytes, to).map_err(PaceError::Socket)?;
             while ours.recv(&mut bytes).is_err() {
                 if begin.elapsed() > PATIENCE {
-                    return Err(silence("echo"));
+                    return Err(PaceError::Silence("echo"));
                 }
                 thread::yield_now();
             }
@@ -127,33 +131,28 @@ pub(super) fn round_trips(args: &Args) -> Result<Vec<u64>, BenchError> {
 fn run<R>(
     directory: &Path,
     setting: Setting,
-    work: impl FnOnce(&mut Running) -> Result<R, BenchError>,
-) -> Result<R, BenchError> {
-    let directory = directory.join("udp");
-    let since = Instant::now();
-    let mut members = Running::all(&directory, setting, since)?;
-    let mut leader = members.remove(0);
-    let stop = AtomicBool::new(false);
-    let result = thread::scope(|scope| {
-        let followers: Vec<_> = members
-            .into_iter()
-            .map(|mut follower| {
+    work: impl FnOnce(&mut Running) -> Result<R, PaceError>,
+) -> Result<R, PaceError> {
+    with_logs(directory.to_owned(), || {
+        let mut members = Running::all(directory, setting, Instant::now())?;
+        let mut leader = members.remove(0);
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let follow = |mut follower: Running| {
                 let stop = &stop;
                 scope.spawn(move || follower.work_until_stopped(stop))
-            })
-            .collect();
-        let result = {
-            let _stop = Stop(&stop);
-            leader.lead().and_then(|()| work(&mut leader))
-        };
-        for follower in followers {
-            follower.join().expect("a follower does not panic")?;
-        }
-        result
-    });
-    drop(leader);
-    std::fs::remove_dir_all(&directory).map_err(BenchError::file(&directory))?;
-    result
+            };
+            let followers: Vec<_> = members.into_iter().map(follow).collect();
+            let result = {
+                let _stop = Stop(&stop);
+                leader.lead().and_then(|()| work(&mut leader))
+            };
+            for follower in followers {
+                follower.join().expect("a follower does not panic")?;
+            }
+            result
+        })
+    })
 }
 
 /// Stops the other threads when it goes, however that comes.
@@ -174,7 +173,7 @@ struct Running {
 }
 
 impl Running {
-    fn all(directory: &Path, setting: Setting, since: Instant) -> Result<Vec<Self>, BenchError> {
+    fn all(directory: &Path, setting: Setting, since: Instant) -> Result<Vec<Self>, PaceError> {
         // The sockets are bound once to learn their ports, and again with the peers that they have.
         let free: Vec<_> = (0..setting.hosts()).map(|_| socket()).collect::<Result<_, _>>()?;
         let addresses: Vec<_> = free.iter().map(address).collect::<Result<_, _>>()?;
@@ -198,19 +197,19 @@ impl Running {
             .collect()
     }
 
-    fn lead(&mut self) -> Result<(), BenchError> {
+    fn lead(&mut self) -> Result<(), PaceError> {
         self.node.campaign(moment(self.since), &mut self.transport)?;
         self.work_until(Member::is_serving)
     }
 
-    fn propose(&mut self, payload: &[crate::types::Line]) -> Result<u64, BenchError> {
+    fn propose(&mut self, commands: u16, payload: &[Line]) -> Result<u64, PaceError> {
         let (now, payload) = (moment(self.since), payload.to_vec());
-        let proposed = self.node.propose(now, BATCH, payload, &mut self.transport)?;
-        proposed.map(|(index, _)| index).map_err(|error| BenchError::Answer(error.to_string()))
+        let proposed = self.node.propose(now, commands, payload, &mut self.transport)?;
+        Ok(proposed?.0)
     }
 
     /// Takes what came, and does what is due; whether anything came.
-    fn work(&mut self) -> Result<bool, BenchError> {
+    fn work(&mut self) -> Result<bool, PaceError> {
         let mut has_come = false;
         while let Some((_, message)) = self.transport.transport.receive() {
             self.message.clear();
@@ -222,12 +221,12 @@ impl Running {
         Ok(has_come)
     }
 
-    fn work_until(&mut self, is_done: impl Fn(&Member) -> bool) -> Result<(), BenchError> {
+    fn work_until(&mut self, is_done: impl Fn(&Member) -> bool) -> Result<(), PaceError> {
         let begin = Instant::now();
         while !is_done(&self.node) {
             if !self.work()? {
                 if begin.elapsed() > PATIENCE {
-                    return Err(silence("commit"));
+                    return Err(PaceError::Silence("commit"));
                 }
                 thread::yield_now();
             }
@@ -235,7 +234,7 @@ impl Running {
         Ok(())
     }
 
-    fn work_until_stopped(&mut self, stop: &AtomicBool) -> Result<(), BenchError> {
+    fn work_until_stopped(&mut self, stop: &AtomicBool) -> Result<(), PaceError> {
         while !stop.load(Ordering::Relaxed) {
             if !self.work()? {
                 thread::yield_now();
@@ -276,22 +275,18 @@ impl Transport for Lossy {
     }
 }
 
-fn socket() -> Result<UdpSocket, BenchError> {
+fn socket() -> Result<UdpSocket, PaceError> {
     let bind = || {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.set_nonblocking(true)?;
         Ok(socket)
     };
-    bind().map_err(BenchError::Connection)
+    bind().map_err(PaceError::Socket)
 }
 
-fn address(socket: &UdpSocket) -> Result<SocketAddrV4, BenchError> {
-    let port = socket.local_addr().map_err(BenchError::Connection)?.port();
+fn address(socket: &UdpSocket) -> Result<SocketAddrV4, PaceError> {
+    let port = socket.local_addr().map_err(PaceError::Socket)?.port();
     Ok(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
-}
-
-fn silence(what: &'static str) -> BenchError {
-    BenchError::Silence { what, seconds: PATIENCE.as_secs() }
 }
 
 fn nanos(span: Duration) -> u64 {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::bench::BenchError;
+use super::PaceError;
 use crate::consensus::{
     CommandLog, Control, ControlState, Images, Members, Moment, Node, NodeId, Offer, PayloadMode,
     STAGING_BYTES_MAX, Settings, StoreFailure, Timing,
@@ -21,7 +21,7 @@ pub(super) fn member(
     host: u32,
     hosts: u32,
     now: Moment,
-) -> Result<Member, BenchError> {
+) -> Result<Member, PaceError> {
     let options = Options::new(LogKind::Commands, SEGMENT_BYTES);
     let path = directory.join(host.to_string());
     let (log, _) = CommandLog::open(&path, options, Durability::Memory, &mut |_, _| ())?;
@@ -47,8 +47,8 @@ pub(super) fn member(
 }
 
 /// As a cluster is by default, but that a leader is patient with followers that have no core.
-pub(super) fn timing() -> Timing {
-    Timing { election_ticks: 400, ..Timing::default() }
+pub(super) const fn timing() -> Timing {
+    Timing { election_ticks: 400, ..Timing::DEFAULT }
 }
 
 /// This moment, on both clocks.
