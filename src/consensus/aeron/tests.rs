@@ -251,8 +251,9 @@ fn a_host_that_stops_holds_up_nobody_and_hears_again_when_it_is_back() {
             let published = publish_while(&mut cluster, |_| since.elapsed() > minded);
             publish_while(&mut cluster, |_| since.elapsed() > stop);
             let held = cluster.hosts[0].counters().published_directly - directly;
-            // On a busy machine there is room for all until the host is minded no more.
-            let is_slow = published * PAYLOAD_BYTES < 2 * WINDOW_BYTES
+            // A window lies between publication and sender, another before the receiver, and what it
+            // took last it may not have said. On a slow machine that is room for all.
+            let is_slow = published * PAYLOAD_BYTES < 3 * WINDOW_BYTES
                 || cluster.stalled.is_some_and(|at| at > since);
             assert!(held > 0 || stop.as_millis() == 50 || is_slow, "the stream waited for it");
             cluster.stopped.clear();
