@@ -8,7 +8,7 @@
 mod over_wires;
 mod report;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(super) use over_wires::{NodesArgs, run_nodes};
 
@@ -37,6 +37,9 @@ pub(super) struct Args {
     /// One of so many batches only.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     shorten: u32,
+    /// A directory on a disk, for what a node keeps beside its logs.
+    #[arg(long, default_value_os_t = std::env::temp_dir())]
+    disk: PathBuf,
 }
 
 /// Commands in a batch.
@@ -50,6 +53,7 @@ const PINGS: u32 = 2_000;
 pub(super) fn run(args: &Args) -> Result<(), BenchError> {
     let name = format!("rialto-bench-commit-{}", std::process::id());
     let memory = Scratch::make(&Path::new("/dev/shm").join(&name))?;
+    let disk = Scratch::make(&args.disk.join(&name))?;
     lab::check(Lab::Nodes(3))?;
     let mut report = Report::new(Host::look(&[0])?, args.rounds);
     let pool = pool(BATCH.into());
@@ -71,7 +75,7 @@ pub(super) fn run(args: &Args) -> Result<(), BenchError> {
             rates.push(pace::rate(&logs, *setting, &batches, many)?);
         }
         for (nodes, served) in &mut report.over_wires {
-            served.push(over_wires::measure(memory.path(), *nodes, args.shorten)?);
+            served.push(over_wires::measure(memory.path(), disk.path(), *nodes, args.shorten)?);
         }
     }
     report.print(args.json);

@@ -53,15 +53,19 @@ pub(super) struct Served {
     pub(super) per_second: u64,
 }
 
-/// Measures so many nodes in a lab, with their files below `directory`.
-pub(super) fn measure(directory: &Path, nodes: u32, shorten: u32) -> Result<Served, BenchError> {
-    let scratch = Scratch::make(&directory.join("wires"))?;
-    let [dir, logs] = ["files", "logs"].map(|name| scratch.path().join(name));
-    for path in [&dir, &logs] {
-        fs::create_dir(path).map_err(BenchError::file(path))?;
-    }
-    let figures = scratch.path().join("figures");
-    let paths = [&dir, &logs, &figures].map(|path| path.display().to_string());
+/// Measures so many nodes in a lab, with their logs below `memory` and the rest of their files, which a
+/// node wants on a disk, below `disk`.
+pub(super) fn measure(
+    memory: &Path,
+    disk: &Path,
+    nodes: u32,
+    shorten: u32,
+) -> Result<Served, BenchError> {
+    let logs = Scratch::make(&memory.join("wires"))?;
+    let files = Scratch::make(&disk.join("wires"))?;
+    let figures = files.path().join("figures");
+    let [dir, logs] = [&files, &logs].map(Scratch::path);
+    let paths = [dir, logs, &figures].map(|path| path.display().to_string());
     let words = ["bench", "commit-nodes"].map(str::to_owned);
     let shorten = ["--shorten".to_owned(), shorten.to_string()];
     let arguments = words.into_iter().chain([nodes.to_string()]).chain(paths).chain(shorten);
