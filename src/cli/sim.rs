@@ -1,7 +1,11 @@
-//! `rialto sim`: simulates clusters, one seed after the other, and says which of them went wrong.
+//! `rialto sim`: simulates clusters, as many at a time as there are cores, and says which of them went wrong.
 
 use std::io::{self, Write};
-use std::time::Instant;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -34,6 +38,8 @@ pub struct Args {
     json: bool,
 }
 
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+
 /// What a range of seeds came to.
 #[derive(Debug, Default)]
 struct Sum {
@@ -59,11 +65,7 @@ struct Sum {
 /// [`CliError::Simulation`] names the first seed that went wrong.
 pub fn run(args: &Args) -> Result<(), CliError> {
     let start = Instant::now();
-    let mut sum = Sum::default();
-    for seed in args.first..args.first.saturating_add(args.seeds) {
-        let plan = if args.kills { Plan::kills } else { Plan::new };
-        sum.add(seed, simulate(&plan(seed, args.seconds)));
-    }
+    let mut sum = simulate_all(args);
     let wall_ms = start.elapsed().as_millis();
     let simulated = args.seeds * args.seconds;
     let kills = if args.kills { " --kills" } else { "" };
@@ -85,7 +87,8 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let result = json!({
         "seeds": args.seeds,
         "simulated_s": simulated,
-        "wall_ms": u64::try_from(wall_ms).unwrap_or(u64::MAX),
+        "wall_s": u64::try_from(wall_ms.div_ceil(1000)).unwrap_or(u64::MAX),
+        "threads": threads(),
         "simulated_s_per_wall_s": u128::from(simulated) * 1000 / wall_ms.max(1),
         "violations": sum.violations,
         "unconverged": sum.unconverged,
@@ -112,6 +115,48 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     }
 }
 
+/// Says on standard error how far it is, now and then.
+fn simulate_all(args: &Args) -> Sum {
+    let plan = if args.kills { Plan::kills } else { Plan::new };
+    let next = AtomicU64::new(args.first);
+    let end = args.first.saturating_add(args.seeds);
+    let (done, outcomes) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..threads() {
+            let (next, done) = (&next, done.clone());
+            scope.spawn(move || {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end
+                        || done.send((seed, simulate(&plan(seed, args.seconds)))).is_err()
+                    {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(done);
+        let mut sum = Sum::default();
+        let mut said = Instant::now();
+        for (count, (seed, outcome)) in (1..).zip(outcomes) {
+            sum.add(seed, outcome);
+            if said.elapsed() > PROGRESS_INTERVAL {
+                said = Instant::now();
+                let Args { seeds, .. } = args;
+                eprintln!(
+                    "sim: {count} of {seeds} seeds, {} went wrong",
+                    sum.violations + sum.unconverged
+                );
+            }
+        }
+        sum
+    })
+}
+
+fn threads() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
 impl Sum {
     fn add(&mut self, seed: u64, outcome: Outcome) {
         let is_clean = outcome.violations.is_empty();
@@ -128,7 +173,8 @@ impl Sum {
         self.refounded += outcome.refounded;
         self.replaced += outcome.replaced;
         self.gaps.extend(&outcome.gaps);
-        if self.failed.is_none() && !(is_clean && outcome.converged) {
+        let is_first = self.failed.as_ref().is_none_or(|(first, _)| seed < *first);
+        if is_first && !(is_clean && outcome.converged) {
             self.failed = Some((seed, outcome));
         }
     }
