@@ -159,8 +159,11 @@ impl Broker {
                     self.accepted += 1;
                     Ok(())
                 }
-                Ok(Outbound::Canceled(..)) => Ok(()),
-                other => Err(BenchError::Answer(format!("{other:?}"))),
+                Ok(Outbound::Rejected(rejected, _)) => {
+                    Err(BenchError::Answer(format!("{rejected:?}")))
+                }
+                // Its end, and the exchange's.
+                _ => Ok(()),
             },
         }
     }
