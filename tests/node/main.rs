@@ -35,6 +35,7 @@ mod shards;
 mod snapshots;
 mod soupbintcp;
 mod start;
+mod observe;
 #[cfg(feature = "tls")]
 mod tls;
 mod tools;

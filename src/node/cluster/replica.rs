@@ -93,6 +93,8 @@ counter_set! {
         last_index,
         /// The same of the last that is committed.
         committed_index,
+        /// The same of the last of which a leader said that it is.
+        told_index,
         /// The same of the last that is durable here; of all in memory.
         durable_index,
         /// Frames that it proposed.
@@ -185,8 +187,8 @@ impl Replica {
         let refused = |refused: Refused| refused.to_string();
         Ok(Some(match request {
             Request::Promote => {
-                node.campaign(now, link)?;
-                Ok("calls an election".to_owned())
+                let called = node.campaign(now, link)?.map_err(refused);
+                called.map(|()| "calls an election".to_owned())
             }
             Request::Transfer => match node.hand_over() {
                 Some(to) => Ok(format!("hands over to node {to}")),
@@ -347,6 +349,7 @@ impl Replica {
             committed_index: node.committed(),
             durable_index: node.log().synced(),
             unreadable: counted.unreadable,
+            told_index: node.told_committed(),
             stale_incarnation: counted.stale_incarnation,
             fetches: counted.fetches,
             frames_served: counted.frames_served,
