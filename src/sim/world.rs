@@ -96,6 +96,9 @@ pub(super) struct World {
     /// When the leader was killed, until another serves.
     pub(super) killed_at: Option<Nanos>,
     gaps: Vec<Nanos>,
+    /// When a frame was committed last, wherever that was first, and the longest time between two of them.
+    committed_at: Option<Nanos>,
+    stall: Nanos,
     /// A hash of all that happened.
     trace: u64,
     incarnations: u64,
@@ -106,7 +109,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(plan: Plan) -> Self {
         let mut chance = Chance::new(plan.seed);
-        let network = if plan.only_kills {
+        let network = if plan.only.is_some() {
             Network::default()
         } else {
             Network::draw(&mut chance, plan.sabotage == Some(Sabotage::NoRepair))
@@ -122,6 +125,8 @@ impl World {
             calm: false,
             killed_at: None,
             gaps: Vec::new(),
+            committed_at: None,
+            stall: Nanos::ZERO,
             trace: 0,
             incarnations: 0,
             images: 0,
@@ -187,6 +192,7 @@ impl World {
             replaced: self.operator.replaced,
             halted: self.hosts.iter().filter(|h| h.has_halted).map(|h| h.id.host).collect(),
             gaps: self.gaps,
+            stall: self.stall,
             trace: self.trace,
             violations: self.checks.violations,
         }
@@ -276,7 +282,12 @@ impl World {
         let Some(node) = self.host_mut(host).node.as_mut() else { return };
         let result = what(node, now, &mut out);
         self.dispatch(host, out);
+        let committed = self.checks.committed();
         self.observe(host);
+        if self.checks.committed() > committed {
+            let before = self.committed_at.replace(self.now).unwrap_or(self.now);
+            self.stall = self.stall.max(self.now.since(before));
+        }
         match result {
             Ok(()) if self.host(host).machine.is_astray => self.halt(host),
             Ok(()) => self.schedule_wake(host),
@@ -456,6 +467,7 @@ impl World {
             payload: plan.payload,
             durability: plan.durability,
             campaigns: true,
+            observes: false,
             timing: Timing::default(),
             staging_bytes_max: if unbounded { usize::MAX } else { STAGING_BYTES },
             seed,
@@ -467,7 +479,6 @@ impl World {
         let mut node = node.expect("settings that raft takes");
         #[cfg(test)]
         {
-            observes: false,
             node.never_holds_back = plan.sabotage == Some(Sabotage::NeverHoldBack);
             node.forgets_votes = plan.sabotage == Some(Sabotage::ForgetVotes);
         }

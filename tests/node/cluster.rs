@@ -285,23 +285,6 @@ fn without_a_quorum_nobody_serves_and_with_one_again_nothing_is_missing() {
 }
 
 #[test]
-fn a_follower_that_stands_still_slows_nobody_and_catches_up() {
-    let cluster = Cluster::start(Logs::InMemory);
-    let (leader, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
-    cluster.await_voters(leader);
-    alfa.must_hear(&["system S"]);
-    let follower = (leader + 1) % 3;
-    cluster.nodes[follower].signal("STOP");
-    for _ in 0..200 {
-        let number = alfa.buys(100, "ACME", "24.00");
-        alfa.must_hear(&[&format!("accepted #{number} B 100 ACME 24.00")]);
-    }
-    cluster.nodes[follower].signal("CONT");
-    cluster.comes_to_have(follower, leader);
-    cluster.stop();
-}
-
-#[test]
 fn a_node_that_lost_everything_comes_back_as_another_and_votes_again() {
     let mut cluster = Cluster::start(Logs::BehindOnDisk);
     let (leader, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);

@@ -20,7 +20,9 @@ mod full_disk;
 mod harness;
 mod images;
 mod incarnation;
+mod lagging;
 mod members;
+mod observe;
 mod operator;
 mod ouch42;
 mod placement;
@@ -35,7 +37,6 @@ mod shards;
 mod snapshots;
 mod soupbintcp;
 mod start;
-mod observe;
 #[cfg(feature = "tls")]
 mod tls;
 mod tools;

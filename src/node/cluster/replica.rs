@@ -113,6 +113,8 @@ counter_set! {
         frames_served,
         /// Cuts of an uncommitted end of its log.
         cuts,
+        /// Bytes of payloads whose place in the log is not yet decided.
+        staged_bytes,
         /// Segments that were not ready in time, so that an append had to wait.
         segments_late,
     }
@@ -347,13 +349,14 @@ impl Replica {
             learners: members.learners.len() as u64,
             last_index: node.log().chain().index,
             committed_index: node.committed(),
+            told_index: node.told_committed(),
             durable_index: node.log().synced(),
             unreadable: counted.unreadable,
-            told_index: node.told_committed(),
             stale_incarnation: counted.stale_incarnation,
             fetches: counted.fetches,
             frames_served: counted.frames_served,
             cuts: counted.cuts,
+            staged_bytes: node.staged_bytes() as u64,
             segments_late: node.log().writer().segments_late(),
             ..self.counters
         };
