@@ -21,6 +21,8 @@ struct Arguments {
 enum Command {
     /// Run a node.
     Run(cli::run::Args),
+    /// Follow a cluster without a vote: store its log, prove it, and let others read it.
+    Observe(cli::observe::Args),
     /// Prove configuration files.
     Config(cli::config::Args),
     /// Log in as a broker, enter and cancel orders, and print what comes back.
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode, CliError> {
     let done = match command {
         Command::Run(args) => cli::run::run(args),
+        Command::Observe(args) => cli::observe::run(args),
         Command::Config(args) => cli::config::run(&args),
         Command::Client(args) => cli::client::run(&args),
         Command::Cluster(args) => cli::cluster::run(&args),

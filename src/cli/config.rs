@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::CliError;
 use crate::config::market::Market;
-use crate::config::{Access, Backend, Config, Durability, Retention, Snapshots};
+use crate::config::{Access, Backend, Config, Durability, Retention, Service, Snapshots};
 
 /// Arguments of `rialto config`.
 #[derive(Debug, clap::Args)]
@@ -36,8 +36,9 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let Command::Check { file, market } = &args.command;
     let config = Config::load(file)?;
     print!("{}", describe(&config));
-    let entry = config.order_entry();
-    if let Some(path) = &entry.access_file {
+    if let Some(Service { order_entry: entry, .. }) = config.service()
+        && let Some(path) = &entry.access_file
+    {
         Access::load(path, &entry.allow)?;
         println!("access       {}, read again when it changes", path.display());
     }
@@ -50,16 +51,11 @@ pub fn run(args: &Args) -> Result<(), CliError> {
 }
 
 fn describe(config: &Config) -> String {
-    let (node, logs, entry) = (config.node(), config.logs(), config.order_entry());
+    let (node, logs) = (config.node(), config.logs());
     let durability = match logs.durability {
         Durability::Memory => "memory",
         Durability::Disk => "disk",
     };
-    let device = match entry.backend {
-        Backend::Dpdk => format!("dpdk {}", config.dpdk().device),
-        Backend::Kernel => "kernel sockets".to_owned(),
-    };
-    let allow: Vec<_> = entry.allow.iter().map(ToString::to_string).collect();
     let threads = config.placement().threads.iter().map(|thread| {
         let stages: Vec<_> = thread.stages.iter().map(|stage| stage.name()).collect();
         let core = thread.core.map_or("any core".to_owned(), |core| format!("core {core}"));
@@ -73,9 +69,7 @@ fn describe(config: &Config) -> String {
          snapshots    {}\n\
          retention    {}\n\
          control      {}, key {}\n\
-         order entry  {} over {device}, {} connections from {}\n\
-         feed         {} ttl {}\n\
-         admin        {}\n\
+         {}\n\
          placement    {}\n\
          capacity     {} orders, {} ports, {} accounts, {} instruments\n",
         node.id,
@@ -87,17 +81,34 @@ fn describe(config: &Config) -> String {
         retention(config.retention()),
         config.control().directory.display(),
         config.control().cluster_key_file.display(),
-        entry.listen,
-        entry.connections_max,
-        allow.join(", "),
-        config.feed().group,
-        config.feed().ttl,
-        config.admin().listen,
+        service(config.service()),
         threads.join("\n             "),
         capacity.orders,
         capacity.ports,
         capacity.accounts,
         capacity.instruments,
+    )
+}
+
+fn service(service: Option<&Service>) -> String {
+    let Some(Service { order_entry: entry, dpdk, feed, admin }) = service else {
+        return "observer     serves nobody: started with `rialto observe`".to_owned();
+    };
+    let device = match entry.backend {
+        Backend::Dpdk => format!("dpdk {}", dpdk.device),
+        Backend::Kernel => "kernel sockets".to_owned(),
+    };
+    let allow: Vec<_> = entry.allow.iter().map(ToString::to_string).collect();
+    format!(
+        "order entry  {} over {device}, {} connections from {}\n\
+         feed         {} ttl {}\n\
+         admin        {}",
+        entry.listen,
+        entry.connections_max,
+        allow.join(", "),
+        feed.group,
+        feed.ttl,
+        admin.listen,
     )
 }
 

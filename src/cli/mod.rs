@@ -12,6 +12,7 @@ pub mod feed;
 mod lab;
 pub mod log;
 pub mod market;
+pub mod observe;
 pub mod run;
 pub mod sim;
 pub mod stat;

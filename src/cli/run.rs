@@ -62,12 +62,8 @@ fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
 /// # Errors
 /// Why it does not start, or what it stopped with.
 pub fn run(args: Args) -> Result<(), CliError> {
-    let config = Config::load(&args.config)?;
+    let config = Config::load_serving(&args.config)?;
     let now = real_time();
-    let stop = StopFlag::default();
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, stop.shared())?;
-    }
     let market = match &args.market {
         None => None,
         Some(path) => {
@@ -81,7 +77,6 @@ pub fn run(args: Args) -> Result<(), CliError> {
     };
     let spans = args.bench_spans.is_some().then(Spans::new);
     let bench = args.bench_echo.map(|echo_ports| Bench { echo_ports, spans: spans.clone() });
-    let books_out = args.books_out.clone();
     let start = Start {
         market,
         books_out: args.books_out,
@@ -90,31 +85,47 @@ pub fn run(args: Args) -> Result<(), CliError> {
         bench,
         link: None,
     };
-    let mut node = Node::start(&config, start, now)?;
-    if node.wait_ready(&stop)? {
-        // Whoever asked may have stopped listening; the node serves all the same.
-        let _ = writeln!(io::stdout(), "ready");
-    }
-    match node.join(&stop) {
-        Err(NodeError::Moved { .. } | NodeError::Refounded(_)) if !stop.is_set() => {
-            return Err(begin_anew(&args.config, books_out.as_deref()).into());
-        }
-        ended => ended?,
-    }
+    run_to_end(&config, start, now, ("run", &args.config))?;
     if let (Some(path), Some(spans)) = (args.bench_spans, spans) {
         breakdown::write(&spans.take(), &path)?;
     }
     Ok(())
 }
 
+/// Runs a node until it is told to stop. Where its next life is to begin at once, that is by the subcommand and
+/// the file of `again`.
+pub(super) fn run_to_end(
+    config: &Config,
+    start: Start,
+    now: Nanos,
+    again: (&str, &Path),
+) -> Result<(), CliError> {
+    let stop = StopFlag::default();
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, stop.shared())?;
+    }
+    let books_out = start.books_out.clone();
+    let mut node = Node::start(config, start, now)?;
+    if node.wait_ready(&stop)? {
+        // Whoever asked may have stopped listening; the node serves all the same.
+        let _ = writeln!(io::stdout(), "ready");
+    }
+    match node.join(&stop) {
+        Err(NodeError::Moved { .. } | NodeError::Refounded(_)) if !stop.is_set() => {
+            Err(begin_anew(again, books_out.as_deref()).into())
+        }
+        ended => Ok(ended?),
+    }
+}
+
 /// Becomes this very program again, as it is started every other time: whatever it held, network cards
 /// included, is given back, and nothing of the life before is left. Returns only if that fails.
-fn begin_anew(config: &Path, books_out: Option<&Path>) -> io::Error {
+fn begin_anew((subcommand, config): (&str, &Path), books_out: Option<&Path>) -> io::Error {
     if let Err(error) = leave_no_files() {
         return error;
     }
     let mut command = Command::new("/proc/self/exe");
-    command.arg0("rialto").arg("run").arg("--config").arg(config);
+    command.arg0("rialto").arg(subcommand).arg("--config").arg(config);
     if let Some(path) = books_out {
         command.arg("--books-out").arg(path);
     }

@@ -61,6 +61,12 @@ impl Cluster {
         self.peers.iter().filter(|peer| peer.votes == votes).map(|peer| peer.host).collect()
     }
 
+    /// Whether a host votes.
+    #[must_use]
+    pub fn votes(&self, host: u32) -> bool {
+        self.hosts(true).contains(&host)
+    }
+
     /// How many voters decide.
     #[must_use]
     pub fn quorum(&self) -> usize {

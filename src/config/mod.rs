@@ -14,6 +14,7 @@ mod logs;
 pub mod market;
 mod order_entry;
 mod placement;
+mod purpose;
 pub mod secrets;
 mod table;
 
@@ -44,10 +45,7 @@ pub struct Config {
     snapshots: Snapshots,
     retention: Retention,
     control: Control,
-    order_entry: OrderEntry,
-    dpdk: Dpdk,
-    feed: Feed,
-    admin: Admin,
+    service: Option<Service>,
     placement: Placement,
     capacity: Capacity,
     cluster: Option<Cluster>,
@@ -137,6 +135,19 @@ pub struct Control {
     pub directory: PathBuf,
     /// The key under the verifiers of port secrets.
     pub cluster_key_file: PathBuf,
+}
+
+/// Where a node meets participants and operators. An observer meets nobody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Where brokers connect.
+    pub order_entry: OrderEntry,
+    /// The DPDK port.
+    pub dpdk: Dpdk,
+    /// Market data.
+    pub feed: Feed,
+    /// Administration.
+    pub admin: Admin,
 }
 
 /// Where brokers connect.
@@ -311,28 +322,10 @@ impl Config {
         &self.control
     }
 
-    /// Where brokers connect.
+    /// Where it serves; nowhere if it only observes.
     #[must_use]
-    pub const fn order_entry(&self) -> &OrderEntry {
-        &self.order_entry
-    }
-
-    /// The DPDK port.
-    #[must_use]
-    pub const fn dpdk(&self) -> &Dpdk {
-        &self.dpdk
-    }
-
-    /// Market data.
-    #[must_use]
-    pub const fn feed(&self) -> &Feed {
-        &self.feed
-    }
-
-    /// Administration.
-    #[must_use]
-    pub const fn admin(&self) -> &Admin {
-        &self.admin
+    pub const fn service(&self) -> Option<&Service> {
+        self.service.as_ref()
     }
 
     /// Which threads run which stages.

@@ -1,7 +1,7 @@
 //! The placement: which thread runs which stages, and on which core. Knows nothing of the stages but
 //! their order in the pipeline, and how many there are of each.
 
-use super::OrderEntry;
+use super::Service;
 use super::error::{ConfigError, Source};
 use crate::agent::Idle;
 
@@ -48,8 +48,12 @@ impl Stage {
     }
 }
 
+/// The stages of a node that serves nobody.
+const OBSERVING: [Stage; 2] = [Stage::Sequencer, Stage::Engine];
+
 /// The stages of a node in pipeline order, each as often as there are of it.
-pub(super) fn stages(order_entry: &OrderEntry) -> Vec<Stage> {
+pub(super) fn stages(service: Option<&Service>) -> Vec<Stage> {
+    let Some(Service { order_entry, .. }) = service else { return OBSERVING.to_vec() };
     let of = |stage| match stage {
         Stage::OrderEntry => usize::from(order_entry.shards),
         Stage::OrderEntryTls => usize::from(order_entry.tls.is_some()),
@@ -65,6 +69,16 @@ pub struct Placement {
     pub threads: Vec<ThreadPlacement>,
     /// What a thread without work does.
     pub idle: Idle,
+}
+
+impl Placement {
+    /// Leaves only what a node runs that serves nobody, where it is.
+    pub(super) fn observe(&mut self) {
+        for thread in &mut self.threads {
+            thread.stages.retain(|stage| OBSERVING.contains(stage));
+        }
+        self.threads.retain(|thread| !thread.stages.is_empty());
+    }
 }
 
 /// A thread.

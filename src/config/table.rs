@@ -15,8 +15,8 @@ use super::logs::LogsTable;
 use super::order_entry::OrderEntryTable;
 use super::placement::{self, Placement, ThreadPlacement};
 use super::{
-    Admin, Backend, Capacity, Config, Control, Dpdk, Feed, Kept, Logs, Node, OrderEntry, Retention,
-    Snapshots,
+    Admin, Backend, Capacity, Cluster, Config, Control, Dpdk, Feed, Kept, Logs, Node, OrderEntry,
+    Retention, Service, Snapshots,
 };
 use crate::agent::Idle;
 use crate::net::device::BUFFERS_SPARE;
@@ -47,12 +47,10 @@ pub(super) struct File {
     #[serde(default)]
     retention: RetentionTable,
     control: ControlTable,
-    order_entry: OrderEntryTable,
-    #[serde(default)]
-    dpdk: DpdkTable,
-    feed: FeedTable,
-    #[serde(default)]
-    admin: AdminTable,
+    order_entry: Option<OrderEntryTable>,
+    dpdk: Option<DpdkTable>,
+    feed: Option<FeedTable>,
+    admin: Option<AdminTable>,
     #[serde(default)]
     placement: PlacementTable,
     #[serde(default)]
@@ -197,23 +195,53 @@ impl File {
         let snapshots = self.snapshots.prove(source, &logs)?;
         let node = self.node.prove(source)?;
         let retention = self.retention.prove(source, &snapshots)?;
-        let in_cluster = self.cluster.is_some();
-        let cluster = self.cluster.map(|table| table.prove(source, &node));
-        let order_entry = self.order_entry.prove(source, in_cluster)?;
+        let cluster = self.cluster.map(|table| table.prove(source, &node)).transpose()?;
+        let tables = (self.order_entry, self.dpdk, self.feed, self.admin);
+        let service = service(source, tables, (&node, cluster.as_ref()))?;
         Ok(Config {
-            cluster: cluster.transpose()?,
+            cluster,
             node,
             retention,
             snapshots,
             logs,
             control: self.control.prove(source)?,
-            dpdk: self.dpdk.prove(source, &order_entry)?,
-            feed: self.feed.prove(source)?,
-            admin: self.admin.prove(source)?,
-            placement: self.placement.prove(source, &order_entry)?,
-            order_entry,
+            placement: self.placement.prove(source, service.as_ref())?,
+            service,
             capacity: self.capacity.prove(source)?,
         })
+    }
+}
+
+/// The tables that only a node has which serves. Without all of them it is one that only observes, and must
+/// be one that may.
+fn service(
+    source: &Source,
+    (order_entry, dpdk, feed, admin): (
+        Option<OrderEntryTable>,
+        Option<DpdkTable>,
+        Option<FeedTable>,
+        Option<AdminTable>,
+    ),
+    (node, cluster): (&Node, Option<&Cluster>),
+) -> Result<Option<Service>, ConfigError> {
+    let learns = cluster.is_some_and(|cluster| !cluster.votes(node.id));
+    match (order_entry, feed) {
+        (Some(order_entry), Some(feed)) => {
+            let order_entry = order_entry.prove(source, cluster.is_some())?;
+            Ok(Some(Service {
+                dpdk: dpdk.unwrap_or_default().prove(source, &order_entry)?,
+                feed: feed.prove(source)?,
+                admin: admin.unwrap_or_default().prove(source)?,
+                order_entry,
+            }))
+        }
+        (None, None) if learns && dpdk.is_none() && admin.is_none() => Ok(None),
+        (order_entry, _) => {
+            let key = if order_entry.is_none() { "order_entry" } else { "feed" };
+            let rule = "is wanted with [order_entry], [feed], [dpdk] or [admin], and by every host but one \
+                        of cluster.learners, which then only observes";
+            Err(source.broken(key, "(missing)", rule))
+        }
     }
 }
 
@@ -340,9 +368,9 @@ impl AdminTable {
 }
 
 impl PlacementTable {
-    fn prove(self, source: &Source, order_entry: &OrderEntry) -> Result<Placement, ConfigError> {
+    fn prove(self, source: &Source, service: Option<&Service>) -> Result<Placement, ConfigError> {
         let Self { threads, idle, idle_sleep_us } = self;
-        let stages = placement::stages(order_entry);
+        let stages = placement::stages(service);
         in_range(source, "placement.idle_sleep_us", idle_sleep_us, &IDLE_SLEEP_US)?;
         let idle = match idle.as_str() {
             "spin" => Idle::Spin,

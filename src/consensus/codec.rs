@@ -21,6 +21,7 @@ const VERSION: u8 = 1;
 const MAC_BYTES: usize = 32;
 const REJECT: u32 = 1;
 const TRANSFER: u32 = 2;
+const OBSERVES: u32 = 4;
 /// What raft writes into a vote request that a leadership transfer caused.
 const CAMPAIGN_TRANSFER: &[u8] = b"CampaignTransfer";
 
@@ -294,7 +295,7 @@ impl Codec {
                 Envelope { kind: SAMPLE, index: at, commit: hash, ..envelope }
             }
             Body::Survey => Envelope { kind: SURVEY, ..envelope },
-            &Body::Stand(Stand { term, last, committed, hears, supports }) => Envelope {
+            &Body::Stand(Stand { term, last, committed, hears, supports, observes }) => Envelope {
                 kind: STAND,
                 term,
                 log_term: last.0,
@@ -302,6 +303,7 @@ impl Codec {
                 commit: committed,
                 wanted: hears.map_or(0, NodeId::raft),
                 reject_hint: supports.into(),
+                flags: if observes { OBSERVES } else { 0 },
                 ..envelope
             },
             &Body::Part { image, part, bytes } => Envelope {
@@ -404,6 +406,7 @@ fn read_body<'a>(envelope: &Envelope, rest: &'a [u8]) -> Option<Body<'a>> {
             committed: envelope.commit,
             hears: (envelope.wanted != 0).then(|| NodeId::from_raft(envelope.wanted)),
             supports: u32::try_from(envelope.reject_hint).ok()?,
+            observes: envelope.flags & OBSERVES != 0,
         })),
         GET => {
             let &Envelope { commit: image, index: part, wanted, .. } = envelope;

@@ -8,7 +8,7 @@ use super::failure::NodeFailure;
 use super::log::{Control, FrameLog};
 use super::node::Node;
 use super::samples::Verdict;
-use super::{Change, Moment, NodeId, Sample, Settings, Transport};
+use super::{Change, Moment, NodeId, Refused, Sample, Settings, Transport};
 use crate::types::{FRAME_HEADER_BYTES, Line};
 
 /// The most frames that the leader has proposed and not committed. Clients wait; the log of a leader
@@ -66,14 +66,18 @@ impl<L: FrameLog, C: Control> Node<L, C> {
     /// Calls an election, whatever it hears of a leader; others refuse as long as they hear one.
     ///
     /// # Errors
-    /// [`NodeFailure`]: the node must not go on.
+    /// [`Refused`] of an observer, or the failure after which the node must not go on.
     pub fn campaign(
         &mut self,
         now: Moment,
         transport: &mut impl Transport,
-    ) -> Result<(), NodeFailure> {
+    ) -> Result<Result<(), Refused>, NodeFailure> {
+        if self.settings.observes {
+            return Ok(Err(Refused::Observes));
+        }
         drop(self.raft.campaign());
-        self.drive(now, transport)
+        self.drive(now, transport)?;
+        Ok(Ok(()))
     }
 
     /// Leads no more, whoever does: what this node has to say to participants waited too long. Another
@@ -224,12 +228,14 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         Some(changes)
     }
 
-    /// The change that promotes a learner of a voting host.
+    /// The change that promotes a learner of a voting host, once it has said that it does not only observe.
     fn promotion(&self) -> Option<Vec<Change>> {
         let members = &self.saved.members;
         let ready = members.learners.iter().find(|learner| {
             let progress = self.raft.raft.prs().get(learner.raft());
+            let said = self.stands.get(&learner.host).filter(|said| said.0 == **learner);
             self.settings.voters.contains(&learner.host)
+                && said.is_some_and(|said| !said.1.observes)
                 && progress.is_some_and(|progress| {
                     progress.state == ProgressState::Replicate
                         && progress.matched + PROMOTION_LAG_MAX >= self.committed

@@ -62,6 +62,8 @@ pub struct Node<L: FrameLog, C> {
     pub(super) next_tick: Nanos,
     /// When a leader was last heard.
     pub(super) heard: Nanos,
+    /// Leaders said that everything up to it is committed.
+    told: u64,
     /// Elections seen to begin here: part of what the election timeout is drawn from.
     pub(super) elections: u64,
     pub(super) counters: NodeCounters,
@@ -157,6 +159,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             heard_of: BTreeMap::new(),
             next_tick: now.monotonic.after(timing.tick),
             heard: now.monotonic,
+            told: 0,
             elections: 0,
             counters: NodeCounters::default(),
             buffer: Vec::new(),
@@ -334,6 +337,12 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         self.committed
     }
 
+    /// The highest index of which it was said, or is known here, that it is committed.
+    #[must_use]
+    pub fn told_committed(&self) -> u64 {
+        self.told.max(self.committed)
+    }
+
     /// Its log.
     #[must_use]
     pub fn log(&self) -> &L {
@@ -388,6 +397,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         );
         if is_leaders && message.term >= self.term() {
             self.heard = now.monotonic;
+            self.told = self.told.max(message.commit);
         }
         match message.get_msg_type() {
             MessageType::MsgAppend if message.term >= self.term() => {

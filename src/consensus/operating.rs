@@ -51,6 +51,12 @@ pub enum Refused {
         /// Those that do not know it, or say nothing.
         nodes: Vec<NodeId>,
     },
+    /// It must not lead.
+    #[error(
+        "this node only observes, and never leads: ask another; if only this one has what is wanted, start \
+         its host with `rialto run`, and ask again"
+    )]
+    Observes,
     /// There may be a quorum.
     #[error(transparent)]
     NotGivenUp(#[from] NotGivenUp),
@@ -157,6 +163,9 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         now: Moment,
         lost: &BTreeSet<u32>,
     ) -> Result<Refused, NodeFailure> {
+        if self.settings.observes {
+            return Ok(Refused::Observes);
+        }
         let own = self.settings.id;
         let stands: BTreeMap<_, _> = self
             .stands
@@ -206,6 +215,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             committed: self.committed,
             hears: self.leader().filter(|_| is_heard),
             supports: self.settings.supports,
+            observes: self.settings.observes,
         }
     }
 

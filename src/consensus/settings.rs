@@ -27,6 +27,9 @@ pub struct Settings {
     pub durability: Durability,
     /// Whether it calls an election when it hears no leader. Else an operator has it campaign.
     pub campaigns: bool,
+    /// Whether it only ever observes: it is not promoted and founds nothing, whatever operators and the
+    /// others' files say of its host.
+    pub observes: bool,
     /// The times of consensus and repair.
     pub timing: Timing,
     /// See [`STAGING_BYTES_MAX`], which is the default.

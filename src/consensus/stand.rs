@@ -18,6 +18,8 @@ pub struct Stand {
     pub hears: Option<NodeId>,
     /// The highest version of the logic that it knows.
     pub supports: u32,
+    /// Whether it only observes: then it is not promoted, whatever operators and files say of its host.
+    pub observes: bool,
 }
 
 /// Why the quorum is not given up.

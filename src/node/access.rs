@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::NodeError;
 use crate::agent::{Publisher, Watch, real_time};
-use crate::config::{Access, Config};
+use crate::config::{Access, OrderEntry};
 use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::net::ipv4::Ipv4Network;
 use crate::net::{AccessList, PortNetworks};
@@ -52,12 +52,11 @@ counter_set! {
 const INTERVAL: Duration = Duration::from_millis(500);
 
 impl AccessFile {
-    /// Reads the file that `config` names, if it does.
+    /// Reads the file that `entry` names, if it does.
     ///
     /// # Errors
     /// A file that cannot be used: a node does not begin with less than it was told.
-    pub(super) fn open(config: &Config, published: CounterBlock) -> Result<Self, NodeError> {
-        let entry = config.order_entry();
+    pub(super) fn open(entry: &OrderEntry, published: CounterBlock) -> Result<Self, NodeError> {
         let path = entry.access_file.clone();
         let read = path.as_ref().and_then(stamp);
         let access = match &path {

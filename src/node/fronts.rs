@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use super::NodeError;
 use super::cluster::{Led, Role};
 use crate::agent::{Agent, Leads};
-use crate::config::{self, Backend, Config, Stage};
+use crate::config::{self, Backend, OrderEntry, Service, Stage};
 use crate::counters::{CounterBlock, CounterFile, CounterSet as _};
 use crate::event_store::Reader;
 use crate::gateway::{Gateway, GatewayConfig};
@@ -48,8 +48,8 @@ pub(super) fn led<A: Leads + 'static>(stage: A, role: Option<(Role, Nanos)>) -> 
 }
 
 /// What the counters of a shard of order entry are called: by its number where there are several.
-pub(super) fn shard_name(config: &Config, shard: u8) -> String {
-    match config.order_entry().shards {
+pub(super) fn shard_name(entry: &OrderEntry, shard: u8) -> String {
+    match entry.shards {
         1 => Stage::OrderEntry.name().to_owned(),
         _ => format!("{}.{shard}", Stage::OrderEntry.name()),
     }
@@ -57,25 +57,25 @@ pub(super) fn shard_name(config: &Config, shard: u8) -> String {
 
 /// The shards of order entry over their transports.
 pub(super) fn order_entry(
-    config: &Config,
+    service: &Service,
     fronts: Vec<Front<'_>>,
     counters: &mut CounterFile,
     bench: Option<&Bench>,
     access: &AccessFile,
 ) -> Result<Vec<Box<dyn Agent>>, NodeError> {
-    let entry = config.order_entry();
+    let entry = &service.order_entry;
     let receive_port = entry.ufo_port.or_else(|| bench.map(|_| entry.listen.port()));
     let shut = fronts.iter().any(|front| front.role.is_some());
     match entry.backend {
         Backend::Kernel => {
-            let settings = kernel_settings(config, receive_port, shut);
+            let settings = kernel_settings(service, receive_port, shut);
             if entry.shards > 1 {
                 net::kernel::is_free(entry.listen).map_err(|source| {
                     NodeError::front(net::KernelError::Listen { address: entry.listen, source })
                 })?;
             }
             let over = |(shard, front): (u8, Front<'_>)| {
-                let name = shard_name(config, shard) + ".kernel";
+                let name = shard_name(entry, shard) + ".kernel";
                 let published = counters.block(&name, KernelCounters::NAMES);
                 let transport =
                     KernelTransport::new(&settings, published).map_err(NodeError::front)?;
@@ -85,7 +85,7 @@ pub(super) fn order_entry(
         }
         #[cfg(feature = "dpdk")]
         Backend::Dpdk => {
-            let stacks = dpdk_stacks(config, counters, receive_port, shut)?;
+            let stacks = dpdk_stacks(service, counters, receive_port, shut)?;
             let over = |(front, stack): (Front<'_>, Stack<DpdkDevice>)| {
                 front.over_benched(stack.watching(Some(access.list())), bench)
             };
@@ -99,13 +99,12 @@ pub(super) fn order_entry(
 /// The gateway that speaks TLS.
 #[cfg(feature = "tls")]
 pub(super) fn order_entry_tls(
-    config: &Config,
+    entry: &OrderEntry,
     tls: &config::Tls,
     front: Front<'_>,
     counters: &mut CounterFile,
     access: &AccessFile,
 ) -> Result<Box<dyn Agent>, NodeError> {
-    let entry = config.order_entry();
     let settings = KernelConfig {
         allow: entry.allow.clone(),
         // It sends no feed, so any interface will do.
@@ -126,7 +125,7 @@ pub(super) fn order_entry_tls(
 
 #[cfg(not(feature = "tls"))]
 pub(super) fn order_entry_tls(
-    _: &Config,
+    _: &OrderEntry,
     _: &config::Tls,
     _: Front<'_>,
     _: &mut CounterFile,
@@ -135,13 +134,13 @@ pub(super) fn order_entry_tls(
     unreachable!("a configuration with TLS is not proven without it")
 }
 
-fn kernel_settings(config: &Config, receive_port: Option<u16>, shut: bool) -> KernelConfig {
-    let entry = config.order_entry();
+fn kernel_settings(service: &Service, receive_port: Option<u16>, shut: bool) -> KernelConfig {
+    let Service { order_entry: entry, feed, .. } = service;
     KernelConfig {
         receive_port,
         allow: entry.allow.clone(),
-        multicast_interface: config.feed().source,
-        multicast_ttl: config.feed().ttl,
+        multicast_interface: feed.source,
+        multicast_ttl: feed.ttl,
         shards: entry.shards,
         connections_max: entry.connections_max as usize,
         connections_per_source_max: entry.connections_per_source_max as usize,
@@ -158,12 +157,12 @@ fn kernel_settings(config: &Config, receive_port: Option<u16>, shut: bool) -> Ke
 /// A stack for each shard, over a pair of the port's queues each.
 #[cfg(feature = "dpdk")]
 fn dpdk_stacks(
-    config: &Config,
+    service: &Service,
     counters: &mut CounterFile,
     receive_port: Option<u16>,
     shut: bool,
 ) -> Result<Vec<Stack<DpdkDevice>>, NodeError> {
-    let (entry, port) = (config.order_entry(), config.dpdk());
+    let Service { order_entry: entry, dpdk: port, feed, .. } = service;
     let settings = DpdkConfig {
         eal_arguments: port.eal_arguments(),
         queues: port.queues,
@@ -178,12 +177,12 @@ fn dpdk_stacks(
         connections_max: entry.connections_max as usize,
         connections_per_source_max: entry.connections_per_source_max as usize,
         frames_per_second_per_source_max: entry.frames_per_second_per_source_max,
-        datagram_port: config.feed().group.port(),
+        datagram_port: feed.group.port(),
         receive_port,
         shut,
         allow: entry.allow.clone(),
         neighbours: entry.neighbours.clone(),
-        multicast_ttl: config.feed().ttl,
+        multicast_ttl: feed.ttl,
         ..StackConfig::new(*entry.listen.ip(), entry.prefix, entry.listen.port())
     };
     let places = devices.first().map_or(0, DpdkDevice::places);
@@ -191,7 +190,7 @@ fn dpdk_stacks(
     let spread = Spread::new(entry.shards, *entry.listen.ip(), places);
     let parts = Steering::mesh(&spread, entry.gateway);
     let stack = |((shard, device), part)| {
-        let name = shard_name(config, shard) + ".stack";
+        let name = shard_name(entry, shard) + ".stack";
         let published = counters.block(&name, StackCounters::NAMES);
         let stack = Stack::new(settings.clone(), device, published).map_err(NodeError::front)?;
         Ok(if entry.shards == 1 { stack } else { stack.steered(part) })

@@ -12,6 +12,7 @@ mod durable;
 mod error;
 mod fronts;
 mod latency;
+mod observing;
 pub mod pace;
 mod past;
 mod progress;
@@ -38,6 +39,7 @@ use disk::DiskGuard;
 use durable::{Background, DurableCounters, SharedControl};
 pub use error::NodeError;
 use latency::Latency;
+use observing::Observing;
 pub use past::CommandLogPast;
 pub use progress::{Progress, per_second};
 pub use restart::resume_shadow;
@@ -105,12 +107,14 @@ pub struct Node {
     /// In the order in which they stop.
     threads: Vec<Running>,
     control: SharedControl,
-    /// Who may talk to order entry.
-    access: AccessFile,
+    /// Who may talk to order entry; nobody may to an observer.
+    access: Option<AccessFile>,
     /// Looks how full the disk is.
     disk: DiskGuard,
     /// Where time goes inside.
     latency: Latency,
+    /// Says where it stands, if it only observes.
+    observing: Option<Observing>,
     /// Makes the command log durable, where no stage does.
     background: Option<Background>,
     /// Takes snapshots, if any are taken.
@@ -182,9 +186,14 @@ impl Node {
         let behind = booted.durability == Durability::Memory && !volatile;
         let known = control.state();
         let refuses = booted.engine.refuses_orders();
-        let published = booted.counters.block("access", AccessCounters::NAMES);
-        let access = AccessFile::open(config, published)?;
-        let mut stages = wiring::wire(config, booted, bench.as_ref(), &access)?;
+        let (mut stages, access) = match config.service() {
+            None => (wiring::wire_observer(booted), None),
+            Some(service) => {
+                let published = booted.counters.block("access", AccessCounters::NAMES);
+                let access = AccessFile::open(&service.order_entry, published)?;
+                (wiring::wire(service, booted, bench.as_ref(), &access)?, Some(access))
+            }
+        };
         let placement = config.placement();
         let mut placed_threads: Vec<_> = placement.threads.iter().collect();
         placed_threads.sort_by_key(|placed| placed.stages.iter().map(|&stage| stops(stage)).min());
@@ -208,6 +217,7 @@ impl Node {
             access,
             disk: DiskGuard::new(config.logs(), stages.proposals, refuses),
             latency: stages.latency,
+            observing: config.service().is_none().then(|| Observing::new(directory.clone())),
             background: None,
             shadow: None,
             retention: None,
@@ -287,8 +297,13 @@ impl Node {
         let mut noted = Ok(());
         while noted.is_ok() && !stop.is_set() && !self.has_failed() {
             thread::sleep(STOP_POLL_INTERVAL);
-            self.access.look();
+            if let Some(access) = &mut self.access {
+                access.look();
+            }
             self.latency.look();
+            if let Some(observing) = &mut self.observing {
+                observing.look(&self.commands);
+            }
             noted = self.note_days();
             self.look_at_disk();
             if let Some(Membership { requests, directory, .. }) = &self.membership {
@@ -358,6 +373,12 @@ impl Node {
                     Ok(Event::DayStarted(day)) => day,
                     Ok(Event::EntrySwitched(switched)) => {
                         self.disk.note(switched);
+                        continue;
+                    }
+                    Ok(Event::StateConfirmed(confirmed)) => {
+                        if let Some(observing) = &mut self.observing {
+                            observing.note(confirmed);
+                        }
                         continue;
                     }
                     _ => continue,

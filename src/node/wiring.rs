@@ -7,7 +7,7 @@ use super::fronts::{Front, led, order_entry, order_entry_tls, shard_name};
 use super::latency::Latency;
 use super::{Bench, NodeError};
 use crate::agent::{self, Agent, ReadyFlag, Tracer};
-use crate::config::{Config, Stage};
+use crate::config::{Admin, Service, Stage};
 use crate::counters::{CounterFile, CounterSet as _};
 use crate::event_store::Durability;
 use crate::gateway::{GatewayConfig, GatewayCounters, Traces};
@@ -73,15 +73,16 @@ impl Stages {
 ///
 /// In a cluster the replica stands in the sequencer's place, and the engine sees what is committed.
 pub(super) fn wire(
-    config: &Config,
+    service: &Service,
     booted: Booted,
     bench: Option<&Bench>,
     access: &AccessFile,
 ) -> Result<Stages, NodeError> {
-    let shards = config.order_entry().shards;
+    let entry = &service.order_entry;
+    let shards = entry.shards;
     let (orders_in, mut inputs): (Vec<_>, Vec<_>) =
         (0..shards).map(|_| ring(COMMAND_RING_LINES, RECORD_LINES_MAX)).unzip();
-    let tls = config.order_entry().tls.as_ref();
+    let tls = entry.tls.as_ref();
     let (tls_in, tls_orders): (Option<_>, Option<_>) =
         tls.map(|_| ring(COMMAND_RING_LINES, RECORD_LINES_MAX)).unzip();
     inputs.extend(tls_orders);
@@ -106,17 +107,17 @@ pub(super) fn wire(
         cluster_key: cluster_key.clone(),
         // Operators are few and trusted, and send a whole market at once.
         messages_per_second_max: (serves == PortKind::OrderEntry)
-            .then(|| config.order_entry().messages_per_second_max),
+            .then_some(entry.messages_per_second_max),
         networks: (serves == PortKind::OrderEntry).then(|| access.ports()),
         traces: None,
-        ufo_sessions_max: match config.order_entry().ufo_port {
-            Some(_) if shard < shards => config.order_entry().connections_max,
+        ufo_sessions_max: match entry.ufo_port {
+            Some(_) if shard < shards => entry.connections_max,
             _ => 0,
         },
         ready: ready.clone(),
     };
     let standing = standing.as_ref();
-    let shard_names: Vec<_> = (0..shards).map(|shard| shard_name(config, shard)).collect();
+    let shard_names: Vec<_> = (0..shards).map(|shard| shard_name(entry, shard)).collect();
     let (times_in, times) = ring(TRACE_RING_LINES, 1);
     let latency = Latency::new(times, counters.block("latency.software", Latency::NAMES));
     let mut followed = Some(Traces::new(tracer.clone(), times_in));
@@ -164,18 +165,18 @@ pub(super) fn wire(
         published: counters.block(Stage::Admin.name(), GatewayCounters::NAMES),
         role: role.clone(),
     };
-    let operators_transport = operators_transport(config, &mut counters, role.is_some())?;
-    let feed = MarketDataConfig { group: config.feed().group, term, ready: feed_ready };
+    let operators_transport = operators_transport(&service.admin, &mut counters, role.is_some())?;
+    let feed = MarketDataConfig { group: service.feed.group, term, ready: feed_ready };
     let published = counters.block(Stage::MarketData.name(), FeedCounters::NAMES);
     let mut market_data = MarketData::new(feed, events, datagrams_in, published);
     if let Some(standing) = standing {
         market_data = market_data.resume(standing)?;
     }
-    let order_entry = order_entry(config, fronts, &mut counters, bench, access)?;
+    let order_entry = order_entry(service, fronts, &mut counters, bench, access)?;
     let mut stages: Vec<(Stage, Box<dyn Agent>)> =
         order_entry.into_iter().map(|shard| (Stage::OrderEntry, shard)).collect();
     if let (Some(front), Some(tls)) = (tls_front, tls) {
-        let front = order_entry_tls(config, tls, front, &mut counters, access)?;
+        let front = order_entry_tls(entry, tls, front, &mut counters, access)?;
         stages.push((Stage::OrderEntryTls, front));
     }
     stages.extend([
@@ -190,6 +191,26 @@ pub(super) fn wire(
         Some(spans) => (stage, Box::new(agent::Spanned::new(agent, spans.clone())) as _),
     });
     Ok(Stages { agents: recorded.collect(), ready, latency, proposals })
+}
+
+/// Makes the stages of a node that serves nobody: its log follows, and its engine proves it.
+pub(super) fn wire_observer(booted: Booted) -> Stages {
+    let Booted { order, engine, durability, mut counters, .. } = booted;
+    let (hashes_in, hashes) = ring(HASH_RING_LINES, RECORD_LINES_MAX);
+    let (proposals, proposed) = ring(PROPOSAL_RING_LINES, RECORD_LINES_MAX);
+    let (_, times) = ring(TRACE_RING_LINES, 1);
+    let inputs = (vec![proposed], hashes);
+    let Ordering { agent: replica, .. } =
+        ordering(order, durability, inputs, &Tracer::default(), &mut counters);
+    Stages {
+        agents: vec![
+            (Stage::Sequencer, replica),
+            (Stage::Engine, Box::new(engine.proposing(hashes_in))),
+        ],
+        ready: Vec::new(),
+        latency: Latency::new(times, counters.block("latency.software", Latency::NAMES)),
+        proposals,
+    }
 }
 
 /// Who gives commands their order.
@@ -230,7 +251,7 @@ fn ordering(
 
 /// Where operators connect; in a cluster it is shut until the node leads.
 fn operators_transport(
-    config: &Config,
+    admin: &Admin,
     counters: &mut CounterFile,
     shut: bool,
 ) -> Result<KernelTransport, NodeError> {
@@ -240,7 +261,7 @@ fn operators_transport(
         // They all come from loopback.
         connections_per_source_max: OPERATORS_MAX,
         shut,
-        ..KernelConfig::new(config.admin().listen)
+        ..KernelConfig::new(admin.listen)
     };
     KernelTransport::new(&loopback, counters.block("admin.kernel", KernelCounters::NAMES))
         .map_err(NodeError::admin)

@@ -1,9 +1,9 @@
 //! What goes wrong, when, and how it is put right again.
 
-use super::Sabotage;
 use super::chance::Chance;
 use super::network::Network;
 use super::world::{Event, Host, SimNode, World};
+use super::{Sabotage, Trouble};
 use crate::consensus::Change;
 use crate::event_store::Durability;
 use crate::types::Nanos;
@@ -44,10 +44,17 @@ impl World {
         if self.calm || matches!(self.plan.sabotage, Some(Sabotage::Astray(_))) {
             return;
         }
-        if self.plan.only_kills {
-            let next = self.chance.millis(800, 1200);
+        if let Some(trouble) = self.plan.only {
+            let (soonest, latest) = match trouble {
+                Trouble::Kills => (800, 1200),
+                Trouble::Lags => (1200, 1500),
+            };
+            let next = self.chance.millis(soonest, latest);
             self.schedule(next, Event::Strike);
-            return self.kill_leader();
+            return match trouble {
+                Trouble::Kills => self.kill_leader(),
+                Trouble::Lags => self.lag(),
+            };
         }
         let next = self.chance.millis(50, 1200);
         self.schedule(next, Event::Strike);
@@ -169,6 +176,21 @@ impl World {
             self.stop(host);
             let span = self.chance.millis(20, 2000);
             self.schedule(span, Event::Start { host });
+        }
+    }
+
+    /// One follower stands still or is slow; before the next it goes on.
+    fn lag(&mut self) {
+        let hosts = u64::try_from(self.hosts.len()).expect("few");
+        let host = u32::try_from(self.chance.between(1, hosts)).expect("few");
+        if Some(host) == self.leader() {
+            return;
+        }
+        if self.chance.permille(500) {
+            self.host_mut(host).paused_until = self.now.after(Nanos::from_secs(1));
+        } else {
+            self.network.slow.insert(host);
+            self.schedule(Nanos::from_secs(1), Event::Heal(Fault::Slow(host)));
         }
     }
 

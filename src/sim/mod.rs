@@ -45,8 +45,8 @@ pub struct Plan {
     /// Whether voters are removed and come back. Otherwise nodes lose what was not on disk, or find it
     /// damaged; both at once may leave too few who know.
     pub removes_voters: bool,
-    /// Whether nothing goes wrong but that the leader is killed, about once a second.
-    pub only_kills: bool,
+    /// If nothing goes wrong but this.
+    pub only: Option<Trouble>,
     /// Whether all lose their power at once, and what was in memory with it, so that an operator must give up
     /// the quorum.
     pub blackout: bool,
@@ -54,6 +54,15 @@ pub struct Plan {
     pub replaces: bool,
     /// A protection that is taken away, so that the checks can show that they see.
     pub(crate) sabotage: Option<Sabotage>,
+}
+
+/// What goes wrong where nothing else does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The leader is killed, about once a second.
+    Kills,
+    /// One follower or another is slow, or stands still.
+    Lags,
 }
 
 /// Protections that can be taken away.
@@ -120,6 +129,8 @@ pub struct Outcome {
     pub halted: Vec<u32>,
     /// Where leaders were killed and nothing else: how long until another served, for each.
     pub gaps: Vec<Nanos>,
+    /// The longest time from one commit to the next.
+    pub stall: Nanos,
     /// A hash of all that happened, in its order.
     pub trace: u64,
 }
@@ -141,7 +152,7 @@ impl Plan {
             },
             durability: if chance.permille(400) { Durability::Disk } else { Durability::Memory },
             removes_voters: chance.permille(300),
-            only_kills: false,
+            only: None,
             blackout: false,
             replaces: false,
             sabotage: None,
@@ -160,7 +171,13 @@ impl Plan {
     #[must_use]
     pub fn kills(seed: u64, seconds: u64) -> Self {
         let plan = Self::new(seed, seconds);
-        Self { only_kills: true, blackout: false, replaces: false, ..plan }
+        Self { only: Some(Trouble::Kills), blackout: false, replaces: false, ..plan }
+    }
+
+    /// A plan in which one follower or another is slow or stands still, and nothing else goes wrong.
+    #[must_use]
+    pub fn lags(seed: u64, seconds: u64) -> Self {
+        Self { only: Some(Trouble::Lags), ..Self::kills(seed, seconds) }
     }
 }
 

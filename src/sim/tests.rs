@@ -106,8 +106,9 @@ fn an_engine_that_goes_its_own_way_is_seen() {
 fn a_node_that_goes_astray_halts_whether_it_follows_or_leads_and_the_others_go_on() {
     let mut led = 0;
     for seed in 1..=4 {
-        for host in 1..=3 {
-            let outcome = run(&plan(seed, Sabotage::Astray(host)));
+        // The fourth only learns.
+        for host in 1..=4 {
+            let outcome = run(&Plan { learners: 1, ..plan(seed, Sabotage::Astray(host)) });
             assert!(outcome.violations.is_empty(), "seed {seed}: {:?}", outcome.violations);
             assert_eq!(outcome.halted, [host], "seed {seed}");
             assert!(outcome.converged, "seed {seed}: {:#?}", outcome.nodes);
@@ -192,6 +193,21 @@ fn another_leader_serves_within_a_quarter_of_a_second() {
     assert!(p99 <= Nanos::from_millis(250), "{gaps:?}");
 }
 
+#[test]
+fn a_follower_that_is_slow_or_stands_still_costs_the_quorum_no_commit() {
+    // Orders come after 30 ms at the latest, a disk may take as long, and a follower is away for a second.
+    let late = Nanos::from_millis(100);
+    for seed in 1..=6 {
+        let outcome = run(&Plan::lags(seed, 20));
+        assert!(outcome.violations.is_empty(), "seed {seed}: {:?}", outcome.violations);
+        assert!(outcome.converged, "seed {seed}: {:#?}", outcome.nodes);
+        assert!(outcome.terms == 1 && outcome.stall <= late, "seed {seed}: {:?}", outcome.stall);
+        assert!(outcome.committed > 1_000, "seed {seed}: {}", outcome.committed);
+    }
+    // What is measured does see a leader that is away.
+    assert!(run(&Plan::kills(1, SECONDS)).stall > late);
+}
+
 const KEY: ClusterKey = ClusterKey::new([3; ClusterKey::BYTES]);
 const NOW: Moment = Moment { monotonic: Nanos(1), wall: Nanos(1) };
 
@@ -206,6 +222,7 @@ fn second_of_three() -> SimNode {
         payload: PayloadMode::Multicast,
         durability: Durability::Memory,
         campaigns: true,
+        observes: false,
         supports: 1,
         timing: Timing::default(),
         staging_bytes_max: STAGING_BYTES_MAX,

@@ -96,6 +96,9 @@ pub(super) struct World {
     /// When the leader was killed, until another serves.
     pub(super) killed_at: Option<Nanos>,
     gaps: Vec<Nanos>,
+    /// When a frame was committed last, wherever that was first, and the longest time between two of them.
+    committed_at: Option<Nanos>,
+    stall: Nanos,
     /// A hash of all that happened.
     trace: u64,
     incarnations: u64,
@@ -106,7 +109,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(plan: Plan) -> Self {
         let mut chance = Chance::new(plan.seed);
-        let network = if plan.only_kills {
+        let network = if plan.only.is_some() {
             Network::default()
         } else {
             Network::draw(&mut chance, plan.sabotage == Some(Sabotage::NoRepair))
@@ -122,6 +125,8 @@ impl World {
             calm: false,
             killed_at: None,
             gaps: Vec::new(),
+            committed_at: None,
+            stall: Nanos::ZERO,
             trace: 0,
             incarnations: 0,
             images: 0,
@@ -187,6 +192,7 @@ impl World {
             replaced: self.operator.replaced,
             halted: self.hosts.iter().filter(|h| h.has_halted).map(|h| h.id.host).collect(),
             gaps: self.gaps,
+            stall: self.stall,
             trace: self.trace,
             violations: self.checks.violations,
         }
@@ -276,7 +282,12 @@ impl World {
         let Some(node) = self.host_mut(host).node.as_mut() else { return };
         let result = what(node, now, &mut out);
         self.dispatch(host, out);
+        let committed = self.checks.committed();
         self.observe(host);
+        if self.checks.committed() > committed {
+            let before = self.committed_at.replace(self.now).unwrap_or(self.now);
+            self.stall = self.stall.max(self.now.since(before));
+        }
         match result {
             Ok(()) if self.host(host).machine.is_astray => self.halt(host),
             Ok(()) => self.schedule_wake(host),
@@ -456,6 +467,7 @@ impl World {
             payload: plan.payload,
             durability: plan.durability,
             campaigns: true,
+            observes: false,
             timing: Timing::default(),
             staging_bytes_max: if unbounded { usize::MAX } else { STAGING_BYTES },
             seed,
@@ -523,14 +535,16 @@ impl World {
     /// All nodes are up, members as they should be, and have committed and applied the same.
     fn has_converged(&mut self) -> bool {
         let all = self.checks.committed();
-        let voters = self.plan.voters;
+        let Plan { voters, learners, .. } = self.plan;
+        // A learner that founded the quorum anew votes from then on.
+        let founded = |voter: &&NodeId| (voters + 1..=voters + learners).contains(&voter.host);
         let is_part = |host: &&Host| !host.has_halted && !host.is_away;
         let same = self.hosts.iter().filter(is_part).all(|host| {
             let Some(node) = &host.node else { return false };
             // The last order is on its way.
             node.committed() + 8 >= all
                 && node.members().all().any(|member| member == host.id)
-                && node.members().voters.len() == voters as usize
+                && node.members().voters.iter().filter(|v| !founded(v)).count() == voters as usize
         });
         let running = || self.hosts.iter().filter(is_part);
         let longest = running().map(|host| host.machine.applied).max();

@@ -71,6 +71,8 @@ pub(crate) struct Setup {
     pub(crate) cluster: Option<(String, PathBuf)>,
     /// Whether it makes the market, if its log is empty.
     pub(crate) founds: bool,
+    /// Whether it only observes.
+    pub(crate) observes: bool,
 }
 
 /// What of a node's has little room.
@@ -110,6 +112,7 @@ impl Default for Setup {
             host: 1,
             cluster: None,
             founds: true,
+            observes: false,
         }
     }
 }
@@ -128,6 +131,7 @@ pub(crate) struct Site {
     pub(crate) feed: SocketAddrV4,
     small: Option<Small>,
     pub(crate) founds: bool,
+    observes: bool,
     /// No other test may have the node's ports as long as these live.
     _claims: [UdpSocket; 3],
     _ufo_claim: TcpListener,
@@ -159,6 +163,7 @@ impl Site {
             feed,
             small: setup.small,
             founds: setup.founds,
+            observes: setup.observes,
             _claims: [claim, admin_claim, tls_claim],
             _ufo_claim: TcpListener::bind(ufo).unwrap(),
         };
@@ -216,7 +221,8 @@ impl Site {
                 on_small_file_system(&self.logs.join("snapshots"), kib)
             }
         };
-        command.arg("run").arg("--config").arg(self.config());
+        let subcommand = if self.observes { "observe" } else { "run" };
+        command.arg(subcommand).arg("--config").arg(self.config());
         command.arg("--books-out").arg(self.books());
         if self.founds && is_blank_log(&self.commands()).unwrap() {
             command.arg("--market").arg(self.market()).arg("--secrets").arg(self.secrets());
@@ -233,16 +239,43 @@ impl Site {
         )
     }
 
-    fn config_text(&self, setup: &Setup) -> String {
-        let Self { logs, disk, order_entry, admin, feed, .. } = self;
+    /// Where it serves.
+    fn service_text(&self, setup: &Setup) -> String {
+        let Self { order_entry, admin, feed, .. } = self;
         let ufo_port = self.ufo.port();
-        let Setup { placement, shards, segment_mib, snapshot_every, retention, host, .. } = setup;
+        let Setup { placement, shards, .. } = setup;
+        let tls = if setup.tls { self.tls_text() } else { String::new() };
+        format!(
+            r#"
+            [order_entry]
+            backend = "kernel"
+            listen = "{order_entry}"
+            ufo_port = {ufo_port}
+            shards = {shards}
+            connections_max = {CONNECTIONS_MAX}
+            connections_per_source_max = {CONNECTIONS_MAX}
+            allow = ["127.0.0.0/8"]
+            {tls}
+            [feed]
+            group = "{feed}"
+            source = "127.0.0.1"
+            [admin]
+            listen = "{admin}"
+            [placement]
+            threads = [{placement}]
+            "#
+        )
+    }
+
+    fn config_text(&self, setup: &Setup) -> String {
+        let Self { logs, disk, .. } = self;
+        let Setup { segment_mib, snapshot_every, retention, host, .. } = setup;
         let own_key = disk.join("control/cluster.key");
         let (cluster, key) = match &setup.cluster {
             Some((section, key)) => (section.as_str(), key),
             None => ("", &own_key),
         };
-        let tls = if setup.tls { self.tls_text() } else { String::new() };
+        let service = if setup.observes { String::new() } else { self.service_text(setup) };
         let durability = if setup.logs == Logs::OnDisk { "disk" } else { "memory" };
         // How full this host's disk is, is no part of most stories.
         let percent = if setup.small.is_some() { [90, 95] } else { [101, 101] };
@@ -266,22 +299,7 @@ impl Site {
             [control]
             directory = "{}"
             cluster_key_file = "{}"
-            [order_entry]
-            backend = "kernel"
-            listen = "{order_entry}"
-            ufo_port = {ufo_port}
-            shards = {shards}
-            connections_max = {CONNECTIONS_MAX}
-            connections_per_source_max = {CONNECTIONS_MAX}
-            allow = ["127.0.0.0/8"]
-            {tls}
-            [feed]
-            group = "{feed}"
-            source = "127.0.0.1"
-            [admin]
-            listen = "{admin}"
-            [placement]
-            threads = [{placement}]
+            {service}
             [capacity]
             orders = 65536
             ports = 64

@@ -16,7 +16,7 @@ use crate::retention::{Flood, first_is_gone};
 /// Bursts until a segment must have gone.
 const BURSTS_MAX: u32 = 100;
 
-fn setup() -> Setup {
+pub(crate) fn setup() -> Setup {
     Setup {
         segment_mib: 1,
         snapshot_every: 1_500,
@@ -25,9 +25,9 @@ fn setup() -> Setup {
     }
 }
 
-/// Three nodes, of which the first leads.
-fn cluster() -> Cluster {
-    let cluster = Cluster::start_with("automatic", &setup());
+/// Three nodes, of which the first leads, and a fourth that does not run yet.
+pub(crate) fn cluster(setup: &Setup) -> Cluster {
+    let cluster = Cluster::start_with("automatic", setup);
     let (leader, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
     assert_eq!(leader, 0, "it founded the cluster");
     cluster.await_voters(leader);
@@ -37,7 +37,7 @@ fn cluster() -> Cluster {
 }
 
 /// Trades at the leader until the first commands are gone there.
-fn flood(cluster: &Cluster, number: u32) -> u32 {
+pub(crate) fn flood(cluster: &Cluster, number: u32) -> u32 {
     let mut flood = Flood::login(&cluster.nodes[0], number);
     for _ in 0..BURSTS_MAX {
         flood.burst();
@@ -51,7 +51,7 @@ fn flood(cluster: &Cluster, number: u32) -> u32 {
 
 /// Waits until node `at` has begun with an image, and proves that from then on it has what the leader has.
 #[track_caller]
-fn begins_with_an_image(cluster: &Cluster, at: usize) {
+pub(crate) fn begins_with_an_image(cluster: &Cluster, at: usize) {
     let site = &cluster.nodes[at].site;
     eventually("it takes an image", || site.log_text().contains("begins with an image"));
     let committed = cluster.counter(0, "replica.committed_index");
@@ -77,7 +77,7 @@ fn begins_with_an_image(cluster: &Cluster, at: usize) {
 
 #[test]
 fn a_node_for_which_nobody_has_frames_any_more_takes_an_image_and_can_lead() {
-    let mut cluster = cluster();
+    let mut cluster = cluster(&setup());
     cluster.nodes[2].kill9();
     let number = flood(&cluster, 0);
     cluster.nodes[2].start_again();
@@ -117,7 +117,7 @@ fn a_node_for_which_nobody_has_frames_any_more_takes_an_image_and_can_lead() {
 
 #[test]
 fn a_taken_image_that_is_damaged_is_not_begun_with_and_another_is_taken() {
-    let mut cluster = cluster();
+    let mut cluster = cluster(&setup());
     cluster.nodes[2].kill9();
     flood(&cluster, 0);
     // As if it had been taken, and a bit had flipped.

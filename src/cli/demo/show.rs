@@ -44,7 +44,8 @@ pub(super) fn run(args: &Args, logs: &Path) -> Result<(), DemoError> {
     let mut show = Show::start(args, &files)?;
     show.trade(&stop)?;
     let books_equal = show.end(&files)?;
-    let pmd = (args.backend == BackendArg::Dpdk).then(|| files.config.dpdk().driver().to_owned());
+    let service = files.config.service().filter(|_| args.backend == BackendArg::Dpdk);
+    let pmd = service.map(|service| service.dpdk.driver().to_owned());
     let summary = Summary::new(
         &show.totals,
         show.brokers.len(),
@@ -356,8 +357,8 @@ mod tests {
         };
         let text = node_toml(&args, Path::new("/dev/shm/logs"), Path::new("/var/control"));
         let config = Config::parse(Path::new("node.toml"), &text).unwrap();
-        assert_eq!(config.order_entry().listen.to_string(), ORDER_ENTRY);
-        assert_eq!(config.feed().group.to_string(), FEED_GROUP);
+        assert_eq!(config.service().unwrap().order_entry.listen.to_string(), ORDER_ENTRY);
+        assert_eq!(config.service().unwrap().feed.group.to_string(), FEED_GROUP);
         assert_eq!((config.capacity().ports, config.capacity().accounts), (9, 8));
     }
 }

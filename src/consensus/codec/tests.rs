@@ -154,7 +154,14 @@ fn frames_requests_and_arrivals_are_read_as_they_were_written() {
         (None, Body::Survey),
         (
             Some(TO),
-            Body::Stand(Stand { term: 3, last: (2, 9), committed: 8, hears: None, supports: 1 }),
+            Body::Stand(Stand {
+                term: 3,
+                last: (2, 9),
+                committed: 8,
+                supports: 1,
+                observes: true,
+                ..Stand::default()
+            }),
         ),
         (Some(FROM), Body::Stand(Stand { hears: Some(TO), ..Stand::default() })),
         (Some(TO), Body::Sample(Sample { at: 65_536, hash: 7 })),

@@ -364,6 +364,7 @@ fn settings(config: &Config, cluster: &config::Cluster, id: NodeId, key: Cluster
         payload: link::payload_mode(&cluster.transport),
         durability: config.logs().durability,
         campaigns: cluster.failover == Failover::Automatic,
+        observes: config.service().is_none(),
         timing: Timing {
             tick: cluster.tick,
             heartbeat_ticks: cluster.heartbeat_ticks,

@@ -93,6 +93,8 @@ counter_set! {
         last_index,
         /// The same of the last that is committed.
         committed_index,
+        /// The same of the last of which a leader said that it is.
+        told_index,
         /// The same of the last that is durable here; of all in memory.
         durable_index,
         /// Frames that it proposed.
@@ -111,6 +113,8 @@ counter_set! {
         frames_served,
         /// Cuts of an uncommitted end of its log.
         cuts,
+        /// Bytes of payloads whose place in the log is not yet decided.
+        staged_bytes,
         /// Segments that were not ready in time, so that an append had to wait.
         segments_late,
     }
@@ -185,8 +189,8 @@ impl Replica {
         let refused = |refused: Refused| refused.to_string();
         Ok(Some(match request {
             Request::Promote => {
-                node.campaign(now, link)?;
-                Ok("calls an election".to_owned())
+                let called = node.campaign(now, link)?.map_err(refused);
+                called.map(|()| "calls an election".to_owned())
             }
             Request::Transfer => match node.hand_over() {
                 Some(to) => Ok(format!("hands over to node {to}")),
@@ -345,12 +349,14 @@ impl Replica {
             learners: members.learners.len() as u64,
             last_index: node.log().chain().index,
             committed_index: node.committed(),
+            told_index: node.told_committed(),
             durable_index: node.log().synced(),
             unreadable: counted.unreadable,
             stale_incarnation: counted.stale_incarnation,
             fetches: counted.fetches,
             frames_served: counted.frames_served,
             cuts: counted.cuts,
+            staged_bytes: node.staged_bytes() as u64,
             segments_late: node.log().writer().segments_late(),
             ..self.counters
         };

@@ -56,7 +56,7 @@ impl Cluster {
         let leader = members.pop().expect("the first");
         let [sent, received] = [Queue::default(), Queue::default()];
         let mut cluster = Self { since, leader, followers, sent, received };
-        cluster.leader.campaign(moment(since), &mut cluster.sent)?;
+        cluster.leader.campaign(moment(since), &mut cluster.sent)?.expect("it votes");
         while !cluster.leader.is_serving() {
             cluster.exchange(moment(since), &mut Duration::default())?;
         }

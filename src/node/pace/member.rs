@@ -38,6 +38,7 @@ pub(super) fn member(
         durability: Durability::Memory,
         // The bench says who leads: a follower that had no core for long would else ask to.
         campaigns: false,
+        observes: false,
         timing: timing(),
         staging_bytes_max: STAGING_BYTES_MAX,
         supports: 1,

@@ -198,7 +198,7 @@ impl Running {
     }
 
     fn lead(&mut self) -> Result<(), PaceError> {
-        self.node.campaign(moment(self.since), &mut self.transport)?;
+        self.node.campaign(moment(self.since), &mut self.transport)?.expect("it votes");
         self.work_until(Member::is_serving)
     }
 

@@ -53,7 +53,8 @@ pub(super) fn run(args: &Args, scratch: &Path) -> Result<(), BenchError> {
         if kernel {
             lab::take_address()?;
         }
-        let pmd = (!kernel).then(|| once.config.dpdk().driver().to_owned());
+        let service = once.config.service().filter(|_| !kernel);
+        let pmd = service.map(|service| service.dpdk.driver().to_owned());
         report.backends.push(Backend::new(backend.name(), pmd, &measured, steps));
     }
     report.print(args.json);
@@ -310,7 +311,7 @@ mod tests {
             let [dir, logs] = ["/var/x", "/dev/shm/x"].map(Path::new);
             let text = node_toml(&args, backend, sessions, dir, logs);
             let config = Config::parse(Path::new("node.toml"), &text).unwrap();
-            assert_eq!(config.order_entry().listen.to_string(), LISTEN);
+            assert_eq!(config.service().unwrap().order_entry.listen.to_string(), LISTEN);
             assert_eq!(config.placement().threads[0].core, Some(3));
             let market = Market::parse(Path::new("market.toml"), &market_toml(sessions)).unwrap();
             market.fits(config.capacity()).unwrap();
