@@ -41,6 +41,16 @@ pub enum NodeFailure {
         /// The hash of what most came to.
         theirs: u64,
     },
+    /// It only observes, and the members count on its vote.
+    #[error(
+        "this node only observes, and host {host} has a vote, which the others wait for: start it with `rialto \
+         run`; or, once another has taken its place, `rialto cluster remove {host}` and `rialto cluster add \
+         {host}@ADDRESS --learner` at the leader, and start it with an empty directory"
+    )]
+    HasVote {
+        /// This host.
+        host: u32,
+    },
     /// It was told to give up a quorum that is lost, and has.
     #[error(
         "this node is the only member of its cluster from its next start on, with a log to frame {index}; what \

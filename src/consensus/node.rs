@@ -169,6 +169,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             forgets_votes: false,
         };
         node.note_members();
+        node.check_observes()?;
         node.draw_election_timeout();
         Ok(node)
     }
@@ -508,6 +509,14 @@ impl<L: FrameLog, C: Control> Node<L, C> {
             _ => leader,
         };
         self.send(Some(whom), Body::Fetch(request.fetch), transport);
+    }
+
+    /// Who only observes must not be counted on.
+    pub(super) fn check_observes(&self) -> Result<(), NodeFailure> {
+        let Settings { id, observes, .. } = self.settings;
+        let Members { voters, outgoing, .. } = &self.saved.members;
+        let has_vote = voters.contains(&id) || outgoing.contains(&id);
+        if observes && has_vote { Err(NodeFailure::HasVote { host: id.host }) } else { Ok(()) }
     }
 
     /// Whatever was heard of a member, its incarnation is at least the member's.

@@ -195,6 +195,7 @@ impl<L: FrameLog, C: Control> Node<L, C> {
         self.saved.members_index = index;
         self.control.save(&self.saved)?;
         self.note_members();
+        self.check_observes()?;
         for change in &changes {
             self.note_host(change);
         }

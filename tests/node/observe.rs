@@ -185,6 +185,20 @@ fn who_is_started_as_what_it_is_not_is_told_what_to_change() {
     let said = fails(rialto().arg("observe").arg("--config").arg(&voter));
     assert!(said.contains("cluster.members = { host = 1, address = "), "{said}");
     assert!(said.contains("put this line into cluster.learners"), "{said}");
+    // Nor is one whose file alone was changed.
+    let leader = cluster.login("ALFA01", SessionId::BLANK, 1).0;
+    cluster.await_voters(leader);
+    let voter = (leader + 1) % 3;
+    eventually("it votes", || cluster.counter(voter, "replica.votes") == 1);
+    cluster.nodes[voter].stop_in_order();
+    let file = cluster.nodes[voter].site.config();
+    let text = fs::read_to_string(&file).unwrap();
+    let [own, other] = [voter + 1, 4].map(|host| format!("{{ host = {host},"));
+    let text = text.replace(&own, "NEITHER").replace(&other, &own).replace("NEITHER", &other);
+    fs::write(&file, text).unwrap();
+    let said = fails(rialto().arg("observe").arg("--config").arg(&file));
+    assert!(said.contains("has a vote, which the others wait for"), "{said}");
+
     let observer = cluster.start_learner();
     let file = cluster.nodes[observer].site.config();
     let said = fails(rialto().arg("run").arg("--config").arg(&file));
