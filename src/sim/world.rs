@@ -535,16 +535,14 @@ impl World {
     /// All nodes are up, members as they should be, and have committed and applied the same.
     fn has_converged(&mut self) -> bool {
         let all = self.checks.committed();
-        let Plan { voters, learners, .. } = self.plan;
-        // A learner that founded the quorum anew votes from then on.
-        let founded = |voter: &&NodeId| (voters + 1..=voters + learners).contains(&voter.host);
+        let voters = self.plan.voters;
         let is_part = |host: &&Host| !host.has_halted && !host.is_away;
         let same = self.hosts.iter().filter(is_part).all(|host| {
             let Some(node) = &host.node else { return false };
             // The last order is on its way.
             node.committed() + 8 >= all
                 && node.members().all().any(|member| member == host.id)
-                && node.members().voters.iter().filter(|v| !founded(v)).count() == voters as usize
+                && node.members().voters.len() == voters as usize
         });
         let running = || self.hosts.iter().filter(is_part);
         let longest = running().map(|host| host.machine.applied).max();
