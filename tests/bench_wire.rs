@@ -55,6 +55,7 @@ fn every_backend_is_measured_and_the_host_is_described() {
     assert_measured(&result, "memif", Some("net_memif"));
     let host = &result["host"];
     assert_eq!(host["durability"], "memory");
+    assert_eq!(host["stamps"], "software");
     assert!(host["placement"].is_string() && host["kernel"].is_string(), "{host}");
     assert_eq!(host["jitter"].as_array().unwrap().len(), 2, "{host}");
 }

@@ -13,13 +13,14 @@ use rialto::net::ethernet::{ETHER_TYPE_ARP, ETHER_TYPE_IPV4, EthernetHeader, Mac
 use rialto::net::ipv4::{Ipv4Header, PROTOCOL_UDP};
 use rialto::net::udp::UdpHeader;
 use rialto::net::{MemoryDevice, Stack, StackConfig};
-use rialto::sys::alloc_count::{CountingAllocator, counted, uncounted};
+use rialto::sys::alloc_count::{CountingAllocator, counted};
 use rialto::types::{Nanos, Price, Quantity, Side, Symbol, TimeInForce, UserRefNum};
 use rialto::wire::ouch::{CANCEL_BYTES_MAX, Cancel, ENTER_BYTES_MAX, Enter, Options};
 use rialto::wire::soup::{self, Packet};
 use rialto::wire::ufo::{Downstream, LoginRequest, RetransmissionRequest, Upstream};
 
 use pipeline::Pipeline;
+use pipeline::uncounted::Uncounted;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -46,13 +47,6 @@ struct World {
     tells_victim: bool,
 }
 
-/// The wire's frames are the test's.
-#[derive(Debug)]
-struct Uncounted {
-    device: MemoryDevice,
-    frame: Vec<u8>,
-}
-
 /// What was heard of a stream.
 #[derive(Debug, Default)]
 struct Heard {
@@ -71,7 +65,7 @@ impl World {
             neighbours: vec![(*ALFA.ip(), far.mac())],
             ..StackConfig::new(*OURS.ip(), 24, OURS.port())
         };
-        let device = Uncounted { device: near, frame: vec![0; 2_048] };
+        let device = Uncounted::new(near);
         let stack = Stack::new(config, device, CounterBlock::none()).unwrap();
         let pipeline = Pipeline::open_throttled(stack, SEGMENT_BYTES, messages_per_second_max);
         let mut world = Self { pipeline, far, tells_victim: false };
@@ -210,38 +204,6 @@ impl Heard {
             Downstream::Sequenced { messages, .. } => self.messages += usize::from(messages.left()),
             Downstream::EndOfSession(_) => panic!("no day ends here"),
         }
-    }
-}
-
-impl Device for Uncounted {
-    type Burst = <MemoryDevice as Device>::Burst;
-
-    fn receive(&mut self) -> Option<Self::Burst> {
-        uncounted(|| self.device.receive())
-    }
-
-    fn room(&mut self) -> usize {
-        self.device.room()
-    }
-
-    fn transmit<R>(&mut self, length: usize, write: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
-        let Self { device, frame } = self;
-        let frame = &mut frame[..length];
-        let result = write(frame);
-        uncounted(|| device.transmit(length, |out| out.copy_from_slice(frame)))?;
-        Some(result)
-    }
-
-    fn flush(&mut self) -> usize {
-        uncounted(|| self.device.flush())
-    }
-
-    fn mac(&self) -> MacAddress {
-        self.device.mac()
-    }
-
-    fn mtu(&self) -> usize {
-        self.device.mtu()
     }
 }
 

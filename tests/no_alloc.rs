@@ -14,7 +14,7 @@ use rialto::consensus::udp::{UdpConfig, UdpTransport};
 use rialto::consensus::{MESSAGE_BYTES_MAX, Transport as _};
 use rialto::counters::CounterBlock;
 use rialto::net::device::Device;
-use rialto::net::ethernet::{ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
+use rialto::net::ethernet::{ETHER_TYPE_IPV4, EthernetHeader};
 use rialto::net::ipv4::{Ipv4Header, Ipv4Network, PROTOCOL_UDP};
 use rialto::net::udp::UdpHeader;
 use rialto::net::{
@@ -31,6 +31,7 @@ use rialto::wire::ouch::{CANCEL_BYTES_MAX, Cancel, ENTER_BYTES_MAX, Enter, Optio
 use rialto::wire::soup::{self, Packet};
 use zerocopy::FromZeros as _;
 
+use pipeline::uncounted::Uncounted;
 use pipeline::{Core, Pipeline};
 
 #[global_allocator]
@@ -85,7 +86,7 @@ fn nothing_is_allocated_over_our_own_tcp() {
     let (near, far) = MemoryDevice::pair(1_024);
     let ours = SocketAddrV4::new(Ipv4Addr::new(10, 9, 0, 1), 7_001);
     let stack = StackConfig::new(*ours.ip(), 24, ours.port());
-    let device = Uncounted { device: near, frame: vec![0; 2_048] };
+    let device = Uncounted::new(near);
     let stack = Stack::new(stack, device, CounterBlock::none()).unwrap();
     let mut pipeline = Pipeline::open(stack, SEGMENT_BYTES, RULES);
     let network = Ipv4Network::new(Ipv4Addr::new(10, 9, 0, 2), 24).unwrap();
@@ -104,7 +105,7 @@ fn a_connection_takes_no_more_memory_than_is_stated_and_all_of_it_at_the_start()
     let ours = SocketAddrV4::new(Ipv4Addr::new(10, 9, 0, 1), 7_001);
     let stack = |connections_max: usize| {
         let (near, far) = MemoryDevice::pair(1_024);
-        let device = Uncounted { device: near, frame: vec![0; 2_048] };
+        let device = Uncounted::new(near);
         let config =
             StackConfig { connections_max, ..StackConfig::new(*ours.ip(), 24, ours.port()) };
         let stated = config.bytes_per_connection();
@@ -150,7 +151,7 @@ fn a_connection_takes_no_more_memory_than_is_stated_and_all_of_it_at_the_start()
 fn nothing_is_allocated_for_datagrams_whether_they_are_taken_or_lost() {
     let (near, mut far) = MemoryDevice::pair(1_024);
     let [ours, theirs] = [1, 2].map(|host| SocketAddrV4::new(Ipv4Addr::new(10, 9, 0, host), 7_001));
-    let device = Uncounted { device: near, frame: vec![0; 2_048] };
+    let device = Uncounted::new(near);
     let config =
         StackConfig { receive_port: Some(7_001), ..StackConfig::new(*ours.ip(), 24, 7_001) };
     let frame = datagram(EthernetHeader {
@@ -383,48 +384,6 @@ impl<W: Wire> Client<W> {
             self.heard += u64::from(packet != Packet::ServerHeartbeat);
             self.received.drain(..size);
         }
-    }
-}
-
-/// A device in memory whose own allocations are not the stack's.
-#[derive(Debug)]
-struct Uncounted {
-    device: MemoryDevice,
-    /// The frame that is being written.
-    frame: Vec<u8>,
-}
-
-impl Device for Uncounted {
-    type Burst = <MemoryDevice as Device>::Burst;
-
-    fn receive(&mut self) -> Option<Self::Burst> {
-        uncounted(|| self.device.receive())
-    }
-
-    fn room(&mut self) -> usize {
-        self.device.room()
-    }
-
-    fn transmit<R>(&mut self, length: usize, write: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
-        if self.device.room() == 0 {
-            return None;
-        }
-        let Self { device, frame } = self;
-        let result = write(&mut frame[..length]);
-        uncounted(|| device.transmit(length, |sent| sent.copy_from_slice(&frame[..length])))?;
-        Some(result)
-    }
-
-    fn flush(&mut self) -> usize {
-        uncounted(|| self.device.flush())
-    }
-
-    fn mac(&self) -> MacAddress {
-        self.device.mac()
-    }
-
-    fn mtu(&self) -> usize {
-        self.device.mtu()
     }
 }
 

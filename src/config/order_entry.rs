@@ -224,3 +224,48 @@ impl TlsTable {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::config::Config;
+
+    #[test]
+    fn shards_that_share_an_address_cannot_have_one_that_moves() {
+        let text = |shards: u8| {
+            format!(
+                r#"
+                [node]
+                id = 1
+                name = "n"
+                [logs]
+                directory = "logs"
+                [control]
+                directory = "control"
+                [order_entry]
+                backend = "kernel"
+                listen = "10.9.0.1:9001"
+                interface = "eth1"
+                shards = {shards}
+                allow = ["10.9.0.0/24"]
+                [feed]
+                group = "239.9.9.9:9100"
+                [cluster]
+                members = [
+                    {{ host = 1, address = "10.9.1.1:9200" }},
+                    {{ host = 2, address = "10.9.1.2:9200" }},
+                    {{ host = 3, address = "10.9.1.3:9200" }},
+                ]
+                "#
+            )
+        };
+        let parse = |shards| Config::parse(Path::new("node.toml"), &text(shards));
+        assert_eq!(parse(1).unwrap().order_entry().interface.as_deref(), Some("eth1"));
+        assert_eq!(
+            parse(2).unwrap_err().to_string(),
+            "node.toml: order_entry.interface = \"eth1\": wants order_entry.shards = 1: who shares \
+             an address cannot take it one by one"
+        );
+    }
+}

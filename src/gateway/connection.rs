@@ -13,6 +13,7 @@ use crate::wire::soup::LoginRequest;
 
 /// A connection, or a peer that sends datagrams, and all that the gateway keeps for it.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(super) struct Connection {
     pub(super) link: Link,
     /// As the log has it.
@@ -31,6 +32,9 @@ pub(super) struct Connection {
     /// When it is to read on in the log.
     pub(super) turn: Turn,
 }
+
+/// Four lines of a cache, at most: an order of one session among many finds none of them there.
+const _: () = assert!(size_of::<Option<Connection>>() <= 4 * 64);
 
 /// How far the participant has proved who it is.
 #[derive(Clone, Copy, Debug)]
@@ -133,6 +137,11 @@ impl Outbound {
             self.live = true;
             return Ok(Next::Live);
         };
+        if self.walk.is_none() {
+            // All at once: what grows asks for twice as much.
+            let kept = (at.0 - self.next + 1).min(CHECKPOINT_INTERVAL);
+            self.backlog.reserve(kept as usize);
+        }
         for _ in 0..WALK_STEPS_PER_TURN_MAX {
             let (sequence, position) = at;
             stream.note_found(sequence, position);

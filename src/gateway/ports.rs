@@ -17,7 +17,7 @@ use crate::types::{
 pub(super) const CHECKPOINT_INTERVAL: u32 = 4096;
 
 /// Room for checkpoints that a session gets as it comes up: 4 million messages, in 8 KiB.
-const CHECKPOINTS_PREPARED: usize = 1024;
+pub(super) const CHECKPOINTS_PREPARED: usize = 1024;
 
 /// No record lies there: a segment begins with its header.
 const UNKNOWN: Position = Position(0);
@@ -41,13 +41,14 @@ struct Firm {
 
 /// A port as its gateway sees it.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(super) struct Port {
     pub(super) id: PortId,
     pub(super) name: PortName,
     pub(super) kind: PortKind,
     firm: FirmId,
     /// What its orders are called, if it speaks OUCH 4.2.
-    pub(super) tokens: Option<Tokens>,
+    pub(super) tokens: Option<Box<Tokens>>,
     pub(super) verifier: [u8; 32],
     /// What was said to it, unless it is a drop copy: that has its firm's.
     stream: Stream,
@@ -58,6 +59,9 @@ pub(super) struct Port {
     /// When this gateway saw it begin.
     pub(super) up_at: Nanos,
 }
+
+/// Three lines of a cache, at most: an order of one port among many finds none of them there.
+const _: () = assert!(size_of::<Port>() <= 3 * 64);
 
 /// Where a port's or a firm's messages of the day lie.
 #[derive(Debug)]
@@ -118,7 +122,7 @@ impl Ports {
             name: event.name,
             kind,
             firm: event.firm_id,
-            tokens: (event.ouch_version == OuchVersion::V42.byte()).then(Tokens::default),
+            tokens: (event.ouch_version == OuchVersion::V42.byte()).then(Box::default),
             verifier: event.verifier,
             stream: Stream::of(Lane::Port),
             slot: None,
@@ -144,7 +148,7 @@ impl Ports {
         for port in &mut self.by_number {
             port.stream = Stream::of(Lane::Port);
             if let Some(tokens) = &mut port.tokens {
-                *tokens = Tokens::default();
+                **tokens = Tokens::default();
             }
         }
         for firm in &mut self.firms {

@@ -60,6 +60,10 @@ impl EventQueue {
     /// The oldest. From now on the same may happen again.
     pub(super) fn pop(&mut self) -> Option<NetEvent> {
         let event = self.events.pop_front()?;
+        if self.events.is_empty() {
+            // From the front again, whose memory the caches remember, not through all that there is.
+            self.events.clear();
+        }
         let (NetEvent::Readable(id) | NetEvent::Writable(id)) = event else { return Some(event) };
         let waiting = &mut self.waiting[id.slot as usize];
         // What waited of a connection that is gone says nothing of the one in its place.

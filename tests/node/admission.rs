@@ -1,28 +1,17 @@
 //! Who gets in, from where and how often, and what an operator changes about it while the node runs.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use rialto::counters::CounterReader;
-use socket2::{Domain, Socket, Type};
 
 use crate::broker::Broker;
 use crate::harness::{Node, Setup, Site, eventually};
 use crate::raw::{Raw, login_packet};
 
-/// Connects from an address of this host, as all of 127.0.0.0/8 are.
-fn connect_from(node: &Node, last: u8) -> Raw {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    let address = Ipv4Addr::new(127, 0, 0, last);
-    socket.bind(&SocketAddr::from((address, 0)).into()).unwrap();
-    socket.connect(&node.site.order_entry.into()).unwrap();
-    Raw::over(socket.into())
-}
-
 /// Logs in from there; whether that was accepted.
 fn login_from(node: &Node, last: u8, login: &[u8]) -> (Raw, bool) {
-    let mut raw = connect_from(node, last);
+    let mut raw = Raw::connect_from(last, node.site.order_entry);
     raw.sends(login);
     let answer = raw.hears();
     let accepted = answer.as_ref().is_some_and(|answer| answer.starts_with("login accepted"));

@@ -1,7 +1,7 @@
 //! A TCP connection under full control: any bytes, in any pieces, and every packet that comes back.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
 use rialto::types::SessionId;
 use rialto::wire::ouch::{ENTER_BYTES_MAX, Enter, Options};
@@ -27,6 +27,15 @@ impl Raw {
         stream.set_read_timeout(Some(SOON)).unwrap();
         stream.set_write_timeout(Some(SOON)).unwrap();
         Self { stream, unread: Vec::new() }
+    }
+
+    /// From an address of this host, as all of 127.0.0.0/8 are.
+    pub(crate) fn connect_from(last: u8, address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let from = Ipv4Addr::new(127, 0, 0, last);
+        socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
+        socket.connect(&address.into()).unwrap();
+        Self::over(socket.into())
     }
 
     /// With little room for what its reader leaves unread.

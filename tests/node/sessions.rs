@@ -329,9 +329,8 @@ fn a_reader_that_stops_gets_everything_later_and_nobody_else_waits_for_it() {
     for number in 1..=ORDERS {
         slow.sends(&enter_packet(number, immediate(order(Side::Buy, 1, "ACME", "0.01"))));
         if number % 1_000 == 0 {
-            let asked = Instant::now();
+            // While the other reads nothing at all: who waited for it would wait for ever.
             beta.must_hear_nothing();
-            assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
         }
     }
     // Once its last order has traded, everything it said has been answered.
@@ -345,6 +344,10 @@ fn a_reader_that_stops_gets_everything_later_and_nobody_else_waits_for_it() {
         let heard = slow.hears();
         let due = format!("accepted #{number} B 1 ACME 0.01 dead");
         assert_eq!(heard.as_ref(), Some(&due), "after {:?}", reads_since.elapsed());
+        if number % 1_000 == 0 {
+            // However long it takes on a busy machine: who says nothing for 15 s is let go.
+            slow.sends(&CLIENT_HEARTBEAT);
+        }
     }
     let last = ORDERS + 1;
     slow.must_hear(&[

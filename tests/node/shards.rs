@@ -1,13 +1,11 @@
 //! Several shards of order entry, each with hosts of its own: a participant cannot tell which it is on,
 //! and what holds for one gateway holds for all of them together.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 
 use rialto::counters::CounterReader;
 use rialto::types::{Quantity, Side, Symbol};
 use rialto::wire::ouch42;
-use socket2::{Domain, Socket, Type};
 use zerocopy::IntoBytes as _;
 
 use crate::broker::{Broker, order, price};
@@ -45,17 +43,8 @@ fn sum(node: &Node, name: &str) -> u64 {
     by_shard(node, name).iter().sum()
 }
 
-/// Connects from an address of this host, as all of 127.0.0.0/8 are.
-fn connect_from(node: &Node, host: u8) -> Raw {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    let address = Ipv4Addr::new(127, 0, 0, host);
-    socket.bind(&SocketAddr::from((address, 0)).into()).unwrap();
-    socket.connect(&node.site.order_entry.into()).unwrap();
-    Raw::over(socket.into())
-}
-
 fn login_from(node: &Node, host: u8, port: &str, sequence: u64) -> Raw {
-    let mut raw = connect_from(node, host);
+    let mut raw = Raw::connect_from(host, node.site.order_entry);
     raw.sends(&login_packet(node, port, sequence));
     let answer = raw.hears().unwrap_or_default();
     assert!(answer.starts_with("login accepted"), "{answer}");
@@ -67,7 +56,7 @@ fn hosts(node: &Node) -> [u8; SHARDS] {
     let mut found = [None; SHARDS];
     for host in 2..=60 {
         let before = by_shard(node, "connections");
-        let _connection = connect_from(node, host);
+        let _connection = Raw::connect_from(host, node.site.order_entry);
         let total: u64 = before.iter().sum();
         eventually("a connection is counted", || sum(node, "connections") > total);
         let after = by_shard(node, "connections");
@@ -218,7 +207,7 @@ fn what_is_limited_by_source_is_limited_once_for_all_shards() {
     let mut wrong = right.clone();
     wrong[9..19].fill(b'X');
     for _ in 0..GUESSES {
-        let mut raw = connect_from(&node, one);
+        let mut raw = Raw::connect_from(one, node.site.order_entry);
         raw.sends(&wrong);
         assert_ne!(raw.hears(), Some("login accepted".to_owned()));
     }
@@ -228,8 +217,9 @@ fn what_is_limited_by_source_is_limited_once_for_all_shards() {
 
     // Connections: four, and not four of each shard.
     eventually("those of before are gone", || sum(&node, "kernel.connections") <= 1);
-    let mut open: Vec<_> = (0..4).map(|_| connect_from(&node, three)).collect();
-    connect_from(&node, three).must_be_closed();
+    let mut open: Vec<_> =
+        (0..4).map(|_| Raw::connect_from(three, node.site.order_entry)).collect();
+    Raw::connect_from(three, node.site.order_entry).must_be_closed();
     assert_eq!(by_shard(&node, "kernel.source_full")[..2], [0, 0]);
     open[0].sends(&login_packet(&node, "BETA01", 1));
     assert!(open[0].hears().unwrap().starts_with("login accepted"));
@@ -256,7 +246,7 @@ fn who_is_blocked_is_blocked_on_every_shard() {
     sessions.iter_mut().for_each(Raw::must_be_closed);
     eventually("they are counted", || by_shard(&node, "kernel.expelled") == [1; SHARDS]);
     for host in hosts {
-        connect_from(&node, host).must_be_closed();
+        Raw::connect_from(host, node.site.order_entry).must_be_closed();
     }
     Broker::login(&node, "BETA02").must_hear(&["system S"]);
 }

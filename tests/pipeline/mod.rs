@@ -2,6 +2,8 @@
 //! tests and benches of the whole path drive, cycle by cycle, with time of their own.
 #![allow(dead_code, reason = "tests and benches use different parts of it")]
 
+pub(crate) mod uncounted;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

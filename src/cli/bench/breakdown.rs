@@ -83,7 +83,8 @@ fn way(spans: &[Recorded<'_>]) -> Option<[u64; STEPS.len()]> {
     let (_, _, parsed) = next("order_entry")?;
     let (_, sequencing, sequenced) = next("sequencer")?;
     let (_, applying, applied) = next("engine")?;
-    let &(_, sending, sent) = stages.find(is_net)?;
+    // The end of a session goes the same way, but for an answer.
+    let &(_, sending, sent) = stages.find(is_net).filter(|(step, ..)| *step == "net.flush")?;
     let moments = [received_from, received, parsed, sequencing, sequenced, applying, applied];
     let moments = [&moments[..], &[sending, sent]].concat();
     Some(std::array::from_fn(|step| moments[step + 1].since(moments[step]).0))
@@ -104,6 +105,9 @@ mod tests {
         assert_eq!(medians(&spans, 9), Some(steps));
         assert_eq!(medians(&spans[..4], 9), None);
         assert_eq!(gateway(&steps), 10 + 11 + 15 + 20);
+        let unanswered = text.replace("net.flush 75 95", "net.poll 75 95");
+        let unanswered: Vec<_> = unanswered.lines().filter_map(span).collect();
+        assert_eq!(medians(&unanswered, 9), None, "a session's end");
         let later = text.replace("net.poll 10 20", "net.poll 5 20");
         let later: Vec<_> = later.lines().chain(text.lines()).filter_map(span).collect();
         assert_eq!(medians(&later, 1), Some(steps), "the last one's");

@@ -23,6 +23,8 @@ pub(super) struct Host {
     rialto: &'static str,
     /// Processes that wanted a core in the last minute.
     load: String,
+    /// What stamps the times: the clock of the program that measures, since no device here does.
+    stamps: &'static str,
     pub(super) jitter: Vec<Jitter>,
 }
 
@@ -59,15 +61,18 @@ impl Host {
             dpdk: dpdk_version(),
             rialto: env!("RIALTO_BUILD"),
             load: text("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
+            stamps: "software",
             jitter: cores.iter().map(|&core| jitter(core)).collect::<Result<_, _>>()?,
         })
     }
 
     /// In a line for people.
     pub(super) fn line(&self) -> String {
-        let Self { cpu, cores, kernel, load, .. } = self;
+        let Self { cpu, cores, kernel, load, stamps, .. } = self;
         let virtual_machine = if self.hypervisor { ", virtual" } else { "" };
-        format!("{cpu}, {cores} cores{virtual_machine}, Linux {kernel}, load {load}")
+        format!(
+            "{cpu}, {cores} cores{virtual_machine}, Linux {kernel}, load {load}; {stamps} stamps"
+        )
     }
 }
 

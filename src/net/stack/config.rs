@@ -122,8 +122,9 @@ pub enum StackError {
     Mtu(usize),
 }
 
-/// A connection's places in lists: maps by peer and by source, timers, turns, and events that wait.
-const LISTED_BYTES: usize = 512;
+/// A connection's places in lists: maps by peer and by source, timers, turns, and events that wait; and
+/// one that is let go again once the stack is made.
+const LISTED_BYTES: usize = 640;
 /// The most connections a stack can have.
 pub const CONNECTIONS_MAX: usize = 1 << 20;
 /// Two segments of usual size.

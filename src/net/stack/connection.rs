@@ -2,6 +2,14 @@
 //!
 //! A connection is a slot that is used again; buffers are allocated once. It knows neither the device
 //! nor the other connections.
+//!
+//! Among thousands none of what is kept of one is in a cache when its segment comes, nor are its pages in
+//! the TLB. So it begins on a line, and the sockets lie side by side instead of each before its buffers.
+//! With the same for the gateway's sessions and ports, receiving and parsing an order among 1,000
+//! sessions took 9 and 24 % less (`rialto bench sessions`, medians of 6 and 7 interleaved runs on two
+//! busy virtual cores of an EPYC; 3.1 to 2.8 us and 3.4 to 2.6 us), and alone as long as before. What
+//! was tried and measured no better: prefetching connection, socket, session and port as soon as they
+//! are known, and huge pages for the buffers.
 
 use std::net::SocketAddrV4;
 
@@ -22,6 +30,7 @@ use crate::types::Nanos;
 pub(super) const CONTIGUOUS_BYTES: usize = 2048;
 
 #[derive(Debug)]
+#[repr(align(64))]
 pub(super) struct Connection {
     /// A set of one: the engine visits every socket of a set on every poll.
     pub(super) sockets: SocketSet<'static>,
@@ -47,6 +56,25 @@ pub(super) struct Connection {
     unsent: usize,
 }
 
+/// Three lines of a cache, at most: a segment of one among many finds none of them there.
+const _: () = assert!(size_of::<Connection>() <= 3 * 64);
+
+/// A connection's memory for bytes.
+#[derive(Debug)]
+struct Buffers {
+    rx: SocketBuffer<'static>,
+    tx: SocketBuffer<'static>,
+    straddling: Buffer,
+}
+
+impl Buffers {
+    fn new(rx_bytes: usize, tx_bytes: usize) -> Self {
+        let buffer = |bytes| SocketBuffer::new(vec![0; bytes]);
+        let straddling = Buffer::new(CONTIGUOUS_BYTES);
+        Self { rx: buffer(rx_bytes), tx: buffer(tx_bytes), straddling }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Nobody's.
@@ -60,9 +88,15 @@ pub(super) enum Phase {
 }
 
 impl Connection {
-    pub(super) fn new(rx_bytes: usize, tx_bytes: usize) -> Self {
-        let buffer = |bytes| SocketBuffer::new(vec![0; bytes]);
-        let mut socket = Socket::new(buffer(rx_bytes), buffer(tx_bytes));
+    /// So many. All buffers come before all sockets, so that these lie side by side, several in a page:
+    /// among thousands fewer pages have to be looked up.
+    pub(super) fn many(count: usize, rx_bytes: usize, tx_bytes: usize) -> Vec<Self> {
+        let buffers: Vec<_> = (0..count).map(|_| Buffers::new(rx_bytes, tx_bytes)).collect();
+        buffers.into_iter().map(Self::new).collect()
+    }
+
+    fn new(Buffers { rx, tx, straddling }: Buffers) -> Self {
+        let mut socket = Socket::new(rx, tx);
         socket.set_nagle_enabled(false);
         socket.set_ack_delay(Some(ACK_DELAY));
         let mut sockets = SocketSet::new(vec![SocketStorage::EMPTY]);
@@ -79,7 +113,7 @@ impl Connection {
             deadline: Nanos::MAX,
             dirty: false,
             ended: false,
-            straddling: Buffer::new(CONTIGUOUS_BYTES),
+            straddling,
             unread: 0,
             unsent: 0,
         }

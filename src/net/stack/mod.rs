@@ -160,14 +160,13 @@ impl<D: Device> Stack<D> {
             device.hear_groups(&[&[all_hosts][..], &groups].concat());
         }
         let offloads = device.offloads();
-        let connection = |_| Connection::new(config.rx_buffer_bytes, config.tx_buffer_bytes);
         Ok(Self {
             mac,
             clock,
             neighbours: Neighbours::new(mac, network).with_fixed(&config.neighbours),
             engine,
             nobody: SocketSet::new(Vec::new()),
-            connections: (0..slots).map(connection).collect(),
+            connections: Connection::many(slots, config.rx_buffer_bytes, config.tx_buffer_bytes),
             // Twice the bound, so that removals never make the map grow.
             by_peer: HashMap::with_capacity(2 * slots),
             free: free_slots(slots),

@@ -428,13 +428,16 @@ pub(super) fn credentials(secrets: &PortSecrets, number: u32) -> io::Result<Cred
     credentials.ok_or_else(none)
 }
 
-/// A socket of the kernel.
+/// A socket of the kernel. Its end is a reset: ten thousand ports that wait (`TIME_WAIT`) have the
+/// kernel search milliseconds for a free one, and until the next client had connected so often, its
+/// first connections would have stood for longer than a login may take.
 struct KernelWire(TcpStream);
 
 impl KernelWire {
     fn connect(to: SocketAddrV4, from: Option<u16>) -> Result<Self, BenchError> {
         let connect = || {
             let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+            socket.set_linger(Some(Duration::ZERO))?;
             if let Some(port) = from {
                 socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into())?;
             }

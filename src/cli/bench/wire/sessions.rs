@@ -112,11 +112,11 @@ fn run_inside(args: &Args, scratch: &Path) -> Result<(), BenchError> {
         lab::give_address()?;
     }
     let mut all = Vec::new();
-    for (turn, sessions) in (0..).zip(sessions) {
+    for sessions in sessions {
         eprintln!("bench: {sessions} sessions");
         let run =
             |kind: &str| Run::new(&wire, backend, sessions, scratch, &format!("{sessions}-{kind}"));
-        let measured = run("figures")?.measure(turn)?;
+        let measured = run("figures")?.measure()?;
         let steps = run("breakdown")?.breakdown()?;
         let cpu_ns_per_order = steps.as_ref().map(gateway);
         let times = Backend::new(backend.name(), None, &measured, steps);
