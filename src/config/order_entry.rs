@@ -261,7 +261,8 @@ mod tests {
             )
         };
         let parse = |shards| Config::parse(Path::new("node.toml"), &text(shards));
-        assert_eq!(parse(1).unwrap().order_entry().interface.as_deref(), Some("eth1"));
+        let one = parse(1).unwrap();
+        assert_eq!(one.service().unwrap().order_entry.interface.as_deref(), Some("eth1"));
         assert_eq!(
             parse(2).unwrap_err().to_string(),
             "node.toml: order_entry.interface = \"eth1\": wants order_entry.shards = 1: who shares \
