@@ -2,17 +2,19 @@
 //!
 //! Over the kernel's sockets, or over a DPDK port of its own where no kernel is on the way.
 
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 
-use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use socket2::{Domain, Socket, Type};
 
 use super::BenchError;
+#[cfg(feature = "dpdk")]
+use super::ways::{DpdkWire, open};
+use super::ways::{KernelDatagrams, KernelWire, Wire};
 use crate::agent::pin;
 use crate::client::{ClientError, Credentials};
 use crate::config::secrets::PortSecrets;
@@ -96,7 +98,7 @@ impl Percentiles {
 }
 
 /// An answer that takes longer will not come.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
+pub(super) const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// Between two logins while the day is not open.
 const PAUSE_OPENING: Duration = Duration::from_millis(10);
 /// Between two samples: the node has then done all that follows the last one, and waits.
@@ -107,6 +109,9 @@ const HEARTBEAT_TIMEOUT_MS: u32 = 99_999;
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
 /// Between one turn's session and the next one's, so that no cache expects it: a prime.
 const STRIDE: usize = 7_919;
+/// The first port of connections that are not to be echoed.
+#[cfg(feature = "dpdk")]
+pub(super) const FREE_PORT: u16 = 40_000;
 pub(super) const SYMBOL: &str = "ACME";
 /// 25.00 dollars.
 pub(super) const PRICE: Price = Price(250_000);
@@ -124,8 +129,10 @@ pub(in crate::cli::bench) fn run(args: &Args) -> Result<(), BenchError> {
         }
         #[cfg(feature = "dpdk")]
         Some(device) => {
-            let host = dpdk::open(device, args)?;
-            measure(args, &mut |port| dpdk::DpdkWire::connect(&host, port), None)?
+            let address = args.address.expect("required with a device");
+            let host = open(device, address, args.connect)?;
+            let connect = |port: Option<u16>| DpdkWire::connect(&host, port.unwrap_or(FREE_PORT));
+            measure(args, &mut { connect }, None)?
         }
         #[cfg(not(feature = "dpdk"))]
         Some(_) => unreachable!("only a bench with DPDK asks for a device"),
@@ -216,7 +223,7 @@ fn keep_alive<W: Wire>(
 }
 
 /// A node is ready before it has read a long market to its end and opened the day.
-fn login_when_open<W: Wire>(
+pub(super) fn login_when_open<W: Wire>(
     connect: &mut impl FnMut(Option<u16>) -> Result<W, BenchError>,
     credentials: Credentials,
 ) -> Result<Session<W>, BenchError> {
@@ -246,14 +253,6 @@ fn sample(
     Ok(Percentiles::of(times))
 }
 
-/// A connection, or what stands for one, that never waits.
-trait Wire {
-    /// Sends all of `bytes`.
-    fn send(&mut self, bytes: &[u8]) -> Result<(), BenchError>;
-    /// What has come, 0 bytes if nothing.
-    fn receive(&mut self, into: &mut [u8]) -> Result<usize, BenchError>;
-}
-
 /// As many bytes as an order's packet, there and back.
 fn echoed(wire: &mut impl Wire) -> Result<Duration, BenchError> {
     let sent = [b'e'; PACKET_BYTES];
@@ -277,14 +276,14 @@ fn echoed(wire: &mut impl Wire) -> Result<Duration, BenchError> {
 /// Bytes of an order's packet: its header, the order, and the length of its empty appendage.
 const PACKET_BYTES: usize = soup::HEADER_BYTES + size_of::<Enter>() + 2;
 
-fn silence(what: &'static str) -> BenchError {
+pub(super) fn silence(what: &'static str) -> BenchError {
     BenchError::Silence { what, seconds: ANSWER_MAX.as_secs() }
 }
 
 /// A broker's session.
-struct Session<W> {
-    wire: W,
-    received: Vec<u8>,
+pub(super) struct Session<W> {
+    pub(super) wire: W,
+    pub(super) received: Vec<u8>,
     last: u32,
 }
 
@@ -426,136 +425,6 @@ pub(super) fn credentials(secrets: &PortSecrets, number: u32) -> io::Result<Cred
     let credentials = secret.and_then(|secret| Credentials::new(&name, &secret.reveal()));
     let none = || io::Error::new(ErrorKind::InvalidData, format!("no secret for port {name}"));
     credentials.ok_or_else(none)
-}
-
-/// A socket of the kernel. Its end is a reset: ten thousand ports that wait (`TIME_WAIT`) have the
-/// kernel search milliseconds for a free one, and until the next client had connected so often, its
-/// first connections would have stood for longer than a login may take.
-struct KernelWire(TcpStream);
-
-impl KernelWire {
-    fn connect(to: SocketAddrV4, from: Option<u16>) -> Result<Self, BenchError> {
-        let connect = || {
-            let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-            socket.set_linger(Some(Duration::ZERO))?;
-            if let Some(port) = from {
-                socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into())?;
-            }
-            socket.connect_timeout(&to.into(), ANSWER_MAX)?;
-            socket.set_tcp_nodelay(true)?;
-            socket.set_nonblocking(true)?;
-            Ok(Self(socket.into()))
-        };
-        connect().map_err(BenchError::Connection)
-    }
-}
-
-impl Wire for KernelWire {
-    fn send(&mut self, bytes: &[u8]) -> Result<(), BenchError> {
-        self.0.write_all(bytes).map_err(BenchError::Connection)
-    }
-
-    fn receive(&mut self, into: &mut [u8]) -> Result<usize, BenchError> {
-        match self.0.read(into) {
-            Ok(0) => Err(ClientError::Closed.into()),
-            Ok(count) => Ok(count),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
-            Err(error) => Err(BenchError::Connection(error)),
-        }
-    }
-}
-
-/// Datagrams between two ports. A lost one is not sent again: the bench ends.
-struct KernelDatagrams(UdpSocket);
-
-impl KernelDatagrams {
-    fn bind(to: SocketAddrV4, from: u16) -> Result<Self, BenchError> {
-        let bind = || {
-            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, from))?;
-            socket.connect(to)?;
-            socket.set_nonblocking(true)?;
-            Ok(Self(socket))
-        };
-        bind().map_err(BenchError::Connection)
-    }
-}
-
-impl Wire for KernelDatagrams {
-    fn send(&mut self, bytes: &[u8]) -> Result<(), BenchError> {
-        self.0.send(bytes).map(drop).map_err(BenchError::Connection)
-    }
-
-    fn receive(&mut self, into: &mut [u8]) -> Result<usize, BenchError> {
-        match self.0.recv(into) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
-            received => received.map_err(BenchError::Connection),
-        }
-    }
-}
-
-#[cfg(feature = "dpdk")]
-mod dpdk {
-    //! The client's own DPDK port, with its own TCP.
-
-    use std::cell::RefCell;
-    use std::rc::Rc;
-
-    use super::{ANSWER_MAX, Args, BenchError, ClientError, Instant, Wire, silence};
-    use crate::agent::real_time;
-    use crate::counters::CounterBlock;
-    use crate::net::ipv4::Ipv4Network;
-    use crate::net::{ClientConnection, ClientHost, DpdkConfig, DpdkDevice};
-
-    const EAL: &str = "--no-pci --no-telemetry --no-huge -m 128 --no-shconf";
-
-    type Host = Rc<RefCell<ClientHost<DpdkDevice>>>;
-
-    pub(super) fn open(device: &str, args: &Args) -> Result<Host, BenchError> {
-        let arguments = format!("{EAL} --vdev={device}");
-        let arguments = arguments.split(' ').map(str::to_owned).collect();
-        let device = DpdkDevice::open(&DpdkConfig::new(arguments), CounterBlock::none())?;
-        let address = args.address.expect("required with a device");
-        let network = Ipv4Network::new(address, 24).expect("a prefix of 24 bits");
-        let host = ClientHost::new(device, network, args.connect, real_time());
-        Ok(Rc::new(RefCell::new(host)))
-    }
-
-    pub(super) struct DpdkWire {
-        host: Host,
-        connection: ClientConnection,
-    }
-
-    /// The first port of connections that are not to be echoed.
-    const FREE_PORT: u16 = 40_000;
-
-    impl DpdkWire {
-        pub(super) fn connect(host: &Host, from: Option<u16>) -> Result<Self, BenchError> {
-            let connection = host.borrow_mut().connect(from.unwrap_or(FREE_PORT));
-            let start = Instant::now();
-            while !host.borrow().is_open(connection) {
-                host.borrow_mut().poll(real_time());
-                if start.elapsed() > ANSWER_MAX {
-                    return Err(silence("connection"));
-                }
-            }
-            Ok(Self { host: Rc::clone(host), connection })
-        }
-    }
-
-    impl Wire for DpdkWire {
-        fn send(&mut self, bytes: &[u8]) -> Result<(), BenchError> {
-            match self.host.borrow_mut().send(self.connection, bytes) {
-                sent if sent == bytes.len() => Ok(()),
-                _ => Err(ClientError::Closed.into()),
-            }
-        }
-
-        fn receive(&mut self, into: &mut [u8]) -> Result<usize, BenchError> {
-            let mut host = self.host.borrow_mut();
-            host.poll(real_time());
-            Ok(host.receive(self.connection, into))
-        }
-    }
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ impl<'a> Run<'a> {
         name: &str,
         arguments: &[String],
     ) -> Result<ProcessId, BenchError> {
-        let mut command = lab::rialto_beyond_the_wire()?;
+        let mut command = self.client_command()?;
         command.args(arguments);
         Ok(self.children.start(name, command)?)
     }
@@ -192,7 +192,7 @@ impl<'a> Run<'a> {
             ("--core", self.args.cores.client.to_string()),
         ];
         client.args(numbers.iter().flat_map(|(name, value)| [*name, value.as_str()]));
-        if let Some(device) = memif(self.backend, "client") {
+        if let Some(device) = client_device(self.backend) {
             client.args(["--device", &device, "--address", BROKERS_ADDRESS]);
         }
         let client = self.children.start("client", client)?;
@@ -203,11 +203,16 @@ impl<'a> Run<'a> {
 
     /// A memif client is beside the node: it has no other wire than the memory they share.
     fn client_command(&self) -> Result<Command, BenchError> {
-        Ok(match memif(self.backend, "client") {
+        Ok(match client_device(self.backend) {
             Some(_) => lab::rialto()?,
             None => lab::rialto_beyond_the_wire()?,
         })
     }
+}
+
+/// The client's end of the shared memory, if that is what it speaks through.
+pub(super) fn client_device(backend: BackendArg) -> Option<String> {
+    memif(backend, "client")
 }
 
 /// The device of one end of the shared memory.

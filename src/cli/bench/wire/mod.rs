@@ -21,6 +21,7 @@ mod rate;
 mod rate_client;
 mod report;
 mod sessions;
+mod ways;
 
 use std::path::{Path, PathBuf};
 

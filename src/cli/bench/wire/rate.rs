@@ -11,22 +11,24 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::inside::{LISTEN, Run};
+use super::inside::{LISTEN, Run, client_device};
 use super::plot::{self, Point};
 use super::rate_client::Outcome;
 use super::{Args as WireArgs, BackendArg, BenchError, Cores, cores, in_lab};
 use crate::cli::bench::host::{Host, Jitter};
-use crate::cli::lab::{self, BROKERS_ADDRESS};
+use crate::cli::lab::{self, BROKERS_ADDRESS, ProcessId};
 
 /// Arguments of `rialto bench rate`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     rialto bench rate\n  \
     rialto bench rate --json --seconds 60 --plot rate.svg\n  \
-    rialto bench rate --backend kernel --rates 50000,100000\n\n\
+    rialto bench rate --backend kernel --rates 50000,100000\n  \
+    rialto bench rate --backend memif --rates 200000,400000,600000,800000\n\n\
     An order's time begins when it was due, not when it was sent. Brokers and the feed's subscriber share \
-    one core and the kernel between them and the node: with two cores the limit is often theirs, and \
-    client_cpu_percent says how much of its core the brokers' process took.")]
+    one core and the kernel between them and the node: with two cores the limit is often theirs. \
+    client_cpu_percent says how much of its core the brokers' process had, client_busy_percent (busy) how \
+    much of the time it did not just look: where that is nearly all, the limit is the brokers'.")]
 pub(in crate::cli::bench) struct Args {
     /// Print the result as a JSON object.
     #[arg(long)]
@@ -47,8 +49,9 @@ pub(in crate::cli::bench) struct Args {
     /// Orders in a segment.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=16))]
     batch: u32,
-    /// What carries the bytes over the veth pair: dpdk or kernel.
-    #[arg(long, value_parser = super::sessions::over_veth, default_value = BackendArg::ALL[0].name())]
+    /// What carries the bytes: dpdk or kernel over the veth pair, or memif, shared memory between two DPDK
+    /// ports, over which nobody subscribes to the feed.
+    #[arg(long, value_enum, default_value = BackendArg::ALL[0].name())]
     backend: BackendArg,
     /// The device of the DPDK port.
     #[arg(long, default_value = "net_af_packet0,iface=rialto0,framecnt=4096")]
@@ -83,8 +86,15 @@ struct Step {
     rate: u64,
     seconds: u64,
     outcome: Outcome,
-    feed_gaps: u64,
-    feed_messages: u64,
+    /// None where nobody subscribes.
+    feed: Option<Feed>,
+}
+
+/// What a subscriber of the feed saw.
+#[derive(Clone, Copy, Debug)]
+struct Feed {
+    gaps: u64,
+    messages: u64,
 }
 
 impl Step {
@@ -101,7 +111,16 @@ impl Step {
     fn is_sustained(&self) -> bool {
         let asked = self.rate - self.rate / LATE_DIVISOR;
         let Outcome { refused, .. } = self.outcome;
-        self.lost() == 0 && refused == 0 && self.feed_gaps == 0 && self.achieved_per_s() >= asked
+        self.lost() == 0 && refused == 0 && self.feed_gaps() == 0 && self.achieved_per_s() >= asked
+    }
+
+    fn feed_gaps(&self) -> u64 {
+        self.feed.map_or(0, |feed| feed.gaps)
+    }
+
+    /// At the limit: of a client that is always busy it is the client's, else the node's.
+    fn client_busy_percent(&self) -> u64 {
+        self.outcome.busy_ns * 100 / self.outcome.elapsed_ns.max(1)
     }
 
     fn client_cpu_percent(&self) -> u64 {
@@ -120,14 +139,15 @@ impl Step {
             "accepted": accepted,
             "refused": refused,
             "lost": self.lost(),
-            "feed_messages": self.feed_messages,
-            "feed_gaps": self.feed_gaps,
+            "feed_messages": self.feed.map(|feed| feed.messages),
+            "feed_gaps": self.feed.map(|feed| feed.gaps),
             "p50_us": us(self.outcome.p50_ns),
             "p90_us": us(self.outcome.p90_ns),
             "p99_us": us(self.outcome.p99_ns),
             "p999_us": us(self.outcome.p999_ns),
             "max_us": us(self.outcome.max_ns),
             "client_cpu_percent": self.client_cpu_percent(),
+            "client_busy_percent": self.client_busy_percent(),
         })
     }
 }
@@ -225,10 +245,9 @@ fn point(step: &Step) -> Point {
 /// A node, the brokers, and a subscriber of the feed, for one rate.
 fn measure(args: &Args, run: &mut Run<'_>, rate: u64, seconds: u64) -> Result<Step, BenchError> {
     let node = run.start_node(None)?;
-    let words = |line: &[&str]| line.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-    let subscribe = ["feed", "--group", GROUP, "--interface", BROKERS_ADDRESS, "--quiet", "--json"];
-    let feed = run.start_beyond("feed", &words(&subscribe))?;
-    run.children.await_line(feed, "joined", PATIENCE)?;
+    // No kernel is on the way that could subscribe.
+    let is_over_memory = client_device(args.backend).is_some();
+    let feed = if is_over_memory { None } else { Some(subscribe(run)?) };
     let secrets = run.secrets().display().to_string();
     let numbers = [
         ("--sessions", args.sessions.to_string()),
@@ -238,21 +257,40 @@ fn measure(args: &Args, run: &mut Run<'_>, rate: u64, seconds: u64) -> Result<St
         ("--core", args.cores.client.to_string()),
     ];
     let mut trade = words(&["bench", "rate-client", "--connect", LISTEN, "--secrets", &secrets]);
+    if let Some(device) = client_device(args.backend) {
+        trade.extend(words(&["--device", &device, "--address", BROKERS_ADDRESS]));
+    }
     trade.extend(numbers.into_iter().flat_map(|(name, value)| [name.to_owned(), value]));
     let brokers = run.start_beyond("brokers", &trade)?;
     let limit = PATIENCE + Duration::from_secs(3 * seconds);
     let line = run.last_line(brokers, limit)?;
     let outcome = serde_json::from_str(&line)
         .map_err(|source| BenchError::Speech { line: line.clone(), source })?;
+    let feed = feed.map(|feed| heard(run, feed)).transpose()?;
+    run.stop(node)?;
+    Ok(Step { rate, seconds, outcome, feed })
+}
+
+fn words(line: &[&str]) -> Vec<String> {
+    line.iter().map(|&word| word.to_owned()).collect()
+}
+
+fn subscribe(run: &mut Run<'_>) -> Result<ProcessId, BenchError> {
+    let subscribe = ["feed", "--group", GROUP, "--interface", BROKERS_ADDRESS, "--quiet", "--json"];
+    let feed = run.start_beyond("feed", &words(&subscribe))?;
+    run.children.await_line(feed, "joined", PATIENCE)?;
+    Ok(feed)
+}
+
+/// Ends the subscriber, and says what it heard.
+fn heard(run: &mut Run<'_>, feed: ProcessId) -> Result<Feed, BenchError> {
     std::thread::sleep(SETTLE);
     run.children.terminate(feed)?;
     let line = run.last_line(feed, PATIENCE)?;
     let seen: Value = serde_json::from_str(&line)
         .map_err(|source| BenchError::Speech { line: line.clone(), source })?;
-    run.stop(node)?;
     let count = |key: &str| seen[key].as_u64().unwrap_or(u64::MAX);
-    let (feed_gaps, feed_messages) = (count("feed_gaps"), count("feed_messages"));
-    Ok(Step { rate, seconds, outcome, feed_gaps, feed_messages })
+    Ok(Feed { gaps: count("feed_gaps"), messages: count("feed_messages") })
 }
 
 /// The highest rate that was kept up for longest, by its figures.
@@ -276,8 +314,9 @@ fn json_of(host: &Host, args: &Args, sweep: &[Step], longer: &[Step]) -> Value {
         "sustained_per_s": best.map(Step::achieved_per_s),
         "sustained_seconds": best.map(|step| step.seconds),
         "lost": best.map(Step::lost),
-        "feed_gaps": best.map(|step| step.feed_gaps),
+        "feed_gaps": best.and_then(|step| step.feed).map(|feed| feed.gaps),
         "client_cpu_percent": best.map(Step::client_cpu_percent),
+        "client_busy_percent": best.map(Step::client_busy_percent),
         "latency": table,
     })
 }
@@ -294,7 +333,7 @@ fn table_of(host: &Host, args: &Args, sweep: &[Step], longer: &[Step]) -> String
     ));
     lines.push(format!(
         "{:>8} {:>4} {:>9} {:>8} {:>5} {:>9} {:>9} {:>9} {:>9} {:>7}",
-        "rate", "s", "achieved", "lost", "gaps", "p50 us", "p99 us", "p99.9 us", "max us", "client"
+        "rate", "s", "achieved", "lost", "gaps", "p50 us", "p99 us", "p99.9 us", "max us", "busy"
     ));
     for step in sweep.iter().chain(longer) {
         let Outcome { p50_ns, p99_ns, p999_ns, max_ns, .. } = step.outcome;
@@ -305,15 +344,16 @@ fn table_of(host: &Host, args: &Args, sweep: &[Step], longer: &[Step]) -> String
             step.seconds,
             step.achieved_per_s(),
             step.lost() + step.outcome.refused,
-            step.feed_gaps,
-            step.client_cpu_percent()
+            step.feed_gaps(),
+            step.client_busy_percent()
         ));
     }
     lines.push(match sustained(sweep, longer) {
         Some(step) => format!(
-            "\nsustained: {} orders a second for {} s, every one accepted, no feed gap",
+            "\nsustained: {} orders a second for {} s, every one accepted, {}",
             step.achieved_per_s(),
-            step.seconds
+            step.seconds,
+            if step.feed.is_some() { "no feed gap" } else { "the feed unheard" }
         ),
         None => "\nsustained: none of these rates".to_owned(),
     });
@@ -331,7 +371,7 @@ mod tests {
 
     fn step(rate: u64, accepted: u64, elapsed_ns: u64, feed_gaps: u64) -> Step {
         let outcome = Outcome { entered: rate, accepted, elapsed_ns, ..Outcome::default() };
-        Step { rate, seconds: 1, outcome, feed_gaps, feed_messages: 0 }
+        Step { rate, seconds: 1, outcome, feed: Some(Feed { gaps: feed_gaps, messages: 0 }) }
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! An order's time begins when it was due, so what the exchange does not keep up with counts.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddrV4, TcpStream};
+use std::io::{self, Write as _};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -13,14 +13,19 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::BenchError;
-use super::client::{LOT, PRICE, SYMBOL, credentials};
+#[cfg(feature = "dpdk")]
+use super::client::FREE_PORT;
+use super::client::{LOT, PRICE, SYMBOL, Session, credentials, login_when_open};
+#[cfg(feature = "dpdk")]
+use super::ways::{DpdkWire, open};
+use super::ways::{KernelWire, Wire};
 use crate::agent::pin;
-use crate::client::{ClientError, Credentials};
+use crate::client::ClientError;
 use crate::config::secrets::PortSecrets;
 use crate::sys::cpu_time::thread_cpu_time;
-use crate::types::{SessionId, Side, Symbol, TimeInForce, UserRefNum};
+use crate::types::{Side, Symbol, TimeInForce, UserRefNum};
 use crate::wire::ouch::{ENTER_BYTES_MAX, Enter, Options, Outbound};
-use crate::wire::soup::{self, LoginReject, LoginRequest, Packet};
+use crate::wire::soup::{self, Packet};
 
 /// Arguments of `rialto bench rate-client`.
 #[derive(Clone, Debug, clap::Args)]
@@ -46,6 +51,12 @@ pub(in crate::cli::bench) struct Args {
     /// The core to spin on.
     #[arg(long)]
     core: usize,
+    /// The DPDK device to speak through, instead of the kernel.
+    #[arg(long, requires = "address")]
+    device: Option<String>,
+    /// Our address, with a device.
+    #[arg(long)]
+    address: Option<Ipv4Addr>,
 }
 
 /// What became of the orders.
@@ -66,12 +77,12 @@ pub(super) struct Outcome {
     pub(super) max_ns: u64,
     /// The client's time on a core, which it shares with its kernel.
     pub(super) cpu_ns: u64,
+    /// Of its time that in which it sent or heard something; the rest of it is looking.
+    pub(super) busy_ns: u64,
 }
 
 /// Longer than this nothing is answered any more.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
-const LOGIN_MAX: Duration = Duration::from_secs(10);
-const PAUSE_OPENING: Duration = Duration::from_millis(10);
 /// Segments made up for at a time before anything is read.
 const SEGMENTS_PER_TURN_MAX: u64 = 16;
 const READ_BYTES: usize = 64 * 1024;
@@ -84,18 +95,36 @@ pub(in crate::cli::bench) fn run(args: &Args) -> Result<(), BenchError> {
     if !pin(args.core) {
         return Err(BenchError::Core { core: args.core });
     }
-    let secrets = PortSecrets::read(&args.secrets)?;
-    let mut brokers = Vec::new();
-    for number in 1..=args.sessions {
-        let credentials = credentials(&secrets, number).map_err(BenchError::file(&args.secrets))?;
-        brokers.push(Broker::login(args.connect, credentials)?);
-    }
-    let outcome = trade(args, &mut brokers)?;
+    let outcome = match &args.device {
+        None => trade(args, |port| KernelWire::connect(args.connect, port))?,
+        #[cfg(feature = "dpdk")]
+        Some(device) => {
+            let host = open(device, args.address.expect("required with a device"), args.connect)?;
+            let mut ports = FREE_PORT..;
+            trade(args, |_| DpdkWire::connect(&host, ports.next().expect("ports enough")))?
+        }
+        #[cfg(not(feature = "dpdk"))]
+        Some(_) => unreachable!("only a bench with DPDK asks for a device"),
+    };
     let line = serde_json::to_string(&outcome).expect("numbers are JSON");
     writeln!(io::stdout(), "{line}").map_err(BenchError::file("standard output"))
 }
 
-fn trade(args: &Args, brokers: &mut [Broker]) -> Result<Outcome, BenchError> {
+/// Has all brokers log in over connections of their own, and trade.
+fn trade<W: Wire>(
+    args: &Args,
+    mut connect: impl FnMut(Option<u16>) -> Result<W, BenchError>,
+) -> Result<Outcome, BenchError> {
+    let secrets = PortSecrets::read(&args.secrets)?;
+    let mut brokers = Vec::new();
+    for number in 1..=args.sessions {
+        let credentials = credentials(&secrets, number).map_err(BenchError::file(&args.secrets))?;
+        brokers.push(Broker::new(login_when_open(&mut connect, credentials)?));
+    }
+    trade_with(args, &mut brokers)
+}
+
+fn trade_with<W: Wire>(args: &Args, brokers: &mut [Broker<W>]) -> Result<Outcome, BenchError> {
     let mut times: Histogram<u64> =
         Histogram::new_with_bounds(1, LATENCY_MAX_NS, DIGITS).expect("the bounds are sound");
     let mut bytes = vec![0; READ_BYTES];
@@ -118,13 +147,17 @@ fn trade(args: &Args, brokers: &mut [Broker]) -> Result<Outcome, BenchError> {
             next += 1;
             sent += 1;
         }
+        let mut has_done = sent > 0;
         for broker in &mut *brokers {
             broker.push()?;
             let before = outcome.accepted + outcome.refused;
-            broker.hear(&mut bytes, start, &mut times, &mut outcome)?;
+            has_done |= broker.hear(&mut bytes, start, &mut times, &mut outcome)?;
             if outcome.accepted + outcome.refused > before {
                 heard_at = nanos_since(start);
             }
+        }
+        if has_done {
+            outcome.busy_ns += nanos_since(start) - now;
         }
         let is_all = outcome.accepted + outcome.refused == outcome.entered;
         let is_silent = nanos_since(start) > heard_at.max(due(segments)) + nanos(SILENCE_MAX);
@@ -149,8 +182,8 @@ fn nanos(span: Duration) -> u64 {
 }
 
 /// A broker's session.
-struct Broker {
-    stream: TcpStream,
+struct Broker<W> {
+    wire: W,
     unsent: Vec<u8>,
     received: Vec<u8>,
     /// When the orders were due that are not answered, the oldest first.
@@ -158,53 +191,9 @@ struct Broker {
     last: u32,
 }
 
-impl Broker {
-    /// A node is ready before it has opened its day.
-    fn login(to: SocketAddrV4, credentials: Credentials) -> Result<Self, BenchError> {
-        let start = Instant::now();
-        loop {
-            match Self::try_login(to, credentials) {
-                Err(BenchError::Client(ClientError::Refused(LoginReject::SessionNotAvailable)))
-                    if start.elapsed() < LOGIN_MAX =>
-                {
-                    std::thread::sleep(PAUSE_OPENING);
-                }
-                result => return result,
-            }
-        }
-    }
-
-    fn try_login(to: SocketAddrV4, credentials: Credentials) -> Result<Self, BenchError> {
-        let Credentials { name, secret } = credentials;
-        let session = SessionId::BLANK;
-        let request =
-            LoginRequest { name, secret, session, sequence: 0, heartbeat_timeout_ms: None };
-        let mut packet = [0; soup::LOGIN_REQUEST_BYTES_MAX];
-        let size = request.emit(&mut packet);
-        let open = || {
-            let mut stream = TcpStream::connect_timeout(&to.into(), LOGIN_MAX)?;
-            stream.set_nodelay(true)?;
-            stream.set_read_timeout(Some(LOGIN_MAX))?;
-            stream.write_all(&packet[..size])?;
-            let mut header = [0; soup::HEADER_BYTES];
-            stream.read_exact(&mut header)?;
-            let length = usize::from(u16::from_be_bytes([header[0], header[1]]));
-            let mut answer = header.to_vec();
-            answer.resize(header.len() + length.saturating_sub(1), 0);
-            stream.read_exact(&mut answer[header.len()..])?;
-            stream.set_nonblocking(true)?;
-            Ok((stream, answer))
-        };
-        let (stream, answer) = open().map_err(BenchError::Connection)?;
-        match soup::parse(&answer, usize::from(u16::MAX)).map_err(ClientError::from)? {
-            Some((Packet::LoginAccepted(_), _)) => {}
-            Some((Packet::LoginRejected(reason), _)) => {
-                return Err(ClientError::Refused(reason).into());
-            }
-            other => return Err(BenchError::Answer(format!("{other:?}"))),
-        }
-        let (unsent, received) = (Vec::new(), Vec::new());
-        Ok(Self { stream, unsent, received, due: VecDeque::new(), last: 0 })
+impl<W: Wire> Broker<W> {
+    fn new(Session { wire, received, .. }: Session<W>) -> Self {
+        Self { wire, unsent: Vec::new(), received, due: VecDeque::new(), last: 0 }
     }
 
     /// Queues a segment of orders that are due now, all for the same price.
@@ -222,33 +211,28 @@ impl Broker {
         }
     }
 
-    /// Sends what the kernel takes.
+    /// Sends what finds room.
     fn push(&mut self) -> Result<(), BenchError> {
-        if self.unsent.is_empty() {
-            return Ok(());
-        }
-        match self.stream.write(&self.unsent) {
-            Ok(count) => drop(self.unsent.drain(..count)),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => return Err(BenchError::Connection(error)),
+        if !self.unsent.is_empty() {
+            let count = self.wire.send_some(&self.unsent)?;
+            self.unsent.drain(..count);
         }
         Ok(())
     }
 
-    /// Takes what has come.
+    /// Takes what has come; whether anything has.
     fn hear(
         &mut self,
         bytes: &mut [u8],
         start: Instant,
         times: &mut Histogram<u64>,
         outcome: &mut Outcome,
-    ) -> Result<(), BenchError> {
-        match self.stream.read(bytes) {
-            Ok(0) => return Err(ClientError::Closed.into()),
-            Ok(count) => self.received.extend_from_slice(&bytes[..count]),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(BenchError::Connection(error)),
+    ) -> Result<bool, BenchError> {
+        let count = self.wire.receive(bytes)?;
+        if count == 0 {
+            return Ok(false);
         }
+        self.received.extend_from_slice(&bytes[..count]);
         let now = nanos_since(start);
         let mut taken = 0;
         while let Some((packet, size)) = soup::parse(&self.received[taken..], usize::from(u16::MAX))
@@ -274,6 +258,6 @@ impl Broker {
             }
         }
         self.received.drain(..taken);
-        Ok(())
+        Ok(true)
     }
 }
