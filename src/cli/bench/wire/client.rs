@@ -131,8 +131,11 @@ pub(in crate::cli::bench) fn run(args: &Args) -> Result<(), BenchError> {
         Some(device) => {
             let address = args.address.expect("required with a device");
             let host = open(device, address, args.connect)?;
-            let connect = |port: Option<u16>| DpdkWire::connect(&host, port.unwrap_or(FREE_PORT));
-            measure(args, &mut { connect }, None)?
+            let mut free = FREE_PORT..;
+            let mut any = || free.next().expect("ports enough");
+            let mut connect =
+                |port: Option<u16>| DpdkWire::connect(&host, port.unwrap_or_else(&mut any));
+            measure(args, &mut connect, None)?
         }
         #[cfg(not(feature = "dpdk"))]
         Some(_) => unreachable!("only a bench with DPDK asks for a device"),

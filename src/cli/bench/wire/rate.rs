@@ -226,7 +226,7 @@ fn run_inside(args: &Args, scratch: &Path) -> Result<(), BenchError> {
     }
     if let Some(path) = &args.plot {
         let points: Vec<_> = sweep.iter().map(point).collect();
-        let title = format!("order to Accepted over {}, {}", backend.name(), args.device);
+        let title = format!("order to Accepted over {}, {}", backend.name(), device(args));
         let text = plot::svg(&points, &title, &host.line());
         fs::write(path, text).map_err(BenchError::file(path))?;
     }
@@ -236,6 +236,15 @@ fn run_inside(args: &Args, scratch: &Path) -> Result<(), BenchError> {
         print!("{}", table_of(&host, args, &sweep, &longer));
     }
     Ok(())
+}
+
+/// What the node's port is made of.
+fn device(args: &Args) -> &str {
+    match args.backend {
+        BackendArg::Kernel => "rialto0",
+        _ if client_device(args.backend).is_some() => "net_memif",
+        _ => &args.device,
+    }
 }
 
 fn point(step: &Step) -> Point {
@@ -306,7 +315,7 @@ fn json_of(host: &Host, args: &Args, sweep: &[Step], longer: &[Step]) -> Value {
     let mut host = json!(host);
     host["durability"] = json!("memory");
     host["backend"] = json!(args.backend.name());
-    host["device"] = json!(args.device);
+    host["device"] = json!(device(args));
     json!({
         "host": host,
         "sessions": args.sessions,
@@ -327,7 +336,7 @@ fn table_of(host: &Host, args: &Args, sweep: &[Step], longer: &[Step]) -> String
     lines.push(format!(
         "{} over {}; durability memory; {} sessions, {} orders in a segment\n",
         args.backend.name(),
-        args.device,
+        device(args),
         args.sessions,
         args.batch
     ));
