@@ -1,12 +1,12 @@
 //! Three nodes that are one exchange: what one of them may do without the participants losing anything.
 
 use std::fmt::Write as _;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use rialto::client::ClientError;
+use rialto::client::{ClientError, FeedSocket};
 use rialto::config::secrets::load_or_create_cluster_key;
 use rialto::counters::CounterReader;
 use rialto::types::{Position, SessionId};
@@ -266,6 +266,9 @@ fn without_a_quorum_nobody_serves_and_with_one_again_nothing_is_missing() {
     alfa.must_hear(&["system S"]);
     alfa.buys(100, "ACME", "24.00");
     alfa.must_hear(&["accepted #1 B 100 ACME 24.00"]);
+    let mut feed = FeedSocket::join(cluster.nodes[leader].site.feed, Ipv4Addr::LOCALHOST).unwrap();
+    let heartbeats = Duration::from_millis(2_500);
+    assert!(feed.receive(heartbeats).unwrap().is_some(), "who leads publishes");
     let followers = [(leader + 1) % 3, (leader + 2) % 3];
     for follower in followers {
         cluster.comes_to_have(follower, leader);
@@ -277,6 +280,9 @@ fn without_a_quorum_nobody_serves_and_with_one_again_nothing_is_missing() {
     eventually("it leads no more", || cluster.counter(leader, "replica.leads") == 0);
     let address = cluster.nodes[leader].site.order_entry;
     assert!(TcpStream::connect(address).is_err(), "a node without a quorum listens");
+    // A subscriber knows it by the heartbeats that do not come.
+    while feed.receive(Duration::from_millis(10)).unwrap().is_some() {}
+    assert!(feed.receive(heartbeats).unwrap().is_none(), "a node without a quorum publishes");
     cluster.nodes[followers[0]].start_again();
     let (_, mut alfa) = cluster.login("ALFA01", SessionId::BLANK, 1);
     alfa.must_hear(&["system S", "accepted #1 B 100 ACME 24.00"]);

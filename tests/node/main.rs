@@ -5,7 +5,7 @@
 //!
 //! | what is gone or behind | then | shown by |
 //! |---|---|---|
-//! | most of the nodes | sessions end, nobody is let in, nothing is told | `cluster::without_a_quorum_nobody_serves_and_with_one_again_nothing_is_missing` |
+//! | most of the nodes | sessions end, nobody is let in, nothing is told, and the feed is silent | `cluster::without_a_quorum_nobody_serves_and_with_one_again_nothing_is_missing` |
 //! | a follower | trading goes on | `lagging::a_follower_that_stands_still_or_is_slow_slows_nobody_and_catches_up` |
 //! | snapshots | trading goes on | `snapshots::a_shadow_that_stands_still_holds_nobody_up_and_goes_on_where_it_was`, `snapshots::a_node_whose_snapshots_find_no_room_trades_on_and_starts_from_its_log` |
 //! | the archive | trading goes on, and its days stay | `retention::what_is_not_archived_stays` |

@@ -240,10 +240,12 @@ fn run_inside(args: &Args, scratch: &Path) -> Result<(), BenchError> {
 
 /// What the node's port is made of.
 fn device(args: &Args) -> &str {
-    match args.backend {
-        BackendArg::Kernel => "rialto0",
-        _ if client_device(args.backend).is_some() => "net_memif",
-        _ => &args.device,
+    if client_device(args.backend).is_some() {
+        "net_memif"
+    } else if args.backend == BackendArg::Kernel {
+        "rialto0"
+    } else {
+        &args.device
     }
 }
 
