@@ -6,12 +6,16 @@ use std::time::{Duration, Instant};
 use super::driver::{IMAGE_LIVENESS, WINDOW_BYTES};
 use super::*;
 use crate::consensus::MESSAGE_BYTES_MAX;
+use crate::sys::cpu_time::thread_cpu_time;
+use crate::types::Nanos;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Without a step for so long, hosts begin to take each other for dead; and so long after it they have
 /// found each other again.
 const STALL: Duration = Duration::from_millis(50);
 const RECOVERY: Duration = Duration::from_secs(3);
+/// What is not heard within so long is lost, and is said again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 fn config(host: u8, hosts: u8, port: u16, payload: PayloadStream) -> AeronConfig {
     let [.., high, low] = std::process::id().to_be_bytes();
@@ -97,14 +101,17 @@ impl Cluster {
         }
     }
 
-    /// Lets `what` be said until it is heard; again, if this thread was stalled meanwhile.
+    /// Lets `what` be said until it is heard, again and again: who is not found yet is not waited for.
     fn tell(&mut self, what: impl Fn(&mut Self), is_heard: impl Fn(&Self) -> bool) {
         let since = Instant::now();
         loop {
             let begun = Instant::now();
             self.heard.iter_mut().for_each(Vec::clear);
             what(self);
-            while !is_heard(self) && self.stalled.is_none_or(|at| at < begun) {
+            while !is_heard(self)
+                && self.stalled.is_none_or(|at| at < begun)
+                && begun.elapsed() < AGAIN
+            {
                 self.step();
                 assert!(since.elapsed() < PATIENCE, "{:?}", self.hosts[0].counters());
             }
@@ -130,9 +137,9 @@ impl Cluster {
 /// The kind byte of a frame, where an envelope has it, and of a heartbeat.
 const FRAME: u8 = 32;
 const HEARTBEAT: u8 = 3;
-/// In so many duty cycles of all hosts a message arrives that waits for nobody; what waits for a host
-/// that stopped takes a hundred times as many.
-const CYCLES_MAX: usize = 2_000;
+/// Of so much time of its own core all hosts need far less until a message arrives that waits for nobody,
+/// repairs of what the kernel lost included; what waits for a host that stopped takes three times as much.
+const HELD_UP: Nanos = Nanos::from_millis(100);
 
 fn message(kind: u8, number: u32, bytes: usize) -> Vec<u8> {
     let mut message = vec![0; bytes];
@@ -221,11 +228,10 @@ fn publish_while(cluster: &mut Cluster, is_enough: impl Fn(&Cluster) -> bool) ->
         number += 1;
         cluster.hosts[0].publish(&payload);
         cluster.heard[1].clear();
-        let mut cycles = 0;
+        let begun = thread_cpu_time();
         while !cluster.heard[1].iter().any(|(_, heard)| *heard == payload) {
             cluster.step();
-            cycles += 1;
-            if cycles == CYCLES_MAX {
+            if thread_cpu_time().since(begun) > HELD_UP {
                 let stalled = cluster.stalled.is_some_and(|at| at.elapsed() < RECOVERY);
                 assert!(stalled, "payload {number} {:?}", cluster.hosts[0].counters());
                 break;
@@ -255,7 +261,9 @@ fn a_host_that_stops_holds_up_nobody_and_hears_again_when_it_is_back() {
             // took last it may not have said. On a slow machine that is room for all.
             let is_slow = published * PAYLOAD_BYTES < 3 * WINDOW_BYTES
                 || cluster.stalled.is_some_and(|at| at > since);
-            assert!(held > 0 || stop.as_millis() == 50 || is_slow, "the stream waited for it");
+            // The first of the long ones is certainly minded; whoever was let go of is some time later.
+            let is_minded = stop.as_millis() == 500;
+            assert!(held > 0 || !is_minded || is_slow, "the stream did not mind it");
             cluster.stopped.clear();
             cluster.heard[2].clear();
             let taken = |cluster: &Cluster| cluster.hosts[0].counters().published_directly;
