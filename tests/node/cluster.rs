@@ -70,6 +70,18 @@ impl Cluster {
         Self { nodes, learner: Some(site(LEARNER)), directory, _claims: claims }
     }
 
+    /// Flips a bit in the middle of the command log of a node that does not run, and says in which frame.
+    pub(crate) fn flip_a_bit(&self, node: usize) -> Position {
+        let commands = self.nodes[node].site.commands();
+        let frames = read_log(&commands).0;
+        let at = frames[frames.len() / 2].0.start;
+        let segment = commands.join("00000000.seg");
+        let mut bytes = fs::read(&segment).unwrap();
+        bytes[usize::try_from(at.0).unwrap() + 70] ^= 4;
+        fs::write(&segment, bytes).unwrap();
+        at
+    }
+
     /// Has the learner join.
     pub(crate) fn start_learner(&mut self) -> usize {
         let learner = self.learner.take().expect("it does not run yet");
@@ -537,15 +549,9 @@ fn a_damaged_log_is_refused_and_a_new_incarnation_has_it_from_the_others() {
     let damaged = (leader + 1) % 3;
     cluster.comes_to_have(damaged, leader);
     cluster.nodes[damaged].kill9();
-    let commands = cluster.nodes[damaged].site.commands();
-    let frames = read_log(&commands).0;
-    let frame = &frames[frames.len() / 2].0;
-    let segment = commands.join("00000000.seg");
-    let mut bytes = fs::read(&segment).unwrap();
-    bytes[usize::try_from(frame.start.0).unwrap() + 70] ^= 4;
-    fs::write(&segment, bytes).unwrap();
+    let at = cluster.flip_a_bit(damaged).to_string();
     let said = cluster.nodes[damaged].fails_to_start();
-    assert!(said.contains(&frame.start.to_string()), "{} in {said}", frame.start);
+    assert!(said.contains(&at), "{at} in {said}");
     cluster.nodes[damaged].start_again_with(&["--new-incarnation"]);
     cluster.comes_to_have(damaged, leader);
     eventually("it votes again", || cluster.counter(damaged, "replica.votes") == 1);

@@ -5,6 +5,7 @@ pub(super) mod breakdown;
 mod commit;
 pub mod engine;
 mod host;
+mod quantiles;
 mod scratch;
 mod store;
 mod wire;

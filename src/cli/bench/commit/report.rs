@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::BATCH;
 use super::over_wires::Served;
 use crate::cli::bench::host::{Host, Jitter};
+use crate::cli::bench::quantiles::{middle, p50_p99};
 use crate::node::pace::{REPAIR_DELAY, Round, Setting};
 
 /// Everything.
@@ -50,14 +51,8 @@ impl Report {
 
     fn json(&self) -> Value {
         let [one, several] = self.in_process.each_ref().map(|rounds| Costs::of(rounds));
-        let latencies = self.over_udp.each_ref().map(|(_, latencies)| {
-            json!({
-                "p50": quantile(latencies, 50),
-                "p99": quantile(latencies, 99),
-            })
-        });
-        let [alone, three, lossy] = latencies;
-        let [alone_rate, three_rate] = self.rates.each_ref().map(|(_, rates)| quantile(rates, 50));
+        let [alone, three, lossy] = self.over_udp.each_ref().map(|(_, times)| json_of(times));
+        let [alone_rate, three_rate] = self.rates.each_ref().map(|(_, rates)| middle(rates));
         let wires = self.over_wires.each_ref().map(|(_, served)| Wires::of(served));
         json!({
             "batch_commands": BATCH,
@@ -66,7 +61,7 @@ impl Report {
             "in_process_per_s": one.per_second,
             "in_process_per_s_16_under_way": several.per_second,
             "udp_commit_ns": { "single_node": alone, "three_nodes": three, "three_nodes_loss_1_percent": lossy },
-            "udp_round_trip_ns": { "p50": quantile(&self.round_trips, 50), "p99": quantile(&self.round_trips, 99) },
+            "udp_round_trip_ns": json_of(&self.round_trips),
             "repair_delay_ns": REPAIR_DELAY.0,
             "loss_p99_goal_ns": self.loss_goal(),
             "udp_per_s": { "single_node": alone_rate, "three_nodes": three_rate },
@@ -93,16 +88,16 @@ impl Report {
         }
         lines.push(String::new());
         for (setting, latencies) in &self.over_udp {
-            let (p50, p99) = (quantile(latencies, 50), quantile(latencies, 99));
+            let [p50, p99] = p50_p99(latencies);
             let name = name(*setting);
             lines.push(format!("{name:28} commit p50 {p50:>9} ns, p99 {p99:>9} ns"));
         }
-        let (p50, p99) = (quantile(&self.round_trips, 50), quantile(&self.round_trips, 99));
+        let [p50, p99] = p50_p99(&self.round_trips);
         lines.push(format!("{:28}  round p50 {p50:>9} ns, p99 {p99:>9} ns", "UDP echo, 64 bytes"));
         lines.push(format!("with loss the p99 is to be at most {} ns\n", self.loss_goal()));
         for (setting, rates) in &self.rates {
             let name = name(*setting);
-            lines.push(format!("{name:28} {:>9} commands/s", quantile(rates, 50)));
+            lines.push(format!("{name:28} {:>9} commands/s", middle(rates)));
         }
         lines.push(String::new());
         for (nodes, served) in &self.over_wires {
@@ -118,8 +113,13 @@ impl Report {
     /// and the delay of the repair more than where none is.
     fn loss_goal(&self) -> u64 {
         let [_, (_, three), _] = &self.over_udp;
-        quantile(three, 99) + 2 * quantile(&self.round_trips, 50) + REPAIR_DELAY.0
+        p50_p99(three)[1] + 2 * middle(&self.round_trips) + REPAIR_DELAY.0
     }
+}
+
+fn json_of(times: &[u64]) -> Value {
+    let [p50, p99] = p50_p99(times);
+    json!({ "p50": p50, "p99": p99 })
 }
 
 /// The medians of rounds.
@@ -137,7 +137,7 @@ impl Costs {
             commands * 1_000_000_000 / round.whole.0.max(1)
         };
         let rates: Vec<_> = rounds.iter().map(per_second).collect();
-        Self { leader_ns: quantile(&leader, 50), per_second: quantile(&rates, 50) }
+        Self { leader_ns: middle(&leader), per_second: middle(&rates) }
     }
 }
 
@@ -152,8 +152,8 @@ impl Wires {
     fn of(rounds: &[Served]) -> Self {
         let latencies: Vec<_> = rounds.iter().flat_map(|served| served.latencies.clone()).collect();
         let rates: Vec<_> = rounds.iter().map(|served| served.per_second).collect();
-        let [p50, p99] = [50, 99].map(|of| quantile(&latencies, of));
-        Self { p50, p99, per_second: quantile(&rates, 50) }
+        let [p50, p99] = p50_p99(&latencies);
+        Self { p50, p99, per_second: middle(&rates) }
     }
 
     fn json(&self) -> Value {
@@ -166,25 +166,5 @@ const fn name(setting: Setting) -> &'static str {
         Setting::Alone => "UDP, a node alone",
         Setting::Three => "UDP, three nodes",
         Setting::Lossy => "UDP, three nodes, 1 % lost",
-    }
-}
-
-/// So many of 100 values are no greater.
-fn quantile(values: &[u64], of_100: usize) -> u64 {
-    let mut values = values.to_vec();
-    values.sort_unstable();
-    let at = (values.len() * of_100).div_ceil(100).saturating_sub(1);
-    values.get(at).copied().unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_quantile_is_a_value_that_was_seen() {
-        let values: Vec<u64> = (1..=200).rev().collect();
-        assert_eq!([50, 99, 100].map(|of| quantile(&values, of)), [100, 198, 200]);
-        assert_eq!(quantile(&[], 99), 0);
     }
 }

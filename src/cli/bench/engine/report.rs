@@ -8,6 +8,7 @@ use super::bulk::Bulk;
 use super::limits::Cost;
 use super::whole::Crowd;
 use crate::cli::bench::host::Host;
+use crate::cli::bench::quantiles::percentiles;
 use crate::types::Nanos;
 
 /// Everything.
@@ -271,14 +272,6 @@ impl TradeHash {
     fn hex(self) -> String {
         format!("{:016x}", self.0)
     }
-}
-
-/// p50, p99 and p99.9 of sorted times.
-fn percentiles(times: &[u64]) -> [u64; 3] {
-    [500, 990, 999].map(|thousandths| {
-        let at = times.len() * thousandths / 1_000;
-        times.get(at).copied().unwrap_or(0)
-    })
 }
 
 /// The median time of one of `operations`, in nanoseconds.

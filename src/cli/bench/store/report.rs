@@ -10,6 +10,7 @@ use super::disk::Batch;
 use super::restart::Restarts;
 use super::shadow::Beside;
 use crate::cli::bench::host::{Host, Jitter};
+use crate::cli::bench::quantiles::{median, middle, percentiles};
 
 /// Everything.
 pub(super) struct Report {
@@ -228,18 +229,6 @@ fn per_second(count: u64, nanos: u64) -> u64 {
     u64::try_from(per_second).unwrap_or(u64::MAX)
 }
 
-/// p50, p99 and p99.9 of sorted times.
-fn percentiles(times: &[u64]) -> [u64; 3] {
-    [500, 990, 999].map(|thousandths| at(times, times.len() * thousandths / 1_000))
-}
-
-/// The median of times in any order.
-fn middle(times: &[u64]) -> u64 {
-    let mut sorted = times.to_vec();
-    sorted.sort_unstable();
-    median(&sorted)
-}
-
 fn millis(times: &[u64]) -> u64 {
     middle(times) / 1_000_000
 }
@@ -248,12 +237,4 @@ fn millis(times: &[u64]) -> u64 {
 fn ratio(times: &[u64], to: &[u64]) -> f64 {
     let hundredths = 100 * middle(times) / middle(to).max(1);
     f64::from(u32::try_from(hundredths).unwrap_or(u32::MAX)) / 100.0
-}
-
-fn median(times: &[u64]) -> u64 {
-    at(times, times.len() / 2)
-}
-
-fn at(times: &[u64], place: usize) -> u64 {
-    times.get(place).copied().unwrap_or(0)
 }
