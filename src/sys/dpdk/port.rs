@@ -299,10 +299,19 @@ impl Port {
                 self.queued,
             )
         };
-        self.outbox.copy_within(usize::from(taken)..usize::from(self.ready), 0);
+        self.close_gap(taken);
+        usize::from(taken)
+    }
+
+    /// Forgets the first `taken` frames of the outbox. Those that are left keep their order; of the empty
+    /// buffers, which are all alike, no more move than there are places to fill.
+    fn close_gap(&mut self, taken: u16) {
+        let [from, queued, ready] = [taken, self.queued, self.ready].map(usize::from);
+        self.outbox.copy_within(from..queued, 0);
+        let moved = from.min(ready - queued);
+        self.outbox.copy_within(ready - moved..ready, queued - from);
         self.queued -= taken;
         self.ready -= taken;
-        usize::from(taken)
     }
 }
 
