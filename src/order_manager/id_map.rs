@@ -21,6 +21,13 @@ pub(crate) struct IdMap {
     seed: IndexSeed,
 }
 
+/// Keys that differ in their last bits alone, and so lie side by side: a participant's numbers follow one
+/// another, and then seven in eight new orders find the line of the index that the one before used. That
+/// line is far away otherwise, more than anything else that a new order touches.
+const NEIGHBOURS: u32 = 8;
+/// The bits of a hash that are the key's own.
+const PLACE: u32 = NEIGHBOURS - 1;
+
 /// Keys the hash of every index. A node draws it at random when it starts and tells nobody.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct IndexSeed([u64; 2]);
@@ -64,7 +71,8 @@ impl fmt::Debug for IndexSeed {
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(8))]
 struct Entry {
-    /// The upper half of the key's hash: its first bits say where the entry's home is.
+    /// Of the upper half of its neighbourhood's hash all but the last bits, which are the key's: its first
+    /// and its last bits say where the entry's home is.
     hash: u32,
     /// 0 = the entry is free.
     id: u32,
@@ -165,15 +173,18 @@ impl IdMap {
         self.len = 0;
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "half of a hash, and a key's last bits")]
     fn hash(&self, key: u64) -> u32 {
-        (self.seed.hash(key) >> u32::BITS) as u32
+        let neighbourhood = (self.seed.hash(key / u64::from(NEIGHBOURS)) >> u32::BITS) as u32;
+        neighbourhood & !PLACE | key as u32 & PLACE
     }
 
     fn home(&self, hash: u32) -> usize {
-        let bits = self.entries.len().trailing_zeros();
-        // Widened, since no number is shifted by all of its bits.
-        let home = u64::from(hash) << bits >> u32::BITS;
-        usize::try_from(home).expect("fewer bits than a usize has")
+        let neighbours = u64::from(NEIGHBOURS);
+        let neighbourhoods = self.entries.len() as u64 / neighbours;
+        let neighbourhood = (u64::from(hash & !PLACE) * neighbourhoods) >> u32::BITS;
+        let home = neighbourhood * neighbours + u64::from(hash & PLACE);
+        usize::try_from(home).expect("fewer than there are entries")
     }
 
     /// How far the entry that is farthest from its home lies.
@@ -219,6 +230,20 @@ mod tests {
             }
             assert!(map.longest_probe() < 64, "{} at stride 2^{stride}", map.longest_probe());
         }
+    }
+
+    #[test]
+    fn keys_that_differ_in_their_last_bits_lie_side_by_side() {
+        let map = IdMap::with_capacity(10_000, IndexSeed::new([7; 16]));
+        let homes = |keys: std::ops::Range<u64>| keys.map(|key| map.home(map.hash(key)));
+        for first in (0..10_000).step_by(8) {
+            let from = homes(first..first + 1).next().unwrap();
+            assert!(homes(first..first + 8).eq(from..from + 8));
+        }
+        let neighbours = (0..10_000).step_by(8).map(|key| homes(key..key + 1).next().unwrap());
+        let mut apart: Vec<_> = neighbours.collect();
+        apart.dedup();
+        assert_eq!(apart.len(), 1_250, "and the next ones elsewhere");
     }
 
     #[test]
