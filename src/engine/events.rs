@@ -73,8 +73,12 @@ pub(super) struct FirstError<'a, S: FrameSink> {
 
 impl<S: FrameSink> Outlet for FirstError<'_, S> {
     fn frame(&mut self, header: &FrameHeader, payload: &[Line]) {
-        if self.result.is_ok() {
-            self.result = self.sink.frame(header, payload);
+        // A result that is moved whole is read before all of it is written: the processor would wait for it,
+        // and for all that was written before.
+        if self.result.is_ok()
+            && let Err(error) = self.sink.frame(header, payload)
+        {
+            self.result = Err(error);
         }
     }
 }

@@ -111,8 +111,10 @@ impl<'a> LookAhead<'a> {
     /// Takes the steps that are due before the command `ordinal` is applied, 0 the first, and says what
     /// they found out about that command.
     pub(super) fn look(&mut self, engine: &Engine, ordinal: usize) -> Guess {
-        // One that comes alone has nothing to be looked at before.
-        if self.count > 1 {
+        if self.count == 1 {
+            // There is nothing to do meanwhile but the command itself, which needs some of it late.
+            self.find(engine);
+        } else {
             let from = if ordinal == 0 { 0 } else { ordinal + REACH };
             for at in from..=ordinal + REACH {
                 self.step(engine, at);

@@ -64,6 +64,10 @@ pub enum Durability {
     Disk,
 }
 
+/// Lines behind the end that are brought near for the next frame: those of a single order's command, or of
+/// its events.
+const LINES_EXPECTED: usize = 12;
+
 /// The one writer of a log.
 ///
 /// Appending and committing are two steps, because replication lies between them; a node without a
@@ -175,6 +179,7 @@ impl Writer {
         self.memory.write(&self.segment.memory, start, std::slice::from_ref(line));
         self.memory.append(self.chain.end);
         self.segment.hints.note(start);
+        self.memory.expect(&self.segment.memory, self.chain.end, LINES_EXPECTED);
         Ok(())
     }
 

@@ -30,6 +30,7 @@ use zerocopy::FromBytes;
 
 use super::file::{self, DirectoryLock, Presence};
 use super::log_positions::{APPEND_WORD, COMMIT_WORD, Positions, WriterState};
+use super::memory::prefetch_at;
 use crate::types::{LINE_BYTES, Line, Position};
 
 /// The name of a retired segment's file that waits to be used again.
@@ -390,6 +391,15 @@ impl LogWriter {
         // no slice of it exists: it is at or above the commit position (asserted), where `lines` gives
         // none, and the log is not frozen, since it has a writer. So it cannot overlap the source.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), first, bytes.len()) };
+    }
+
+    /// Brings near up to `count` lines from position `at` on, which will be written soon. They were never
+    /// touched, and the processor waits for a line that it does not have before it is done with a write.
+    pub fn expect(&self, segment: &Segment, at: Position, count: usize) {
+        for line in (at.0..).step_by(LINE_BYTES).take(count) {
+            let Some(offset) = segment.offset(Position(line), LINE_BYTES) else { break };
+            prefetch_at(segment.map.as_ptr().wrapping_add(offset));
+        }
     }
 
     /// `count` lines from position `at` that were written, committed or not; `None` where they pass the

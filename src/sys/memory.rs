@@ -3,12 +3,17 @@
 /// Asks the processor to bring the start of `place` near. Costs an instruction, waits for nothing.
 #[inline]
 pub fn prefetch<T>(place: &T) {
+    prefetch_at(std::ptr::from_ref(place));
+}
+
+/// The same of an address, which need not be that of a value.
+#[inline]
+pub fn prefetch_at<T>(place: *const T) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch reads nothing that the program could see and faults at no address; this one
-        // is that of a value.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(place).cast()) };
+        // SAFETY: a prefetch reads nothing that the program could see and faults at no address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(place.cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = place;
@@ -42,6 +47,7 @@ mod tests {
         numbers.extend(0..1 << 20);
         prefer_huge_pages(&numbers);
         prefetch(&numbers[7]);
+        prefetch_at(std::ptr::dangling::<u64>());
         assert!(numbers.iter().zip(0..).all(|(&number, expected)| number == expected));
         prefer_huge_pages(&Vec::<u64>::new());
     }
