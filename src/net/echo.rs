@@ -22,6 +22,8 @@ pub struct WithEcho<T> {
     /// What is the user's to hear.
     events: VecDeque<NetEvent>,
     datagrams: Inbox,
+    /// Bytes on their way back.
+    chunk: Vec<u8>,
 }
 
 /// Events that are looked at in one poll.
@@ -41,6 +43,7 @@ impl<T: Transport> WithEcho<T> {
             echoed: Vec::new(),
             events: VecDeque::new(),
             datagrams: Inbox::new(DATAGRAMS_PER_POLL_MAX),
+            chunk: vec![0; CHUNK],
         }
     }
 
@@ -77,17 +80,17 @@ impl<T: Transport> WithEcho<T> {
     }
 
     fn echo(&mut self, id: ConnectionId) {
-        let mut chunk = [0; CHUNK];
+        let Self { transport, chunk, .. } = self;
         loop {
-            let room = self.transport.send_room(id).min(CHUNK);
-            let received = self.transport.received(id);
+            let room = transport.send_room(id).min(CHUNK);
+            let received = transport.received(id);
             let count = received.len().min(room);
             if count == 0 {
                 return;
             }
             chunk[..count].copy_from_slice(&received[..count]);
-            self.transport.send(id, &chunk[..count]);
-            self.transport.consume(id, count);
+            transport.send(id, &chunk[..count]);
+            transport.consume(id, count);
         }
     }
 

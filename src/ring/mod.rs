@@ -40,14 +40,7 @@ impl Producer {
     /// [`Full`].
     pub fn push(&mut self, record: &[Line]) -> Result<(), Full> {
         debug_assert!(record.first().is_some_and(|first| usize::from(first.0[1]) == record.len()));
-        let mut chunk =
-            self.0.write_chunk(record.len()).map_err(|ChunkError::TooFewSlots(_)| Full)?;
-        let (first, second) = chunk.as_mut_slices();
-        let (head, tail) = record.split_at(first.len());
-        first.copy_from_slice(head);
-        second.copy_from_slice(tail);
-        chunk.commit_all();
-        Ok(())
+        self.0.push_entire_slice(record).map_err(|ChunkError::TooFewSlots(_)| Full)
     }
 
     /// Lines that wait for the consumer.
@@ -71,11 +64,8 @@ impl Consumer {
     pub fn peek(&mut self) -> Option<&[Line]> {
         if self.head_lines == 0 {
             let count = usize::from(self.ring.peek().ok()?.0[1]);
-            let chunk = self.ring.read_chunk(count).expect("a record is pushed whole");
-            let (first, second) = chunk.as_slices();
-            self.head[..first.len()].copy_from_slice(first);
-            self.head[first.len()..count].copy_from_slice(second);
-            chunk.commit_all();
+            let head = &mut self.head[..count];
+            self.ring.pop_entire_slice(head).expect("a record is pushed whole");
             self.head_lines = count;
         }
         Some(&self.head[..self.head_lines])
