@@ -141,13 +141,7 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
         }
         if let Some(traces) = &mut self.core.traces {
             traces.flushed(now);
-            traces.look(now);
         }
-        self.core.follow_networks(&mut self.transport);
-        work += self.transport.poll(now);
-        work += self.core.take_net_events(&mut self.transport, now);
-        work += self.core.take_datagrams(&mut self.transport, now);
-        work += self.core.serve_waiting(&mut self.transport, now);
         work += self.core.catch_up(&mut self.transport, now);
         work += self.core.report_departures(now);
         work += self.relay_datagrams();
@@ -155,6 +149,15 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
         self.core.send_datagrams(&mut self.transport);
         work += self.transport.flush(now);
         self.publish(now);
+        self.core.follow_networks(&mut self.transport);
+        // Last, so that an order goes from the network to the ring and on with nothing between.
+        if let Some(traces) = &mut self.core.traces {
+            traces.look(now);
+        }
+        work += self.transport.poll(now);
+        work += self.core.take_net_events(&mut self.transport, now);
+        work += self.core.take_datagrams(&mut self.transport, now);
+        work += self.core.serve_waiting(&mut self.transport, now);
         Ok(work)
     }
 

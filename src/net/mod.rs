@@ -105,8 +105,9 @@ pub trait Transport: Send {
     /// The service is known to be here, now: told often, and needed by an address that moves with it.
     fn confirm(&mut self) {}
 
-    /// Takes what the device or the sockets have, up to the transport's bound, runs timers that are
-    /// due, and sends what is queued. Returns the work done.
+    /// Takes what the device or the sockets have, up to the transport's bound, and runs timers that are due.
+    /// What they give it to send may wait for the next flush: the answer to what came is mostly its reader's.
+    /// Returns the work done.
     fn poll(&mut self, now: Nanos) -> usize;
 
     /// The next thing that happened. Events of one connection come in order. `Readable` is told again
@@ -134,7 +135,7 @@ pub trait Transport: Send {
     /// Resets. The number is void at once, no event follows.
     fn abort(&mut self, connection: ConnectionId);
 
-    /// Sends what [`Transport::send`] queued since the last call. Returns the work done.
+    /// Sends what is queued, by [`Transport::send`] or by a poll. Returns the work done.
     fn flush(&mut self, now: Nanos) -> usize;
 
     /// Publishes what was counted, where it is due; [`Nanos::MAX`] is when everything is.

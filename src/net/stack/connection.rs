@@ -288,6 +288,9 @@ impl Connection {
         left -= copied;
         // Twice, because the bytes may wrap around the end of the ring.
         for _ in 0..2 {
+            if left == 0 {
+                break;
+            }
             let taken = self.socket_mut().recv(|bytes| {
                 let taken = left.min(bytes.len());
                 (taken, taken)

@@ -511,9 +511,7 @@ impl<D: Device> Transport for Stack<D> {
         self.follow_access();
         self.announce();
         self.report_membership();
-        let work = self.run_timers() + self.ingress() + self.egress();
-        self.flush_device();
-        work
+        self.run_timers() + self.ingress()
     }
 
     fn next_event(&mut self) -> Option<NetEvent> {
@@ -527,7 +525,8 @@ impl<D: Device> Transport for Stack<D> {
     fn consume(&mut self, connection: ConnectionId, count: usize) {
         if let Some(open) = self.open(connection) {
             open.consume(count);
-            self.look(connection.slot);
+            // Whether the peer must hear of it is for the next flush to see, once for all that is consumed.
+            self.mark_dirty(connection.slot);
         }
     }
 

@@ -102,6 +102,7 @@ impl Bench {
         while self.now < end {
             self.now = self.now.after(step);
             self.stack.poll(self.now);
+            self.stack.flush(self.now);
             for frame in received(&mut self.far) {
                 if is_announcement(&frame) {
                     self.announced.push(self.now);

@@ -138,6 +138,7 @@ impl<D: Device> StackWorld<D> {
         while self.now < end {
             self.now = self.now.after(STEP);
             self.stack.poll(self.now);
+            self.stack.flush(self.now);
             while self.clients.device.receive().is_some() {}
         }
     }
@@ -162,6 +163,7 @@ impl<D: Device> World for StackWorld<D> {
     fn step(&mut self) {
         self.now = self.now.after(STEP);
         self.stack.poll(self.now);
+        self.stack.flush(self.now);
         self.clients.poll(self.now);
     }
 

@@ -65,6 +65,7 @@ impl Sharded {
         }
         for stack in &mut self.stacks {
             stack.poll(self.now);
+            stack.flush(self.now);
             while let Some(event) = stack.next_event() {
                 if let NetEvent::Readable(id) = event {
                     let bytes = stack.received(id).to_vec();
@@ -130,9 +131,11 @@ fn hosts_are_served_by_their_shards_whatever_queue_the_device_brings_a_frame_to(
         // What is on its way arrives.
         for stack in &mut world.stacks {
             stack.poll(world.now);
+            stack.flush(world.now);
         }
         for stack in &mut world.stacks {
             stack.poll(world.now);
+            stack.flush(world.now);
         }
         // Each where it belongs, and no segment ever came to another.
         let mut expected = vec![0; SHARDS.into()];
@@ -198,6 +201,7 @@ fn the_address_is_announced_once_for_all() {
         world.now = world.now.after(STEP);
         for (stack, queue) in world.stacks.iter_mut().zip(&mut world.queues) {
             stack.poll(world.now);
+            stack.flush(world.now);
             announced += frames(queue).len();
         }
     }
