@@ -515,6 +515,57 @@ fn frames_go_through_a_port_and_everything_is_given_back() {
     assert_eq!(pool.available(), 1023, "buffers are lost");
 }
 
+/// A file of packets as `tcpdump` writes them: frames of 60 bytes, each the microseconds it was stamped with.
+fn capture(stamps: &[u64]) -> Vec<u8> {
+    const MAGIC: u32 = 0xA1B2_C3D4;
+    const ETHERNET: u32 = 1;
+    let words = |words: [u32; 4]| words.map(u32::to_ne_bytes).concat();
+    let version = [2_u16, 4].map(u16::to_ne_bytes).concat();
+    let mut file = [&MAGIC.to_ne_bytes()[..], &version, &words([0, 0, 65_535, ETHERNET])].concat();
+    for stamp in stamps {
+        let [seconds, micros] = [stamp / 1_000_000, stamp % 1_000_000];
+        let [seconds, micros] = [seconds, micros].map(|part| u32::try_from(part).unwrap());
+        file.extend(words([seconds, micros, 60, 60]));
+        file.extend([0; 60]);
+    }
+    file
+}
+
+#[test]
+fn a_drivers_stamps_are_read_and_one_whose_clock_nobody_can_read_is_not_taken_for_one_that_stamps()
+{
+    const TEST: &str = "a_drivers_stamps_are_read_and_one_whose_clock_nobody_can_read_is_not_taken_for_one_that_stamps";
+    if std::env::var(ROLE).is_err() {
+        runs(role(&[], TEST, "port"));
+        return;
+    }
+    let stamps: Vec<u64> =
+        (0..50).map(|number| 1_700_000_000_000_000 + 1_000_003 * number).collect();
+    let file = std::env::temp_dir().join(format!("rialto-stamped-{}.pcap", std::process::id()));
+    std::fs::write(&file, capture(&stamps)).unwrap();
+    let eal = Eal::start(&arguments(&format!(
+        "--no-pci -l 0 --no-telemetry --no-huge -m 64 --no-shconf --vdev=net_pcap0,rx_pcap={}",
+        file.display()
+    )))
+    .unwrap();
+    eal.register_thread();
+    let pool = Mempool::new(&eal, 1023).unwrap();
+    let queues =
+        PortConfig { queues: 1, spread_key: &SPREAD_KEY, rx_descriptors: 256, tx_descriptors: 256 };
+    let mut port = Port::start(&pool, queues).unwrap().pop().unwrap();
+    assert_eq!((port.stamps(), port.clock()), (false, None), "the stamps are those of the file");
+    let mut read = Vec::new();
+    while let Some(mut burst) = port.receive() {
+        while let Some(stamp) = burst.next_stamp() {
+            read.push(stamp);
+            assert_eq!(burst.next_frame().map(<[u8]>::len), Some(60));
+        }
+        assert!(burst.next_frame().is_none(), "a frame without a stamp");
+    }
+    assert_eq!(read, stamps);
+    std::fs::remove_file(&file).unwrap();
+}
+
 #[test]
 fn what_eal_refuses_is_said_with_its_arguments_and_eals_own_lines_are_in_the_log() {
     const TEST: &str =

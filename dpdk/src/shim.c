@@ -1,4 +1,6 @@
 #define _GNU_SOURCE
+/* For rte_eth_read_clock(). */
+#define ALLOW_EXPERIMENTAL_API
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -12,6 +14,7 @@
 #include <rte_lcore.h>
 #include <rte_log.h>
 #include <rte_mbuf.h>
+#include <rte_mbuf_dyn.h>
 #include <rte_mempool.h>
 #include <rte_version.h>
 
@@ -149,6 +152,27 @@ uint32_t rialto_mbuf_checksum(const struct rialto_mbuf *mbuf)
 	return RIALTO_CHECKSUM_UNKNOWN;
 }
 
+/* Where drivers put stamps, and by which flag they say that there is one; 0 if none does. */
+static int stamp_offset;
+static uint64_t stamp_flag;
+
+static void find_stamps(void)
+{
+	int offset = rte_mbuf_dynfield_lookup(RTE_MBUF_DYNFIELD_TIMESTAMP_NAME, NULL);
+	int bit = rte_mbuf_dynflag_lookup(RTE_MBUF_DYNFLAG_RX_TIMESTAMP_NAME, NULL);
+
+	stamp_offset = offset;
+	stamp_flag = offset < 0 || bit < 0 ? 0 : RTE_BIT64(bit);
+}
+
+int rialto_mbuf_stamp(const struct rialto_mbuf *mbuf, uint64_t *stamp)
+{
+	if ((mbuf_in(mbuf)->ol_flags & stamp_flag) == 0)
+		return 0;
+	*stamp = *RTE_MBUF_DYNFIELD(mbuf_in(mbuf), stamp_offset, rte_mbuf_timestamp_t *);
+	return 1;
+}
+
 void rialto_mbuf_fill_checksum(struct rialto_mbuf *mbuf, int is_tcp)
 {
 	struct rte_mbuf *inner = mbuf_in(mbuf);
@@ -212,6 +236,7 @@ int rialto_port_start(uint16_t port, struct rialto_pool *pool, uint16_t queues, 
 	struct rte_eth_dev_info info;
 	struct rte_eth_conf conf;
 	int socket = rte_eth_dev_socket_id(port);
+	uint64_t ticks;
 	int spreads;
 	int result;
 
@@ -229,6 +254,8 @@ int rialto_port_start(uint16_t port, struct rialto_pool *pool, uint16_t queues, 
 		conf.txmode.offloads |= fills;
 		*offloads |= RIALTO_OFFLOAD_FILLS;
 	}
+	if ((info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_TIMESTAMP) != 0)
+		conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_TIMESTAMP;
 	spreads = queues > 1 && can_spread(&info);
 	if (spreads) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
@@ -257,12 +284,22 @@ int rialto_port_start(uint16_t port, struct rialto_pool *pool, uint16_t queues, 
 		goto close;
 	if (spreads)
 		*places = fill_table(port, info.reta_size, queues);
+	/* Drivers that stamp have made the place for it by now. */
+	find_stamps();
+	/* A stamp that cannot be compared with the time it is now says nothing. */
+	if (stamp_flag != 0 && rialto_port_clock(port, &ticks) == 0)
+		*offloads |= RIALTO_OFFLOAD_STAMPS;
 	return 0;
 
 close:
 	/* The caller will free the pool, of which the queues may hold buffers. */
 	rte_eth_dev_close(port);
 	return result;
+}
+
+int rialto_port_clock(uint16_t port, uint64_t *ticks)
+{
+	return rte_eth_read_clock(port, ticks);
 }
 
 int rialto_port_hear(uint16_t port, const uint8_t *macs, uint32_t count)

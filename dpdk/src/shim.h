@@ -30,12 +30,14 @@ enum rialto_stat {
 	RIALTO_STAT_COUNT
 };
 
-/** What a port does about the checksums of TCP and UDP: bits that rialto_port_start() sets. */
+/** What a port does with frames: bits that rialto_port_start() sets. */
 enum rialto_offload {
-	/** It verifies those of frames received; rialto_mbuf_checksum() says what it found. */
+	/** It verifies the checksums of TCP and UDP received; rialto_mbuf_checksum() says what it found. */
 	RIALTO_OFFLOAD_VERIFIES = 1,
-	/** It fills in those of frames sent, if rialto_mbuf_fill_checksum() asks it to. */
-	RIALTO_OFFLOAD_FILLS = 2
+	/** It fills in those sent, if rialto_mbuf_fill_checksum() asks it to. */
+	RIALTO_OFFLOAD_FILLS = 2,
+	/** It stamps frames received, see rialto_mbuf_stamp(), with a clock that rialto_port_clock() reads. */
+	RIALTO_OFFLOAD_STAMPS = 4
 };
 
 /** What a port found of a received frame's checksums. */
@@ -91,6 +93,9 @@ uint8_t *rialto_mbuf_append(struct rialto_mbuf *mbuf, uint16_t length);
 /** What the port found of the checksums of a received frame: an enum rialto_checksum. */
 uint32_t rialto_mbuf_checksum(const struct rialto_mbuf *mbuf);
 
+/** Writes when a received frame came, in ticks of the device's clock, to `stamp`; 0 if nobody stamped it. */
+int rialto_mbuf_stamp(const struct rialto_mbuf *mbuf, uint64_t *stamp);
+
 /** Has the port fill in the checksum of a segment of TCP (else of UDP) behind an Ethernet header of 14
  * bytes and an IPv4 header of 20; in its place is the sum of the pseudo header. */
 void rialto_mbuf_fill_checksum(struct rialto_mbuf *mbuf, int is_tcp);
@@ -106,7 +111,7 @@ int rialto_port_first(void);
 int rialto_port_queues_max(uint16_t port);
 
 /** Configures a port with as many receive and transmit queues, and starts it. Of the descriptors of each
- * the driver may take fewer or more. What it can do about checksums is asked of it, and told in
+ * the driver may take fewer or more. What it can do of enum rialto_offload is asked of it, and told in
  * `offloads`.
  *
  * Where it can, it spreads what it receives over the queues by the hash of the packets' two addresses
@@ -120,6 +125,9 @@ int rialto_port_start(uint16_t port, struct rialto_pool *pool, uint16_t queues, 
 /** Receives frames to these `count` multicast addresses of six bytes each too; where the driver keeps
  * no list of them, those to all. 0, or an error where it can do neither. */
 int rialto_port_hear(uint16_t port, const uint8_t *macs, uint32_t count);
+
+/** Reads the clock with which a port stamps frames, in its ticks; an error where it has none. */
+int rialto_port_clock(uint16_t port, uint64_t *ticks);
 
 /** Stops and closes a port. */
 int rialto_port_close(uint16_t port);

@@ -177,7 +177,7 @@ impl Core {
                         Ok(0) => {}
                         Ok(count) => {
                             if let Some(traces) = &mut self.traces {
-                                traces.parsed(port, now);
+                                traces.parsed(port, transport.first_stamp(), now);
                             }
                             let pushed = self.commands.push(&self.command[..count]);
                             pushed.expect("room was checked above");

@@ -28,7 +28,7 @@ mod tokens;
 mod traces;
 
 pub use agent::Gateway;
-pub use traces::Traces;
+pub use traces::{Times, Traces};
 
 use crate::agent::{ReadyFlag, Watch};
 use crate::counters::counter_set;

@@ -14,6 +14,8 @@ pub struct Traces {
     out: Producer,
     /// When the look began that may bring the next order to be followed.
     looked: Option<Instant>,
+    /// When the look began that brought the one that is followed, and the device's stamp of its first frame.
+    arrival: Option<(Instant, u64)>,
     /// When one may be followed again.
     next_at: Nanos,
     /// When the one that is followed is lost to sight.
@@ -25,25 +27,41 @@ pub struct Traces {
 const INTERVAL: Nanos = Nanos::from_micros(100);
 /// What is not answered by then is not waited for: some commands have no answer.
 const LOST_AFTER: Nanos = Nanos::from_millis(100);
-/// The stages' times in a line behind its first four bytes, each in four.
+/// The stages' times in a line behind its first four bytes, each in four, and behind them the wait.
 const TIMES_AT: usize = 4;
+const WAIT_AT: usize = TIMES_AT + 4 * STAGES.len();
+/// In place of a wait that the device did not tell.
+const NOT_STAMPED: u32 = u32::MAX;
+
+/// What one order's way took, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// Each stage, by our clock.
+    pub stages: [u64; STAGES.len()],
+    /// From the wire to the look that brought it, by the device's clock, where it stamps frames: that of the
+    /// first frame that the look brought, so no less than the order's own.
+    pub wire_to_rx: Option<u64>,
+}
 
 impl Traces {
     /// Hands what `tracer` saw to `out`.
     #[must_use]
     pub fn new(tracer: Tracer, out: Producer) -> Self {
         let [next_at, lost_at] = [Nanos::ZERO; 2];
-        Self { tracer, out, looked: None, next_at, lost_at }
+        Self { tracer, out, looked: None, arrival: None, next_at, lost_at }
     }
 
-    /// The times of a line that was handed on, in nanoseconds.
+    /// The times of a line that was handed on.
     #[must_use]
-    pub fn read(line: &Line) -> [u64; STAGES.len()] {
-        std::array::from_fn(|stage| {
-            let at = TIMES_AT + 4 * stage;
-            let bytes = [line.0[at], line.0[at + 1], line.0[at + 2], line.0[at + 3]];
-            u32::from_le_bytes(bytes).into()
-        })
+    pub fn read(line: &Line) -> Times {
+        let number = |at: usize| {
+            u32::from_le_bytes([line.0[at], line.0[at + 1], line.0[at + 2], line.0[at + 3]])
+        };
+        let wait = Some(number(WAIT_AT)).filter(|&wait| wait != NOT_STAMPED);
+        Times {
+            stages: std::array::from_fn(|stage| number(TIMES_AT + 4 * stage).into()),
+            wire_to_rx: wait.map(u64::from),
+        }
     }
 
     /// A look at the network begins.
@@ -52,10 +70,12 @@ impl Traces {
         self.looked = may_begin.then(Instant::now);
     }
 
-    /// A command is about to go to the ring.
-    pub(super) fn parsed(&mut self, port: PortId, now: Nanos) {
+    /// A command is about to go to the ring, which the last look may have brought, at whose first frame is
+    /// this stamp of the device.
+    pub(super) fn parsed(&mut self, port: PortId, first_stamp: Option<u64>, now: Nanos) {
         if let Some(looked) = self.looked.take() {
             self.tracer.begin(looked, port, now);
+            self.arrival = first_stamp.map(|stamp| (looked, stamp));
             (self.next_at, self.lost_at) = (now.after(INTERVAL), now.after(LOST_AFTER));
         }
     }
@@ -67,21 +87,111 @@ impl Traces {
         }
     }
 
-    /// All that was emitted was given to the device.
-    pub(super) fn flushed(&mut self, now: Nanos) {
+    /// All that was emitted was given to the device, which says how long ago a frame with a stamp of its own
+    /// came.
+    pub(super) fn flushed(&mut self, now: Nanos, since: impl FnOnce(u64) -> Option<Nanos>) {
         self.tracer.reach(Step::Sent);
         if let Some(times) = self.tracer.finish() {
             let mut line = Line::ZERO;
             line.0[1] = 1;
+            let mut put = |at: usize, number: u32| {
+                line.0[at..at + 4].copy_from_slice(&number.to_le_bytes());
+            };
             for (stage, time) in times.into_iter().enumerate() {
-                let at = TIMES_AT + 4 * stage;
-                let time = u32::try_from(time).unwrap_or(u32::MAX);
-                line.0[at..at + 4].copy_from_slice(&time.to_le_bytes());
+                put(TIMES_AT + 4 * stage, u32::try_from(time).unwrap_or(u32::MAX));
             }
+            put(WAIT_AT, self.wait(since).unwrap_or(NOT_STAMPED));
             // One less, if nobody takes them.
             let _nobody_takes_them = self.out.push(&[line]);
         } else if now >= self.lost_at && !self.tracer.is_idle() {
             self.tracer.give_up();
         }
+    }
+
+    /// From the wire to the look, of the order that was followed. The device's clock is read only now, when
+    /// no order waits for it.
+    fn wait(&mut self, since: impl FnOnce(u64) -> Option<Nanos>) -> Option<u32> {
+        let (looked, stamp) = self.arrival.take()?;
+        let since = since(stamp)?;
+        let since_look = u64::try_from(looked.elapsed().as_nanos()).ok()?;
+        u32::try_from(since.0.saturating_sub(since_look)).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::{Consumer, ring};
+
+    const PORT: PortId = PortId(3);
+
+    fn traces() -> (Traces, Tracer, Consumer) {
+        let (out, times) = ring(16, 1);
+        let tracer = Tracer::new();
+        (Traces::new(tracer.clone(), out), tracer, times)
+    }
+
+    /// Has the stages between parse and answer take the order that came at `now`.
+    fn pass(tracer: &Tracer) {
+        tracer.reach(Step::Taken);
+        tracer.sequenced(1);
+        tracer.reach(Step::Committed);
+        tracer.reach(Step::Applied);
+    }
+
+    fn next(times: &mut Consumer) -> Option<Times> {
+        let read = times.peek().map(|message| Traces::read(&message[0]));
+        times.pop();
+        read
+    }
+
+    #[test]
+    fn what_the_device_stamped_is_told_from_the_wire_and_without_the_time_since_the_look() {
+        let (mut gateway, tracer, mut times) = traces();
+        let now = Nanos::from_millis(1);
+        gateway.look(now);
+        gateway.parsed(PORT, Some(77), now);
+        pass(&tracer);
+        gateway.emitted(1);
+        let start = Instant::now();
+        let second = Nanos::SECOND;
+        gateway.flushed(now, |stamp| {
+            assert_eq!(stamp, 77);
+            Some(second)
+        });
+        let told = next(&mut times).unwrap();
+        let wait = told.wire_to_rx.unwrap();
+        let since_look: u64 = told.stages.iter().sum();
+        let asked_for = u64::try_from(start.elapsed().as_nanos()).unwrap();
+        assert!(wait < second.0 && wait >= second.0 - since_look - asked_for, "{wait}");
+    }
+
+    #[test]
+    fn without_a_stamp_or_an_age_of_it_only_our_own_clock_tells() {
+        let (mut gateway, tracer, mut times) = traces();
+        for (millis, stamp) in [(1, None), (2, Some(77))] {
+            let now = Nanos::from_millis(millis);
+            gateway.look(now);
+            gateway.parsed(PORT, stamp, now);
+            pass(&tracer);
+            gateway.emitted(1);
+            gateway.flushed(now, |_| None);
+            assert_eq!(next(&mut times).unwrap().wire_to_rx, None);
+        }
+    }
+
+    #[test]
+    fn the_stamp_of_an_order_that_was_lost_to_sight_is_not_the_next_ones() {
+        let (mut gateway, tracer, mut times) = traces();
+        gateway.look(Nanos::ZERO);
+        gateway.parsed(PORT, Some(77), Nanos::ZERO);
+        let later = Nanos::SECOND;
+        gateway.flushed(later, |_| unreachable!("nothing was sent"));
+        gateway.look(later);
+        gateway.parsed(PORT, None, later);
+        pass(&tracer);
+        gateway.emitted(1);
+        gateway.flushed(later, |_| unreachable!("nothing was stamped"));
+        assert_eq!(next(&mut times).unwrap().wire_to_rx, None);
     }
 }

@@ -28,7 +28,7 @@ pub trait Device: Send {
     /// Publishes what it counted, where that is due. Most count nothing.
     fn publish(&mut self, _now: Nanos) {}
 
-    /// What it does about the checksums of TCP and UDP; most do nothing.
+    /// What it does with frames besides carrying them; most do nothing.
     fn offloads(&self) -> Offloads {
         Offloads::default()
     }
@@ -36,6 +36,12 @@ pub trait Device: Send {
     /// Has it fill in the checksum of the frame that was queued last, a TCP or UDP segment in IPv4 without
     /// options, which holds the sum of its pseudo header in its place. Only where it does that.
     fn fill_checksum(&mut self, _protocol: u8) {}
+
+    /// How long ago a frame with this stamp came, by its own clock; `None` if that cannot be told now. Only
+    /// where it stamps frames. Reading the clock of a NIC takes a microsecond.
+    fn since(&mut self, _stamp: u64) -> Option<Nanos> {
+        None
+    }
 
     /// Tells it which groups' frames are wanted. Most have no filter.
     fn hear_groups(&mut self, _groups: &[MacAddress]) {}
@@ -47,13 +53,15 @@ pub trait Device: Send {
     fn mtu(&self) -> usize;
 }
 
-/// What a device does about the checksums of TCP and UDP.
+/// What a device does with frames besides carrying them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offloads {
-    /// It looks at those of frames received, and says what it found.
+    /// It looks at the checksums of TCP and UDP received, and says what it found.
     pub verifies: bool,
-    /// It fills in those of frames sent.
+    /// It fills in those sent.
     pub fills: bool,
+    /// It stamps frames as they come from the wire.
+    pub stamps: bool,
 }
 
 /// What a device says of a received frame's checksums.
@@ -76,6 +84,11 @@ pub trait FrameBurst {
     /// What the device says of the checksums of the frame that comes next.
     fn next_checksum(&self) -> Checksum {
         Checksum::Unknown
+    }
+
+    /// When the frame that comes next came from the wire, by the device's clock, see [`Device::since`].
+    fn next_stamp(&self) -> Option<u64> {
+        None
     }
 }
 

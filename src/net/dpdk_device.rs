@@ -5,8 +5,10 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::device::{BUFFERS_SPARE, Checksum, Device, FrameBurst, Offloads, RX_BURST_MAX};
+use super::device_clock::{DeviceClock, Reading};
 use super::ethernet::{EthernetHeader, MacAddress};
 use super::ipv4::PROTOCOL_TCP;
 use super::steering::SPREAD_KEY;
@@ -24,6 +26,7 @@ pub struct DpdkDevice {
     eal: Arc<Eal>,
     /// Whether the thread that polls has its buffer caches.
     registered: bool,
+    clock: DeviceClock,
     published: CounterBlock,
 }
 
@@ -126,7 +129,8 @@ impl DpdkDevice {
         let mut published = Some(published.every(STATS_INTERVAL));
         let device = |port| {
             let published = published.take().unwrap_or_else(CounterBlock::none);
-            Self { port, eal: Arc::clone(&eal), registered: false, published }
+            let (eal, clock) = (Arc::clone(&eal), DeviceClock::default());
+            Self { port, eal, registered: false, clock, published }
         };
         Ok(ports.into_iter().map(device).collect())
     }
@@ -191,7 +195,16 @@ impl Device for DpdkDevice {
     }
 
     fn offloads(&self) -> Offloads {
-        Offloads { verifies: self.port.verifies_checksums(), fills: self.port.fills_checksums() }
+        Offloads {
+            verifies: self.port.verifies_checksums(),
+            fills: self.port.fills_checksums(),
+            stamps: self.port.stamps(),
+        }
+    }
+
+    fn since(&mut self, stamp: u64) -> Option<Nanos> {
+        let ticks = self.port.clock()?;
+        self.clock.since(stamp, Reading { ticks, at: Instant::now() })
     }
 
     fn fill_checksum(&mut self, protocol: u8) {
@@ -254,6 +267,10 @@ impl FrameBurst for Burst {
             FrameChecksum::Right => Checksum::Right,
             FrameChecksum::Wrong => Checksum::Wrong,
         }
+    }
+
+    fn next_stamp(&self) -> Option<u64> {
+        Self::next_stamp(self)
     }
 }
 

@@ -12,6 +12,8 @@ mod buffer;
 mod datagram;
 pub mod device;
 #[cfg(feature = "dpdk")]
+mod device_clock;
+#[cfg(feature = "dpdk")]
 mod dpdk_device;
 mod echo;
 mod elapsed;
@@ -128,6 +130,17 @@ pub trait Transport: Send {
 
     /// Bytes that [`Transport::send`] would take now.
     fn send_room(&self, connection: ConnectionId) -> usize;
+
+    /// The stamp of the first frame that the last poll took, where the device stamps frames.
+    fn first_stamp(&self) -> Option<u64> {
+        None
+    }
+
+    /// How long ago a frame with this stamp came from the wire, by the device's own clock; `None` if that
+    /// cannot be told now.
+    fn since(&mut self, _stamp: u64) -> Option<Nanos> {
+        None
+    }
 
     /// Closes in order: what is queued still leaves. The number is void at once, no event follows.
     fn close(&mut self, connection: ConnectionId);

@@ -63,6 +63,14 @@ impl<T: Transport> Transport for Spanned<T> {
         self.transport.send_room(connection)
     }
 
+    fn first_stamp(&self) -> Option<u64> {
+        self.transport.first_stamp()
+    }
+
+    fn since(&mut self, stamp: u64) -> Option<Nanos> {
+        self.transport.since(stamp)
+    }
+
     fn close(&mut self, connection: ConnectionId) {
         self.transport.close(connection);
     }

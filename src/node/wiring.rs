@@ -119,7 +119,7 @@ pub(super) fn wire(
     let standing = standing.as_ref();
     let shard_names: Vec<_> = (0..shards).map(|shard| shard_name(entry, shard)).collect();
     let (times_in, times) = ring(TRACE_RING_LINES, 1);
-    let latency = Latency::new(times, counters.block("latency.software", Latency::NAMES));
+    let latency = Latency::new(times, &mut counters);
     let mut followed = Some(Traces::new(tracer.clone(), times_in));
     let mut datagrams = Some(datagrams);
     let fronts = (0..).zip(orders_in).map(|(shard, commands)| {
@@ -208,7 +208,7 @@ pub(super) fn wire_observer(booted: Booted) -> Stages {
             (Stage::Engine, Box::new(engine.proposing(hashes_in))),
         ],
         ready: Vec::new(),
-        latency: Latency::new(times, counters.block("latency.software", Latency::NAMES)),
+        latency: Latency::new(times, &mut counters),
         proposals,
     }
 }

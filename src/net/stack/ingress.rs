@@ -44,6 +44,9 @@ impl<D: Device> Stack<D> {
             return 0;
         }
         let Some(mut burst) = self.device.receive() else { return 0 };
+        if self.offloads.stamps {
+            self.first_stamp = burst.next_stamp();
+        }
         let mut frames = 0;
         loop {
             let checksum =

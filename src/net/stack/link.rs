@@ -73,7 +73,7 @@ impl<D: Device> phy::Device for Link<'_, D> {
 
 /// What is left to the engine of TCP's checksums. Where the device looks at those that are received,
 /// the demux has seen to what it says.
-fn engine_checksums(Offloads { verifies, fills }: Offloads) -> phy::Checksum {
+fn engine_checksums(Offloads { verifies, fills, .. }: Offloads) -> phy::Checksum {
     match (verifies, fills) {
         (false, false) => phy::Checksum::Both,
         (true, false) => phy::Checksum::Tx,

@@ -121,6 +121,8 @@ pub struct Stack<D> {
     /// The groups that we are in.
     membership: Membership,
     offloads: Offloads,
+    /// Of the first frame that the last poll took.
+    first_stamp: Option<u64>,
     syns: RateLimit,
     resets: RateLimit,
     arp_replies: RateLimit,
@@ -183,6 +185,7 @@ impl<D: Device> Stack<D> {
             secret,
             membership,
             offloads,
+            first_stamp: None,
             syns: RateLimit::new(SYN_PER_SECOND_MAX, SYN_BURST_MAX),
             resets: RateLimit::new(RESETS_PER_SECOND_MAX, RESET_BURST_MAX),
             arp_replies: RateLimit::new(ARP_REPLIES_PER_SECOND_MAX, ARP_REPLY_BURST_MAX),
@@ -511,6 +514,7 @@ impl<D: Device> Transport for Stack<D> {
         self.follow_access();
         self.announce();
         self.report_membership();
+        self.first_stamp = None;
         self.run_timers() + self.ingress()
     }
 
@@ -541,6 +545,14 @@ impl<D: Device> Transport for Stack<D> {
     fn send_room(&self, connection: ConnectionId) -> usize {
         let open = self.connections.get(connection.slot as usize);
         open.filter(|open| open.generation == connection.generation).map_or(0, Connection::room)
+    }
+
+    fn first_stamp(&self) -> Option<u64> {
+        self.first_stamp
+    }
+
+    fn since(&mut self, stamp: u64) -> Option<Nanos> {
+        self.device.since(stamp)
     }
 
     fn close(&mut self, connection: ConnectionId) {

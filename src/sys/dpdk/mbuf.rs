@@ -85,6 +85,20 @@ impl Burst {
         }
     }
 
+    /// When the frame that comes next arrived, in ticks of the port's clock; `None` if nobody stamped it.
+    #[must_use]
+    pub fn next_stamp(&self) -> Option<u64> {
+        let next = self.first + usize::from(self.shown);
+        if next >= self.count {
+            return None;
+        }
+        let mut stamp = 0;
+        // SAFETY: `mbufs[first..count]` belong to `self` and are not freed yet; `stamp` lives through the
+        // call.
+        let stamped = unsafe { dpdk_sys::rialto_mbuf_stamp(self.mbufs[next], &raw mut stamp) };
+        (stamped != 0).then_some(stamp)
+    }
+
     fn free_first(&mut self) {
         let mbuf = self.mbufs[self.first];
         self.first += 1;

@@ -18,6 +18,7 @@ pub struct Port {
     mtu: u16,
     verifies_checksums: bool,
     fills_checksums: bool,
+    stamps: bool,
     places: u16,
     /// `outbox[..queued]` are frames to send, oldest first; `outbox[queued..ready]` are empty buffers
     /// for the next ones. All belong to this value.
@@ -138,6 +139,7 @@ impl Port {
             mtu: u16::try_from(mtu).unwrap_or(u16::MAX),
             verifies_checksums: offloads & dpdk_sys::RIALTO_OFFLOAD_VERIFIES != 0,
             fills_checksums: offloads & dpdk_sys::RIALTO_OFFLOAD_FILLS != 0,
+            stamps: offloads & dpdk_sys::RIALTO_OFFLOAD_STAMPS != 0,
             places,
             outbox: [std::ptr::null_mut(); Self::OUTBOX_MAX],
             queued: 0,
@@ -176,6 +178,22 @@ impl Port {
     #[must_use]
     pub fn fills_checksums(&self) -> bool {
         self.fills_checksums
+    }
+
+    /// Whether it stamps received frames with [`Port::clock`], see [`Burst::next_stamp`].
+    #[must_use]
+    pub fn stamps(&self) -> bool {
+        self.stamps
+    }
+
+    /// Its clock, in ticks of its own; `None` where it has none, or none that can be read. A NIC's takes a
+    /// microsecond to read.
+    #[must_use]
+    pub fn clock(&self) -> Option<u64> {
+        let mut ticks = 0;
+        // SAFETY: the port is open; `ticks` lives through the call.
+        let result = unsafe { dpdk_sys::rialto_port_clock(self.number, &raw mut ticks) };
+        (result == 0).then_some(ticks)
     }
 
     /// Has it fill in the checksum of the segment, of TCP or else of UDP, that was queued last. It lies

@@ -1,5 +1,5 @@
-//! A device that does checksums, as a NIC would: what it says is believed, and what it fills in is
-//! left to it.
+//! A device that does checksums and stamps frames, as a NIC would: what it says is believed, and what it
+//! fills in is left to it.
 
 use smoltcp::wire::{TcpControl, TcpRepr, TcpSeqNumber};
 
@@ -15,17 +15,20 @@ struct Nic {
     inner: MemoryDevice,
     queued: Vec<(Vec<u8>, bool)>,
     looks: bool,
+    /// Frames that were received; each is stamped with its number.
+    received: u64,
 }
 
 struct NicBurst {
     inner: MemoryBurst,
     found: Vec<Checksum>,
+    next_stamp: u64,
 }
 
 impl Nic {
     /// One that does not look into what it receives leaves that to the stack.
     fn new(inner: MemoryDevice, looks: bool) -> Self {
-        Self { inner, queued: Vec::new(), looks }
+        Self { inner, queued: Vec::new(), looks, received: 0 }
     }
 }
 
@@ -34,8 +37,10 @@ impl Device for Nic {
 
     fn receive(&mut self) -> Option<NicBurst> {
         let (inner, frames) = self.inner.receive()?.peeked();
-        let found = frames.iter().map(|frame| self.found(frame)).rev().collect();
-        Some(NicBurst { inner, found })
+        let found: Vec<_> = frames.iter().map(|frame| self.found(frame)).rev().collect();
+        let next_stamp = self.received;
+        self.received += found.len() as u64;
+        Some(NicBurst { inner, found, next_stamp })
     }
 
     fn room(&mut self) -> usize {
@@ -63,7 +68,11 @@ impl Device for Nic {
     }
 
     fn offloads(&self) -> Offloads {
-        Offloads { verifies: true, fills: true }
+        Offloads { verifies: true, fills: true, stamps: true }
+    }
+
+    fn since(&mut self, stamp: u64) -> Option<Nanos> {
+        Some(Nanos(self.received - stamp))
     }
 
     fn fill_checksum(&mut self, _protocol: u8) {
@@ -93,11 +102,16 @@ impl Nic {
 impl FrameBurst for NicBurst {
     fn next_frame(&mut self) -> Option<&[u8]> {
         self.found.pop();
+        self.next_stamp += 1;
         self.inner.next_frame()
     }
 
     fn next_checksum(&self) -> Checksum {
         self.found.last().copied().unwrap_or_default()
+    }
+
+    fn next_stamp(&self) -> Option<u64> {
+        Some(self.next_stamp)
     }
 }
 
@@ -174,4 +188,21 @@ fn a_datagram_with_a_wrong_checksum_is_dropped_also_if_the_device_did_not_look()
     bench.put_packet(THEIRS, PROTOCOL_UDP, &bytes);
     bench.cycle();
     assert_eq!(bench.stack.counters.malformed, 1);
+}
+
+#[test]
+fn the_stamp_of_the_first_frame_of_a_poll_is_told_until_the_next_poll() {
+    let (near, mut far) = MemoryDevice::pair(256);
+    let mut stack = Stack::new(config(), Nic::new(near, true), CounterBlock::none()).unwrap();
+    for (first, count) in [(0, 3), (3, 1), (4, 20)] {
+        for _ in 0..count {
+            far.transmit(60, |frame| frame.fill(0)).unwrap();
+        }
+        far.flush();
+        stack.poll(Nanos::ZERO);
+        assert_eq!(stack.first_stamp(), Some(first));
+        assert_eq!(stack.since(first), Some(Nanos(count)));
+        stack.poll(Nanos::ZERO);
+        assert_eq!(stack.first_stamp(), None, "nothing came");
+    }
 }
