@@ -156,6 +156,7 @@ fn be_a_member(mut client: Command) {
     let status = loop {
         assert!(start.elapsed() < PATIENCE, "the client takes too long: {:?}", stack.counters());
         stack.poll(now());
+        stack.flush(now());
         while let Some((_, payload)) = stack.next_datagram() {
             heard += usize::from(payload == b"late");
         }
@@ -365,7 +366,7 @@ fn echo_datagrams(mut client: Command) {
     let mut others = Vec::new();
     let status = loop {
         assert!(start.elapsed() < PATIENCE, "the client takes too long: {transport:?}");
-        if transport.poll(now()) > 0 {
+        if transport.poll(now()) + transport.flush(now()) > 0 {
             continue;
         }
         while let Some((from, payload)) = transport.next_datagram() {

@@ -130,6 +130,7 @@ fn a_connection_takes_no_more_memory_than_is_stated_and_all_of_it_at_the_start()
         host.poll(now);
         let ((), count) = counted(|| {
             stack.poll(now);
+            stack.flush(now);
             while let Some(event) = stack.next_event() {
                 if let NetEvent::Opened { connection, .. } = event {
                     opened.push(connection);

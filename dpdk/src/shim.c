@@ -254,7 +254,9 @@ int rialto_port_start(uint16_t port, struct rialto_pool *pool, uint16_t queues, 
 		conf.txmode.offloads |= fills;
 		*offloads |= RIALTO_OFFLOAD_FILLS;
 	}
-	if ((info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_TIMESTAMP) != 0)
+	/* Not where nobody can read the clock: drivers may have slower ways for frames that they stamp. */
+	if ((info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_TIMESTAMP) != 0 &&
+	    rialto_port_clock(port, &ticks) != -ENOTSUP)
 		conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_TIMESTAMP;
 	spreads = queues > 1 && can_spread(&info);
 	if (spreads) {

@@ -140,7 +140,7 @@ impl<T: Transport + std::fmt::Debug> Agent for Gateway<T> {
             self.transport.flush(now);
         }
         if let Some(traces) = &mut self.core.traces {
-            traces.flushed(now, |stamp| self.transport.since(stamp));
+            traces.flushed(now, |stamp| self.transport.arrival(stamp));
         }
         work += self.core.catch_up(&mut self.transport, now);
         work += self.core.report_departures(now);

@@ -38,8 +38,8 @@ const NOT_STAMPED: u32 = u32::MAX;
 pub struct Times {
     /// Each stage, by our clock.
     pub stages: [u64; STAGES.len()],
-    /// From the wire to the look that brought it, by the device's clock, where it stamps frames: that of the
-    /// first frame that the look brought, so no less than the order's own.
+    /// From the wire to the look that brought it, by the device's clock, where it stamps frames: of the first
+    /// frame that the look brought, which mostly is the order's own.
     pub wire_to_rx: Option<u64>,
 }
 
@@ -87,9 +87,8 @@ impl Traces {
         }
     }
 
-    /// All that was emitted was given to the device, which says how long ago a frame with a stamp of its own
-    /// came.
-    pub(super) fn flushed(&mut self, now: Nanos, since: impl FnOnce(u64) -> Option<Nanos>) {
+    /// All that was emitted was given to the device, which says when a frame with a stamp of its own came.
+    pub(super) fn flushed(&mut self, now: Nanos, arrival: impl FnOnce(u64) -> Option<Instant>) {
         self.tracer.reach(Step::Sent);
         if let Some(times) = self.tracer.finish() {
             let mut line = Line::ZERO;
@@ -100,7 +99,7 @@ impl Traces {
             for (stage, time) in times.into_iter().enumerate() {
                 put(TIMES_AT + 4 * stage, u32::try_from(time).unwrap_or(u32::MAX));
             }
-            put(WAIT_AT, self.wait(since).unwrap_or(NOT_STAMPED));
+            put(WAIT_AT, self.wait(arrival).unwrap_or(NOT_STAMPED));
             // One less, if nobody takes them.
             let _nobody_takes_them = self.out.push(&[line]);
         } else if now >= self.lost_at && !self.tracer.is_idle() {
@@ -110,16 +109,17 @@ impl Traces {
 
     /// From the wire to the look, of the order that was followed. The device's clock is read only now, when
     /// no order waits for it.
-    fn wait(&mut self, since: impl FnOnce(u64) -> Option<Nanos>) -> Option<u32> {
+    fn wait(&mut self, arrival: impl FnOnce(u64) -> Option<Instant>) -> Option<u32> {
         let (looked, stamp) = self.arrival.take()?;
-        let since = since(stamp)?;
-        let since_look = u64::try_from(looked.elapsed().as_nanos()).ok()?;
-        u32::try_from(since.0.saturating_sub(since_look)).ok()
+        let wait = looked.checked_duration_since(arrival(stamp)?)?;
+        u32::try_from(wait.as_nanos()).ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::ring::{Consumer, ring};
 
@@ -146,28 +146,25 @@ mod tests {
     }
 
     #[test]
-    fn what_the_device_stamped_is_told_from_the_wire_and_without_the_time_since_the_look() {
+    fn what_the_device_stamped_is_told_from_the_wire_to_the_look() {
         let (mut gateway, tracer, mut times) = traces();
-        let now = Nanos::from_millis(1);
+        let (now, wait) = (Nanos::from_millis(1), Duration::from_millis(500));
+        let before = Instant::now();
         gateway.look(now);
+        let between = before.elapsed();
         gateway.parsed(PORT, Some(77), now);
         pass(&tracer);
         gateway.emitted(1);
-        let start = Instant::now();
-        let second = Nanos::SECOND;
         gateway.flushed(now, |stamp| {
             assert_eq!(stamp, 77);
-            Some(second)
+            before.checked_sub(wait)
         });
-        let told = next(&mut times).unwrap();
-        let wait = told.wire_to_rx.unwrap();
-        let since_look: u64 = told.stages.iter().sum();
-        let asked_for = u64::try_from(start.elapsed().as_nanos()).unwrap();
-        assert!(wait < second.0 && wait >= second.0 - since_look - asked_for, "{wait}");
+        let told = Duration::from_nanos(next(&mut times).unwrap().wire_to_rx.unwrap());
+        assert!((wait..=wait + between).contains(&told), "{told:?}");
     }
 
     #[test]
-    fn without_a_stamp_or_an_age_of_it_only_our_own_clock_tells() {
+    fn without_a_stamp_or_its_moment_only_our_own_clock_tells() {
         let (mut gateway, tracer, mut times) = traces();
         for (millis, stamp) in [(1, None), (2, Some(77))] {
             let now = Nanos::from_millis(millis);

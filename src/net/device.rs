@@ -2,6 +2,8 @@
 //!
 //! A device never blocks and never looks into a frame. Devices wrap devices.
 
+use std::time::Instant;
+
 use super::ethernet::MacAddress;
 use crate::types::Nanos;
 
@@ -37,9 +39,9 @@ pub trait Device: Send {
     /// options, which holds the sum of its pseudo header in its place. Only where it does that.
     fn fill_checksum(&mut self, _protocol: u8) {}
 
-    /// How long ago a frame with this stamp came, by its own clock; `None` if that cannot be told now. Only
-    /// where it stamps frames. Reading the clock of a NIC takes a microsecond.
-    fn since(&mut self, _stamp: u64) -> Option<Nanos> {
+    /// When a frame with this stamp came from the wire, by its own clock put beside ours; `None` if that cannot
+    /// be told now. Only where it stamps frames. Reading the clock of a NIC takes a microsecond.
+    fn arrival(&mut self, _stamp: u64) -> Option<Instant> {
         None
     }
 
@@ -86,7 +88,7 @@ pub trait FrameBurst {
         Checksum::Unknown
     }
 
-    /// When the frame that comes next came from the wire, by the device's clock, see [`Device::since`].
+    /// When the frame that comes next came from the wire, by the device's clock, see [`Device::arrival`].
     fn next_stamp(&self) -> Option<u64> {
         None
     }

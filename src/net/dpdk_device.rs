@@ -202,9 +202,11 @@ impl Device for DpdkDevice {
         }
     }
 
-    fn since(&mut self, stamp: u64) -> Option<Nanos> {
+    fn arrival(&mut self, stamp: u64) -> Option<Instant> {
+        let before = Instant::now();
         let ticks = self.port.clock()?;
-        self.clock.since(stamp, Reading { ticks, at: Instant::now() })
+        // The device said so about half way.
+        self.clock.arrival(stamp, Reading { ticks, at: before + before.elapsed() / 2 })
     }
 
     fn fill_checksum(&mut self, protocol: u8) {

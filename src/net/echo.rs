@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddrV4;
 use std::ops::RangeInclusive;
+use std::time::Instant;
 
 use super::inbox::Inbox;
 use super::{ConnectionId, DATAGRAM_BYTES_MAX, NetEvent, Transport};
@@ -166,8 +167,8 @@ impl<T: Transport> Transport for WithEcho<T> {
         self.transport.first_stamp()
     }
 
-    fn since(&mut self, stamp: u64) -> Option<Nanos> {
-        self.transport.since(stamp)
+    fn arrival(&mut self, stamp: u64) -> Option<Instant> {
+        self.transport.arrival(stamp)
     }
 
     fn close(&mut self, connection: ConnectionId) {

@@ -39,6 +39,7 @@ mod wheel;
 
 use std::io;
 use std::net::SocketAddrV4;
+use std::time::Instant;
 
 pub use access::{AccessList, PortNetworks};
 pub use datagram::{DATAGRAM_BYTES_MAX, DATAGRAM_LINES_MAX, Datagram};
@@ -136,9 +137,9 @@ pub trait Transport: Send {
         None
     }
 
-    /// How long ago a frame with this stamp came from the wire, by the device's own clock; `None` if that
-    /// cannot be told now.
-    fn since(&mut self, _stamp: u64) -> Option<Nanos> {
+    /// When a frame with this stamp came from the wire, by the device's own clock; `None` if that cannot be
+    /// told now.
+    fn arrival(&mut self, _stamp: u64) -> Option<Instant> {
         None
     }
 

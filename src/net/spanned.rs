@@ -4,6 +4,7 @@
 
 use std::io;
 use std::net::SocketAddrV4;
+use std::time::Instant;
 
 use super::{ConnectionId, NetEvent, Transport};
 use crate::agent::Spans;
@@ -67,8 +68,8 @@ impl<T: Transport> Transport for Spanned<T> {
         self.transport.first_stamp()
     }
 
-    fn since(&mut self, stamp: u64) -> Option<Nanos> {
-        self.transport.since(stamp)
+    fn arrival(&mut self, stamp: u64) -> Option<Instant> {
+        self.transport.arrival(stamp)
     }
 
     fn close(&mut self, connection: ConnectionId) {

@@ -1,7 +1,7 @@
 //! A map from 64-bit keys to the dense numbers of rows that know their own keys: open addressing with
 //! linear probing.
 //!
-//! Of a key it keeps 32 bits of its hash, and asks the row whether the key is its own: eight bytes an
+//! Of a key it keeps 32 bits, most of them of a hash, and asks the row whether the key is its own: eight bytes an
 //! entry, and of a row that is looked up, its own line is what comes next anyway. Brokers choose half of
 //! the bits of some keys, so its hash is keyed with a seed that only this process knows: nobody can choose
 //! keys that lie in each other's way. It allocates only when it holds more than it was made for, and never
@@ -15,8 +15,8 @@ use crate::sys::prefault::prefaulted;
 /// Numbers of rows by key; 0 is no number.
 #[derive(Debug)]
 pub(crate) struct IdMap {
-    /// A power of two of them, at most three fifths in use.
-    entries: Vec<Entry>,
+    /// A power of two of entries, at most three fifths in use.
+    lines: Vec<Neighbourhood>,
     len: usize,
     seed: IndexSeed,
 }
@@ -78,24 +78,30 @@ struct Entry {
     id: u32,
 }
 
-const _: () = assert!(size_of::<Entry>() == 8);
+/// The entries of one cache line.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(64))]
+struct Neighbourhood([Entry; NEIGHBOURS as usize]);
+
+const _: () = assert!(size_of::<Neighbourhood>() == 64);
 
 impl IdMap {
     /// Room for `count` entries before it grows.
     #[must_use]
     pub(crate) fn with_capacity(count: usize, seed: IndexSeed) -> Self {
         let slots = (count.max(3) * 5).div_ceil(3).next_power_of_two();
-        Self { entries: prefaulted(Entry::default(), slots), len: 0, seed }
+        let lines = prefaulted(Neighbourhood::default(), slots / NEIGHBOURS as usize);
+        Self { lines, len: 0, seed }
     }
 
     /// The number of the row at `key`; `is_key` says whether the key is that of a row.
     #[must_use]
     pub(crate) fn get(&self, key: u64, is_key: impl Fn(u32) -> bool) -> Option<u32> {
         let hash = self.hash(key);
-        let mask = self.entries.len() - 1;
+        let mask = self.slots() - 1;
         let mut at = self.home(hash);
         loop {
-            let entry = self.entries[at];
+            let entry = *self.entry(at);
             if entry.id == 0 {
                 return None;
             }
@@ -114,7 +120,7 @@ impl IdMap {
 
     /// Brings near where `key` is or would go.
     pub(super) fn expect(&self, key: u64) {
-        prefetch(&self.entries[self.home(self.hash(key))]);
+        prefetch(self.entry(self.home(self.hash(key))));
     }
 
     /// Adds an entry.
@@ -123,27 +129,27 @@ impl IdMap {
     /// If the key is in use or the number is 0: the caller looked first.
     pub(crate) fn insert(&mut self, key: u64, id: u32, is_key: impl Fn(u32) -> bool) {
         assert_ne!(id, 0, "0 is no number");
-        if (self.len + 1) * 5 > self.entries.len() * 3 {
+        if (self.len + 1) * 5 > self.slots() * 3 {
             self.grow();
         }
         let hash = self.hash(key);
-        let mask = self.entries.len() - 1;
+        let mask = self.slots() - 1;
         let mut at = self.home(hash);
-        while self.entries[at].id != 0 {
-            let entry = self.entries[at];
+        while self.entry(at).id != 0 {
+            let entry = *self.entry(at);
             assert!(entry.hash != hash || !is_key(entry.id), "key {key:#x} is in use");
             at = (at + 1) & mask;
         }
-        self.entries[at] = Entry { hash, id };
+        *self.entry_mut(at) = Entry { hash, id };
         self.len += 1;
     }
 
     /// Removes the entry of a row; false if it has none under this key.
     pub(crate) fn remove(&mut self, key: u64, id: u32) -> bool {
-        let mask = self.entries.len() - 1;
+        let mask = self.slots() - 1;
         let mut hole = self.home(self.hash(key));
-        while self.entries[hole].id != id {
-            if self.entries[hole].id == 0 {
+        while self.entry(hole).id != id {
+            if self.entry(hole).id == 0 {
                 return false;
             }
             hole = (hole + 1) & mask;
@@ -152,24 +158,24 @@ impl IdMap {
         let mut next = hole;
         loop {
             next = (next + 1) & mask;
-            let entry = self.entries[next];
+            let entry = *self.entry(next);
             if entry.id == 0 {
                 break;
             }
             let ideal = self.home(entry.hash);
             if next.wrapping_sub(ideal) & mask >= next.wrapping_sub(hole) & mask {
-                self.entries[hole] = entry;
+                *self.entry_mut(hole) = entry;
                 hole = next;
             }
         }
-        self.entries[hole] = Entry::default();
+        *self.entry_mut(hole) = Entry::default();
         self.len -= 1;
         true
     }
 
     /// Forgets every entry.
     pub(crate) fn clear(&mut self) {
-        self.entries.fill(Entry::default());
+        self.lines.fill(Neighbourhood::default());
         self.len = 0;
     }
 
@@ -181,31 +187,42 @@ impl IdMap {
 
     fn home(&self, hash: u32) -> usize {
         let neighbours = u64::from(NEIGHBOURS);
-        let neighbourhoods = self.entries.len() as u64 / neighbours;
+        let neighbourhoods = self.slots() as u64 / neighbours;
         let neighbourhood = (u64::from(hash & !PLACE) * neighbourhoods) >> u32::BITS;
         let home = neighbourhood * neighbours + u64::from(hash & PLACE);
         usize::try_from(home).expect("fewer than there are entries")
     }
 
-    /// How far the entry that is farthest from its home lies.
+    /// How far each entry lies from its home.
     #[cfg(test)]
-    pub(super) fn longest_probe(&self) -> usize {
-        let mask = self.entries.len() - 1;
-        let used = self.entries.iter().enumerate().filter(|(_, entry)| entry.id != 0);
-        let probes = used.map(|(at, entry)| at.wrapping_sub(self.home(entry.hash)) & mask);
-        probes.max().unwrap_or(0)
+    pub(super) fn probes(&self) -> impl Iterator<Item = usize> {
+        let mask = self.slots() - 1;
+        let used = (0..=mask).map(|at| (at, self.entry(at))).filter(|(_, entry)| entry.id != 0);
+        used.map(move |(at, entry)| at.wrapping_sub(self.home(entry.hash)) & mask)
+    }
+
+    fn slots(&self) -> usize {
+        self.lines.len() * NEIGHBOURS as usize
+    }
+
+    fn entry(&self, slot: usize) -> &Entry {
+        &self.lines[slot / NEIGHBOURS as usize].0[slot % NEIGHBOURS as usize]
+    }
+
+    fn entry_mut(&mut self, slot: usize) -> &mut Entry {
+        &mut self.lines[slot / NEIGHBOURS as usize].0[slot % NEIGHBOURS as usize]
     }
 
     fn grow(&mut self) {
-        let doubled = vec![Entry::default(); self.entries.len() * 2];
-        let entries = std::mem::replace(&mut self.entries, doubled);
-        let mask = self.entries.len() - 1;
-        for entry in entries.into_iter().filter(|entry| entry.id != 0) {
+        let doubled = vec![Neighbourhood::default(); self.lines.len() * 2];
+        let lines = std::mem::replace(&mut self.lines, doubled);
+        let mask = self.slots() - 1;
+        for entry in lines.into_iter().flat_map(|line| line.0).filter(|entry| entry.id != 0) {
             let mut at = self.home(entry.hash);
-            while self.entries[at].id != 0 {
+            while self.entry(at).id != 0 {
                 at = (at + 1) & mask;
             }
-            self.entries[at] = entry;
+            *self.entry_mut(at) = entry;
         }
     }
 }
@@ -228,7 +245,8 @@ mod tests {
             for number in 1..=KEYS {
                 map.insert(number << stride, 1, |_| false);
             }
-            assert!(map.longest_probe() < 64, "{} at stride 2^{stride}", map.longest_probe());
+            let longest = map.probes().max().unwrap();
+            assert!(longest < 64, "{longest} at stride 2^{stride}");
         }
     }
 
@@ -244,6 +262,22 @@ mod tests {
         let mut apart: Vec<_> = neighbours.collect();
         apart.dedup();
         assert_eq!(apart.len(), 1_250, "and the next ones elsewhere");
+    }
+
+    #[test]
+    fn as_full_as_it_may_be_it_looks_at_three_lines_for_a_key_on_average() {
+        let slots = 1 << 17;
+        let mut map = IdMap::with_capacity(slots / 2, IndexSeed::new([7; 16]));
+        assert_eq!(map.slots(), slots);
+        // Orders of a thousand ports that number theirs one by one.
+        let numbers = (0..).flat_map(|number| (0..1_000).map(move |port| port << 40 | number));
+        for key in numbers.take(slots * 3 / 5) {
+            map.insert(key, 1, |_| false);
+        }
+        let (count, sum) =
+            map.probes().fold((0, 0), |(count, sum), probe| (count + 1, sum + probe));
+        assert!((1..2 * NEIGHBOURS as usize).contains(&(sum / count)), "{} entries", sum / count);
+        assert_eq!(map.slots(), slots, "it did not grow");
     }
 
     #[test]

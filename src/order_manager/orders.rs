@@ -194,7 +194,7 @@ impl OpenOrders {
     /// The most entries that a look-up by number steps over.
     #[cfg(test)]
     pub(crate) fn longest_probe(&self) -> usize {
-        self.by_user_ref.longest_probe()
+        self.by_user_ref.probes().max().unwrap_or(0)
     }
 
     /// An open order.

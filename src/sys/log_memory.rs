@@ -393,8 +393,8 @@ impl LogWriter {
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), first, bytes.len()) };
     }
 
-    /// Brings near up to `count` lines from position `at` on, which will be written soon. They were never
-    /// touched, and the processor waits for a line that it does not have before it is done with a write.
+    /// Brings near up to `count` lines from position `at` on, which will be written soon. Mostly nobody has
+    /// touched them, and the processor waits for a line that it does not have before it is done with a write.
     pub fn expect(&self, segment: &Segment, at: Position, count: usize) {
         for line in (at.0..).step_by(LINE_BYTES).take(count) {
             let Some(offset) = segment.offset(Position(line), LINE_BYTES) else { break };

@@ -25,6 +25,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
+use std::time::Instant;
 
 use smoltcp::iface::{Config, Interface, PollResult, SocketSet};
 use smoltcp::wire::{HardwareAddress, IpCidr};
@@ -43,11 +44,11 @@ use super::access::AccessList;
 use super::arp::{ArpPacket, Neighbours};
 use super::device::{Device, Offloads, RX_BURST_MAX};
 use super::elapsed::Elapsed;
-use super::ethernet::{ETHER_TYPE_ARP, ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
+use super::ethernet::{ETHER_TYPE_ARP, EthernetHeader, MacAddress};
 use super::events::EventQueue;
-use super::igmp::{ALL_HOSTS, Membership, Report};
+use super::igmp::{ALL_HOSTS, Membership};
 use super::inbox::Inbox;
-use super::ipv4::{Ipv4Header, Ipv4Network, PROTOCOL_IGMP};
+use super::ipv4::Ipv4Network;
 use super::limit::RateLimit;
 use super::source_limit::SourceLimit;
 use super::sources::Sources;
@@ -60,7 +61,7 @@ use crate::types::Nanos;
 
 /// Segments one connection sends before it is another's turn.
 const EGRESS_SEGMENTS_PER_TURN_MAX: usize = 32;
-/// Segments all of them send before frames are received again.
+/// Segments all of them send in one flush.
 const EGRESS_SEGMENTS_PER_CYCLE_MAX: usize = 256;
 /// Timers run in one duty cycle: so few that those of many connections at once delay nobody's frames.
 const TIMERS_MAX: usize = 64;
@@ -418,39 +419,6 @@ impl<D: Device> Stack<D> {
         self.counters.tx_frames += self.device.flush() as u64;
     }
 
-    /// Reports the groups that we are in, at the start and when asked.
-    fn report_membership(&mut self) {
-        let now = self.clock.now();
-        // Room first: what is due is due once.
-        while self.device.room() > 0
-            && let Some(report) = self.membership.due(now)
-        {
-            let ip = Ipv4Header {
-                source: self.config.address,
-                destination: report.to,
-                protocol: PROTOCOL_IGMP,
-                ttl: 1,
-                payload_len: u16::try_from(report.message().len()).expect("a few bytes"),
-            };
-            let ip = ip.emit_with_option(Report::ROUTER_ALERT);
-            let header = EthernetHeader {
-                destination: MacAddress::multicast(report.to),
-                source: self.mac,
-                ether_type: ETHER_TYPE_IPV4,
-            };
-            let parts = [&header.emit()[..], &ip, report.message()];
-            let length = parts.iter().map(|part| part.len()).sum();
-            self.device.transmit(length, |mut frame| {
-                for part in parts {
-                    let (head, rest) = frame.split_at_mut(part.len());
-                    head.copy_from_slice(part);
-                    frame = rest;
-                }
-            });
-            self.counters.membership_reports += 1;
-        }
-    }
-
     /// The neighbour that a datagram to `host` goes to; asks for it if it is not known.
     fn resolve(&mut self, host: Ipv4Addr) -> Option<MacAddress> {
         if host.is_multicast() {
@@ -551,8 +519,8 @@ impl<D: Device> Transport for Stack<D> {
         self.first_stamp
     }
 
-    fn since(&mut self, stamp: u64) -> Option<Nanos> {
-        self.device.since(stamp)
+    fn arrival(&mut self, stamp: u64) -> Option<Instant> {
+        self.device.arrival(stamp)
     }
 
     fn close(&mut self, connection: ConnectionId) {

@@ -1,11 +1,14 @@
-//! Whether the stack is there: it says so to the segment when it comes, and is silent when it is not.
+//! Whether the stack is there, and in which groups: it says so to the segment when it comes, and is silent
+//! when it is not.
 
 use super::connection::Phase;
 use super::{
     ANNOUNCE_INTERVAL, ANNOUNCEMENTS, HASTY_ANNOUNCEMENTS, HASTY_INTERVAL, Stack, send_arp,
 };
 use crate::net::device::{Device, FrameBurst};
-use crate::net::ethernet::MacAddress;
+use crate::net::ethernet::{ETHER_TYPE_IPV4, EthernetHeader, MacAddress};
+use crate::net::igmp::Report;
+use crate::net::ipv4::{Ipv4Header, PROTOCOL_IGMP};
 use crate::types::Nanos;
 
 /// What is still to be said of where our address is.
@@ -39,9 +42,44 @@ impl<D: Device> Stack<D> {
         }
     }
 
+    /// Reports the groups that we are in, at the start and when asked.
+    pub(super) fn report_membership(&mut self) {
+        let now = self.clock.now();
+        // Room first: what is due is due once.
+        while self.device.room() > 0
+            && let Some(report) = self.membership.due(now)
+        {
+            let ip = Ipv4Header {
+                source: self.config.address,
+                destination: report.to,
+                protocol: PROTOCOL_IGMP,
+                ttl: 1,
+                payload_len: u16::try_from(report.message().len()).expect("a few bytes"),
+            };
+            let ip = ip.emit_with_option(Report::ROUTER_ALERT);
+            let header = EthernetHeader {
+                destination: MacAddress::multicast(report.to),
+                source: self.mac,
+                ether_type: ETHER_TYPE_IPV4,
+            };
+            let parts = [&header.emit()[..], &ip, report.message()];
+            let length = parts.iter().map(|part| part.len()).sum();
+            self.device.transmit(length, |mut frame| {
+                for part in parts {
+                    let (head, rest) = frame.split_at_mut(part.len());
+                    head.copy_from_slice(part);
+                    frame = rest;
+                }
+            });
+            self.counters.membership_reports += 1;
+        }
+    }
+
     /// Is not there any more. Nobody is told: the segments of those who were connected are answered by
     /// whoever has the address next.
     pub(super) fn vanish(&mut self) {
+        // What the last poll answered is of now, and no news when we are here again.
+        self.flush_device();
         self.is_shut = true;
         self.announcing = Announcing::OVER;
         self.half_open.clear();

@@ -139,7 +139,7 @@ impl Port {
             mtu: u16::try_from(mtu).unwrap_or(u16::MAX),
             verifies_checksums: offloads & dpdk_sys::RIALTO_OFFLOAD_VERIFIES != 0,
             fills_checksums: offloads & dpdk_sys::RIALTO_OFFLOAD_FILLS != 0,
-            stamps: offloads & dpdk_sys::RIALTO_OFFLOAD_STAMPS != 0,
+            stamps: queue == 0 && offloads & dpdk_sys::RIALTO_OFFLOAD_STAMPS != 0,
             places,
             outbox: [std::ptr::null_mut(); Self::OUTBOX_MAX],
             queued: 0,
@@ -180,7 +180,8 @@ impl Port {
         self.fills_checksums
     }
 
-    /// Whether it stamps received frames with [`Port::clock`], see [`Burst::next_stamp`].
+    /// Whether received frames are stamped with [`Port::clock`], see [`Burst::next_stamp`]. Of several queues
+    /// only the first says so: the clock is the whole port's.
     #[must_use]
     pub fn stamps(&self) -> bool {
         self.stamps
@@ -190,8 +191,12 @@ impl Port {
     /// microsecond to read.
     #[must_use]
     pub fn clock(&self) -> Option<u64> {
+        if self.queue != 0 {
+            return None;
+        }
         let mut ticks = 0;
-        // SAFETY: the port is open; `ticks` lives through the call.
+        // SAFETY: the port is open; `ticks` lives through the call. Nobody else reads the clock meanwhile:
+        // there is one value for the first queue, and it is not `Sync`.
         let result = unsafe { dpdk_sys::rialto_port_clock(self.number, &raw mut ticks) };
         (result == 0).then_some(ticks)
     }
@@ -317,20 +322,21 @@ impl Port {
                 self.queued,
             )
         };
-        self.close_gap(taken);
-        usize::from(taken)
-    }
-
-    /// Forgets the first `taken` frames of the outbox. Those that are left keep their order; of the empty
-    /// buffers, which are all alike, no more move than there are places to fill.
-    fn close_gap(&mut self, taken: u16) {
-        let [from, queued, ready] = [taken, self.queued, self.ready].map(usize::from);
-        self.outbox.copy_within(from..queued, 0);
-        let moved = from.min(ready - queued);
-        self.outbox.copy_within(ready - moved..ready, queued - from);
+        let [gone, queued, ready] = [taken, self.queued, self.ready].map(usize::from);
+        close_gap(&mut self.outbox[..ready], queued, gone);
         self.queued -= taken;
         self.ready -= taken;
+        usize::from(taken)
     }
+}
+
+/// Forgets the first `gone` of an outbox, whose first `queued` are frames and whose others are empty buffers;
+/// its last `gone` places then mean nothing. Frames keep their order; of the empty buffers, which are all
+/// alike, no more move than there are places to fill.
+fn close_gap<T: Copy>(outbox: &mut [T], queued: usize, gone: usize) {
+    outbox.copy_within(gone..queued, 0);
+    let moved = gone.min(outbox.len() - queued);
+    outbox.copy_within(outbox.len() - moved.., queued - gone);
 }
 
 impl Drop for Port {
@@ -348,6 +354,25 @@ impl Drop for Started {
         let result = unsafe { dpdk_sys::rialto_port_close(self.number) };
         if result < 0 {
             warn!(target: "dpdk", port = self.number, reason = reason(result), "port did not close");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_is_left_in_an_outbox_nothing_is_lost_or_doubled_and_frames_keep_their_order() {
+        for ready in 0..=8 {
+            for (queued, gone) in (0..=ready).flat_map(|q| (0..=q).map(move |gone| (q, gone))) {
+                let mut outbox: Vec<_> = (0..ready).collect();
+                close_gap(&mut outbox, queued, gone);
+                outbox.truncate(ready - gone);
+                assert!(outbox[..queued - gone].iter().copied().eq(gone..queued));
+                outbox.sort_unstable();
+                assert!(outbox.into_iter().eq(gone..ready), "{gone} of {queued} of {ready}");
+            }
         }
     }
 }

@@ -97,7 +97,9 @@ fn measure(stack: &mut Stack<Flooded>, name: &str, bursts: u32) -> Cost {
     let before = stack.device().answers;
     for _ in 0..bursts {
         let start = Instant::now();
-        stack.poll(real_time());
+        let now = real_time();
+        stack.poll(now);
+        stack.flush(now);
         let spent = start.elapsed().saturating_sub(stack.device().injecting);
         times.push(u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX));
         let mut heard = 0;

@@ -132,7 +132,7 @@ fn is_announcement(frame: &[u8]) -> bool {
         && ArpPacket::parse(packet).is_some_and(|packet| packet.target == packet.sender)
 }
 
-fn received(device: &mut MemoryDevice) -> Vec<Vec<u8>> {
+pub(crate) fn received(device: &mut MemoryDevice) -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
     while let Some(mut burst) = device.receive() {
         while let Some(frame) = burst.next_frame() {

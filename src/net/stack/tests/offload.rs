@@ -1,12 +1,14 @@
 //! A device that does checksums and stamps frames, as a NIC would: what it says is believed, and what it
 //! fills in is left to it.
 
+use std::time::{Duration, Instant};
+
 use smoltcp::wire::{TcpControl, TcpRepr, TcpSeqNumber};
 
 use super::by_hand::{Bench, bench, datagram, peer, syn};
 use super::*;
 use crate::net::device::{Checksum, Offloads};
-use crate::net::ipv4::{PROTOCOL_TCP, PROTOCOL_UDP, checksum, sum};
+use crate::net::ipv4::{Ipv4Header, PROTOCOL_TCP, PROTOCOL_UDP, checksum, sum};
 use crate::net::memory_device::MemoryBurst;
 use crate::net::udp::UdpHeader;
 
@@ -17,6 +19,7 @@ struct Nic {
     looks: bool,
     /// Frames that were received; each is stamped with its number.
     received: u64,
+    start: Instant,
 }
 
 struct NicBurst {
@@ -28,7 +31,7 @@ struct NicBurst {
 impl Nic {
     /// One that does not look into what it receives leaves that to the stack.
     fn new(inner: MemoryDevice, looks: bool) -> Self {
-        Self { inner, queued: Vec::new(), looks, received: 0 }
+        Self { inner, queued: Vec::new(), looks, received: 0, start: Instant::now() }
     }
 }
 
@@ -71,8 +74,8 @@ impl Device for Nic {
         Offloads { verifies: true, fills: true, stamps: true }
     }
 
-    fn since(&mut self, stamp: u64) -> Option<Nanos> {
-        Some(Nanos(self.received - stamp))
+    fn arrival(&mut self, stamp: u64) -> Option<Instant> {
+        Some(self.start + Duration::from_secs(stamp))
     }
 
     fn fill_checksum(&mut self, _protocol: u8) {
@@ -194,6 +197,7 @@ fn a_datagram_with_a_wrong_checksum_is_dropped_also_if_the_device_did_not_look()
 fn the_stamp_of_the_first_frame_of_a_poll_is_told_until_the_next_poll() {
     let (near, mut far) = MemoryDevice::pair(256);
     let mut stack = Stack::new(config(), Nic::new(near, true), CounterBlock::none()).unwrap();
+    let start = stack.device().start;
     for (first, count) in [(0, 3), (3, 1), (4, 20)] {
         for _ in 0..count {
             far.transmit(60, |frame| frame.fill(0)).unwrap();
@@ -201,7 +205,7 @@ fn the_stamp_of_the_first_frame_of_a_poll_is_told_until_the_next_poll() {
         far.flush();
         stack.poll(Nanos::ZERO);
         assert_eq!(stack.first_stamp(), Some(first));
-        assert_eq!(stack.since(first), Some(Nanos(count)));
+        assert_eq!(stack.arrival(first), Some(start + Duration::from_secs(first)));
         stack.poll(Nanos::ZERO);
         assert_eq!(stack.first_stamp(), None, "nothing came");
     }

@@ -54,6 +54,20 @@ fn who_takes_the_address_says_so_at_once_and_often_and_resets_whom_it_does_not_k
 }
 
 #[test]
+fn what_was_answered_when_it_steps_down_leaves_then_and_not_when_it_is_back() {
+    let mut bench = bench(config());
+    bench.cycle();
+    disturb(&mut bench);
+    bench.far.flush();
+    bench.now = bench.now.after(STEP);
+    bench.stack.poll(bench.now);
+    bench.stack.shut();
+    assert!(!received(&mut bench.far).is_empty(), "the question after our address is answered");
+    Transport::open(&mut bench.stack).unwrap();
+    assert!(bench.answers(Nanos::from_secs(3)).is_empty());
+}
+
+#[test]
 fn who_steps_down_is_silent_and_forgets_everybody() {
     let mut bench = bench(shut());
     Transport::open(&mut bench.stack).unwrap();

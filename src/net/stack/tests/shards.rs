@@ -3,7 +3,7 @@
 
 use super::by_hand::datagram;
 use super::*;
-use crate::net::ipv4::PROTOCOL_UDP;
+use crate::net::ipv4::{Ipv4Header, PROTOCOL_UDP};
 use crate::net::steering::{PLACES, Spread};
 
 const SHARDS: u8 = 3;
