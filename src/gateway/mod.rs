@@ -7,7 +7,7 @@
 //! the start, each of [`StackConfig::bytes_per_connection`](crate::net::StackConfig), some 84 KiB with
 //! the default buffers. Beside that a session takes at most [`SESSION_BYTES_MAX`], some 42 KiB, of which
 //! 32 KiB only if it once had to read up what it had missed; an OUCH 4.2 port some 3 MiB more for its
-//! tokens, and a session over UDP less than 3 KiB in place of a connection. So ten thousand sessions take
+//! tokens, and a session over UDP less than 10 KiB in place of a connection. So ten thousand sessions take
 //! 1.3 GB at the very most. Tests count what is asked for.
 
 mod admission;
@@ -26,6 +26,7 @@ mod tail;
 mod throttle;
 mod tokens;
 mod traces;
+mod unread;
 
 pub use agent::Gateway;
 pub use traces::{Times, Traces};
@@ -94,6 +95,8 @@ counter_set! {
         datagrams_refused,
         /// Datagrams dropped because their session was over its limit.
         datagrams_throttled,
+        /// Datagrams dropped because too much of their session was not read yet.
+        datagrams_unread,
         /// Logins dropped because there were too many, or no room for a session.
         logins_dropped,
         /// Requests to send messages again that were dropped because there were too many.
