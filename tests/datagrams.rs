@@ -252,6 +252,95 @@ fn who_sends_too_much_is_read_at_its_limit_and_the_others_do_not_wait() {
     assert_eq!((world.counters().floods, world.counters().violations), (0, 0));
 }
 
+/// Messages that a gateway takes of one session before it is another's turn; it has two turns in a cycle.
+const MESSAGES_PER_TURN: u64 = 16;
+
+#[test]
+fn who_sends_without_end_has_its_turns_and_who_sends_little_is_served_in_every_cycle() {
+    const ROUNDS: u32 = 200;
+    const ORDERS_PER_DATAGRAM: u32 = 25;
+    let mut world = World::new(None);
+    world.logs_in(ALFA, "ALFA01");
+    world.logs_in(BETA, "BETA01");
+    let (mut noise, mut taken) = (0, 0);
+    for round in 1..=ROUNDS {
+        for _ in 0..10 {
+            let orders: Vec<_> =
+                (1..=ORDERS_PER_DATAGRAM).map(|n| enter(noise + n, Side::Buy)).collect();
+            let orders: Vec<_> = orders.iter().map(|order| Upstream::Unsequenced(order)).collect();
+            world.sends(BETA, &orders);
+            noise += ORDERS_PER_DATAGRAM;
+        }
+        // Behind all that.
+        world.sends(ALFA, &[Upstream::Unsequenced(&enter(round, Side::Buy))]);
+        let before = world.counters().messages_in;
+        world.cycle();
+        let messages = world.counters().messages_in - before;
+        assert!(messages <= 2 * MESSAGES_PER_TURN + 1, "{messages} in cycle {round}");
+        taken += messages;
+        assert_eq!(world.heard_by(ALFA).messages, 1, "in cycle {round}");
+    }
+    let counters = *world.counters();
+    assert!(taken > u64::from(ROUNDS) * 2 * MESSAGES_PER_TURN, "the noise was faint: {taken}");
+    assert!(counters.datagrams_unread > 1_000, "{counters:?}");
+    assert_eq!((counters.datagrams_refused, counters.ring_full), (0, 0), "{counters:?}");
+    // What waited is read, and what comes then is served as ever.
+    world.cycles(CYCLES_MAX);
+    world.heard_by(BETA);
+    world.is_served(BETA, noise + 1);
+}
+
+#[test]
+fn what_is_more_than_a_turn_takes_waits_in_its_order_and_nothing_of_it_is_lost() {
+    const DATAGRAMS: u32 = 5;
+    const ORDERS_PER_DATAGRAM: u32 = 25;
+    let mut world = World::new(None);
+    world.logs_in(ALFA, "ALFA01");
+    let mut number = 0;
+    for round in 1..=10 {
+        for _ in 0..DATAGRAMS {
+            let mut orders = Vec::new();
+            for _ in 0..ORDERS_PER_DATAGRAM {
+                number += 1;
+                orders.push(enter(number, Side::Buy));
+            }
+            let orders: Vec<_> = orders.iter().map(|order| Upstream::Unsequenced(order)).collect();
+            world.sends(ALFA, &orders);
+        }
+        world.cycles(CYCLES_MAX);
+        // An order that came behind one with a higher number would not be answered.
+        let all = (DATAGRAMS * ORDERS_PER_DATAGRAM) as usize;
+        assert_eq!(world.heard_by(ALFA).messages, all, "round {round}");
+    }
+    assert_eq!(world.counters().datagrams_unread, 0);
+}
+
+#[test]
+fn messages_that_ask_for_nothing_are_read_in_turns_as_well() {
+    let mut world = World::new(None);
+    world.logs_in(ALFA, "ALFA01");
+    let noise = [Upstream::Heartbeat; 300];
+    let order = enter(1, Side::Buy);
+    world.sends(ALFA, &noise);
+    world.sends(ALFA, &[Upstream::Unsequenced(&order)]);
+    // Two turns in a cycle, and the order is in the next.
+    for _ in 0..noise.len() as u64 / (2 * MESSAGES_PER_TURN) {
+        world.cycle();
+    }
+    assert_eq!(world.counters().messages_in, 0);
+    world.cycle();
+    assert_eq!(world.counters().messages_in, 1);
+    // Long ones by their bytes: two in a turn.
+    let long = [b'?'; 1_469];
+    for _ in 0..5 {
+        world.sends(ALFA, &[Upstream::Unsequenced(&long)]);
+    }
+    world.cycle();
+    assert_eq!(world.counters().datagrams_refused, 4);
+    world.cycle();
+    assert_eq!(world.counters().datagrams_refused, 5);
+}
+
 #[test]
 fn a_flood_of_strangers_is_not_answered_and_those_who_trade_do_not_wait() {
     let mut world = World::new(None);

@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 
 use rialto::counters::CounterBlock;
-use rialto::gateway::SESSION_BYTES_MAX;
+use rialto::gateway::{SESSION_BYTES_MAX, TOKENS_BYTES_MAX};
 use rialto::net::device::Device;
 use rialto::net::ethernet::{ETHER_TYPE_IPV4, EthernetHeader};
 use rialto::net::ipv4::{Ipv4Header, PROTOCOL_UDP};
@@ -70,6 +70,49 @@ fn nothing_is_allocated_for_ouch_4_2_and_for_drop_copies() {
         allocated += if step < WARM_UP { 0 } else { count };
     }
     assert_eq!(allocated, 0);
+}
+
+#[test]
+fn an_ouch_4_2_port_takes_the_stated_memory_at_once_and_is_closed_when_its_tokens_are_used_up() {
+    const TOKENS: u32 = 200_000;
+    const ORDERS_PER_STEP: u32 = 400;
+    let mut exchange = Exchange::open(OLDER_AND_COPIES);
+    // The first sessions of a gateway take what all of them need.
+    let mut other = exchange.client("BETA01");
+    exchange.run(&mut [&mut other]);
+    let before = exchange.gateway_bytes;
+    let mut older = exchange.client("ALFA42");
+    exchange.run(&mut [&mut older]);
+    let taken = exchange.gateway_bytes - before;
+    assert!(taken <= SESSION_BYTES_MAX + TOKENS_BYTES_MAX, "{taken} bytes");
+    assert!(taken >= TOKENS_BYTES_MAX, "{taken} bytes: more is stated than is taken");
+    let mut allocated = 0;
+    for step in 0..TOKENS / ORDERS_PER_STEP {
+        for number in 1..=ORDERS_PER_STEP {
+            // Of no instrument: each is answered, and none stays.
+            let text = format!("T{}", step * ORDERS_PER_STEP + number);
+            let symbol = Symbol::new("NONE").unwrap();
+            let enter = ouch42::Enter::new(token(&text), Side::Buy, Quantity(100), symbol, 250_000);
+            older.says(enter.as_bytes());
+        }
+        older.expected += u64::from(ORDERS_PER_STEP);
+        let count = exchange.run(&mut [&mut older]);
+        allocated += if step < 20 { 0 } else { count };
+    }
+    assert_eq!((allocated, exchange.pipeline.gateway.counters().violations), (0, 0));
+    // One more ends the session, which may begin again.
+    older.says(ouch42_order("ONE MORE", 250_000).as_bytes());
+    for _ in 0..CYCLES_MAX {
+        exchange.run(&mut []);
+        older.hear();
+        if exchange.pipeline.gateway.counters().violations > 0 {
+            break;
+        }
+    }
+    assert_eq!(exchange.pipeline.gateway.counters().violations, 1);
+    let mut older = exchange.client("ALFA42");
+    exchange.run(&mut [&mut older]);
+    assert!(!older.is_refused);
 }
 
 #[test]

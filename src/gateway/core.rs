@@ -16,7 +16,7 @@ use super::session::Due;
 use super::traces::Traces;
 use super::{GatewayConfig, GatewayCounters};
 use crate::event_store::Reader;
-use crate::net::{ConnectionId, DATAGRAM_BYTES_MAX, Transport, Wheel};
+use crate::net::{ConnectionId, Transport, Wheel};
 use crate::ring;
 use crate::types::command::{CommandHeader, PortDown};
 use crate::types::{
@@ -44,8 +44,6 @@ pub(super) struct Core {
     pub(super) connections: Vec<Option<Connection>>,
     /// Whoever sends datagrams.
     pub(super) peers: Peers,
-    /// The datagram that is being read.
-    pub(super) datagram: Box<[u8]>,
     /// Slots with unread input, each once.
     pub(super) waiting: VecDeque<u32>,
     /// Slots of sessions that read the log to catch up, or that end when they have; each once.
@@ -93,7 +91,6 @@ impl Core {
             day: None,
             connections: std::iter::repeat_with(|| None).take(slots).collect(),
             peers,
-            datagram: vec![0; DATAGRAM_BYTES_MAX].into_boxed_slice(),
             waiting: VecDeque::new(),
             lagging: VecDeque::new(),
             departures: VecDeque::new(),

@@ -1,50 +1,48 @@
 //! From datagrams to the command ring: the peers that speak UFO, and what is dropped of what they say.
 //!
-//! Nothing is kept of a peer before its login was found good, nothing waits to be read again, and nothing
-//! but a login is answered: whose address stands in a datagram need not have sent it.
+//! Nothing is kept of a peer before its login was found good, what waits for its turn has a bound, and
+//! nothing but a login is answered: whose address stands in a datagram need not have sent it.
 
 use std::net::SocketAddrV4;
 
 use super::connection::{Connection, LoginState};
 use super::core::Core;
 use super::inbound;
-use super::intake::connection_token;
+use super::intake::{BYTES_PER_TURN_MAX, MESSAGES_PER_TURN_MAX, connection_token};
 use super::link::Link;
 use super::throttle::Throttle;
-use crate::net::Transport;
+use crate::net::device::RX_BURST_MAX;
+use crate::net::{DATAGRAM_BYTES_MAX, Transport};
 use crate::types::{DownReason, Nanos, PortId, RECORD_LINES_MAX, SessionId};
 use crate::wire::soup;
 use crate::wire::ufo::{LoginRequest, RetransmissionRequest, Upstream};
 
-/// Datagrams read in a duty cycle.
-const DATAGRAMS_PER_CYCLE_MAX: usize = 64;
-/// Messages read of a datagram: more than it has orders.
-const MESSAGES_PER_DATAGRAM_MAX: usize = 128;
+/// Datagrams taken in a duty cycle: all that our stack takes from the device and from other shards, so
+/// that nobody's crowd others out there, where they are not told apart.
+const DATAGRAMS_PER_CYCLE_MAX: usize = 2 * RX_BURST_MAX;
 /// Messages that are sent again for one request.
 const AGAIN_PER_REQUEST_MAX: u32 = 512;
 
+/// So that a peer's turn always goes on.
+const _: () = assert!(DATAGRAM_BYTES_MAX <= BYTES_PER_TURN_MAX);
+
 impl Core {
+    /// Takes what has come in: a login at once, what a session's peer says to wait for its turn.
     pub(super) fn take_datagrams<T: Transport>(&mut self, transport: &mut T, now: Nanos) -> usize {
         if self.peers.slots() == 0 {
             return 0;
         }
         for taken in 0..DATAGRAMS_PER_CYCLE_MAX {
-            // What finds no room in the ring waits in the transport, and is lost there.
-            if self.commands.room() < MESSAGES_PER_DATAGRAM_MAX * RECORD_LINES_MAX {
-                self.counters.ring_full += 1;
-                return taken;
-            }
-            let Some((from, payload)) = transport.next_datagram() else { return taken };
-            let size = payload.len();
-            let mut buffer = std::mem::take(&mut self.datagram);
-            buffer[..size].copy_from_slice(payload);
+            let Some((from, datagram)) = transport.next_datagram() else { return taken };
             self.counters.datagrams_in += 1;
-            self.counters.bytes_in += size as u64;
-            match self.peers.slot_of(from) {
-                Some(slot) => self.take_from_peer(slot, &buffer[..size], transport, now),
-                None => self.take_from_stranger(from, &buffer[..size], transport, now),
+            self.counters.bytes_in += datagram.len() as u64;
+            if let Some(slot) = self.peers.slot_of(from) {
+                self.keep_for_turn(slot, datagram);
+            } else if let Ok((Upstream::Login(login), _)) = Upstream::parse(datagram) {
+                self.log_in(from, login, transport, now);
+            } else {
+                self.counters.datagrams_of_strangers += 1;
             }
-            self.datagram = buffer;
         }
         DATAGRAMS_PER_CYCLE_MAX
     }
@@ -58,16 +56,17 @@ impl Core {
         }
     }
 
-    fn take_from_stranger<T: Transport>(
-        &mut self,
-        from: SocketAddrV4,
-        datagram: &[u8],
-        transport: &mut T,
-        now: Nanos,
-    ) {
-        match Upstream::parse(datagram) {
-            Ok((Upstream::Login(login), _)) => self.log_in(from, login, transport, now),
-            _ => self.counters.datagrams_of_strangers += 1,
+    fn keep_for_turn(&mut self, slot: u32, datagram: &[u8]) {
+        let Some(connection) = &self.connections[slot as usize] else { return };
+        // What is sent behind a login that is not decided is lost.
+        let LoginState::Up { .. } = connection.login else { return };
+        if datagram.is_empty() {
+            return;
+        }
+        if self.peers.unread(slot).push(datagram) {
+            self.queue(slot);
+        } else {
+            self.counters.datagrams_unread += 1;
         }
     }
 
@@ -102,70 +101,77 @@ impl Core {
         }
     }
 
-    /// Reads the messages of a datagram up to the first that cannot be read.
-    fn take_from_peer<T: Transport>(
+    /// A peer's turn, in the bounds of a connection's. Of a datagram it reads the messages up to the first
+    /// that cannot be read.
+    pub(super) fn serve_peer<T: Transport>(
         &mut self,
         slot: u32,
-        datagram: &[u8],
         transport: &mut T,
         now: Nanos,
-    ) {
-        let mut rest = datagram;
-        for _ in 0..MESSAGES_PER_DATAGRAM_MAX {
-            if rest.is_empty() {
-                return;
-            }
-            let Some(connection) = &mut self.connections[slot as usize] else { return };
+    ) -> usize {
+        let mut bytes_left = BYTES_PER_TURN_MAX;
+        for taken in 0..MESSAGES_PER_TURN_MAX {
+            let Some(connection) = &mut self.connections[slot as usize] else { return taken };
+            let LoginState::Up { port, epoch } = connection.login else { return taken };
+            let unread = self.peers.unread(slot);
+            let Some(datagram) = unread.first() else { return taken };
             if !connection.throttle.admits(now) {
                 self.counters.datagrams_throttled += 1;
-                return;
+                unread.leave(0);
+                continue;
             }
-            let Ok((message, behind)) = Upstream::parse(rest) else {
+            let Ok((message, behind)) = Upstream::parse(datagram) else {
                 self.counters.datagrams_refused += 1;
-                return;
+                unread.leave(0);
+                continue;
             };
-            rest = behind;
+            let (size, left) = (datagram.len() - behind.len(), behind.len());
+            if size > bytes_left {
+                break;
+            }
+            if self.commands.room() < RECORD_LINES_MAX {
+                self.counters.ring_full += 1;
+                break;
+            }
+            bytes_left -= size;
             connection.throttle.spend(1, now);
-            // What is sent behind a login that is not decided is lost.
-            let LoginState::Up { port, .. } = connection.login else { return };
             if let Upstream::Login(login) = message {
-                return self.log_in_again(slot, port, login, transport, now);
+                unread.leave(0);
+                self.log_in_again(slot, port, login, transport, now);
+                continue;
             }
             connection.session.note_received(now);
             match message {
-                Upstream::Login(_) | Upstream::Heartbeat => {}
-                Upstream::Retransmission(request) => self.ask_again(slot, port, request, now),
+                Upstream::Login(_) | Upstream::Heartbeat => unread.leave(left),
+                Upstream::Retransmission(request) => {
+                    unread.leave(left);
+                    self.ask_again(slot, port, request, now);
+                }
                 Upstream::Logoff => {
-                    return self.disconnect(slot, DownReason::Logout, transport);
+                    self.disconnect(slot, DownReason::Logout, transport);
+                    return taken;
                 }
                 Upstream::Unsequenced(message) => {
-                    if !self.take_message(slot, message, now) {
+                    let sender = self.ports.get_mut(port).filter(|_| !connection.ending);
+                    let command = sender.map(|sender| {
+                        inbound::command(sender, message, epoch, now, &mut self.command)
+                    });
+                    let Some(Ok(count)) = command else {
                         self.counters.datagrams_refused += 1;
-                        return;
+                        unread.leave(0);
+                        continue;
+                    };
+                    unread.leave(left);
+                    if count > 0 {
+                        let pushed = self.commands.push(&self.command[..count]);
+                        pushed.expect("room was checked above");
+                        self.counters.messages_in += 1;
                     }
                 }
             }
         }
-    }
-
-    /// Whether a message was one.
-    fn take_message(&mut self, slot: u32, message: &[u8], now: Nanos) -> bool {
-        let Some(connection) = &self.connections[slot as usize] else { return false };
-        let LoginState::Up { port, epoch } = connection.login else { return false };
-        if connection.ending {
-            return false;
-        }
-        let Some(port) = self.ports.get_mut(port) else { return false };
-        let Ok(count) = inbound::command(port, message, epoch, now, &mut self.command) else {
-            return false;
-        };
-        if count == 0 {
-            return true;
-        }
-        let pushed = self.commands.push(&self.command[..count]);
-        pushed.expect("room was checked for a whole datagram");
-        self.counters.messages_in += 1;
-        true
+        self.queue(slot);
+        MESSAGES_PER_TURN_MAX
     }
 
     /// A peer that has a session logs in. If it is the same login, the answer was lost, or the peer was;

@@ -189,10 +189,13 @@ fn is_sound_trade(terms: &TradeTerms) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use zerocopy::FromZeros as _;
+    use zerocopy::{FromZeros as _, IntoBytes as _};
 
     use super::*;
+    use crate::gateway::tokens::TOKENS_MAX;
     use crate::types::command::{DayEnd, FirmDefine, Tick, Transfer};
+    use crate::types::{Quantity, Side, Symbol};
+    use crate::wire::ouch42::Token;
 
     fn given(message: &[u8]) -> Result<usize, Violation> {
         let mut lines = [Line::ZERO; RECORD_LINES_MAX];
@@ -225,6 +228,34 @@ mod tests {
         let mut firm = FirmDefine { header: header::<FirmDefine>(), ..FirmDefine::new_zeroed() };
         firm.reserved2[19] = 1;
         assert_eq!(given(Line::bytes(firm.lines())), Err(Violation::Message));
+    }
+
+    #[test]
+    fn a_port_without_tokens_left_has_its_orders_and_gets_no_more() {
+        let mut tokens = Tokens::default();
+        let token = |number: u32| Token::new(&format!("T{number}")).unwrap();
+        for number in 1..=TOKENS_MAX {
+            tokens.give(token(number));
+        }
+        let mut given = |message: &[u8]| {
+            let mut lines = [Line::ZERO; RECORD_LINES_MAX];
+            order42(message, &mut tokens, PortId(3), Epoch(7), Nanos(9), &mut lines)
+        };
+        let mut enters = |number| {
+            let symbol = Symbol::new("ACME").unwrap();
+            let enter = ouch42::Enter::new(token(number), Side::Buy, Quantity(1), symbol, 10_000);
+            given(enter.as_bytes())
+        };
+        assert_eq!(enters(1), Ok(0));
+        assert_eq!(enters(TOKENS_MAX + 1), Err(Violation::Tokens));
+        let mut replaces = |number| {
+            let replace = ouch42::Replace::new(token(1), token(number), Quantity(1), 10_000);
+            given(replace.as_bytes())
+        };
+        assert_eq!(replaces(2), Ok(0));
+        assert_eq!(replaces(TOKENS_MAX + 1), Err(Violation::Tokens));
+        let cancel = ouch42::Cancel::new(token(1), Quantity::ZERO);
+        assert_ne!(given(cancel.as_bytes()), Ok(0));
     }
 
     #[test]

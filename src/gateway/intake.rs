@@ -27,9 +27,9 @@ use crate::wire::soup;
 /// Network events taken in a duty cycle.
 const NET_EVENTS_PER_CYCLE_MAX: usize = 64;
 /// Messages taken from one session before the next has its turn.
-const MESSAGES_PER_TURN_MAX: usize = 16;
+pub(super) const MESSAGES_PER_TURN_MAX: usize = 16;
 /// Bytes taken from it, whatever they are: more than so many orders, and than the longest packet.
-const BYTES_PER_TURN_MAX: usize = 4_096;
+pub(super) const BYTES_PER_TURN_MAX: usize = 4_096;
 /// The longest packet with its length.
 const PACKET_BYTES_MAX: usize = size_of::<u16>() + PACKET_LENGTH_MAX;
 /// A port that is up is taken over at most this often, so that two clients that both want it do not
@@ -90,14 +90,23 @@ impl Core {
             let Some(slot) = self.waiting.pop_front() else { break };
             if let Some(connection) = &mut self.connections[slot as usize] {
                 connection.queued = false;
-                work += self.serve(slot, transport, now);
+                work += match connection.link {
+                    Link::Tcp(id) => self.serve(slot, id, transport, now),
+                    Link::Udp(..) => self.serve_peer(slot, transport, now),
+                };
             }
         }
         work
     }
 
-    /// One session's turn.
-    fn serve<T: Transport>(&mut self, slot: u32, transport: &mut T, now: Nanos) -> usize {
+    /// The turn of a session in a connection.
+    fn serve<T: Transport>(
+        &mut self,
+        slot: u32,
+        id: ConnectionId,
+        transport: &mut T,
+        now: Nanos,
+    ) -> usize {
         let mut bytes_left = BYTES_PER_TURN_MAX;
         for taken in 0..MESSAGES_PER_TURN_MAX {
             // So that a packet that seems to end later does.
@@ -105,8 +114,6 @@ impl Core {
                 break;
             }
             let Some(connection) = &mut self.connections[slot as usize] else { return taken };
-            // Datagrams do not wait to be read.
-            let Link::Tcp(id) = connection.link else { return taken };
             if let LoginState::Sequencing { .. } = connection.login {
                 return taken; // what follows stays unread until the login is decided
             }

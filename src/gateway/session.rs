@@ -90,7 +90,7 @@ pub enum Violation {
     #[error("message of unknown type or wrong length")]
     Message,
     /// More orders than an OUCH 4.2 port may have in a day.
-    #[error("no tokens left for today")]
+    #[error("all tokens of the port's day are used; more orders need another port, or OUCH 5.0")]
     Tokens,
     /// A message on a drop copy, which is only read.
     #[error("message on a drop copy")]

@@ -3,18 +3,27 @@
 //! The gateway numbers orders in the order in which it sequences them, and learns from the events which
 //! of the numbers were used. So whichever node serves the port, and after any restart, they are the same.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use crate::types::UserRefNum;
 use crate::types::event::Event;
 use crate::wire::ouch42::Token;
 
-/// Tokens of a port and day.
-pub(super) const TOKENS_MAX: u32 = 1 << 24;
-/// Room for tokens that a port gets as its session comes up: some 3 MiB.
-const TOKENS_PREPARED: usize = 1 << 16;
-/// Room for those whose fate is not known yet.
-const UNANSWERED_PREPARED: usize = 4_096;
+/// Tokens of a port and day. There is room for all of them from the first, or from the start of a session:
+/// what grows would have everybody else's orders wait while it is moved.
+pub(super) const TOKENS_MAX: u32 = 200_000;
+
+/// The most memory that the tokens of an OUCH 4.2 port take.
+pub const TOKENS_BYTES_MAX: usize = TABLE_PLACES * (size_of::<(Token, UserRefNum)>() + 1)
+    + TABLE_END_BYTES
+    + TOKENS_MAX as usize * size_of::<Token>();
+/// Places of a hash table with room for them: one in eight stays empty, and each has a byte of its hash.
+const TABLE_PLACES: usize = (TOKENS_MAX as usize * 8 / 7).next_power_of_two();
+/// What a table has behind its places, and for its alignment.
+const TABLE_END_BYTES: usize = 64;
+
+/// As stated in the module's and the wire format's documentation.
+const _: () = assert!(TOKENS_BYTES_MAX < 8 << 20);
 
 /// The day's tokens of a port.
 #[derive(Debug, Default)]
@@ -22,8 +31,9 @@ pub(super) struct Tokens {
     by_token: HashMap<Token, UserRefNum>,
     /// By number, from 1.
     by_number: Vec<Token>,
-    /// Numbers that were given and of which no event has told yet, the lowest first.
-    unanswered: VecDeque<u32>,
+    /// The highest number of which an event has told: those above were given, and their fate is not known
+    /// yet.
+    answered: u32,
 }
 
 impl Tokens {
@@ -40,16 +50,16 @@ impl Tokens {
 
     /// Whether there are no more.
     pub(super) fn are_used_up(&self) -> bool {
-        self.by_number.len() >= TOKENS_MAX as usize
+        self.last() >= TOKENS_MAX
     }
 
     /// Gives the next number to a token that the port has not used.
     pub(super) fn give(&mut self, token: Token) -> UserRefNum {
-        let number = self.last() + 1;
+        self.make_room();
+        let number = UserRefNum(self.last() + 1);
         self.by_number.push(token);
-        self.by_token.insert(token, UserRefNum(number));
-        self.unanswered.push_back(number);
-        UserRefNum(number)
+        self.by_token.insert(token, number);
+        number
     }
 
     fn last(&self) -> u32 {
@@ -68,12 +78,11 @@ impl Tokens {
         if number.is_none() || number.0 > TOKENS_MAX {
             return;
         }
-        while let Some(&given) = self.unanswered.front().filter(|&&given| given <= number.0) {
-            self.unanswered.pop_front();
-            if given < number.0 {
-                self.forget(given);
-            }
+        self.make_room();
+        for given in self.answered + 1..number.0.min(self.last() + 1) {
+            self.forget(given);
         }
+        self.answered = self.answered.max(number.0);
         if self.last() < number.0 {
             self.by_number.resize(number.0 as usize, Token::BLANK);
         }
@@ -83,13 +92,19 @@ impl Tokens {
 
     /// A session begins: all that the one before has asked for was answered, or was met with silence.
     pub(super) fn begin_session(&mut self) {
-        while let Some(given) = self.unanswered.pop_back() {
+        for given in self.answered + 1..=self.last() {
             self.forget(given);
-            self.by_number.truncate(given as usize - 1);
         }
-        self.by_token.reserve(TOKENS_PREPARED.saturating_sub(self.by_token.len()));
-        self.by_number.reserve(TOKENS_PREPARED.saturating_sub(self.by_number.len()));
-        self.unanswered.reserve(UNANSWERED_PREPARED);
+        self.by_number.truncate(self.answered as usize);
+        self.make_room();
+    }
+
+    /// Takes the memory of a day, all at once.
+    fn make_room(&mut self) {
+        if self.by_number.capacity() == 0 {
+            self.by_token.reserve(TOKENS_MAX as usize);
+            self.by_number.reserve_exact(TOKENS_MAX as usize);
+        }
     }
 
     /// A number was not used, so its token may be.
@@ -165,5 +180,32 @@ mod tests {
         assert_eq!(tokens.number_of(token("D")), Some(UserRefNum(4)));
         assert_eq!(tokens.number_of(token("E")), None);
         assert_eq!(tokens.give(token("F")), UserRefNum(5));
+    }
+
+    #[test]
+    fn a_day_of_tokens_finds_its_room_at_once_and_the_last_is_known() {
+        let mut tokens = Tokens::default();
+        tokens.begin_session();
+        let prepared = (tokens.by_token.capacity(), tokens.by_number.capacity());
+        // Of the table's, what was forgotten may take some.
+        let has_not_grown = |tokens: &Tokens| {
+            tokens.by_token.capacity() <= prepared.0 && tokens.by_number.capacity() == prepared.1
+        };
+        for number in 1..=TOKENS_MAX {
+            assert!(!tokens.are_used_up());
+            let text = format!("T{number}");
+            assert_eq!(tokens.give(token(&text)), UserRefNum(number));
+            // Every third is not used, so that its token may be given once more.
+            if number % 3 > 0 {
+                accepted(&mut tokens, number, &text);
+            }
+        }
+        assert!(tokens.are_used_up());
+        assert!(has_not_grown(&tokens));
+        let last = format!("T{TOKENS_MAX}");
+        assert_eq!(tokens.number_of(token(&last)), Some(UserRefNum(TOKENS_MAX)));
+        assert_eq!(tokens.number_of(token("T3")), None);
+        tokens.begin_session();
+        assert!(has_not_grown(&tokens) && tokens.are_used_up());
     }
 }
