@@ -8,8 +8,10 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use rialto::agent::Agent;
 use rialto::counters::CounterBlock;
+use rialto::net::device::{Device, FrameBurst};
 use rialto::net::ipv4::Ipv4Network;
 use rialto::net::{ClientConnection, ClientHost, MemoryDevice, Stack, StackConfig};
+use rialto::sys::cpu_time::thread_cpu_time;
 use rialto::types::{Nanos, Price, Quantity, Side, Symbol, TimeInForce, UserRefNum};
 use rialto::wire::ouch::{ENTER_BYTES_MAX, Enter, Options};
 use rialto::wire::soup::{self, Packet};
@@ -48,18 +50,11 @@ impl World {
 
     /// With ports for so many sessions more.
     fn with_ports(count: usize) -> Self {
-        let rules = (0..count).map(|number| {
-            format!(
-                "[[port]]\nname = \"{}\"\nfirm = \"ALFA\"\nkind = \"order_entry\"\n\
-                 disconnect = \"keep\"\ndefault_account = 1001\n",
-                port_name(number)
-            )
-        });
         let mut config = StackConfig::new(*OURS.ip(), 24, OURS.port());
         config.connections_per_source_max = config.connections_max;
         let (near, far) = MemoryDevice::pair(1_024);
         let stack = Stack::new(config, near, CounterBlock::none()).unwrap();
-        Self::over(Pipeline::open(stack, SEGMENT_BYTES, &rules.collect::<String>()), far)
+        Self::over(Pipeline::open(stack, SEGMENT_BYTES, &ports(count)), far)
     }
 
     /// With a limit of messages a second for each session.
@@ -318,6 +313,18 @@ fn port_name(number: usize) -> String {
     format!("P{number:05}")
 }
 
+/// The rules of so many ports.
+fn ports(count: usize) -> String {
+    let rules = (0..count).map(|number| {
+        format!(
+            "[[port]]\nname = \"{}\"\nfirm = \"ALFA\"\nkind = \"order_entry\"\n\
+             disconnect = \"keep\"\ndefault_account = 1001\n",
+            port_name(number)
+        )
+    });
+    rules.collect()
+}
+
 #[test]
 fn those_who_log_in_all_at_once_are_let_in_by_the_turns_of_a_cycle() {
     const SESSIONS: usize = 200;
@@ -348,6 +355,78 @@ fn those_who_log_in_all_at_once_are_let_in_by_the_turns_of_a_cycle() {
         assert!(world.host.receive(connection, &mut packet) > 0);
         assert!(matches!(soup::parse(&packet, 64), Ok(Some((Packet::LoginAccepted(_), _)))));
     }
+}
+
+/// Frames from one wire to another.
+fn relay(from: &mut MemoryDevice, to: &mut MemoryDevice) {
+    while let Some(mut burst) = from.receive() {
+        while let Some(frame) = burst.next_frame() {
+            to.transmit(frame.len(), |sent| sent.copy_from_slice(frame)).unwrap();
+        }
+    }
+    to.flush();
+}
+
+#[test]
+fn ten_thousand_sessions_log_in_for_less_than_two_seconds_of_a_core() {
+    const SESSIONS: usize = 10_000;
+    /// Of one host; each host is there until its sessions have been let in.
+    const PER_HOST: usize = 250;
+    const CORE_TIME_MAX: Nanos = Nanos::from_secs(2);
+    let (near, mut far) = MemoryDevice::pair(8_192);
+    let mut config = StackConfig::new(*OURS.ip(), 16, OURS.port());
+    (config.connections_max, config.connections_per_source_max) = (SESSIONS, PER_HOST);
+    (config.rx_buffer_bytes, config.tx_buffer_bytes) = (4_096, 4_096);
+    let stack = Stack::new(config, near, CounterBlock::none()).unwrap();
+    let mut pipeline = Pipeline::open(stack, 4 * SEGMENT_BYTES, &ports(SESSIONS));
+    let (start, mut gateway, mut others) = (pipeline.core.now, Nanos::ZERO, Nanos::ZERO);
+    for host_number in 0..SESSIONS / PER_HOST {
+        let numbers = host_number * PER_HOST..(host_number + 1) * PER_HOST;
+        let logins: Vec<_> = numbers.map(|number| pipeline.login(&port_name(number))).collect();
+        let (mut wire, end) = MemoryDevice::pair(8_192);
+        let address = Ipv4Addr::new(10, 9, 1, u8::try_from(host_number).unwrap());
+        let network = Ipv4Network::new(address, 16).unwrap();
+        let mut host = ClientHost::new(end, network, OURS, pipeline.core.now);
+        let mut clients: Vec<_> =
+            (40_000..).zip(&logins).map(|(port, login)| (host.connect(port), &login[..])).collect();
+        let (mut accepted, mut cycles) = (0, 0);
+        while accepted < PER_HOST {
+            pipeline.cycle(&mut |agent: &mut dyn Agent, now| {
+                let start = thread_cpu_time();
+                agent.do_work(now).unwrap();
+                let took = thread_cpu_time().since(start);
+                let sum = if agent.name() == "order_entry" { &mut gateway } else { &mut others };
+                *sum = Nanos(sum.0 + took.0);
+            });
+            relay(&mut far, &mut wire);
+            host.poll(pipeline.core.now);
+            for (connection, unsent) in &mut clients {
+                *unsent = &unsent[host.send(*connection, unsent)..];
+                let mut packet = [0; 64];
+                let size = host.receive(*connection, &mut packet);
+                if size > 0 {
+                    let packet = soup::parse(&packet[..size], 64).unwrap();
+                    assert!(matches!(packet, Some((Packet::LoginAccepted(_), _))), "{packet:?}");
+                    accepted += 1;
+                }
+            }
+            relay(&mut wire, &mut far);
+            cycles += 1;
+            assert!(cycles < 10_000, "{accepted}: {:?}", pipeline.gateway.counters());
+        }
+        // What was received is acknowledged.
+        pipeline.core.now = pipeline.core.now.after(Nanos::from_millis(11));
+        host.poll(pipeline.core.now);
+        relay(&mut wire, &mut far);
+    }
+    let counters = *pipeline.gateway.counters();
+    let sessions = SESSIONS as u64;
+    assert_eq!((counters.connections, counters.logins), (sessions, sessions), "{counters:?}");
+    // So long it took by the clock of the exchange, whose limits would have had them wait.
+    let elapsed = pipeline.core.now.since(start);
+    assert!(elapsed < Nanos::from_secs(2), "{elapsed:?}");
+    let core_time = Nanos(gateway.0 + others.0);
+    assert!(core_time < CORE_TIME_MAX, "{core_time:?}, the gateway {gateway:?}");
 }
 
 /// Of a session, in the stories of the throttle; a second's worth may come at once.

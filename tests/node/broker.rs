@@ -6,7 +6,10 @@ use std::net::SocketAddr;
 
 use rialto::client::{ClientError, Credentials, Incoming, Protocol, SessionClient};
 use rialto::types::{Price, Quantity, SessionId, Side, Symbol, TimeInForce, UserRefNum};
-use rialto::wire::ouch::{Cancel, Enter, Options, Outbound, Replace};
+use rialto::wire::ouch::{
+    Cancel, Enter, EntryAnswer, EntrySwitch, MassCancel, Options, Outbound, REQUEST_BYTES_MAX,
+    Replace,
+};
 
 use crate::harness::{Node, SOON};
 
@@ -98,6 +101,24 @@ impl Broker {
         let cancel = Cancel::new(UserRefNum(number), Quantity(quantity));
         self.client.cancel(&cancel, &Options::default()).unwrap();
         self.client.flush().unwrap();
+    }
+
+    /// Cancels all that its firm has in an instrument, or at all if that is blank.
+    pub(crate) fn mass_cancels(&mut self, symbol: Symbol) {
+        let mut message = [0; REQUEST_BYTES_MAX];
+        let mass = MassCancel::new(UserRefNum(self.next_ref), symbol);
+        let size = mass.emit(&Options::default(), &mut message);
+        self.client.send(&message[..size]).unwrap();
+        self.next_ref += 1;
+    }
+
+    /// Has its firm's new orders refused from now on, or taken again.
+    pub(crate) fn switches_entry(&mut self, enables: bool) {
+        let mut message = [0; REQUEST_BYTES_MAX];
+        let switch = EntrySwitch::new(UserRefNum(self.next_ref), enables);
+        let size = switch.emit(&Options::default(), &mut message);
+        self.client.send(&message[..size]).unwrap();
+        self.next_ref += 1;
     }
 
     /// The next message, as its bytes.
@@ -206,6 +227,15 @@ pub(crate) fn said(message: &[u8]) -> String {
         }
         Outbound::Rejected(m, _) => format!("rejected #{} 0x{:02X}", m.user_ref_num, m.reason),
         Outbound::CancelRejected(m, _) => format!("cancel of #{} rejected", m.user_ref_num),
+        Outbound::MassCanceled(m, _) => {
+            let symbol = m.symbol.text();
+            let what = if symbol.is_empty() { "all" } else { &symbol };
+            format!("mass cancel #{} of {} {what}", m.user_ref_num, m.firm)
+        }
+        Outbound::EntryAnswer(m, _) => {
+            let how = if m.kind == EntryAnswer::ENABLED { "enabled" } else { "disabled" };
+            format!("entry #{} {how} of {}", m.user_ref_num, m.firm)
+        }
         Outbound::AccountAnswer(m, _) => format!("next #{}", m.next_user_ref_num),
         other => format!("unexpected {other:?}"),
     }

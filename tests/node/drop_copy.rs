@@ -30,7 +30,9 @@ fn hears_copy(reader: &mut Broker) -> (String, String) {
         }
         Outbound::Executed(_, elements)
         | Outbound::Canceled(_, elements)
-        | Outbound::Rejected(_, elements) => elements,
+        | Outbound::Rejected(_, elements)
+        | Outbound::MassCanceled(_, elements)
+        | Outbound::EntryAnswer(_, elements) => elements,
         other => panic!("{other:?}"),
     };
     let port = Options::parse(elements).unwrap().port;
@@ -38,7 +40,9 @@ fn hears_copy(reader: &mut Broker) -> (String, String) {
     (port.trim_matches('\0').to_owned(), said(&message))
 }
 
-fn must_copy(reader: &mut Broker, expected: &[(&str, &str)]) {
+/// Hears exactly these copies next: the port, and the message.
+#[track_caller]
+pub(crate) fn must_copy(reader: &mut Broker, expected: &[(&str, &str)]) {
     for &(port, message) in expected {
         assert_eq!(hears_copy(reader), (port.to_owned(), message.to_owned()));
     }

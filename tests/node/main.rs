@@ -28,6 +28,7 @@ mod day;
 mod drill;
 mod drop_copy;
 mod feed;
+mod firm_requests;
 mod full_disk;
 mod harness;
 mod images;

@@ -74,8 +74,8 @@ fn who_ends_within_a_packet_is_let_go_at_once_and_the_whole_ones_before_it_count
 }
 
 #[test]
-fn a_login_that_asks_for_what_cannot_be_is_refused() {
-    let node = Node::start();
+fn a_login_that_asks_for_what_cannot_be_is_refused_and_its_neighbours_do_not_notice() {
+    let mut node = Node::start();
     let alfa = node.site.credentials("ALFA01");
     let login = |credentials, session: &str, sequence| {
         let session = SessionId::new(session).unwrap();
@@ -86,6 +86,8 @@ fn a_login_that_asks_for_what_cannot_be_is_refused() {
             Err(error) => panic!("{error}"),
         }
     };
+    let mut bystander = Broker::login(&node, "BETA01");
+    bystander.must_hear(&["system S"]);
     let day = Broker::login(&node, "ALFA01").client.session().to_string();
     assert_eq!(login(alfa, &day, 2), None, "the next message");
     assert_eq!(login(alfa, "", 3), Some(LoginReject::SessionNotAvailable));
@@ -100,6 +102,11 @@ fn a_login_that_asks_for_what_cannot_be_is_refused() {
     assert_eq!(login(operator, "", 1), Some(LoginReject::NotAuthorized));
     let elsewhere = Broker::login_to(node.site.admin, alfa, SessionId::BLANK, 1);
     assert!(matches!(elsewhere, Err(ClientError::Refused(LoginReject::NotAuthorized))));
+    bystander.must_hear_nothing();
+    node.stop_in_order();
+    // The two beyond the end.
+    assert_eq!(node.counter("order_entry", "sequence_alarms"), 2);
+    assert_eq!(node.counter("order_entry", "logins_rejected"), 6);
 }
 
 #[test]

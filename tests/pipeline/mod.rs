@@ -100,7 +100,9 @@ impl Core {
         let events = log("events", LogKind::Events);
         let reader = events.reader();
         // The market's two firms share the orders.
-        let capacity = Capacity { orders: 8_192, ..Capacity::SMALL };
+        let ports = u32::try_from(market.port_names().count()).unwrap();
+        let ports = ports.max(Capacity::SMALL.ports);
+        let capacity = Capacity { orders: 8_192, ports, ..Capacity::SMALL };
         let limits = capacity.limits(segment_bytes);
         let engine = Engine::new(&limits, IndexSeed::new([0; IndexSeed::BYTES]));
         let path = directory.0.join(COUNTERS_FILE);

@@ -346,16 +346,23 @@ impl<D: Device> Stack<D> {
         self.look(slot);
     }
 
-    /// Gives up the handshake that began first of those that are not finished. A peer in good faith
-    /// needs a moment for it; requests that nobody means would keep out all others.
+    /// Makes room for a handshake: gives up the one that began first of those that are not finished, but
+    /// only if room is not made by forgetting the finished ones before it. A peer in good faith needs a
+    /// moment for it; requests that nobody means would keep out all others.
     fn give_way(&mut self) {
-        while let Some(id) = self.half_open.pop_front() {
+        while let Some(&id) = self.half_open.front() {
             let connection = &self.connections[id.slot as usize];
             if connection.generation == id.generation && connection.phase == Phase::HalfOpen {
-                self.counters.half_open_gave_way += 1;
-                self.release(id.slot);
-                return;
+                break;
             }
+            self.half_open.pop_front();
+        }
+        if !self.free.is_empty() && self.half_open.len() < HALF_OPEN_MAX {
+            return;
+        }
+        if let Some(id) = self.half_open.pop_front() {
+            self.counters.half_open_gave_way += 1;
+            self.release(id.slot);
         }
     }
 

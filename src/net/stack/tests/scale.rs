@@ -1,7 +1,7 @@
 //! Ten thousand connections on one stack: what an idle one costs is nothing, and what a busy one costs
 //! does not depend on how many others there are. Shown by counts, not by time.
 
-use super::by_hand::{Bench, Player, bench_over, parsed};
+use super::by_hand::{Bench, Player, bench_over, parsed, syn};
 use super::*;
 
 const SESSIONS: usize = 10_000;
@@ -66,6 +66,32 @@ fn an_order_costs_as_many_visits_among_ten_thousand_sessions_as_alone() {
     });
     assert_eq!(visits, [visits[0]; 3]);
     assert!(visits[0] <= 12, "{} visits", visits[0]);
+}
+
+#[test]
+fn a_handshake_gives_way_to_as_many_unfinished_ones_and_to_none_that_are_done() {
+    let mut config = StackConfig { connections_max: SESSIONS, ..config() };
+    (config.rx_buffer_bytes, config.tx_buffer_bytes) = (4_096, 4_096);
+    let mut bench = bench_over(config, SESSIONS);
+    for number in 1..HALF_OPEN_MAX {
+        Player::connect(&mut bench, address(number));
+    }
+    let mut asks = |numbers: std::ops::Range<usize>| {
+        for number in numbers {
+            bench.put_segment(address(number), &syn());
+        }
+        // At the rate that is granted.
+        bench.answers_at(Nanos::from_millis(50), Nanos::from_millis(1));
+        (bench.stack.connection_count(), bench.stack.counters.half_open_gave_way)
+    };
+    let next = |more: usize| HALF_OPEN_MAX + more..HALF_OPEN_MAX + more + 1_000;
+    assert_eq!(asks(next(0)), (HALF_OPEN_MAX + 999, 0));
+    for thousands in 1..4 {
+        let count = HALF_OPEN_MAX + 999 + thousands * 1_000;
+        assert_eq!(asks(next(thousands * 1_000)), (count, 0));
+    }
+    // All that may be under way, and four more.
+    assert_eq!(asks(HALF_OPEN_MAX + 4_000..2 * HALF_OPEN_MAX + 4), (2 * HALF_OPEN_MAX - 1, 4));
 }
 
 #[test]
