@@ -175,11 +175,10 @@ fn a_flood_is_dropped_and_counted_and_orders_are_answered_during_it() {
     }
     let ring = &result["ring"];
     for (kind, cost) in ring["kinds"].as_object().unwrap() {
-        assert_eq!(
-            (&cost["answered"], &cost["served"]),
-            (&0.into(), &200.into()),
-            "{kind} in {ring}"
-        );
+        // Of requests in the names of those who may connect, those within the limit.
+        let most = if kind == "syn" { 2_000 } else { 0 };
+        assert!(cost["answered"].as_u64().unwrap() <= most, "{kind} in {ring}");
+        assert_eq!(cost["served"], 200, "{kind} in {ring}");
     }
     assert_eq!(ring["served_in_every_burst"], true, "{ring}");
     assert_eq!(ring["kinds"].as_object().unwrap().len(), 7, "{ring}");
