@@ -105,18 +105,19 @@ impl Broker {
 
     /// Cancels all that its firm has in an instrument, or at all if that is blank.
     pub(crate) fn mass_cancels(&mut self, symbol: Symbol) {
-        let mut message = [0; REQUEST_BYTES_MAX];
         let mass = MassCancel::new(UserRefNum(self.next_ref), symbol);
-        let size = mass.emit(&Options::default(), &mut message);
-        self.client.send(&message[..size]).unwrap();
-        self.next_ref += 1;
+        self.requests(|message| mass.emit(&Options::default(), message));
     }
 
     /// Has its firm's new orders refused from now on, or taken again.
     pub(crate) fn switches_entry(&mut self, enables: bool) {
-        let mut message = [0; REQUEST_BYTES_MAX];
         let switch = EntrySwitch::new(UserRefNum(self.next_ref), enables);
-        let size = switch.emit(&Options::default(), &mut message);
+        self.requests(|message| switch.emit(&Options::default(), message));
+    }
+
+    fn requests(&mut self, emit: impl FnOnce(&mut [u8; REQUEST_BYTES_MAX]) -> usize) {
+        let mut message = [0; REQUEST_BYTES_MAX];
+        let size = emit(&mut message);
         self.client.send(&message[..size]).unwrap();
         self.next_ref += 1;
     }
