@@ -73,6 +73,10 @@ fn an_order_is_measured_among_one_session_and_among_many() {
         assert!(positive(&figures["ratio_p50"]) && positive(&figures["ratio_p99"]), "{figures}");
         assert!(positive(&figures["cpu_ns_per_order"]), "{figures}");
         assert!(figures["login_ms"].is_u64(), "{figures}");
+        let beside = &figures["beside_greedy"];
+        for key in ["ratio_p50", "ratio_p99", "burst_us"] {
+            assert!(positive(&beside[key]), "{key} in {beside}");
+        }
     }
     assert_eq!(result["1"]["cpu_ratio"], 1.0);
     assert_eq!(result["40"]["echoed_connections"], 40);

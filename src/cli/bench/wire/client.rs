@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::BenchError;
+use super::greedy::{BesideGreedy, Greedy};
 #[cfg(feature = "dpdk")]
 use super::ways::{DpdkWire, open};
 use super::ways::{KernelDatagrams, KernelWire, Wire};
@@ -50,6 +51,9 @@ pub(in crate::cli::bench) struct Args {
     /// Connections from that port on that are echoed, in turns.
     #[arg(long, default_value_t = 1)]
     echoes: u16,
+    /// Order beside a greedy session too, on the port behind the last.
+    #[arg(long)]
+    greedy: bool,
     /// Let the orders rest, instead of canceling each.
     #[arg(long)]
     keep: bool,
@@ -79,6 +83,7 @@ pub(super) struct Round {
     /// An echo over UDP, where the client can speak it.
     pub(super) datagram: Option<Percentiles>,
     pub(super) order: Percentiles,
+    pub(super) beside_greedy: Option<BesideGreedy>,
 }
 
 /// Of the samples of a round.
@@ -90,7 +95,7 @@ pub(super) struct Percentiles {
 }
 
 impl Percentiles {
-    fn of(mut samples: Vec<u64>) -> Self {
+    pub(super) fn of(mut samples: Vec<u64>) -> Self {
         samples.sort_unstable();
         let at = |percent| samples.get(samples.len() * percent / 100).copied().unwrap_or(0);
         Self { p50: at(50), p99: at(99) }
@@ -160,6 +165,8 @@ fn measure<W: Wire>(
     let mut alive_at = Instant::now();
     let (others, login_ns) = login_at_once(args.first + 1..=last, connect, &credentials)?;
     sessions.extend(others);
+    let greedy = args.greedy.then(|| Session::login(connect(None)?, credentials(last + 1)?));
+    let mut greedy = greedy.transpose()?.map(Greedy::new);
     let mut echoes = Vec::new();
     for port in args.echo_port.into_iter().flat_map(|first| first..first + args.echoes) {
         echoes.push(connect(Some(port))?);
@@ -181,9 +188,12 @@ fn measure<W: Wire>(
             Some(wire) => Some(sample(args.samples, || echoed(wire))?),
         };
         let count = sessions.len();
-        let order = sample(args.samples, || sessions[next(count)].accepted(args.keep))?;
+        let mut order = || sessions[next(count)].accepted(args.keep);
+        let alone = sample(args.samples, &mut order)?;
+        let beside_greedy =
+            greedy.as_mut().map(|greedy| greedy.beside(args.samples, &mut order)).transpose()?;
         if round > 0 {
-            rounds.push(Round { echo, datagram, order });
+            rounds.push(Round { echo, datagram, order: alone, beside_greedy });
         }
         keep_alive(&mut sessions, &mut alive_at)?;
     }
@@ -241,7 +251,7 @@ pub(super) fn login_when_open<W: Wire>(
     }
 }
 
-fn sample(
+pub(super) fn sample(
     samples: u32,
     mut one: impl FnMut() -> Result<Duration, BenchError>,
 ) -> Result<Percentiles, BenchError> {
@@ -395,7 +405,7 @@ impl<W: Wire> Session<W> {
         Ok(soup::parse(&self.received, usize::from(u16::MAX)).map_err(ClientError::from)?)
     }
 
-    fn fill(&mut self) -> Result<bool, BenchError> {
+    pub(super) fn fill(&mut self) -> Result<bool, BenchError> {
         let mut bytes = [0; 2048];
         let count = self.wire.receive(&mut bytes)?;
         self.received.extend_from_slice(&bytes[..count]);

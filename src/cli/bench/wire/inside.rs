@@ -32,6 +32,10 @@ const START_MAX: Duration = Duration::from_mins(1);
 pub(super) const END_MAX: Duration = Duration::from_mins(1);
 /// Patience for a sample.
 const SAMPLE_MAX: Duration = Duration::from_millis(20);
+/// One more session, for a client that has a greedy one too.
+const GREEDY: u32 = 1;
+/// No limit: the greedy one is to be held back by its turns alone.
+const MESSAGES_PER_SECOND: u32 = 1_000_000;
 /// Orders of the breakdown.
 const BREAKDOWN_ORDERS: u32 = 2_000;
 
@@ -44,7 +48,7 @@ pub(super) fn run(args: &Args, scratch: &Path) -> Result<(), BenchError> {
         if kernel {
             lab::give_address()?;
         }
-        let measured = Run::new(args, backend, 1, scratch, "figures")?.measure()?;
+        let measured = Run::new(args, backend, 1, scratch, "figures")?.measure(&[])?;
         let mut once = Run::new(args, backend, 1, scratch, "breakdown")?;
         let steps = once.breakdown()?;
         if kernel {
@@ -91,11 +95,11 @@ impl<'a> Run<'a> {
     }
 
     /// With echoes beside the orders, and nothing recorded.
-    pub(super) fn measure(&mut self) -> Result<Measured, BenchError> {
+    pub(super) fn measure(&mut self, more: &[&str]) -> Result<Measured, BenchError> {
         let Args { rounds, samples, .. } = *self.args;
         let echoes = self.sessions.min(ECHOES_MAX.into()).to_string();
         let node = self.start_node(None)?;
-        let options = ["--echo-port", FIRST_ECHO_PORT, "--echoes", &echoes];
+        let options = [&["--echo-port", FIRST_ECHO_PORT, "--echoes", &echoes], more].concat();
         let measured = self.run_client(1..=self.sessions, (rounds, samples), &options)?;
         self.stop(node)?;
         Ok(measured)
@@ -232,7 +236,8 @@ fn node_toml(args: &Args, backend: BackendArg, sessions: u32, dir: &Path, logs: 
     let device = toml::Value::from(device);
     let memory = if args.hugepages { HUGE_PAGES } else { "" };
     let core = args.cores.node;
-    let connections = sessions + u32::from(ECHOES_MAX);
+    let ports = sessions + GREEDY;
+    let connections = ports + u32::from(ECHOES_MAX);
     format!(
         "# Made by `rialto bench`.\n\
          [node]\nid = 1\nname = \"bench\"\n\
@@ -242,7 +247,8 @@ fn node_toml(args: &Args, backend: BackendArg, sessions: u32, dir: &Path, logs: 
          [order_entry]\nbackend = \"{name}\"\nlisten = \"{LISTEN}\"\nprefix = {NODE_PREFIX}\n\
          allow = [\"10.9.0.0/24\"]\n\
          connections_max = {connections}\nconnections_per_source_max = {connections}\n\
-         [capacity]\nports = {sessions}\n\
+         messages_per_second_max = {MESSAGES_PER_SECOND}\n\
+         [capacity]\nports = {ports}\n\
          [dpdk]\ndevice = {device}\n{memory}\
          [feed]\ngroup = \"239.9.9.9:9100\"\nsource = \"{NODE_ADDRESS}\"\n\
          [placement]\nidle = \"spin\"\n\
@@ -253,7 +259,7 @@ fn node_toml(args: &Args, backend: BackendArg, sessions: u32, dir: &Path, logs: 
 
 /// Two brokers, rich enough for every order, with a port for each session in turns.
 fn market_toml(sessions: u32) -> String {
-    let ports = (1..=sessions).map(|number| {
+    let ports = (1..=sessions + GREEDY).map(|number| {
         let name = port_name(number);
         let (firm, account) = if number % 2 == 1 { ("ALFA", 1001) } else { ("BETA", 2001) };
         format!(

@@ -15,6 +15,7 @@ mod flood_frames;
 mod flood_generator;
 #[cfg(feature = "dpdk")]
 mod flood_ring;
+mod greedy;
 mod inside;
 mod plot;
 mod rate;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::Args;
 use super::client::{Measured, Percentiles, Round};
+use super::greedy::{BURST_ORDERS, BesideGreedy};
 use crate::cli::bench::breakdown::STEPS;
 use crate::cli::bench::host::{Host, Jitter};
 
@@ -33,7 +34,21 @@ pub(super) struct Backend {
     ratio_p99: f64,
     added_ns_per_order: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    beside_greedy: Option<Beside>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     steps_ns: Option<Map<String, Value>>,
+}
+
+/// Orders that each came behind a greedy session's burst.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Beside {
+    order: Micros,
+    /// Over the orders that came alone.
+    ratio_p50: f64,
+    ratio_p99: f64,
+    burst_orders: u32,
+    /// From a burst's first byte to its last answer.
+    burst_us: f64,
 }
 
 /// Medians over the rounds.
@@ -113,7 +128,33 @@ impl Report {
     }
 }
 
+impl Beside {
+    /// If all rounds had a greedy session.
+    fn new(rounds: &[Round]) -> Option<Self> {
+        let beside = |round: &Round| Some((round.order, round.beside_greedy?));
+        let all: Vec<_> = rounds.iter().map(beside).collect::<Option<_>>()?;
+        let over = |value: fn(&(Percentiles, BesideGreedy)) -> f64| {
+            median(all.iter().map(value).collect())
+        };
+        Some(Self {
+            order: Micros::of(&all.iter().map(|(_, beside)| beside.order).collect::<Vec<_>>()),
+            ratio_p50: rounded(over(|(alone, it)| float(it.order.p50) / float(alone.p50))),
+            ratio_p99: rounded(over(|(alone, it)| float(it.order.p99) / float(alone.p99))),
+            burst_orders: BURST_ORDERS,
+            burst_us: rounded(over(|(_, it)| float(it.burst.p50)) / 1e3),
+        })
+    }
+}
+
 impl Micros {
+    /// The medians over rounds that had these.
+    fn of(rounds: &[Percentiles]) -> Self {
+        let over = |value: fn(&Percentiles) -> u64| {
+            rounded(median(rounds.iter().map(|round| float(value(round))).collect()) / 1e3)
+        };
+        Self { p50_us: over(|round| round.p50), p99_us: over(|round| round.p99) }
+    }
+
     fn pair(&self) -> String {
         format!("{:.2} / {:.2}", self.p50_us, self.p99_us)
     }
@@ -126,6 +167,17 @@ impl Backend {
         [self.echo.pair(), self.order.pair(), ratios]
     }
 
+    /// Median and 99th percentile of an order beside a greedy session, their ratios over those alone, and
+    /// the microseconds of a burst.
+    pub(super) fn greedy_columns(&self) -> [String; 3] {
+        self.beside_greedy.as_ref().map_or_else(
+            || std::array::from_fn(|_| "-".to_owned()),
+            |Beside { order, ratio_p50, ratio_p99, burst_us, .. }| {
+                [order.pair(), format!("{ratio_p50:.2} / {ratio_p99:.2}"), format!("{burst_us:.0}")]
+            },
+        )
+    }
+
     pub(super) fn new(
         name: &'static str,
         pmd: Option<String>,
@@ -134,9 +186,8 @@ impl Backend {
     ) -> Self {
         let rounds = &measured.rounds;
         let over = |value: fn(&Round) -> f64| median(rounds.iter().map(value).collect());
-        let micros = |kind: fn(&Round) -> Percentiles| Micros {
-            p50_us: rounded(median(rounds.iter().map(|r| float(kind(r).p50)).collect()) / 1e3),
-            p99_us: rounded(median(rounds.iter().map(|r| float(kind(r).p99)).collect()) / 1e3),
+        let micros = |kind: fn(&Round) -> Percentiles| {
+            Micros::of(&rounds.iter().map(kind).collect::<Vec<_>>())
         };
         let added = over(|round| float(round.order.p50) - float(round.echo.p50));
         Self {
@@ -151,6 +202,7 @@ impl Backend {
             ratio_p50: rounded(over(|round| float(round.order.p50) / float(round.echo.p50))),
             ratio_p99: rounded(over(|round| float(round.order.p99) / float(round.echo.p99))),
             added_ns_per_order: whole(added),
+            beside_greedy: Beside::new(rounds),
             steps_ns: steps.map(|times| {
                 let named = STEPS.into_iter().zip(times);
                 named.map(|(step, time)| (step.to_owned(), json!(time))).collect()
@@ -185,7 +237,10 @@ mod tests {
 
     fn round(echo: u64, order: u64) -> Round {
         let percentiles = |p50| Percentiles { p50, p99: 2 * p50 };
-        Round { echo: percentiles(echo), datagram: None, order: percentiles(order) }
+        let burst = percentiles(100 * order);
+        let beside_greedy = Some(BesideGreedy { order: percentiles(3 * order), burst });
+        let [echo, order] = [echo, order].map(percentiles);
+        Round { echo, datagram: None, order, beside_greedy }
     }
 
     #[test]
@@ -197,5 +252,9 @@ mod tests {
         assert_eq!(json!(backend.ratio_p50), json!(1.3));
         assert_eq!(backend.added_ns_per_order, 3_004);
         assert_eq!(backend.datagram_echo, None);
+        let beside = backend.beside_greedy.unwrap();
+        assert_eq!(beside.order, Micros { p50_us: 39.01, p99_us: 78.02 });
+        assert_eq!(json!([beside.ratio_p50, beside.ratio_p99]), json!([3.0, 3.0]));
+        assert_eq!(json!(beside.burst_us), json!(1_300.4));
     }
 }

@@ -2,7 +2,8 @@
 //! ever more sessions that are logged in.
 //!
 //! The sessions order in turns, so that each order meets a session that no cache remembers; beside each
-//! round of orders is one of echoes over as many connections, up to the ports there are for them.
+//! round of orders is one of echoes over as many connections, up to the ports there are for them, and one
+//! of orders that each come behind a burst of another session's, which shows what fair turns are worth.
 #![expect(clippy::float_arithmetic, reason = "ratios for people")]
 
 use std::path::{Path, PathBuf};
@@ -25,7 +26,9 @@ use crate::cli::lab;
     cpu_ns_per_order is the time of the gateway's own steps - receive, parse, emit, send - from a run \
     with recording, in which nothing else is measured. The node spins, so time is CPU. Over a veth pair \
     `send` is also what the client's kernel does with the frame, on the node's core. logins ms is how long \
-    it takes until all are let in that ask at once. The client has a socket for each session and for up to \
+    it takes until all are let in that ask at once. Beside a greedy session means that each order is sent right \
+    behind 256 of another session's, and is answered long before these are: \"burst\" is how long they take. \
+    The client has a socket for each session and for up to \
     1,000 echoes: ten thousand sessions need `ulimit -n 12000`.")]
 pub(in crate::cli::bench) struct Args {
     /// Print the result as a JSON object.
@@ -114,7 +117,7 @@ fn run_inside(args: &Args, scratch: &Path) -> Result<(), BenchError> {
         eprintln!("bench: {sessions} sessions");
         let run =
             |kind: &str| Run::new(&wire, backend, sessions, scratch, &format!("{sessions}-{kind}"));
-        let measured = run("figures")?.measure()?;
+        let measured = run("figures")?.measure(&["--greedy"])?;
         let steps = run("breakdown")?.breakdown()?;
         let cpu_ns_per_order = steps.as_ref().map(gateway);
         let times = Backend::new(backend.name(), None, &measured, steps);
@@ -169,20 +172,25 @@ fn table_of(host: &Host, args: &Args, all: &[Figures]) -> String {
         args.samples
     ));
     lines.push(format!(
-        "{:>8} {:>20} {:>20} {:>15} {:>12} {:>6} {:>9}",
+        "{:>8} {:>20} {:>20} {:>15} {:>20} {:>15} {:>9} {:>12} {:>6} {:>9}",
         "sessions",
         "echo p50 / p99 us",
         "order p50 / p99 us",
         "ratio p50 / p99",
+        "beside a greedy one",
+        "its ratios",
+        "burst us",
         "CPU ns/order",
         "ratio",
         "logins ms"
     ));
     for figures in all {
         let [echo, order, ratios] = figures.times.columns();
+        let [beside, beside_ratios, burst] = figures.times.greedy_columns();
         let or_none = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
         lines.push(format!(
-            "{:>8} {echo:>20} {order:>20} {ratios:>15} {:>12} {:>6} {:>9}",
+            "{:>8} {echo:>20} {order:>20} {ratios:>15} {beside:>20} {beside_ratios:>15} \
+             {burst:>9} {:>12} {:>6} {:>9}",
             figures.sessions,
             or_none(figures.cpu_ns_per_order.map(|ns| ns.to_string())),
             or_none(cpu_ratio(figures, &all[0]).map(|ratio| format!("{ratio:.2}"))),
