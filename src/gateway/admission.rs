@@ -80,10 +80,9 @@ impl Admission {
 
     /// Follows a change of the ports' networks; whether there was one.
     pub(super) fn follow(&mut self) -> bool {
-        let changed = self.watch.as_mut().and_then(Watch::changed);
-        let is_change = changed.is_some();
-        self.networks = changed.unwrap_or_else(|| Arc::clone(&self.networks));
-        is_change
+        let Some(changed) = self.watch.as_mut().and_then(Watch::changed) else { return false };
+        self.networks = changed;
+        true
     }
 
     /// Whether `port` may log in from `source`.
