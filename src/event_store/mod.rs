@@ -15,14 +15,12 @@
 //! let (mut writer, recovered) = Writer::open(Path::new("/dev/shm/rialto/commands"), options)?;
 //! let mut reader = writer.reader();
 //!
-//! let mut chain = recovered.chain;
 //! let mut record = Line::ZERO;
 //! record.0[1] = 1;
-//! let cause = Cause { index: chain.index + 1, term: 1, time: Nanos(1) };
-//! let header = chain.seal(FrameKind::Normal, cause, 1, &[record]);
-//! writer.append(&header, &[record])?;
+//! let cause = Cause { index: recovered.chain.index + 1, term: 1, time: Nanos(1) };
+//! let header = writer.seal(FrameKind::Normal, cause, 1, &[record])?;
 //! assert!(reader.next_frame()?.is_none());
-//! writer.commit(chain.end);
+//! writer.commit(writer.chain().end);
 //! let frame = reader.next_frame()?.expect("it is committed");
 //! assert_eq!(frame.header, &header);
 //! # Ok(())

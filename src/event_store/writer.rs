@@ -18,7 +18,8 @@ use crate::sys::file::{self, DirectoryLock};
 use crate::sys::log_memory::{LogWriter, segment_path};
 use crate::sys::log_positions::{POSITIONS_BYTES, POSITIONS_FILE, committed_in_this_boot};
 use crate::types::{
-    FRAME_HEADER_BYTES, FrameChain, FrameHeader, FrameSink, LINE_BYTES, Line, Position,
+    Cause, FRAME_HEADER_BYTES, FrameChain, FrameHeader, FrameKind, FrameSink, LINE_BYTES, Line,
+    Position,
 };
 
 /// How to open a log.
@@ -160,8 +161,41 @@ impl Writer {
     /// # Panics
     /// If the frame does not continue this log: whoever sealed it has a defect.
     pub fn append(&mut self, header: &FrameHeader, payload: &[Line]) -> Result<(), StoreError> {
-        let start = self.chain.next_start();
-        assert_eq!(header.start, start, "a frame sealed for another place");
+        assert_eq!(header.start, self.chain.next_start(), "a frame sealed for another place");
+        let mut chain = self.chain;
+        let followed = chain.follow(header, payload);
+        assert_eq!(followed, Ok(()), "a frame that does not continue the log");
+        self.put(header, payload, chain)
+    }
+
+    /// Seals the next frame and appends it, for who keeps no chain of his own: the frame is hashed once.
+    ///
+    /// # Errors
+    /// As [`Writer::append`].
+    ///
+    /// # Panics
+    /// As [`FrameChain::seal`].
+    pub fn seal(
+        &mut self,
+        kind: FrameKind,
+        cause: Cause,
+        count: u16,
+        payload: &[Line],
+    ) -> Result<FrameHeader, StoreError> {
+        let mut chain = self.chain;
+        let header = chain.seal(kind, cause, count, payload);
+        self.put(&header, payload, chain)?;
+        Ok(header)
+    }
+
+    /// Writes a frame behind which the log ends as `chain` says.
+    fn put(
+        &mut self,
+        header: &FrameHeader,
+        payload: &[Line],
+        chain: FrameChain,
+    ) -> Result<(), StoreError> {
+        let start = header.start;
         let number = self.log.segment_number(start);
         if number != self.segment.memory.number() {
             self.segment = match self.blank.pop() {
@@ -169,14 +203,12 @@ impl Writer {
                 None => self.preparer.take(number)?,
             };
         }
-        let followed = self.chain.follow(header, payload);
-        assert_eq!(followed, Ok(()), "a frame that does not continue the log");
-
         // The payload first: until the header is there, a scan finds the log's end where it was.
         let line = Line::ref_from_bytes(header.as_bytes()).expect("a header is a line");
         let first = start.plus(FRAME_HEADER_BYTES as u64);
         self.memory.write(&self.segment.memory, first, payload);
         self.memory.write(&self.segment.memory, start, std::slice::from_ref(line));
+        self.chain = chain;
         self.memory.append(self.chain.end);
         self.segment.hints.note(start);
         self.memory.expect(&self.segment.memory, self.chain.end, LINES_EXPECTED);

@@ -14,9 +14,7 @@ use crate::counters::{CounterBlock, CounterSet as _, counter_set};
 use crate::event_store::{Durability, Writer};
 use crate::ring::Consumer;
 use crate::types::command::{CommandHeader, TermStart};
-use crate::types::{
-    Cause, FRAME_BYTES_MAX, FrameChain, FrameKind, Line, Nanos, Record, split_record,
-};
+use crate::types::{Cause, FRAME_BYTES_MAX, FrameKind, Line, Nanos, Record, split_record};
 
 /// How long the log may stay silent before a [`Tick`](crate::types::command::Tick) moves its time.
 pub const TICK_INTERVAL: Nanos = Nanos::from_millis(10);
@@ -32,7 +30,6 @@ pub const UNSYNCED_BYTES_MAX: u64 = (FRAMES_PER_CYCLE_MAX as u64 + 1) * FRAME_BY
 #[derive(Debug)]
 pub struct Sequencer {
     log: Writer,
-    chain: FrameChain,
     durability: Durability,
     term: u32,
     intake: Intake,
@@ -80,7 +77,6 @@ impl Sequencer {
         let mut intake = Intake::new(inputs);
         intake.put_first([start.lines(), proposals].concat());
         Self {
-            chain: *log.chain(),
             log,
             durability,
             term: start.term,
@@ -100,7 +96,7 @@ impl Sequencer {
     fn publish(&mut self, now: Nanos) {
         if self.published.is_due(now) {
             self.counters.segments_late = self.log.segments_late();
-            self.counters.log_time_ns = self.chain.time.0;
+            self.counters.log_time_ns = self.log.chain().time.0;
             self.counters.commit_position = self.log.committed().0;
             self.counters.publish(&mut self.published);
         }
@@ -120,12 +116,12 @@ impl Sequencer {
     }
 
     fn append(&mut self, count: usize, now: Nanos) -> WorkResult {
-        let time = now.max(self.chain.time.after(Nanos(1)));
-        let cause = Cause { index: self.chain.index + 1, term: self.term, time };
+        let chain = self.log.chain();
+        let time = now.max(chain.time.after(Nanos(1)));
+        let cause = Cause { index: chain.index + 1, term: self.term, time };
         let count = u16::try_from(count).expect("at most FRAME_COMMANDS_MAX");
         let batch = self.intake.batch();
-        let header = self.chain.seal(FrameKind::Normal, cause, count, batch);
-        self.log.append(&header, batch)?;
+        let header = self.log.seal(FrameKind::Normal, cause, count, batch)?;
         self.counters.commands += u64::from(count);
         self.counters.frames += 1;
         self.counters.bytes += header.frame_bytes();
@@ -137,7 +133,7 @@ impl Sequencer {
         if self.durability == Durability::Disk {
             self.log.sync()?;
         }
-        self.log.commit(self.chain.end);
+        self.log.commit(self.log.chain().end);
         Ok(())
     }
 }
@@ -156,14 +152,14 @@ impl Agent for Sequencer {
             }
             self.tell_of_traced();
             work += self.append(count, now)?;
-            self.tracer.sequenced(self.chain.index);
+            self.tracer.sequenced(self.log.chain().index);
         }
-        if work == 0 && now.since(self.chain.time) >= TICK_INTERVAL {
+        if work == 0 && now.since(self.log.chain().time) >= TICK_INTERVAL {
             self.intake.gather_tick(now);
             self.append(1, now)?;
             self.counters.ticks += 1;
         }
-        if self.chain.end > self.log.committed() {
+        if self.log.chain().end > self.log.committed() {
             self.commit()?;
         }
         self.publish(now);

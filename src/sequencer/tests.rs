@@ -157,7 +157,7 @@ fn on_disk_every_frame_of_a_duty_cycle_is_committed_at_its_end() {
         push(&mut producer, number, u64::from(number));
     }
     assert_eq!(stage.sequencer.do_work(Nanos(1_000)).unwrap(), 201);
-    assert_eq!(stage.log.committed(), stage.sequencer.chain.end);
+    assert_eq!(stage.log.committed(), stage.sequencer.log.chain().end);
     let mut commands = 0;
     while let Some((numbers, _)) = next_frame(&mut stage.log) {
         commands += numbers.len();
