@@ -16,7 +16,7 @@ use rialto::types::{Nanos, Price, Quantity, Side, Symbol, TimeInForce, UserRefNu
 use rialto::wire::ouch::{ENTER_BYTES_MAX, Enter, Options};
 use rialto::wire::soup::{self, Packet};
 
-use pipeline::Pipeline;
+use pipeline::{Pipeline, port_name, ports};
 
 const OURS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 9, 0, 1), 7_001);
 const THEIRS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
@@ -307,22 +307,6 @@ fn those_who_never_finish_their_login_are_let_go_and_until_then_cost_what_they_s
     assert_eq!(counters.silent, u64::from(STRANGERS), "{counters:?}");
     honest.enters(Side::Buy);
     world.hears(&mut honest, 1);
-}
-
-fn port_name(number: usize) -> String {
-    format!("P{number:05}")
-}
-
-/// The rules of so many ports.
-fn ports(count: usize) -> String {
-    let rules = (0..count).map(|number| {
-        format!(
-            "[[port]]\nname = \"{}\"\nfirm = \"ALFA\"\nkind = \"order_entry\"\n\
-             disconnect = \"keep\"\ndefault_account = 1001\n",
-            port_name(number)
-        )
-    });
-    rules.collect()
 }
 
 #[test]

@@ -203,15 +203,20 @@ impl<T: Transport + std::fmt::Debug> Pipeline<T> {
         run(market_data, core.now);
     }
 
-    /// The login of a port.
+    /// The login of a port, to hear what comes from now on.
     pub(crate) fn login(&self, port: &str) -> Vec<u8> {
+        self.login_from(port, 0)
+    }
+
+    /// The same, to hear message `sequence` of the day and all behind it.
+    pub(crate) fn login_from(&self, port: &str, sequence: u64) -> Vec<u8> {
         let name = PortName::new(port).unwrap();
         let secret = self.core.secrets.get(name).unwrap().reveal();
         let request = LoginRequest {
             name,
             secret: SessionId::new(&secret).unwrap().0,
             session: SessionId::BLANK,
-            sequence: 0,
+            sequence,
             heartbeat_timeout_ms: None,
         };
         let mut packet = [0; LOGIN_REQUEST_BYTES_MAX];
@@ -223,6 +228,23 @@ impl<T: Transport + std::fmt::Debug> Pipeline<T> {
 /// The lines of a record, to push to a ring.
 pub(crate) fn lines(record: &impl Record) -> &[Line] {
     record.lines()
+}
+
+/// The rules of so many ports of ALFA, besides its first.
+pub(crate) fn ports(count: usize) -> String {
+    let rules = (0..count).map(|number| {
+        format!(
+            "[[port]]\nname = \"{}\"\nfirm = \"ALFA\"\nkind = \"order_entry\"\n\
+             disconnect = \"keep\"\ndefault_account = 1001\n",
+            port_name(number)
+        )
+    });
+    rules.collect()
+}
+
+/// The name of one of them.
+pub(crate) fn port_name(number: usize) -> String {
+    format!("P{number:05}")
 }
 
 fn market_text() -> String {
