@@ -24,6 +24,8 @@ const REPLAYED_PER_TURN: usize = 64;
 const BYTES_PER_TURN: usize = 4_096;
 /// More sessions than have a turn in one duty cycle.
 const MANY: usize = 100;
+/// Slots that others take over, all over the queue of turns.
+const REUSED: [usize; 10] = [0, 10, 20, 30, 40, 50, 60, 70, 80, 90];
 const SEGMENT_BYTES: u64 = 16 << 20;
 const CYCLES_MAX: usize = 10_000;
 
@@ -295,4 +297,76 @@ fn those_who_read_up_the_past_advance_equally_and_who_is_live_is_told_in_the_sam
         assert!(together > 5, "the past was short: {together} duty cycles");
         assert_eq!(shares.last, vec![PAST; count], "each message once");
     }
+}
+
+#[test]
+fn whoever_gets_the_slot_of_one_who_waited_to_read_up_the_past_has_no_turns_of_both() {
+    const PAST: usize = 1_500;
+    let mut world = World::with_past(MANY + REUSED.len(), PAST);
+    for slot in 0..MANY {
+        world.connects(slot, &port_name(slot), 1);
+    }
+    world.until(|lines| lines[..MANY].iter().all(|line| line.is_accepted && line.heard > 0));
+    for (slot, port) in REUSED.into_iter().zip(MANY..) {
+        world.breaks(slot);
+        world.connects(slot, &port_name(port), 1);
+    }
+    world.until(|lines| lines[..MANY].iter().all(|line| line.is_accepted && line.heard > 0));
+
+    let mut shares = Shares::since(heard(&lock(&world.wire).lines, MANY), REPLAYED_PER_TURN);
+    let mut together = 0;
+    while shares.last.iter().all(|&heard| heard < PAST) {
+        world.cycle(&mut |lines| {
+            shares.note(heard(lines, MANY));
+            if shares.last.iter().all(|&heard| heard < PAST) {
+                shares.must_be_equal();
+                together += 1;
+            }
+        });
+    }
+    assert!(together > 5, "the past was short: {together} duty cycles");
+}
+
+#[test]
+fn whoever_gets_the_slot_of_one_who_sent_without_end_has_no_turns_of_both() {
+    const ROUNDS: usize = 20;
+    let heartbeats = [0, 1, b'R'].repeat(BYTES_PER_TURN);
+    let mut world = World::with_ports(MANY + REUSED.len());
+    let read = |lines: &[Line]| lines[..MANY].iter().map(|line| line.read).collect::<Vec<_>>();
+    // They have always more to say than a turn takes.
+    let goes_on = |world: &mut World| {
+        for slot in 0..MANY {
+            let unread = |line: &Line| line.sent.len() - line.read;
+            if unread(&lock(&world.wire).lines[slot]) < 2 * BYTES_PER_TURN {
+                world.sends(slot, &heartbeats);
+            }
+        }
+    };
+    for slot in 0..MANY {
+        world.connects(slot, &port_name(slot), 0);
+    }
+    for _ in 0..ROUNDS {
+        goes_on(&mut world);
+        world.cycle(&mut |_| ());
+    }
+    for (slot, port) in REUSED.into_iter().zip(MANY..) {
+        world.breaks(slot);
+        world.connects(slot, &port_name(port), 0);
+    }
+    for _ in 0..ROUNDS {
+        goes_on(&mut world);
+        world.cycle(&mut |_| ());
+    }
+    assert!(lock(&world.wire).lines[..MANY].iter().all(|line| line.is_accepted));
+
+    let mut shares = Shares::since(read(&lock(&world.wire).lines), BYTES_PER_TURN);
+    for _ in 0..ROUNDS {
+        goes_on(&mut world);
+        world.cycle(&mut |lines| {
+            shares.note(read(lines));
+            shares.must_be_equal();
+        });
+    }
+    let counters = world.pipeline.gateway.counters();
+    assert_eq!((counters.ring_full, counters.violations), (0, 0), "{counters:?}");
 }
