@@ -1,0 +1,70 @@
+//! How many messages a second a port may send: who is over that is told so and goes on.
+
+use std::fs;
+use std::time::Instant;
+
+use crate::broker::WAYS;
+use crate::harness::{Node, Setup, Site, eventually};
+
+/// A site whose market holds ALFA01 to so many messages a second.
+fn held_to(rate: u32) -> Site {
+    let site = Site::new(&Setup::default());
+    let text = fs::read_to_string(site.market()).unwrap();
+    let held = text.replace("\"ALFA01\"", &format!("\"ALFA01\"\nmessage_rate_max = {rate}"));
+    assert_ne!(held, text);
+    fs::write(site.market(), held).unwrap();
+    site
+}
+
+#[test]
+fn who_is_over_its_ports_rate_is_told_so_for_each_order_and_trades_on_in_the_next_second() {
+    const RATE: u32 = 5;
+    const ORDERS: u32 = 40;
+    for login in WAYS {
+        let mut node = Node::start_at(held_to(RATE));
+        let [mut alfa, mut same_firm, mut beta] =
+            ["ALFA01", "ALFA02", "BETA01"].map(|port| login(&node, port));
+        for broker in [&mut alfa, &mut same_firm, &mut beta] {
+            broker.must_hear(&["system S"]);
+        }
+        let start = Instant::now();
+        for _ in 0..ORDERS {
+            alfa.buys(100, "ACME", "24.00");
+        }
+        let (mut accepted, mut refused) = (Vec::new(), 0);
+        for number in 1..=ORDERS {
+            let heard = alfa.hears();
+            if heard == format!("accepted #{number} B 100 ACME 24.00") {
+                accepted.push(number);
+            } else {
+                assert_eq!(heard, format!("rejected #{number} 0x29"));
+                refused += 1;
+            }
+        }
+        // Seconds that began meanwhile, and the one it began in.
+        let seconds = u32::try_from(start.elapsed().as_secs()).unwrap() + 2;
+        let taken = u32::try_from(accepted.len()).unwrap();
+        assert!((1..=seconds * RATE).contains(&taken), "{taken} in {seconds} s");
+        assert!(refused >= ORDERS - seconds * RATE);
+
+        // A cancel is no such message, and what others send is not counted with it.
+        alfa.cancels(accepted[0], 0);
+        alfa.must_hear(&[&format!("canceled #{} 100 U", accepted[0])]);
+        for broker in [&mut same_firm, &mut beta] {
+            for number in 1..=2 * RATE {
+                broker.buys(100, "ACME", "24.00");
+                broker.must_hear(&[&format!("accepted #{number} B 100 ACME 24.00")]);
+            }
+        }
+        // The same session is heard again as soon as another second has begun.
+        eventually("an order is accepted", || {
+            let number = alfa.buys(100, "ACME", "24.00");
+            let heard = alfa.hears();
+            assert!(heard.starts_with("accepted") || heard == format!("rejected #{number} 0x29"));
+            heard.starts_with("accepted")
+        });
+        node.stop_in_order();
+        assert_eq!(node.counter("order_entry", "throttled"), 0);
+        assert_eq!(node.counter("order_entry", "logins"), 3);
+    }
+}
