@@ -1,10 +1,12 @@
-//! How many messages a second a port may send: who is over that is told so and goes on.
+//! How many messages a second a port may send: who is over that is told so and goes on, and the gateway,
+//! which only protects, reads more than that.
 
 use std::fs;
 use std::time::Instant;
 
-use crate::broker::WAYS;
-use crate::harness::{Node, Setup, Site, eventually};
+use crate::broker::{Broker, WAYS};
+use crate::harness::{Node, Setup, Site, eventually, fails, rialto};
+use crate::tools::market;
 
 /// A site whose market holds ALFA01 to so many messages a second.
 fn held_to(rate: u32) -> Site {
@@ -14,6 +16,13 @@ fn held_to(rate: u32) -> Site {
     assert_ne!(held, text);
     fs::write(site.market(), held).unwrap();
     site
+}
+
+/// Has the gateway read so many messages a second of a session.
+fn reads(site: &Site, rate: u32) {
+    let text = fs::read_to_string(site.config()).unwrap();
+    let line = format!("messages_per_second_max = {rate}\n            allow =");
+    fs::write(site.config(), text.replace("allow =", &line)).unwrap();
 }
 
 #[test]
@@ -67,4 +76,44 @@ fn who_is_over_its_ports_rate_is_told_so_for_each_order_and_trades_on_in_the_nex
         assert_eq!(node.counter("order_entry", "throttled"), 0);
         assert_eq!(node.counter("order_entry", "logins"), 3);
     }
+}
+
+#[test]
+fn a_market_whose_rate_the_gateway_would_not_let_anybody_come_to_is_refused() {
+    let rule = "port ALFA01: message_rate_max = 500: must be below the node's \
+                order_entry.messages_per_second_max = 500";
+    let site = held_to(500);
+    reads(&site, 500);
+    let mut check = rialto();
+    check.args(["config", "check"]).arg(site.config()).arg("--market").arg(site.market());
+    for command in [&mut site.command(), &mut check] {
+        let said = fails(command);
+        assert!(said.contains(rule), "{said}");
+    }
+
+    // A node that runs is not told of such a market either.
+    let node = Node::start();
+    reads(&node.site, 500);
+    for what in ["plan", "apply"] {
+        let said = fails(&mut market(&node, what, &site.market()));
+        assert!(said.contains(rule), "{said}");
+    }
+    Broker::login(&node, "ALFA01").must_hear(&["system S"]);
+}
+
+#[test]
+fn a_node_that_begins_to_read_less_than_its_market_promises_says_so() {
+    const WARNING: &str = "a port may send more than its gateway reads";
+    let site = held_to(500);
+    reads(&site, 501);
+    let mut node = Node::start_at(site);
+    node.stop_in_order();
+    node.start_again();
+    assert!(!node.site.log_text().contains(WARNING));
+    node.stop_in_order();
+    let text = fs::read_to_string(node.site.config()).unwrap();
+    fs::write(node.site.config(), text.replace("_max = 501", "_max = 500")).unwrap();
+    node.start_again();
+    let log = node.site.log_text();
+    assert!(log.contains(WARNING) && log.contains("rate=500 read_max=500"), "{log}");
 }
