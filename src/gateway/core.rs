@@ -165,7 +165,8 @@ impl Core {
         self.depart(slot, reason);
     }
 
-    /// Follows a change of the ports' networks: sessions from elsewhere are ended.
+    /// Follows a change of the ports' networks: sessions from elsewhere are ended. So are those over UDP of
+    /// who is not let in any more; of connections the transport knows it.
     pub(super) fn follow_networks<T: Transport>(&mut self, transport: &mut T) {
         if !self.admission.follow() {
             return;
@@ -175,7 +176,9 @@ impl Core {
             let LoginState::Up { port, .. } = connection.login else { continue };
             let source = *connection.peer.ip();
             let name = self.ports.get(port).map(|port| port.name);
-            if name.is_some_and(|name| !self.admission.permits(name, source)) {
+            let is_shut_out =
+                matches!(connection.link, Link::Udp(..)) && !self.admission.lets_in(source);
+            if is_shut_out || name.is_some_and(|name| !self.admission.permits(name, source)) {
                 self.counters.expelled += 1;
                 self.disconnect(slot, DownReason::Lost, transport);
             }
