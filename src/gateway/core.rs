@@ -165,23 +165,27 @@ impl Core {
         self.depart(slot, reason);
     }
 
-    /// Follows a change of the ports' networks: sessions from elsewhere are ended. So are those over UDP of
-    /// who is not let in any more; of connections the transport knows it.
+    /// Follows a change of the ports' networks.
     pub(super) fn follow_networks<T: Transport>(&mut self, transport: &mut T) {
-        if !self.admission.follow() {
-            return;
-        }
-        for slot in self.slots() {
-            let Some(connection) = &self.connections[slot as usize] else { continue };
-            let LoginState::Up { port, .. } = connection.login else { continue };
-            let source = *connection.peer.ip();
-            let name = self.ports.get(port).map(|port| port.name);
-            let is_shut_out =
-                matches!(connection.link, Link::Udp(..)) && !self.admission.lets_in(source);
-            if is_shut_out || name.is_some_and(|name| !self.admission.permits(name, source)) {
-                self.counters.expelled += 1;
-                self.disconnect(slot, DownReason::Lost, transport);
+        if self.admission.follow() {
+            for slot in self.slots() {
+                self.expel_stranger(slot, transport);
             }
+        }
+    }
+
+    /// Ends a session whose port does not log in from there. Over UDP also one of who is not let in at all:
+    /// of connections the transport knows it.
+    pub(super) fn expel_stranger<T: Transport>(&mut self, slot: u32, transport: &mut T) {
+        let Some(connection) = &self.connections[slot as usize] else { return };
+        let LoginState::Up { port, .. } = connection.login else { return };
+        let source = *connection.peer.ip();
+        let is_shut_out =
+            matches!(connection.link, Link::Udp(..)) && !self.admission.lets_in(source);
+        let name = self.ports.get(port).map(|port| port.name);
+        if is_shut_out || name.is_some_and(|name| !self.admission.permits(name, source)) {
+            self.counters.expelled += 1;
+            self.disconnect(slot, DownReason::Lost, transport);
         }
     }
 

@@ -150,6 +150,8 @@ impl Core {
         self.arm(slot);
         self.lag(slot);
         self.queue(slot);
+        // The networks may have changed since the login was taken.
+        self.expel_stranger(slot, transport);
     }
 
     /// Sends what happened `of` a port to the session of port `reader`, if it has caught up.
