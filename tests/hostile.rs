@@ -6,17 +6,19 @@ mod pipeline;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use rialto::agent::Agent;
+use rialto::agent::{Agent, Publisher};
 use rialto::counters::CounterBlock;
 use rialto::net::device::{Device, FrameBurst};
 use rialto::net::ipv4::Ipv4Network;
-use rialto::net::{ClientConnection, ClientHost, MemoryDevice, Stack, StackConfig};
+use rialto::net::{
+    AccessList, ClientConnection, ClientHost, MemoryDevice, PortNetworks, Stack, StackConfig,
+};
 use rialto::sys::cpu_time::thread_cpu_time;
-use rialto::types::{Nanos, Price, Quantity, Side, Symbol, TimeInForce, UserRefNum};
+use rialto::types::{Nanos, PortName, Price, Quantity, Side, Symbol, TimeInForce, UserRefNum};
 use rialto::wire::ouch::{ENTER_BYTES_MAX, Enter, Options};
 use rialto::wire::soup::{self, Packet};
 
-use pipeline::Pipeline;
+use pipeline::{Pipeline, port_name, ports};
 
 const OURS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 9, 0, 1), 7_001);
 const THEIRS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
@@ -309,22 +311,6 @@ fn those_who_never_finish_their_login_are_let_go_and_until_then_cost_what_they_s
     world.hears(&mut honest, 1);
 }
 
-fn port_name(number: usize) -> String {
-    format!("P{number:05}")
-}
-
-/// The rules of so many ports.
-fn ports(count: usize) -> String {
-    let rules = (0..count).map(|number| {
-        format!(
-            "[[port]]\nname = \"{}\"\nfirm = \"ALFA\"\nkind = \"order_entry\"\n\
-             disconnect = \"keep\"\ndefault_account = 1001\n",
-            port_name(number)
-        )
-    });
-    rules.collect()
-}
-
 #[test]
 fn those_who_log_in_all_at_once_are_let_in_by_the_turns_of_a_cycle() {
     const SESSIONS: usize = 200;
@@ -486,6 +472,41 @@ fn a_session_that_remains_over_its_limit_is_disconnected() {
     assert!(elapsed >= Nanos::from_secs(30), "{elapsed:?}");
     let counters = *world.pipeline.gateway.counters();
     assert_eq!((counters.floods, counters.throttled), (1, 1), "{counters:?}");
+    honest.enters(Side::Buy);
+    world.hears(&mut honest, 1);
+}
+
+#[test]
+fn a_login_that_is_in_the_log_when_its_port_is_tied_elsewhere_comes_to_nothing() {
+    let told = Publisher::new(PortNetworks::default());
+    let (near, far) = MemoryDevice::pair(1_024);
+    let config = StackConfig::new(*OURS.ip(), 24, OURS.port());
+    let stack = Stack::new(config, near, CounterBlock::none()).unwrap();
+    let mut world = World::over(Pipeline::open_told(stack, SEGMENT_BYTES, told.watch()), far);
+    let mut honest = world.login("ALFA01", 40_002);
+    let connection = world.host.connect(40_001);
+    while !world.host.is_open(connection) {
+        world.cycle();
+    }
+    let login = world.pipeline.login("BETA01");
+    assert_eq!(world.host.send(connection, &login), login.len());
+    // The gateway takes the login; before the log says what became of it, the networks change.
+    let gateway = &mut world.pipeline.gateway;
+    for _ in 0..CYCLES_MAX {
+        gateway.do_work(world.pipeline.core.now).unwrap();
+    }
+    let elsewhere = "10.9.0.66".parse().unwrap();
+    let everybody = AccessList::new(&[], &[]);
+    told.publish(PortNetworks::new(
+        everybody,
+        [(PortName::new("BETA01").unwrap(), vec![elsewhere])],
+    ));
+    gateway.do_work(world.pipeline.core.now).unwrap();
+    assert_eq!(gateway.counters().logins, 1, "only the honest one's");
+    for _ in 0..CYCLES_MAX {
+        world.cycle();
+    }
+    assert_eq!(world.pipeline.gateway.counters().expelled, 1);
     honest.enters(Side::Buy);
     world.hears(&mut honest, 1);
 }

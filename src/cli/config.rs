@@ -44,7 +44,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     }
     if let Some(path) = market {
         let market = Market::load(path)?;
-        market.fits(config.capacity())?;
+        market.fits(&config)?;
         println!("market       {}", market.summary());
     }
     Ok(())

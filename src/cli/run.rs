@@ -68,7 +68,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         None => None,
         Some(path) => {
             let market = Market::load(path)?;
-            market.fits(config.capacity())?;
+            market.fits(&config)?;
             let key_file = config.control().cluster_key_file.clone();
             let secrets = args.secrets;
             let make: MakeMarket = Box::new(move || commands(&market, &key_file, secrets, now));

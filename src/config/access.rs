@@ -39,7 +39,14 @@ impl Access {
     /// What holds without a file: the networks of `node.toml`.
     #[must_use]
     pub fn of(allow: &[Ipv4Network]) -> Self {
-        Self { list: AccessList::new(allow, &[]), ports: PortNetworks::default() }
+        Self::new(AccessList::new(allow, &[]), [])
+    }
+
+    fn new(
+        list: AccessList,
+        ports: impl IntoIterator<Item = (PortName, Vec<Ipv4Network>)>,
+    ) -> Self {
+        Self { ports: PortNetworks::new(list.clone(), ports), list }
     }
 
     /// Reads and proves the file; `allow` is what `node.toml` says.
@@ -74,7 +81,7 @@ impl Access {
             Ok((port, networks(&source, &key, from)?))
         });
         let ports = ports.collect::<Result<Vec<_>, ConfigError>>()?;
-        Ok(Self { list: AccessList::new(&allow, &block), ports: PortNetworks::new(ports) })
+        Ok(Self::new(AccessList::new(&allow, &block), ports))
     }
 }
 

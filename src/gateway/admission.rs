@@ -90,6 +90,11 @@ impl Admission {
         self.networks.permit(port, source)
     }
 
+    /// Whether anybody at `source` is let in.
+    pub(super) fn lets_in(&self, source: Ipv4Addr) -> bool {
+        self.networks.let_in(source)
+    }
+
     /// Whether a secret for `port` is looked at that comes from `source` now.
     pub(super) fn hear(&self, port: PortName, source: Ipv4Addr, now: Nanos) -> Result<(), Unheard> {
         if !self.permits(port, source) {

@@ -8,6 +8,7 @@ use tracing::info;
 
 use super::admission::Admission;
 use super::connection::{Connection, LoginState, Turn};
+use super::intake::shard_and_slot;
 use super::link::Link;
 use super::outbound::Outgoing;
 use super::peers::Peers;
@@ -20,7 +21,7 @@ use crate::net::{ConnectionId, Transport, Wheel};
 use crate::ring;
 use crate::types::command::{CommandHeader, PortDown};
 use crate::types::{
-    DownReason, Epoch, Line, Nanos, PortId, RECORD_LINES_MAX, Record, SessionId, Standing,
+    self, DownReason, Epoch, Line, Nanos, PortId, RECORD_LINES_MAX, Record, SessionId, Standing,
 };
 
 /// Sessions that have their turn in a duty cycle, in each direction.
@@ -44,10 +45,10 @@ pub(super) struct Core {
     pub(super) connections: Vec<Option<Connection>>,
     /// Whoever sends datagrams.
     pub(super) peers: Peers,
-    /// Slots with unread input, each once.
-    pub(super) waiting: VecDeque<u32>,
-    /// Slots of sessions that read the log to catch up, or that end when they have; each once.
-    pub(super) lagging: VecDeque<u32>,
+    /// Connections with unread input, each once. Some are gone: whoever has the slot now waits for itself.
+    pub(super) waiting: VecDeque<types::Connection>,
+    /// Sessions that read the log to catch up, or that end when they have; likewise.
+    pub(super) lagging: VecDeque<types::Connection>,
     /// Sessions whose end the log does not know yet.
     pub(super) departures: VecDeque<(PortId, Epoch, DownReason)>,
     /// The term that has begun last.
@@ -164,20 +165,27 @@ impl Core {
         self.depart(slot, reason);
     }
 
-    /// Follows a change of the ports' networks: sessions from elsewhere are ended.
+    /// Follows a change of the ports' networks.
     pub(super) fn follow_networks<T: Transport>(&mut self, transport: &mut T) {
-        if !self.admission.follow() {
-            return;
-        }
-        for slot in self.slots() {
-            let Some(connection) = &self.connections[slot as usize] else { continue };
-            let LoginState::Up { port, .. } = connection.login else { continue };
-            let source = *connection.peer.ip();
-            let name = self.ports.get(port).map(|port| port.name);
-            if name.is_some_and(|name| !self.admission.permits(name, source)) {
-                self.counters.expelled += 1;
-                self.disconnect(slot, DownReason::Lost, transport);
+        if self.admission.follow() {
+            for slot in self.slots() {
+                self.expel_stranger(slot, transport);
             }
+        }
+    }
+
+    /// Ends a session whose port does not log in from there. Over UDP also one of who is not let in at all:
+    /// of connections the transport knows it.
+    pub(super) fn expel_stranger<T: Transport>(&mut self, slot: u32, transport: &mut T) {
+        let Some(connection) = &self.connections[slot as usize] else { return };
+        let LoginState::Up { port, .. } = connection.login else { return };
+        let source = *connection.peer.ip();
+        let is_shut_out =
+            matches!(connection.link, Link::Udp(..)) && !self.admission.lets_in(source);
+        let name = self.ports.get(port).map(|port| port.name);
+        if is_shut_out || name.is_some_and(|name| !self.admission.permits(name, source)) {
+            self.counters.expelled += 1;
+            self.disconnect(slot, DownReason::Lost, transport);
         }
     }
 
@@ -274,6 +282,13 @@ impl Core {
         (connection.link == Link::Tcp(id)).then_some(slot)
     }
 
+    /// The slot of a connection that we still have.
+    pub(super) fn slot_of_token(&self, token: types::Connection) -> Option<u32> {
+        let (_, slot) = shard_and_slot(token);
+        let connection = self.connections.get(slot as usize)?.as_ref()?;
+        (connection.token == token).then_some(slot)
+    }
+
     pub(super) fn take_connection(&mut self, slot: u32) -> Option<Connection> {
         let connection = self.connections.get_mut(slot as usize)?.take()?;
         if let Link::Udp(slot, _) = connection.link {
@@ -286,7 +301,7 @@ impl Core {
         let Some(connection) = &mut self.connections[slot as usize] else { return };
         if !connection.queued {
             connection.queued = true;
-            self.waiting.push_back(slot);
+            self.waiting.push_back(connection.token);
         }
     }
 
@@ -294,7 +309,7 @@ impl Core {
         let Some(connection) = &mut self.connections[slot as usize] else { return };
         if connection.turn != Turn::Queued {
             connection.turn = Turn::Queued;
-            self.lagging.push_back(slot);
+            self.lagging.push_back(connection.token);
         }
     }
 

@@ -87,7 +87,8 @@ impl Core {
     pub(super) fn serve_waiting<T: Transport>(&mut self, transport: &mut T, now: Nanos) -> usize {
         let mut work = 0;
         for _ in 0..self.waiting.len().min(TURNS_PER_CYCLE_MAX) {
-            let Some(slot) = self.waiting.pop_front() else { break };
+            let Some(token) = self.waiting.pop_front() else { break };
+            let Some(slot) = self.slot_of_token(token) else { continue };
             if let Some(connection) = &mut self.connections[slot as usize] {
                 connection.queued = false;
                 work += match connection.link {

@@ -120,7 +120,7 @@ counter_set! {
         messages_refused,
         /// Sessions ended for breaking the protocol.
         violations,
-        /// Sessions ended because their port does not log in from there any more.
+        /// Sessions ended because their port does not log in from there any more, or over UDP nobody does.
         expelled,
         /// Looks at a session because of its timer: of an idle one, for its heartbeat.
         timers,

@@ -119,8 +119,8 @@ impl Core {
         if shard != self.config.shard {
             return;
         }
-        let connection = self.connections.get_mut(slot as usize).and_then(Option::as_mut);
-        let expected = connection.filter(|connection| connection.token == up.connection);
+        let expected = self.slot_of_token(up.connection);
+        let expected = expected.and_then(|slot| self.connections[slot as usize].as_mut());
         let Some((connection, sequence)) = expected.and_then(|connection| match connection.login {
             LoginState::Sequencing { port, sequence } if port == up.header.port => {
                 Some((connection, sequence))
@@ -150,6 +150,8 @@ impl Core {
         self.arm(slot);
         self.lag(slot);
         self.queue(slot);
+        // The networks may have changed since the login was taken.
+        self.expel_stranger(slot, transport);
     }
 
     /// Sends what happened `of` a port to the session of port `reader`, if it has caught up.
@@ -183,7 +185,8 @@ impl Core {
     pub(super) fn catch_up<T: Transport>(&mut self, transport: &mut T, now: Nanos) -> usize {
         let mut work = 0;
         for _ in 0..self.lagging.len().min(TURNS_PER_CYCLE_MAX) {
-            let Some(slot) = self.lagging.pop_front() else { break };
+            let Some(token) = self.lagging.pop_front() else { break };
+            let Some(slot) = self.slot_of_token(token) else { continue };
             let Some(connection) = &mut self.connections[slot as usize] else { continue };
             connection.turn = Turn::None;
             let LoginState::Up { port, .. } = connection.login else { continue };

@@ -19,8 +19,11 @@ pub struct AccessList {
 
 /// The networks from which a port may log in; those that are not named may from wherever they are let
 /// in.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PortNetworks(HashMap<PortName, Vec<Ipv4Network>>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortNetworks {
+    let_in: AccessList,
+    networks: HashMap<PortName, Vec<Ipv4Network>>,
+}
 
 impl AccessList {
     /// The networks of `allow`, none = all, without those of `block`.
@@ -54,17 +57,34 @@ impl AccessList {
 }
 
 impl PortNetworks {
-    /// Each of these ports from its networks.
+    /// Each of these ports from its networks, of those who are `let_in`.
     #[must_use]
-    pub fn new(networks: impl IntoIterator<Item = (PortName, Vec<Ipv4Network>)>) -> Self {
-        Self(networks.into_iter().map(|(name, networks)| (name.upper(), networks)).collect())
+    pub fn new(
+        let_in: AccessList,
+        networks: impl IntoIterator<Item = (PortName, Vec<Ipv4Network>)>,
+    ) -> Self {
+        let networks = networks.into_iter().map(|(name, networks)| (name.upper(), networks));
+        Self { let_in, networks: networks.collect() }
+    }
+
+    /// Whether anybody at `source` is let in.
+    #[must_use]
+    pub fn let_in(&self, source: Ipv4Addr) -> bool {
+        self.let_in.permits(source)
     }
 
     /// Whether `port` may log in from `source`.
     #[must_use]
     pub fn permit(&self, port: PortName, source: Ipv4Addr) -> bool {
-        let networks = self.0.get(&port.upper());
+        let networks = self.networks.get(&port.upper());
         networks.is_none_or(|networks| networks.iter().any(|network| network.contains(source)))
+    }
+}
+
+impl Default for PortNetworks {
+    /// Everybody, from anywhere.
+    fn default() -> Self {
+        Self::new(AccessList::new(&[], &[]), [])
     }
 }
 
@@ -145,10 +165,12 @@ mod tests {
     #[test]
     fn a_port_logs_in_from_its_networks_only_and_one_without_from_anywhere() {
         let networks = vec!["10.9.0.0/28".parse().unwrap(), "10.8.0.1".parse().unwrap()];
-        let networks = PortNetworks::new([(name("brkr01"), networks)]);
+        let networks = PortNetworks::new(list(&[], &["10.9.0.66"]), [(name("brkr01"), networks)]);
         let from = |text: &str| networks.permit(name("BRKR01"), text.parse().unwrap());
         assert!(from("10.9.0.15") && from("10.8.0.1"));
         assert!(!from("10.9.0.16") && !from("10.8.0.2"));
-        assert!(networks.permit(name("BRKR02"), "10.9.0.66".parse().unwrap()));
+        assert!(networks.permit(name("BRKR02"), "10.9.0.16".parse().unwrap()));
+        let let_in = |text: &str| networks.let_in(text.parse().unwrap());
+        assert!(let_in("10.9.0.16") && !let_in("10.9.0.66"));
     }
 }

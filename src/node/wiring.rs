@@ -1,5 +1,7 @@
 //! The pipeline as a graph: every stage with the rings and readers it is given.
 
+use tracing::warn;
+
 use super::access::AccessFile;
 use super::boot::{Alone, Booted, Order};
 use super::cluster::{Replica, ReplicaCounters, Role};
@@ -116,6 +118,14 @@ pub(super) fn wire(
         },
         ready: ready.clone(),
     };
+    let rate = engine.engine().order_manager().message_rate_max();
+    if let Some(rate) = rate.filter(|&rate| rate >= entry.messages_per_second_max) {
+        let read_max = entry.messages_per_second_max;
+        warn!(
+            rate,
+            read_max, "a port may send more than its gateway reads, and is not told of its limit"
+        );
+    }
     let standing = standing.as_ref();
     let shard_names: Vec<_> = (0..shards).map(|shard| shard_name(entry, shard)).collect();
     let (times_in, times) = ring(TRACE_RING_LINES, 1);

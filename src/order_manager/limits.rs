@@ -15,8 +15,8 @@ use super::table::name_key;
 use super::{Asset, Balance, BalanceId, IdMap, IndexSeed, OrderManager, Wallet};
 use crate::types::command::RiskLimit;
 use crate::types::{
-    AccountId, CurrencyCode, CurrencyId, FirmCode, FirmId, InstrumentId, PortId, PortName,
-    Quantity, Refusal, RiskKey, RiskScope, Symbol,
+    AccountId, CurrencyCode, CurrencyId, FirmCode, FirmId, InstrumentId, PortId, PortKind,
+    PortName, Quantity, Refusal, RiskKey, RiskScope, Symbol,
 };
 
 mod profiles;
@@ -407,6 +407,14 @@ impl OrderManager {
         let defined = if port.message_rate_max == 0 { u32::MAX } else { port.message_rate_max };
         port.messages_max = rate(RiskKey::MessageRate).min(defined);
         port.symbol_messages_max = rate(RiskKey::SymbolMessageRate);
+    }
+
+    /// The highest rate of messages, of all or of a symbol, that a port of order entry is held to.
+    #[must_use]
+    pub fn message_rate_max(&self) -> Option<u32> {
+        let ports = self.ports.rows().iter().filter(|port| port.kind == PortKind::OrderEntry);
+        let rates = ports.flat_map(|port| [port.messages_max, port.symbol_messages_max]);
+        rates.filter(|&rate| rate != u32::MAX).max()
     }
 
     fn subject(

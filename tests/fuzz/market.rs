@@ -26,7 +26,7 @@ pub(crate) fn target(bytes: &[u8]) {
         }
     };
     assert!(!market.summary().is_empty());
-    if let Err(error) = market.fits(&CAPACITY) {
+    if let Err(error) = market.fits_capacity(&CAPACITY) {
         assert!(error.to_string().contains(NAME), "{error}");
         return;
     }

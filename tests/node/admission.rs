@@ -4,10 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use rialto::counters::CounterReader;
+use rialto::wire::ufo::Upstream;
 
 use crate::broker::Broker;
-use crate::harness::{Node, Setup, Site, eventually};
+use crate::harness::{Node, SOON, Setup, Site, eventually};
 use crate::raw::{Raw, login_packet};
+use crate::ufo::{MOMENT, Peer, again, login};
 
 /// Logs in from there; whether that was accepted.
 fn login_from(node: &Node, last: u8, login: &[u8]) -> (Raw, bool) {
@@ -57,16 +59,19 @@ fn told(path: &Path, text: &str) -> Node {
     Node::start_at(site)
 }
 
+/// Writes the file anew and waits until the node has counted it.
+fn tells(node: &Node, file: &Path, text: &str, counter_name: &str) {
+    let before = counter(node, counter_name);
+    fs::write(file, text).unwrap();
+    eventually(text, || counter(node, counter_name) > before);
+}
+
 #[test]
 fn who_may_connect_and_from_where_a_port_logs_in_changes_while_the_node_runs() {
     let name = Path::new("access.toml");
     let node = told(name, "");
     let file = node.site.disk.join(name);
-    let says = |text: &str, counter_name: &str| {
-        let before = counter(&node, counter_name);
-        fs::write(&file, text).unwrap();
-        eventually(text, || counter(&node, counter_name) > before);
-    };
+    let says = |text: &str, counter_name: &str| tells(&node, &file, text, counter_name);
     let [alfa, beta] = ["ALFA01", "BETA01"].map(|port| login_packet(&node, port, 1));
     let (mut blocked, accepted) = login_from(&node, 3, &alfa);
     assert!(accepted);
@@ -96,6 +101,46 @@ fn who_may_connect_and_from_where_a_port_logs_in_changes_while_the_node_runs() {
     tied.must_be_closed();
     other.must_hear_nothing();
     eventually("it is counted", || counter(&node, "order_entry.expelled") == 1);
+}
+
+#[test]
+fn over_udp_who_is_blocked_is_not_answered_and_a_session_ends_with_its_permission() {
+    let name = Path::new("access.toml");
+    let node = told(name, "");
+    let file = node.site.disk.join(name);
+    let says = |text: &str| tells(&node, &file, text, "access.changes");
+    let [blocked, other] = [3, 4].map(|last| Peer::at(&node, last));
+    blocked.logs_in(&node, "ALFA01");
+    other.logs_in(&node, "BETA01");
+
+    says("block = [\"127.0.0.3\"]");
+    blocked.must_hear(&["login rejected SessionNotAvailable"]);
+    eventually("it is counted", || counter(&node, "order_entry.expelled") == 1);
+    blocked.sends(&[Upstream::Login(login(&node, "ALFA01"))]);
+    Peer::at(&node, 3).sends(&[Upstream::Login(login(&node, "ALFA02"))]);
+    eventually("they are dropped", || counter(&node, "order_entry.kernel.denied") == 2);
+    assert_eq!(blocked.receives(MOMENT), None);
+
+    // Somebody else's host does not help who has a port's secret.
+    says("[ports]\nALFA01 = [\"127.0.0.3\", \"127.0.0.16/28\"]");
+    let elsewhere = Peer::at(&node, 5);
+    elsewhere.sends(&[Upstream::Login(login(&node, "ALFA01"))]);
+    assert_eq!(elsewhere.receives(SOON).as_deref(), Some(&b"JA"[..]));
+    eventually("it is counted", || counter(&node, "order_entry.logins_elsewhere") == 1);
+    elsewhere.logs_in(&node, "ALFA02");
+    let tied = Peer::at(&node, 17);
+    tied.logs_in(&node, "ALFA01");
+
+    says("[ports]\nALFA01 = [\"127.0.0.3\"]");
+    tied.must_hear(&["login rejected SessionNotAvailable"]);
+    eventually("it is counted", || counter(&node, "order_entry.expelled") == 2);
+    tied.sends(&[again(1, 1)]);
+    assert_eq!(tied.receives(MOMENT), None);
+    blocked.logs_in(&node, "ALFA01");
+    for session in [&blocked, &elsewhere, &other] {
+        session.sends(&[again(1, 1)]);
+        session.must_hear(&["1: system S"]);
+    }
 }
 
 #[test]

@@ -13,6 +13,10 @@ use rialto::wire::ouch::{
 
 use crate::harness::{Node, SOON};
 
+/// Ways to a session.
+pub(crate) const WAYS: [fn(&Node, &str) -> Broker; 2] =
+    [Broker::login, |node, port| Broker::login_over_ufo(node, port, 1)];
+
 /// A broker's session.
 pub(crate) struct Broker {
     pub(crate) client: SessionClient,

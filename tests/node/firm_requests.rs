@@ -3,13 +3,9 @@
 
 use rialto::types::Symbol;
 
-use crate::broker::Broker;
+use crate::broker::{Broker, WAYS};
 use crate::drop_copy::must_copy;
 use crate::harness::Node;
-
-/// Ways to a session.
-const WAYS: [fn(&Node, &str) -> Broker; 2] =
-    [Broker::login, |node, port| Broker::login_over_ufo(node, port, 1)];
 
 #[test]
 fn a_mass_cancel_takes_a_firms_orders_out_of_the_books_whichever_port_entered_them() {

@@ -39,6 +39,7 @@ mod observe;
 mod operator;
 mod ouch42;
 mod placement;
+mod rates;
 mod raw;
 mod recovery;
 mod replay;

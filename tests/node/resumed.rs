@@ -69,7 +69,9 @@ fn a_node_that_begins_with_a_snapshot_looks_at_no_frame_before_its_segment_and_s
 
     let mut resting = Broker::login_at(&node, "ALFA01", 0).unwrap();
     assert_eq!(resting.client.next_sequence(), 3);
-    Broker::login(&node, "BETA01").buys(40, "ACME", "25.00");
+    // Whoever leaves at once takes along what was not read of it.
+    let mut buyer = Broker::login(&node, "BETA01");
+    buyer.buys(40, "ACME", "25.00");
     resting.must_hear(&["executed #1 40 25.00 A"]);
     let expected = port_stream(&read_log(&node.site.events()), "ALFA02");
     assert!(expected.len() > ORDERS as usize);
@@ -109,7 +111,8 @@ fn a_damaged_frame_before_the_snapshot_harms_only_the_session_that_asks_for_it()
     while asks.hears().is_some() {}
     eventually("it is said", || node.site.log_text().contains("its events cannot be read"));
     let mut resting = Broker::login_at(&node, "ALFA01", 0).unwrap();
-    Broker::login(&node, "BETA01").buys(40, "ACME", "25.00");
+    let mut buyer = Broker::login(&node, "BETA01");
+    buyer.buys(40, "ACME", "25.00");
     resting.must_hear(&["executed #1 40 25.00 A"]);
     let late = u64::from(ORDERS) + 1;
     assert!(Broker::login_at(&node, "ALFA02", late).unwrap().hears().starts_with("accepted"));

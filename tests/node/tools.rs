@@ -226,7 +226,7 @@ fn a_node_s_commands_give_its_events_again_while_it_runs_and_when_it_has_stopped
 }
 
 /// `rialto market` with the node's files and the given market.
-fn market(node: &Node, what: &str, market: &Path) -> Command {
+pub(crate) fn market(node: &Node, what: &str, market: &Path) -> Command {
     let mut command = rialto();
     command.args(["market", what, "--config"]).arg(node.site.config());
     command.arg("--market").arg(market);

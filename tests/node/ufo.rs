@@ -1,7 +1,7 @@
 //! Order entry over UDP: the same sessions as over TCP, whatever is lost on the way, and strangers, who
 //! get nothing by it.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,16 +20,21 @@ use crate::replay::{port_stream, read_log};
 use crate::traffic::Random;
 
 /// Long enough for an answer on loopback, if there is one.
-const MOMENT: Duration = Duration::from_millis(300);
+pub(crate) const MOMENT: Duration = Duration::from_millis(300);
 
 /// A peer under full control: any datagrams, and every one that comes back.
-struct Peer {
+pub(crate) struct Peer {
     socket: UdpSocket,
 }
 
 impl Peer {
     fn of(node: &Node) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        Self::at(node, 1)
+    }
+
+    /// At an address of this host, as all of 127.0.0.0/8 are.
+    pub(crate) fn at(node: &Node, last: u8) -> Self {
+        let socket = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, last), 0)).unwrap();
         socket.connect(node.site.ufo).unwrap();
         Self { socket }
     }
@@ -37,18 +42,25 @@ impl Peer {
     /// With a login that was accepted.
     fn login(node: &Node, port: &str) -> Self {
         let peer = Self::of(node);
+        peer.logs_in(node, port);
+        peer
+    }
+
+    /// Logs in, which must be accepted.
+    #[track_caller]
+    pub(crate) fn logs_in(&self, node: &Node, port: &str) {
         // One that was taken over a moment ago is not answered at once.
         for _ in 0..100 {
-            peer.sends(&[Upstream::Login(login(node, port))]);
-            if let Some(datagram) = peer.receives(MOMENT) {
+            self.sends(&[Upstream::Login(login(node, port))]);
+            if let Some(datagram) = self.receives(MOMENT) {
                 assert!(words(&datagram).starts_with("login accepted"), "{}", words(&datagram));
-                return peer;
+                return;
             }
         }
         panic!("no answer to the login");
     }
 
-    fn sends(&self, messages: &[Upstream<'_>]) {
+    pub(crate) fn sends(&self, messages: &[Upstream<'_>]) {
         let (mut datagram, mut end) = ([0; 1_472], 0);
         for message in messages {
             end = message.emit(&mut datagram, end).unwrap();
@@ -60,7 +72,7 @@ impl Peer {
         self.socket.send(datagram).unwrap();
     }
 
-    fn receives(&self, timeout: Duration) -> Option<Vec<u8>> {
+    pub(crate) fn receives(&self, timeout: Duration) -> Option<Vec<u8>> {
         self.socket.set_read_timeout(Some(timeout)).unwrap();
         let mut datagram = [0; 2_000];
         let size = self.socket.recv(&mut datagram).ok()?;
@@ -80,7 +92,7 @@ impl Peer {
     }
 
     #[track_caller]
-    fn must_hear(&self, expected: &[&str]) {
+    pub(crate) fn must_hear(&self, expected: &[&str]) {
         for expected in expected {
             assert_eq!(self.hears().as_deref(), Some(*expected));
         }
@@ -103,13 +115,13 @@ fn words(datagram: &[u8]) -> String {
     }
 }
 
-fn login(node: &Node, port: &str) -> LoginRequest {
+pub(crate) fn login(node: &Node, port: &str) -> LoginRequest {
     let credentials = node.site.credentials(port);
     let (name, secret) = (credentials.name, credentials.secret);
     LoginRequest { name, secret, session: SessionId::BLANK }
 }
 
-fn again(sequence: u32, count: u16) -> Upstream<'static> {
+pub(crate) fn again(sequence: u32, count: u16) -> Upstream<'static> {
     Upstream::Retransmission(RetransmissionRequest { sequence, count })
 }
 

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rialto::agent::{Agent, ReadyFlag};
+use rialto::agent::{Agent, ReadyFlag, Watch};
 use rialto::config::market::Market;
 use rialto::config::secrets::{PortSecrets, load_or_create_cluster_key};
 use rialto::counters::{COUNTERS_FILE, CounterFile, CounterSet as _};
@@ -16,7 +16,7 @@ use rialto::engine::{Capacity, Engine, EngineAgent, EngineCounters, EngineGauges
 use rialto::event_store::{Durability, LogKind, Options, Reader, Writer};
 use rialto::gateway::{Gateway, GatewayConfig, GatewayCounters};
 use rialto::market_data::{FeedCounters, MarketData, MarketDataConfig};
-use rialto::net::{DATAGRAM_LINES_MAX, Transport};
+use rialto::net::{DATAGRAM_LINES_MAX, PortNetworks, Transport};
 use rialto::ring::{Producer, ring};
 use rialto::sequencer::{Sequencer, SequencerCounters};
 use rialto::types::command::{CommandHeader, DayStart, TermStart};
@@ -152,19 +152,33 @@ impl Core {
 impl<T: Transport + std::fmt::Debug> Pipeline<T> {
     /// The whole path over `transport`, ready for logins.
     pub(crate) fn open(transport: T, segment_bytes: u64, rules: &str) -> Self {
-        Self::over(transport, Core::open(segment_bytes, rules), None)
+        Self::over(transport, Core::open(segment_bytes, rules), None, None)
     }
 
-    /// The same, with a limit of messages a second for each session.
+    /// With a limit of messages a second for each session.
     pub(crate) fn open_throttled(
         transport: T,
         segment_bytes: u64,
         messages_per_second_max: Option<u32>,
     ) -> Self {
-        Self::over(transport, Core::open(segment_bytes, ""), messages_per_second_max)
+        Self::over(transport, Core::open(segment_bytes, ""), messages_per_second_max, None)
     }
 
-    fn over(transport: T, mut core: Core, messages_per_second_max: Option<u32>) -> Self {
+    /// Told from where ports may log in.
+    pub(crate) fn open_told(
+        transport: T,
+        segment_bytes: u64,
+        networks: Watch<PortNetworks>,
+    ) -> Self {
+        Self::over(transport, Core::open(segment_bytes, ""), None, Some(networks))
+    }
+
+    fn over(
+        transport: T,
+        mut core: Core,
+        messages_per_second_max: Option<u32>,
+        networks: Option<Watch<PortNetworks>>,
+    ) -> Self {
         let (unused, _) = ring(1, 1);
         let commands = std::mem::replace(&mut core.commands, unused);
         let (datagrams_in, datagrams) = ring(RING_LINES, DATAGRAM_LINES_MAX);
@@ -179,7 +193,7 @@ impl<T: Transport + std::fmt::Debug> Pipeline<T> {
             term: TERM,
             cluster_key: core.key.clone(),
             messages_per_second_max,
-            networks: None,
+            networks,
             traces: None,
             ufo_sessions_max: 8,
             ready: ReadyFlag::default(),
@@ -203,15 +217,20 @@ impl<T: Transport + std::fmt::Debug> Pipeline<T> {
         run(market_data, core.now);
     }
 
-    /// The login of a port.
+    /// The login of a port, to hear what comes from now on.
     pub(crate) fn login(&self, port: &str) -> Vec<u8> {
+        self.login_from(port, 0)
+    }
+
+    /// The same, to hear message `sequence` of the day and all behind it.
+    pub(crate) fn login_from(&self, port: &str, sequence: u64) -> Vec<u8> {
         let name = PortName::new(port).unwrap();
         let secret = self.core.secrets.get(name).unwrap().reveal();
         let request = LoginRequest {
             name,
             secret: SessionId::new(&secret).unwrap().0,
             session: SessionId::BLANK,
-            sequence: 0,
+            sequence,
             heartbeat_timeout_ms: None,
         };
         let mut packet = [0; LOGIN_REQUEST_BYTES_MAX];
@@ -223,6 +242,23 @@ impl<T: Transport + std::fmt::Debug> Pipeline<T> {
 /// The lines of a record, to push to a ring.
 pub(crate) fn lines(record: &impl Record) -> &[Line] {
     record.lines()
+}
+
+/// The rules of so many ports of ALFA, besides its first.
+pub(crate) fn ports(count: usize) -> String {
+    let rules = (0..count).map(|number| {
+        format!(
+            "[[port]]\nname = \"{}\"\nfirm = \"ALFA\"\nkind = \"order_entry\"\n\
+             disconnect = \"keep\"\ndefault_account = 1001\n",
+            port_name(number)
+        )
+    });
+    rules.collect()
+}
+
+/// The name of one of them.
+pub(crate) fn port_name(number: usize) -> String {
+    format!("P{number:05}")
 }
 
 fn market_text() -> String {

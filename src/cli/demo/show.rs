@@ -87,7 +87,7 @@ impl Files {
         let market = DemoMarket { symbols: args.symbols, brokers: args.brokers };
         let market_file = file("market.toml", market.toml())?;
         let config = Config::load(&config_file)?;
-        Market::load(&market_file)?.fits(config.capacity())?;
+        Market::load(&market_file)?.fits(&config)?;
         secrets::load_or_create_cluster_key(&config.control().cluster_key_file)?;
         let [node_books, feed_books] = ["node.books", "feed.books"].map(|name| dir.join(name));
         for books in [&node_books, &feed_books] {

@@ -89,7 +89,7 @@ pub(super) fn apply(args: &Args) -> Result<(), CliError> {
 
 fn make_plan(config: &Config, files: &Files) -> Result<Plan, CliError> {
     let market = Market::load(&files.market)?;
-    market.fits(config.capacity())?;
+    market.fits(config)?;
     let mut events = Reader::open(&config.logs().events())?;
     let mut defined = Defined::default();
     while let Some(frame) = events.next_frame()? {

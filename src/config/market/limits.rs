@@ -9,12 +9,12 @@ use zerocopy::FromZeros as _;
 
 use super::{Keys, Market, quoted};
 use crate::config::decimal;
-use crate::config::error::ConfigError;
+use crate::config::error::{ConfigError, Source};
 use crate::order_manager::{limit_max, scope_takes};
-use crate::types::command::{CommandHeader, RiskLimit};
+use crate::types::command::{CommandHeader, PortDefine, RiskLimit};
 use crate::types::event::RiskLimitSet;
 use crate::types::{
-    AccountId, CurrencyCode, FirmCode, Nanos, PortName, RiskKey, RiskScope, Symbol,
+    AccountId, CurrencyCode, FirmCode, Nanos, PortKind, PortName, RiskKey, RiskScope, Symbol,
 };
 
 #[derive(Debug, Default, Deserialize)]
@@ -204,6 +204,28 @@ impl Market {
         };
         limit.scope = scope.byte();
         Ok((limit, decimals))
+    }
+}
+
+impl Market {
+    /// Proves that each rate of messages is below the one at which a gateway reads a session: whom it
+    /// leaves unread never comes to the engine's limit, and is not told that there is one.
+    pub(super) fn rates_are_heard(&self, read_max: u32) -> Result<(), ConfigError> {
+        let source = Source::new(&self.path);
+        let rule = format_args!(
+            "must be below the node's order_entry.messages_per_second_max = {read_max}, or nobody is \
+             told of it"
+        );
+        let ports = self.ports.iter().filter(|port| port.kind == PortKind::OrderEntry.byte());
+        for &PortDefine { name, message_rate_max: rate, .. } in ports {
+            let key = format_args!("port {name}: message_rate_max");
+            source.rule(rate < read_max, key, rate, rule)?;
+        }
+        let rates = [RiskKey::MessageRate.byte(), RiskKey::SymbolMessageRate.byte()];
+        for limit in self.limits.iter().filter(|limit| rates.contains(&limit.key)) {
+            source.rule(limit.value < read_max.into(), describe(limit), limit.value, rule)?;
+        }
+        Ok(())
     }
 }
 

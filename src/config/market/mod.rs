@@ -22,7 +22,7 @@ use self::table::{
 };
 use super::error::{ConfigError, Source};
 use super::secrets::PortSecrets;
-use super::{Capacity, decimal};
+use super::{Capacity, Config, decimal};
 use crate::order_manager;
 use crate::types::command::{
     AccountOpen, Calendar, CommandHeader, CurrencyDefine, Fee, FirmDefine, InstrumentDefine,
@@ -121,11 +121,21 @@ impl Market {
         Ok(market)
     }
 
+    /// Proves that a node can hold the market, and reads its sessions fast enough for it.
+    ///
+    /// # Errors
+    /// [`ConfigError::Rule`], as [`Market::fits_capacity`], or naming a rate that nobody would be told of.
+    pub fn fits(&self, config: &Config) -> Result<(), ConfigError> {
+        self.fits_capacity(config.capacity())?;
+        let entry = config.service().map(|service| &service.order_entry);
+        entry.map_or(Ok(()), |entry| self.rates_are_heard(entry.messages_per_second_max))
+    }
+
     /// Proves that a node of this capacity can hold the market.
     ///
     /// # Errors
     /// [`ConfigError::Rule`], naming the list that is too long.
-    pub fn fits(&self, capacity: &Capacity) -> Result<(), ConfigError> {
+    pub fn fits_capacity(&self, capacity: &Capacity) -> Result<(), ConfigError> {
         let source = Source::new(&self.path);
         let fits = |key: &str, length: usize, most: u32, rule: std::fmt::Arguments| {
             let fits = u32::try_from(length).is_ok_and(|length| length <= most);

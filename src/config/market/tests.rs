@@ -79,23 +79,42 @@ fn the_example_becomes_commands_in_the_order_of_their_use() {
 fn a_market_larger_than_the_node_is_refused() {
     let market = parse(EXAMPLE).unwrap();
     let enough = Capacity { orders: 1024, ports: 3, accounts: 3, instruments: 3 };
-    assert!(market.fits(&enough).is_ok());
-    let error = market.fits(&Capacity { instruments: 2, ..enough }).unwrap_err().to_string();
+    assert!(market.fits_capacity(&enough).is_ok());
+    let error =
+        market.fits_capacity(&Capacity { instruments: 2, ..enough }).unwrap_err().to_string();
     assert_eq!(
         error,
         "market.toml: instrument = [3 tables]: must be at most the node's capacity.instruments = 2"
     );
     let more_firms = (0..4_096).map(|n| format!("[[firm]]\ncode = \"{n:04}\"\n"));
     let market = parse(&[EXAMPLE, &more_firms.collect::<String>()].concat()).unwrap();
-    let error = market.fits(&enough).unwrap_err().to_string();
+    let error = market.fits_capacity(&enough).unwrap_err().to_string();
     assert_eq!(error, "market.toml: firm = [4099 tables]: must be at most 4096");
     let market = parse(&EXAMPLE.replace("open_orders_max = 0", "open_orders_max = 900")).unwrap();
-    let error = market.fits(&enough).unwrap_err().to_string();
+    let error = market.fits_capacity(&enough).unwrap_err().to_string();
     assert_eq!(
         error,
         "market.toml: firm = [1156 open orders]: their open_orders_max together must be at most the \
          node's capacity.orders = 1024; one that names none has 128"
     );
+}
+
+#[test]
+fn a_rate_that_a_gateway_would_not_let_anybody_come_to_is_refused() {
+    let with = |rate: u32, limit: u32| {
+        let text = EXAMPLE.replace("message_rate_max = 0 ", &format!("message_rate_max = {rate} "));
+        parse(&format!("{text}[[limit]]\nfirm = \"BETA\"\nsymbol_message_rate_max = {limit}\n"))
+            .unwrap()
+    };
+    assert!(with(999, 999).rates_are_heard(1_000).is_ok());
+    let rule = "must be below the node's order_entry.messages_per_second_max = 1000, or nobody is told of it";
+    for (market, what) in [
+        (with(1_000, 0), "port ALFA01: message_rate_max = 1000"),
+        (with(0, 1_000), "limit of BETA: symbol_message_rate_max = 1000"),
+    ] {
+        let error = market.rates_are_heard(1_000).unwrap_err().to_string();
+        assert_eq!(error, format!("market.toml: {what}: {rule}"));
+    }
 }
 
 #[test]

@@ -321,7 +321,7 @@ mod tests {
             assert_eq!(config.service().unwrap().order_entry.listen.to_string(), LISTEN);
             assert_eq!(config.placement().threads[0].core, Some(3));
             let market = Market::parse(Path::new("market.toml"), &market_toml(sessions)).unwrap();
-            market.fits(config.capacity()).unwrap();
+            market.fits(&config).unwrap();
         }
     }
 }
