@@ -6,7 +6,8 @@ mod lab;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rialto::counters::CounterBlock;
@@ -21,6 +22,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use lab::{LAB, OURS, PATIENCE, PORT, ROLE, THEIRS, arguments, eal, echo, now, role, runs};
 
 const BROKERS: [&str; 4] = ["ip", "netns", "exec", "brokers"];
+const MARKET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/hwconfig/market-small.toml");
 const GROUP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(239, 9, 0, 1), 26_400);
 const AF_PACKET: &str = "--vdev=net_af_packet0,iface=rialto0";
 
@@ -406,6 +408,49 @@ impl Drop for Unplugged {
         self.0 = None;
         link("up");
     }
+}
+
+#[test]
+fn a_node_over_an_interface_too_narrow_for_the_feed_does_not_start_and_says_what_to_do() {
+    const TEST: &str =
+        "a_node_over_an_interface_too_narrow_for_the_feed_does_not_start_and_says_what_to_do";
+    if std::env::var(ROLE).is_err() {
+        runs(role(&[LAB], TEST, "lab"));
+        return;
+    }
+    let site = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("mtu-{}", std::process::id()));
+    std::fs::create_dir_all(&site).unwrap();
+    let (config, path) = (site.join("node.toml"), site.display());
+    let text = format!(
+        "[node]\nid = 1\nname = \"narrow\"\n[logs]\ndirectory = \"{path}/logs\"\n\
+         [control]\ndirectory = \"{path}/control\"\n\
+         [order_entry]\nbackend = \"dpdk\"\nlisten = \"{OURS}:{PORT}\"\n\
+         allow = [\"10.9.0.0/24\"]\n[feed]\ngroup = \"{GROUP}\"\n"
+    );
+    std::fs::write(&config, text).unwrap();
+    run("ip link set rialto0 mtu 1499");
+    let mut node = Command::new(env!("CARGO_BIN_EXE_rialto"))
+        .args(["run", "--market", MARKET, "--config"])
+        .arg(&config)
+        .arg("--secrets")
+        .arg(site.join("secrets"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It ends, or says that it is ready.
+    let mut ready = [0];
+    let is_ready = node.stdout.take().unwrap().read(&mut ready).unwrap() > 0;
+    if is_ready {
+        node.kill().unwrap();
+    }
+    let node = node.wait_with_output().unwrap();
+    std::fs::remove_dir_all(&site).unwrap();
+    let said = String::from_utf8_lossy(&node.stderr);
+    assert!(!is_ready && node.status.code() == Some(1), "{}: {said}", node.status);
+    let why = "the device's MTU of 1499 is below 1500, which the feed's datagrams need: \
+               use ip link set dev INTERFACE mtu 1500";
+    assert!(said.contains(why), "{said}");
 }
 
 #[test]
