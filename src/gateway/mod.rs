@@ -19,6 +19,7 @@ mod core;
 mod datagrams;
 mod inbound;
 mod intake;
+mod lines;
 mod link;
 mod outbound;
 mod peers;
