@@ -57,7 +57,7 @@ fn over_memif_arp_and_pings_are_answered_groups_reported_and_the_longest_frames_
             far.pings();
             far.is_known_without_being_asked_for();
             far.answers_for_the_quiet_host();
-            far.is_echoed_over_tcp();
+            far.echoes_over_tcp();
         }
         Ok(other) => panic!("no role {other}"),
     }
@@ -254,7 +254,7 @@ impl Far {
         });
     }
 
-    fn is_echoed_over_tcp(self) {
+    fn echoes_over_tcp(self) {
         let network = Ipv4Network::new(THEIRS, 24).unwrap();
         let server = SocketAddrV4::new(OURS, PORT);
         let mut host = ClientHost::new(self.device, network, server, now());
