@@ -29,8 +29,12 @@ const GROUP: Ipv4Addr = Ipv4Addr::new(239, 9, 0, 7);
 /// A host that the far end plays beside its own, and that never speaks first.
 const QUIET: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 3);
 const QUIET_MAC: MacAddress = MacAddress([2, 0, 0, 0, 0, 3]);
-/// A datagram that is answered to the quiet host.
+/// One whose Ethernet address is given to the stack.
+const GIVEN: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 4);
+const GIVEN_MAC: MacAddress = MacAddress([2, 0, 0, 0, 0, 4]);
+/// Datagrams that are answered to these.
 const TELL_QUIET: &[u8] = b"tell the quiet one";
+const TELL_GIVEN: &[u8] = b"tell the given one";
 /// The longest packet.
 const MTU: usize = 1_500;
 /// More than a connection's buffers hold.
@@ -47,8 +51,8 @@ fn over_memif_arp_and_pings_are_answered_groups_reported_and_the_longest_frames_
             // Nobody is beyond a wire: what the ports share is of this namespace.
             let counters = serve(role(&[], TEST, "client"));
             let Counters { opened, echo_replies, malformed, impostors, .. } = counters;
-            // The datagram that was damaged.
-            assert_eq!((opened, echo_replies, malformed, impostors), (1, 3, 1, 0), "{counters:?}");
+            // The datagram that was damaged, and the claim to be another.
+            assert_eq!((opened, echo_replies, malformed, impostors), (1, 3, 1, 1), "{counters:?}");
         }
         Ok("client") => {
             let mut far = Far { device: memif("client"), start: Instant::now(), mac: None };
@@ -57,6 +61,7 @@ fn over_memif_arp_and_pings_are_answered_groups_reported_and_the_longest_frames_
             far.pings();
             far.is_known_without_being_asked_for();
             far.answers_for_the_quiet_host();
+            far.is_no_host_whose_address_is_given();
             far.echoes_over_tcp();
         }
         Ok(other) => panic!("no role {other}"),
@@ -75,6 +80,7 @@ fn serve(mut client: Command) -> Counters {
     let config = StackConfig {
         receive_port: Some(PORT),
         groups: vec![GROUP],
+        neighbours: vec![(GIVEN, GIVEN_MAC)],
         ..StackConfig::new(OURS, 24, PORT)
     };
     let mut stack = Stack::new(config, device, CounterBlock::none()).unwrap();
@@ -91,7 +97,11 @@ fn serve(mut client: Command) -> Counters {
             }
         }
         while let Some((from, payload)) = stack.next_datagram() {
-            let to = if payload == TELL_QUIET { QUIET } else { *from.ip() };
+            let to = match payload {
+                TELL_QUIET => QUIET,
+                TELL_GIVEN => GIVEN,
+                _ => *from.ip(),
+            };
             answers.push((SocketAddrV4::new(to, from.port()), payload.to_vec()));
         }
         // Until their neighbour is known.
@@ -146,8 +156,9 @@ impl Far {
             while let Some(frame) = burst.next_frame() {
                 let (header, packet) = EthernetHeader::parse(frame).unwrap();
                 assert!(packet.len() <= MTU, "a frame of {} bytes", frame.len());
-                let asked = question(header, packet);
-                assert_ne!(asked, Some(THEIRS), "they have been told where this host is");
+                if let Some(asked) = question(header, packet) {
+                    assert!(![THEIRS, GIVEN].contains(&asked), "they have been told of {asked}");
+                }
                 heard = heard.or_else(|| is(header, packet));
             }
         }
@@ -250,6 +261,24 @@ impl Far {
         self.hears("what was for the quiet host", |header, packet| {
             let (to, came) = datagram(header, packet)?;
             let is = (header.destination, to, came) == (QUIET_MAC, QUIET, TELL_QUIET);
+            is.then_some(())
+        });
+    }
+
+    /// That host is reached without a question, and another's address is not taken for its.
+    fn is_no_host_whose_address_is_given(&mut self) {
+        let claim = ArpPacket {
+            operation: ArpOperation::Request,
+            sender_mac: self.device.mac(),
+            sender: GIVEN,
+            target_mac: MacAddress::default(),
+            target: OURS,
+        };
+        self.put(MacAddress::BROADCAST, ETHER_TYPE_ARP, &claim.emit());
+        self.put_datagram(TELL_GIVEN);
+        self.hears("what was for the host whose address is given", |header, packet| {
+            let (to, came) = datagram(header, packet)?;
+            let is = (header.destination, to, came) == (GIVEN_MAC, GIVEN, TELL_GIVEN);
             is.then_some(())
         });
     }
