@@ -21,7 +21,9 @@ use rialto::net::{
     ClientConnection, ClientHost, KernelConfig, KernelTransport, MemoryDevice, NetEvent, Stack,
     StackConfig, Transport,
 };
-use rialto::sys::alloc_count::{CountingAllocator, counted, counted_bytes, uncounted};
+use rialto::sys::alloc_count::{
+    CountingAllocator, counted, counted_bytes, counted_held, uncounted,
+};
 use rialto::types::command::{CommandHeader, NewOrder, PortUp, SetPhase};
 use rialto::types::{
     Epoch, Line, Nanos, Phase, PortId, Price, Quantity, Record, Side, Symbol, TimeInForce,
@@ -251,6 +253,14 @@ fn phase(phase: Phase) -> SetPhase {
 fn an_allocation_is_counted() {
     let (boxed, count) = counted(|| Box::new(uncounted(|| String::from("not this one"))));
     assert_eq!((boxed.len(), count), (12, 1));
+    let (mut kept, held) = counted_held(|| vec![7_u8; 1_000]);
+    assert_eq!(held, 1_000);
+    let ((), held) = counted_held(|| {
+        kept.reserve_exact(9_000);
+        drop(vec![7_u8; 500]);
+    });
+    assert_eq!(held, 9_000);
+    assert_eq!(counted_held(|| drop(kept)).1, -10_000);
 }
 
 /// Two participants trade with each other, first uncounted, then counted.

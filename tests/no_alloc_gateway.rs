@@ -6,6 +6,7 @@ mod pipeline;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::sync::Mutex;
 
 use rialto::counters::CounterBlock;
 use rialto::gateway::{SESSION_BYTES_MAX, TOKENS_BYTES_MAX};
@@ -170,6 +171,28 @@ fn nothing_is_allocated_for_logins_that_are_refused_whether_their_secret_is_look
     assert_eq!(counters.logins_rejected, u64::from(WARM_UP + COUNTED), "{counters:?}");
     assert!(counters.logins_backed_off > 100, "{counters:?}");
     assert_eq!(allocated, 0);
+}
+
+#[test]
+fn strangers_who_try_secrets_without_end_do_not_fill_the_log() {
+    const STRANGERS: usize = 150;
+    let mut exchange = Exchange::open("");
+    let (log, writer) = std::io::pipe().unwrap();
+    let subscriber = tracing_subscriber::fmt().with_writer(Mutex::new(writer)).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        for _ in 0..STRANGERS {
+            let mut login = exchange.pipeline.login("ALFA01");
+            login[9] ^= 1;
+            let mut stranger = exchange.stranger();
+            stranger.stream.write_all(&login).unwrap();
+            exchange.run(&mut [&mut stranger]);
+            assert!(stranger.is_refused);
+        }
+    });
+    assert_eq!(exchange.pipeline.gateway.counters().logins_rejected, STRANGERS as u64);
+    let log = std::io::read_to_string(log).unwrap();
+    // In less than a second: what is said at once, and no more.
+    assert_eq!(log.matches("login refused").count(), 100);
 }
 
 #[test]

@@ -2,10 +2,14 @@
 /* For rte_eth_read_clock(). */
 #define ALLOW_EXPERIMENTAL_API
 #include <errno.h>
+#include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -332,12 +336,37 @@ int rialto_port_mac(uint16_t port, uint8_t *mac)
 	return 0;
 }
 
+/* That of an interface of the kernel's; -errno if it is not there to be asked. */
+static int interface_mtu(unsigned int index)
+{
+	struct ifreq request;
+	int fd;
+	int result;
+
+	memset(&request, 0, sizeof(request));
+	if (if_indextoname(index, request.ifr_name) == NULL)
+		return -errno;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	result = ioctl(fd, SIOCGIFMTU, &request) < 0 ? -errno : request.ifr_mtu;
+	close(fd);
+	return result;
+}
+
 int rialto_port_mtu(uint16_t port)
 {
+	struct rte_eth_dev_info info;
 	uint16_t mtu;
 	int result = rte_eth_dev_get_mtu(port, &mtu);
 
-	return result < 0 ? result : mtu;
+	if (result >= 0)
+		result = rte_eth_dev_info_get(port, &info);
+	if (result < 0)
+		return result;
+	/* Drivers over an interface say what Ethernet has, and lose what is too long for the interface. */
+	result = info.if_index == 0 ? mtu : interface_mtu(info.if_index);
+	return result < 0 || result > mtu ? mtu : result;
 }
 
 int rialto_port_link(uint16_t port)

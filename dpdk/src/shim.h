@@ -135,7 +135,10 @@ int rialto_port_close(uint16_t port);
 /** Writes the port's six-byte address to `mac`. */
 int rialto_port_mac(uint16_t port, uint8_t *mac);
 
-/** The port's MTU (without the Ethernet header), or an error. */
+/**
+ * The port's MTU (without the Ethernet header), or an error. Of a port over an interface of the kernel's
+ * it is no more than the interface's.
+ */
 int rialto_port_mtu(uint16_t port);
 
 /** Whether the link is up: 1, 0 or an error. */

@@ -9,6 +9,7 @@ use tracing::info;
 use super::admission::Admission;
 use super::connection::{Connection, LoginState, Turn};
 use super::intake::shard_and_slot;
+use super::lines::Lines;
 use super::link::Link;
 use super::outbound::Outgoing;
 use super::peers::Peers;
@@ -40,6 +41,8 @@ pub(super) struct Core {
     pub(super) ports: Ports,
     pub(super) admission: Admission,
     pub(super) traces: Option<Traces>,
+    /// How much of all this is written to the log.
+    pub(super) lines: Lines,
     pub(super) day: Option<Day>,
     /// By slot: first those of `peers`, then those of the transport's connections.
     pub(super) connections: Vec<Option<Connection>>,
@@ -85,6 +88,7 @@ impl Core {
         Self {
             admission: Admission::new(config.networks.take()),
             traces: config.traces.take(),
+            lines: Lines::new(),
             config,
             commands,
             history,
@@ -198,7 +202,9 @@ impl Core {
         {
             port.slot = None;
         }
-        info!(peer = %connection.peer, %port, ?reason, "session ended");
+        if self.lines.sessions.has_room(self.now) {
+            info!(peer = %connection.peer, %port, ?reason, "session ended");
+        }
         self.departures.push_back((port, epoch, reason));
     }
 

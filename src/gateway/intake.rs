@@ -135,7 +135,9 @@ impl Core {
                     return taken;
                 }
                 Verdict::Disconnect => {
-                    warn!(peer = %connection.peer, "disconnected: over its limit for too long");
+                    if self.lines.about(connection).has_room(now) {
+                        warn!(peer = %connection.peer, "disconnected: over its limit for too long");
+                    }
                     self.counters.floods += 1;
                     // Not in order: what it has sent besides would have to be read first.
                     transport.abort(id);
@@ -219,7 +221,7 @@ impl Core {
         let unheard = self.admission.hear(login.name, source, now).err();
         // Operators come from this machine, where one could lock out all the others.
         if let Some(unheard) = unheard.filter(|_| serves != PortKind::Admin) {
-            if connected {
+            if connected && self.lines.strangers.has_room(now) {
                 info!(peer = %connection.peer, name = %login.name, ?unheard, "login refused");
             }
             match unheard {
@@ -232,7 +234,9 @@ impl Core {
         let Some(connection) = &mut self.connections[slot as usize] else { return };
         let Some(port) = known.and_then(|id| self.ports.get(id)) else {
             if connected {
-                info!(peer = %connection.peer, name = %login.name, "login refused: not authorized");
+                if self.lines.strangers.has_room(now) {
+                    info!(peer = %connection.peer, name = %login.name, "login refused: not authorized");
+                }
                 self.admission.refused(login.name, source, now);
             }
             return self.reject_login(slot, soup::LoginReject::NotAuthorized, transport);
@@ -243,8 +247,10 @@ impl Core {
         let last = self.ports.stream_of(port).last_sequence();
         let ahead = login.sequence > u64::from(last) + 1;
         if ahead {
-            warn!(peer = %connection.peer, name = %login.name, sequence = login.sequence, last,
-                "login asks for what was never sent");
+            if self.lines.sessions.has_room(now) {
+                warn!(peer = %connection.peer, name = %login.name, sequence = login.sequence, last,
+                    "login asks for what was never sent");
+            }
             self.counters.sequence_alarms += 1;
         }
         if !open || ahead || (login.session != SessionId::BLANK && login.session != session) {
@@ -294,7 +300,9 @@ impl Core {
     }
 
     fn violated<T: Transport>(&mut self, slot: u32, violation: Violation, transport: &mut T) {
-        if let Some(connection) = &self.connections[slot as usize] {
+        if let Some(connection) = &self.connections[slot as usize]
+            && self.lines.about(connection).has_room(self.now)
+        {
             warn!(peer = %connection.peer, %violation, "disconnected");
         }
         self.counters.violations += 1;

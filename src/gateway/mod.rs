@@ -5,7 +5,9 @@
 //!
 //! **Memory.** A listening port keeps nothing of who asks for a connection: its slots are all there from
 //! the start, each of [`StackConfig::bytes_per_connection`](crate::net::StackConfig), some 84 KiB with
-//! the default buffers. Beside that a session takes at most [`SESSION_BYTES_MAX`], some 42 KiB, of which
+//! the default buffers; over kernel sockets of
+//! [`KernelConfig::bytes_per_connection`](crate::net::KernelConfig::bytes_per_connection), and over TLS of
+//! what that front states besides. Beside that a session takes at most [`SESSION_BYTES_MAX`], some 42 KiB, of which
 //! 32 KiB only if it once had to read up what it had missed; a session over UDP takes less than 10 KiB in
 //! place of a connection. So ten thousand sessions of OUCH 5.0 take 1.3 GB at the very most. An OUCH 4.2
 //! port takes [`TOKENS_BYTES_MAX`], less than 8 MiB, more for its tokens: all at once as its session comes
@@ -19,6 +21,7 @@ mod core;
 mod datagrams;
 mod inbound;
 mod intake;
+mod lines;
 mod link;
 mod outbound;
 mod peers;

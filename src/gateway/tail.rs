@@ -146,7 +146,9 @@ impl Core {
         connection.link.accept(session, next, &mut self.peers, transport);
         connection.session.accept(now);
         self.counters.logins += 1;
-        info!(peer = %connection.peer, port = %up.header.port, next, "login accepted");
+        if self.lines.sessions.has_room(now) {
+            info!(peer = %connection.peer, port = %up.header.port, next, "login accepted");
+        }
         self.arm(slot);
         self.lag(slot);
         self.queue(slot);
@@ -198,7 +200,9 @@ impl Core {
                 Ok(done) => work += done,
                 Err(error) => {
                     // What is wrong with the past of one is no reason to leave the others alone.
-                    error!(%port, %error, "its events cannot be read: see `rialto log verify`");
+                    if self.lines.sessions.has_room(now) {
+                        error!(%port, %error, "its events cannot be read: see `rialto log verify`");
+                    }
                     self.counters.unreadable += 1;
                     self.disconnect(slot, DownReason::Lost, transport);
                 }

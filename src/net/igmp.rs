@@ -140,7 +140,8 @@ impl Membership {
             }
             // Spread over the time there is, by what nobody else has.
             self.jitter = self.jitter.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(1);
-            let delay = Nanos(((self.jitter >> 32) * within.0) >> 32);
+            // 16 bits of it: together with the longest time they fit.
+            let delay = Nanos(((self.jitter >> 48) * within.0) >> 16);
             group.report_at = group.report_at.min(now.after(delay.max(TENTH)));
         }
         true
@@ -251,6 +252,27 @@ mod tests {
         let mut damaged = query(1, GROUP, 8);
         damaged[5] ^= 1;
         assert!(!membership.take(&damaged, after(12_000)) && !membership.take(&[], after(12_000)));
+    }
+
+    #[test]
+    fn however_long_the_time_to_answer_the_answer_comes_within_it() {
+        for (code, length, seconds) in [(100, 8, 10), (255, 8, 26), (127, 12, 13), (255, 12, 3_175)]
+        {
+            let mut last = Nanos::ZERO;
+            for jitter in 0..64 {
+                let mut membership = Membership::new(&[GROUP], jitter, START);
+                reports(&mut membership, 0..2_000);
+                assert!(membership.take(&query(code, GROUP, length), START));
+                let report_at = membership.groups[0].report_at;
+                assert!(
+                    report_at <= START.after(Nanos::from_secs(seconds)),
+                    "{code}: {report_at:?}"
+                );
+                last = last.max(report_at);
+            }
+            // And they are spread over all of it.
+            assert!(last > START.after(Nanos::from_secs(seconds / 2)), "{code}: {last:?}");
+        }
     }
 
     #[test]

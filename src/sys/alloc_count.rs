@@ -15,6 +15,7 @@ thread_local! {
     static COUNTS: Cell<bool> = const { Cell::new(false) };
     static COUNT: Cell<u64> = const { Cell::new(0) };
     static BYTES: Cell<usize> = const { Cell::new(0) };
+    static HELD: Cell<i64> = const { Cell::new(0) };
 }
 
 /// Runs `code` and returns what it returns, and how often it allocated on this thread, counting only
@@ -34,6 +35,13 @@ pub fn counted_bytes<R>(code: impl FnOnce() -> R) -> (R, usize) {
     (result, BYTES.get() - before)
 }
 
+/// The same, with the bytes that it holds more than before; fewer, if it is negative.
+pub fn counted_held<R>(code: impl FnOnce() -> R) -> (R, i64) {
+    let before = HELD.get();
+    let (result, _) = counted(code);
+    (result, HELD.get() - before)
+}
+
 /// Runs `code` without counting, within code that is counted.
 pub fn uncounted<R>(code: impl FnOnce() -> R) -> R {
     let counted = COUNTS.replace(false);
@@ -46,11 +54,18 @@ fn count(bytes: usize) {
     if COUNTS.get() {
         COUNT.set(COUNT.get() + 1);
         BYTES.set(BYTES.get().saturating_add(bytes));
+        HELD.set(HELD.get().saturating_add_unsigned(bytes as u64));
+    }
+}
+
+fn uncount(bytes: usize) {
+    if COUNTS.get() {
+        HELD.set(HELD.get().saturating_sub_unsigned(bytes as u64));
     }
 }
 
 // SAFETY: every method hands its arguments to the same method of the system's allocator, which fulfils
-// the contract, and returns its answer. Counting touches three thread-local cells and cannot unwind.
+// the contract, and returns its answer. Counting touches four thread-local cells and cannot unwind.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size());
@@ -66,11 +81,13 @@ unsafe impl GlobalAlloc for CountingAllocator {
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count(size);
+        uncount(layout.size());
         // SAFETY: as for `alloc`; the pointer came from the system's allocator, since all do.
         unsafe { System.realloc(pointer, layout, size) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        uncount(layout.size());
         // SAFETY: as for `realloc`.
         unsafe { System.dealloc(pointer, layout) }
     }

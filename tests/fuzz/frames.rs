@@ -1,4 +1,4 @@
-//! Frames into the stack, whose user echoes: each two bytes of length and the frame.
+//! Frames into the stack, whose user echoes and which is in a group: each two bytes of length and the frame.
 //!
 //! Numbers that the stack draws are unknown to a file, and checksums do not survive a mutation. So every
 //! input is given twice: as it is, and again with checksums made right and with each acknowledgment
@@ -11,7 +11,9 @@ use rialto::counters::CounterBlock;
 use rialto::net::arp::ArpPacket;
 use rialto::net::device::FrameBurst as _;
 use rialto::net::ethernet::{ETHER_TYPE_ARP, ETHER_TYPE_IPV4, EthernetHeader};
-use rialto::net::ipv4::{Ipv4Header, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, checksum, sum};
+use rialto::net::ipv4::{
+    Ipv4Header, PROTOCOL_ICMP, PROTOCOL_IGMP, PROTOCOL_TCP, PROTOCOL_UDP, checksum, sum,
+};
 use rialto::net::tcp::Segment;
 use rialto::net::udp::UdpHeader;
 use rialto::net::{Device as _, MemoryDevice, NetEvent, Stack, StackConfig, Transport as _};
@@ -19,12 +21,13 @@ use rialto::types::Nanos;
 
 const OURS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 const PORT: u16 = 7_001;
+const GROUP: Ipv4Addr = Ipv4Addr::new(239, 9, 9, 9);
 const CONNECTIONS_MAX: usize = 8;
 /// The longest frame of the wire.
 const FRAME_MAX: usize = 1_514;
 const FRAMES_MAX: usize = 64;
-/// What the stack sends of itself: two announcements.
-const ANNOUNCED_BYTES: usize = 2 * 42;
+/// What the stack sends of itself: two announcements, and that it is in the group, twice.
+const ANNOUNCED_BYTES: usize = 2 * 42 + 2 * 54;
 /// Bytes sent for each that was received, at most: an answer, and what is sent again of it for as long
 /// as nobody acknowledges it.
 const AMPLIFICATION_MAX: usize = 8;
@@ -38,6 +41,8 @@ const SYN_AND_FIN: u8 = 3;
 pub(crate) fn target(bytes: &[u8]) {
     for repaired in [false, true] {
         let mut wire = Wire::new();
+        // Until all is said that it says unasked.
+        wire.pass(Nanos::from_millis(500), 5);
         for frame in frames(bytes) {
             let mut frame = frame.to_vec();
             if repaired {
@@ -112,6 +117,8 @@ impl Wire {
         config.connections_per_source_max = CONNECTIONS_MAX / 2;
         config.rx_buffer_bytes = 4_096;
         config.tx_buffer_bytes = 4_096;
+        config.receive_port = Some(PORT);
+        config.groups = vec![GROUP];
         let stack = Stack::new(config, near, CounterBlock::none()).unwrap();
         let (now, open, next) = (Nanos::from_secs(100), Vec::new(), BTreeMap::new());
         Self { stack, far, now, open, next, received: 0, sent: 0 }
@@ -130,6 +137,10 @@ impl Wire {
             self.stack.poll(self.now);
             while let Some(event) = self.stack.next_event() {
                 self.take(event);
+            }
+            while let Some((from, payload)) = self.stack.next_datagram() {
+                let payload = payload.to_vec();
+                self.stack.send_datagram(from, &payload);
             }
             self.stack.flush(self.now);
             assert!(self.stack.connection_count() <= CONNECTIONS_MAX);
@@ -170,6 +181,9 @@ fn learn(frame: &[u8], next: &mut BTreeMap<u16, u32>) {
     }
     let (ip, inner) = Ipv4Header::parse(payload).unwrap();
     assert_eq!((header.ether_type, ip.source), (ETHER_TYPE_IPV4, OURS));
+    if ip.protocol == PROTOCOL_IGMP {
+        assert_eq!((checksum(sum(0, inner)), ip.ttl), (0, 1), "a report");
+    }
     if ip.protocol != PROTOCOL_TCP {
         return;
     }
@@ -204,7 +218,7 @@ fn repair(frame: &mut [u8], next: &BTreeMap<u16, u32>) {
         put_checksum(inner, 16, ip.pseudo_sum());
     } else if protocol == PROTOCOL_UDP && length >= UdpHeader::LEN {
         put_checksum(inner, 6, ip.pseudo_sum());
-    } else if protocol == PROTOCOL_ICMP && length >= 4 {
+    } else if [PROTOCOL_ICMP, PROTOCOL_IGMP].contains(&protocol) && length >= 4 {
         put_checksum(inner, 2, 0);
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use super::connection::Connection;
 use crate::net::ipv4::Ipv4Network;
 use crate::types::Nanos;
 
@@ -64,7 +65,17 @@ impl KernelConfig {
             look_interval: Nanos::ZERO,
         }
     }
+
+    /// The most memory that a connection ever takes of this process, asked for when the transport is
+    /// made: its two buffers, whose pages are touched as bytes first come, and what is kept about it.
+    #[must_use]
+    pub const fn bytes_per_connection(&self) -> usize {
+        self.rx_buffer_bytes + self.tx_buffer_bytes + size_of::<Connection>() + LISTED_BYTES
+    }
 }
+
+/// A connection's places in lists: sources, timers, turns, and events that wait.
+const LISTED_BYTES: usize = 512;
 
 /// Why the kernel's sockets cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,12 @@
 //!
 //! One epoll instance says which connections changed, so idle ones cost nothing; only connections with
 //! something to do are served, in turn and by a bound. It never blocks.
+//!
+//! **Memory.** Ours is all there from the start, [`KernelConfig::bytes_per_connection`] for each connection,
+//! some 81 KiB with the default buffers, however slowly a peer reads or fast it sends. Beside it the kernel
+//! holds what a peer has not read or we have not taken: no more than the last numbers of `net.ipv4.tcp_wmem`
+//! and `tcp_rmem` for a connection, and of `tcp_mem` (in pages) for all of the host. They are the operator's
+//! to set, and left as they are: the kernel fits its buffers to each way by itself.
 
 mod config;
 mod connection;

@@ -5,12 +5,14 @@
 
 use smoltcp::wire::{TcpControl, TcpRepr, TcpSeqNumber};
 
-use super::tests::by_hand::{Bench, bench, datagram, parsed, peer, syn};
+use super::tests::by_hand::{Bench, bench, datagram, parsed, peer, query, syn};
 use super::tests::{OURS, THEIRS, config};
 use super::*;
 use crate::net::MemoryDevice;
 use crate::net::arp::ArpOperation;
-use crate::net::ipv4::{Ipv4Header, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, checksum, sum};
+use crate::net::ipv4::{
+    Ipv4Header, PROTOCOL_ICMP, PROTOCOL_IGMP, PROTOCOL_TCP, PROTOCOL_UDP, checksum, sum,
+};
 use crate::net::tcp::Segment;
 use crate::net::udp::UdpHeader;
 
@@ -62,6 +64,7 @@ fn for_each_seed(play: impl Fn(&mut Random)) {
 }
 
 const UDP_PORT: u16 = 2;
+const GROUP: Ipv4Addr = Ipv4Addr::new(239, 9, 0, 7);
 
 /// One good frame of every kind.
 fn corpus() -> Vec<Vec<u8>> {
@@ -74,6 +77,7 @@ fn corpus() -> Vec<Vec<u8>> {
     let check = checksum(sum(0, &ping));
     ping[2..4].copy_from_slice(&check.to_be_bytes());
     bench.put_packet(THEIRS, PROTOCOL_ICMP, &ping);
+    bench.put_multicast(THEIRS, ALL_HOSTS, 1, (PROTOCOL_IGMP, &query()));
     bench.sent()
 }
 
@@ -81,6 +85,7 @@ fn corpus() -> Vec<Vec<u8>> {
 fn parsers_survive_mutated_bytes() {
     let corpus = corpus();
     for_each_seed(|random| {
+        let mut membership = Membership::new(&[GROUP], 7, Nanos::ZERO);
         for _ in 0..20 * ROUNDS {
             let mut frame = corpus[random.below(corpus.len())].clone();
             random.mutate(&mut frame);
@@ -101,6 +106,7 @@ fn parsers_survive_mutated_bytes() {
             };
             std::hint::black_box(UdpHeader::parse(&ip, inner));
             std::hint::black_box(Segment::parse(inner));
+            std::hint::black_box(membership.take(inner, Nanos::SECOND));
         }
     });
 }
@@ -109,7 +115,8 @@ fn parsers_survive_mutated_bytes() {
 fn the_stack_survives_mutated_frames() {
     let corpus = corpus();
     for_each_seed(|random| {
-        let mut bench = bench(StackConfig { receive_port: Some(UDP_PORT), ..config() });
+        let groups = vec![GROUP];
+        let mut bench = bench(StackConfig { receive_port: Some(UDP_PORT), groups, ..config() });
         for _ in 0..ROUNDS {
             for _ in 0..random.below(20) {
                 let mut frame = corpus[random.below(corpus.len())].clone();
@@ -119,7 +126,8 @@ fn the_stack_survives_mutated_frames() {
             bench.answers(Nanos::from_micros(200));
             while bench.stack.next_datagram().is_some() {}
         }
-        assert!(bench.stack.counters().datagrams_received > 100);
+        let Counters { datagrams_received, membership_reports, .. } = *bench.stack.counters();
+        assert!(datagrams_received > 100 && membership_reports > 2, "{:?}", bench.stack);
         nothing_is_left(&mut bench);
     });
 }

@@ -61,6 +61,8 @@ pub(super) enum Step {
 const RECEIVED_BYTES: usize = 16 * 1024;
 /// Bytes of the user's that wait to be encrypted.
 const UNSENT_BYTES: usize = 32 * 1024;
+/// Both.
+pub(super) const BUFFERS_BYTES: usize = RECEIVED_BYTES + UNSENT_BYTES;
 /// As much becomes a record at most.
 const RECORD_BYTES_MAX: usize = 16 * 1024;
 /// Reads of one connection before it is another's turn, of 4 KiB each.

@@ -12,8 +12,10 @@
 //!   compression, early data or resumption: nothing of a connection outlives it. `aws-lc-rs` would want
 //!   `CMake` for its C. The exchange proves who it is; who the broker is, its port and secret say, as
 //!   everywhere.
-//! - Unlike the other fronts it asks for memory as it goes: rustls does, for each record. A connection
-//!   takes at most some 150 KiB.
+//! - Unlike the other fronts it asks for memory as it goes: rustls does, for each record. But a connection
+//!   takes no more than [`BYTES_PER_CONNECTION_MAX`], some 122 KiB, and a handshake no more than
+//!   [`BYTES_PER_HANDSHAKE_MAX`], some 82 KiB, beside what the transport below keeps of each,
+//!   [`KernelConfig::bytes_per_connection`](super::KernelConfig::bytes_per_connection).
 //! - A certificate is read at the start; a new one takes a new start.
 
 mod connection;
@@ -45,6 +47,13 @@ pub const HANDSHAKES_MAX: usize = 256;
 pub const HANDSHAKES_PER_CYCLE_MAX: usize = 2;
 /// Time for a handshake: a few times the way around the world and back.
 pub const HANDSHAKE_TIME_MAX: Nanos = Nanos::from_secs(3);
+/// The most memory that a connection takes between two duty cycles, beside the one below it: what waits for
+/// the user and of him, and rustls' part: a record that has come in part in a buffer that grows by doubling,
+/// one decrypted, one encrypted that has not left, and keys.
+pub const BYTES_PER_CONNECTION_MAX: usize =
+    size_of::<Connection>() + connection::BUFFERS_BYTES + (32 + 16 + 16 + 8) * 1024;
+/// The same of a handshake: the longest hello that rustls takes, and an answer that has not left.
+pub const BYTES_PER_HANDSHAKE_MAX: usize = size_of::<Connection>() + (64 + 16) * 1024;
 /// Connections that are read in a duty cycle.
 const TURNS_PER_CYCLE_MAX: usize = 64;
 /// Events of the transport below that are taken in a duty cycle.

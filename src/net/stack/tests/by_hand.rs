@@ -59,6 +59,23 @@ impl Bench {
         self.put(&[&header.emit()[..], &ip.emit(), payload].concat());
     }
 
+    pub(crate) fn put_multicast(
+        &mut self,
+        source: Ipv4Addr,
+        to: Ipv4Addr,
+        ttl: u8,
+        (protocol, payload): (u8, &[u8]),
+    ) {
+        let header = EthernetHeader {
+            destination: MacAddress::multicast(to),
+            source: self.far.mac(),
+            ether_type: ETHER_TYPE_IPV4,
+        };
+        let payload_len = u16::try_from(payload.len()).unwrap();
+        let ip = Ipv4Header { source, destination: to, protocol, ttl, payload_len };
+        self.put(&[&header.emit()[..], &ip.emit(), payload].concat());
+    }
+
     pub(crate) fn put_segment(&mut self, source: SocketAddrV4, repr: &TcpRepr<'_>) {
         let segment = segment(*source.ip(), &TcpRepr { src_port: source.port(), ..*repr });
         self.put_packet(*source.ip(), PROTOCOL_TCP, &segment);
@@ -124,6 +141,14 @@ impl Bench {
         self.far.flush();
         received(&mut self.stack.device)
     }
+}
+
+/// A general query of IGMP, of version 3, to be answered within a second.
+pub(crate) fn query() -> Vec<u8> {
+    let mut bytes = vec![0x11, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let check = checksum(sum(0, &bytes));
+    bytes[2..4].copy_from_slice(&check.to_be_bytes());
+    bytes
 }
 
 fn is_announcement(frame: &[u8]) -> bool {

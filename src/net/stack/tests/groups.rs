@@ -1,9 +1,9 @@
 //! Multicast groups: what the network is told of our membership, and whose datagrams come of it.
 
-use super::by_hand::{Bench, bench, datagram, peer};
+use super::by_hand::{Bench, bench, datagram, peer, query};
 use super::*;
 use crate::net::igmp::ALL_HOSTS;
-use crate::net::ipv4::{Ipv4Header, PROTOCOL_IGMP, PROTOCOL_UDP, checksum, sum};
+use crate::net::ipv4::{Ipv4Header, PROTOCOL_IGMP, PROTOCOL_UDP};
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(239, 9, 0, 7);
 const OTHER: Ipv4Addr = Ipv4Addr::new(239, 9, 0, 8);
@@ -12,25 +12,6 @@ const UDP_PORT: u16 = 2;
 fn member() -> Bench {
     let groups = vec![GROUP];
     bench(StackConfig { receive_port: Some(UDP_PORT), groups, ..config() })
-}
-
-fn put_multicast(bench: &mut Bench, source: Ipv4Addr, to: Ipv4Addr, ttl: u8, what: (u8, &[u8])) {
-    let (protocol, payload) = what;
-    let header = EthernetHeader {
-        destination: MacAddress::multicast(to),
-        source: bench.far.mac(),
-        ether_type: ETHER_TYPE_IPV4,
-    };
-    let payload_len = u16::try_from(payload.len()).unwrap();
-    let ip = Ipv4Header { source, destination: to, protocol, ttl, payload_len };
-    bench.put(&[&header.emit()[..], &ip.emit(), payload].concat());
-}
-
-fn query() -> Vec<u8> {
-    let mut bytes = vec![0x11, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let check = checksum(sum(0, &bytes));
-    bytes[2..4].copy_from_slice(&check.to_be_bytes());
-    bytes
 }
 
 #[test]
@@ -53,10 +34,10 @@ fn a_query_is_answered_also_if_who_asks_has_no_address_and_not_if_it_was_forward
     let mut bench = member();
     bench.answers(Nanos::from_secs(3));
     for source in [Ipv4Addr::UNSPECIFIED, THEIRS] {
-        put_multicast(&mut bench, source, ALL_HOSTS, 1, (PROTOCOL_IGMP, &query()));
+        bench.put_multicast(source, ALL_HOSTS, 1, (PROTOCOL_IGMP, &query()));
         assert_eq!(bench.answers(Nanos::from_secs(2)).len(), 1, "{source}");
     }
-    put_multicast(&mut bench, THEIRS, ALL_HOSTS, 2, (PROTOCOL_IGMP, &query()));
+    bench.put_multicast(THEIRS, ALL_HOSTS, 2, (PROTOCOL_IGMP, &query()));
     assert!(bench.answers(Nanos::from_secs(2)).is_empty());
     assert_eq!(bench.stack.counters.malformed, 1);
 }
@@ -67,13 +48,13 @@ fn datagrams_to_a_group_of_ours_come_from_those_who_may_talk_and_others_do_not()
     bench.answers(Nanos::from_secs(3));
     let from = peer(2, 777);
     let bytes = unchecked(b"prices");
-    put_multicast(&mut bench, THEIRS, GROUP, 8, (PROTOCOL_UDP, &bytes));
-    put_multicast(&mut bench, THEIRS, OTHER, 8, (PROTOCOL_UDP, &unchecked(b"others")));
+    bench.put_multicast(THEIRS, GROUP, 8, (PROTOCOL_UDP, &bytes));
+    bench.put_multicast(THEIRS, OTHER, 8, (PROTOCOL_UDP, &unchecked(b"others")));
     bench.cycle();
     assert_eq!(bench.stack.next_datagram(), Some((from, &b"prices"[..])));
     assert_eq!(bench.stack.next_datagram(), None);
     let nobody = Ipv4Addr::new(224, 0, 0, 9);
-    put_multicast(&mut bench, nobody, GROUP, 8, (PROTOCOL_UDP, &bytes));
+    bench.put_multicast(nobody, GROUP, 8, (PROTOCOL_UDP, &bytes));
     bench.cycle();
     assert_eq!(bench.stack.next_datagram(), None);
     assert_eq!((bench.stack.counters.not_ours, bench.stack.counters.malformed), (1, 1));

@@ -342,7 +342,7 @@ fn a_connection_in_time_wait_is_no_peer_that_did_not_part() {
 #[test]
 fn settings_that_cannot_work_are_refused_by_name() {
     type Spoil = fn(&mut StackConfig);
-    let spoils: [(Spoil, &str); 9] = [
+    let spoils: [(Spoil, &str); 10] = [
         (|config| config.address = Ipv4Addr::new(239, 0, 0, 1), "239.0.0.1/24"),
         (|config| config.prefix = 33, "10.9.0.1/33"),
         (|config| config.gateway = Some(Ipv4Addr::new(10, 8, 0, 1)), "10.8.0.1"),
@@ -350,6 +350,10 @@ fn settings_that_cannot_work_are_refused_by_name() {
         (|config| config.receive_port = Some(0), "receiving port is 0"),
         (|config| config.connections_max = 0, "connections_max 0"),
         (|config| config.connections_per_source_max = 0, "connections_per_source_max 0"),
+        (
+            |config| config.frames_per_second_per_source_max = 0,
+            "frames_per_second_per_source_max is 0",
+        ),
         (|config| config.rx_buffer_bytes = 65_536, "rx_buffer_bytes 65536"),
         (|config| config.tx_buffer_bytes = 1, "tx_buffer_bytes 1"),
     ];
@@ -360,4 +364,14 @@ fn settings_that_cannot_work_are_refused_by_name() {
         let error = error.unwrap_err().to_string();
         assert!(error.contains(names), "{error}");
     }
+}
+
+#[test]
+fn a_device_too_narrow_for_the_feeds_datagrams_is_refused_with_what_to_do() {
+    assert!(check(&config(), 1_500).is_ok());
+    assert_eq!(
+        check(&config(), 1_499).unwrap_err().to_string(),
+        "the device's MTU of 1499 is below 1500, which the feed's datagrams need: \
+         use ip link set dev INTERFACE mtu 1500"
+    );
 }
