@@ -28,9 +28,10 @@ const FRAME_MAX: usize = 1_514;
 const FRAMES_MAX: usize = 64;
 /// What the stack sends of itself: two announcements, and that it is in the group, twice.
 const ANNOUNCED_BYTES: usize = 2 * 42 + 2 * 54;
-/// Bytes sent for each that was received, at most: an answer, and what is sent again of it for as long
-/// as nobody acknowledges it.
-const AMPLIFICATION_MAX: usize = 8;
+/// Bytes sent for each that was received, at most. What is never acknowledged is sent nine times in the nine
+/// seconds until the connection is given up: at once, after 50 ms, and then each time after twice as long, up
+/// to 3 s; and headers weigh more on short segments.
+const AMPLIFICATION_MAX: usize = 10;
 /// An acknowledgment to be moved beside the stack's number.
 const RELATIVE: u16 = 0xACC0;
 /// The flags that take a number of their own.

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use rialto::types::SessionId;
 use rialto::wire::ouch::{ENTER_BYTES_MAX, Enter, Options};
 use rialto::wire::soup::{self, LoginRequest, Packet};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::broker::said;
 use crate::harness::{Node, SOON};
@@ -44,6 +44,12 @@ impl Raw {
         socket.set_recv_buffer_size(4096).unwrap();
         socket.connect(&address.into()).unwrap();
         Self::over(socket.into())
+    }
+
+    /// Gives up the small buffer. Through one, kernels may pass on what waits only when their timer asks, a
+    /// few kilobytes five times a second.
+    pub(crate) fn widens_its_buffer(&self) {
+        SockRef::from(&self.stream).set_recv_buffer_size(1 << 20).unwrap();
     }
 
     /// With a login that was accepted.

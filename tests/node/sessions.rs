@@ -344,6 +344,7 @@ fn a_reader_that_stops_gets_everything_later_and_nobody_else_waits_for_it() {
     slow.sends(&enter_packet(ORDERS + 1, order(Side::Buy, 1, "ACME", "30.00")));
     beta.must_hear(&["executed #1 1 30.00 A"]);
 
+    slow.widens_its_buffer();
     let reads_since = Instant::now();
     assert!(slow.hears().unwrap().starts_with("login accepted"));
     slow.must_hear(&["system S"]);
