@@ -137,7 +137,7 @@ int rialto_port_mac(uint16_t port, uint8_t *mac);
 
 /**
  * The port's MTU (without the Ethernet header), or an error. Of a port over an interface of the kernel's
- * it is no more than the interface's.
+ * it is no more than the interface's, where that can be asked.
  */
 int rialto_port_mtu(uint16_t port);
 

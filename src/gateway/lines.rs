@@ -1,19 +1,21 @@
 //! How many lines a second the node's log may hold about participants: whoever can connect, and each who can log
 //! in, could fill the operator's disk otherwise. What is left out is counted all the same.
 
-use tracing::info;
+use tracing::warn;
 
 use super::connection::{Connection, LoginState};
 use crate::net::RateLimit;
 use crate::types::Nanos;
 
-/// The bounds of both kinds of lines, apart: strangers leave nothing out that is about others.
+/// The bounds of each kind of lines, apart: none leaves out what is of another.
 #[derive(Debug)]
 pub(super) struct Lines {
     /// About those who have not logged in.
     pub(super) strangers: Bounded,
     /// About those who have: a day's begin has one for each of ten thousand.
     pub(super) sessions: Bounded,
+    /// Alarms that are the operator's affair.
+    pub(super) alarms: Bounded,
 }
 
 /// Lines of one kind.
@@ -26,7 +28,11 @@ pub(super) struct Bounded {
 impl Lines {
     /// Of strangers some 30 MB a day at the very most.
     pub(super) const fn new() -> Self {
-        Self { strangers: Bounded::new(1, 100), sessions: Bounded::new(10, 20_000) }
+        Self {
+            strangers: Bounded::new(1, 100),
+            sessions: Bounded::new(10, 20_000),
+            alarms: Bounded::new(1, 100),
+        }
     }
 
     /// Those that a line about `connection` is one of.
@@ -47,10 +53,9 @@ impl Bounded {
         if !has_room {
             self.left_out += 1;
         } else if self.left_out > 0 {
-            info!(
-                left_out = std::mem::take(&mut self.left_out),
-                "lines like the next were too many"
-            );
+            // Not in the line's arguments: they are not looked at where it is not written.
+            let left_out = std::mem::take(&mut self.left_out);
+            warn!(left_out, "lines like the next were too many");
         }
         has_room
     }
@@ -59,6 +64,8 @@ impl Bounded {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+
+    use tracing::info;
 
     use super::*;
 

@@ -200,7 +200,7 @@ impl Core {
                 Ok(done) => work += done,
                 Err(error) => {
                     // What is wrong with the past of one is no reason to leave the others alone.
-                    if self.lines.sessions.has_room(now) {
+                    if self.lines.alarms.has_room(now) {
                         error!(%port, %error, "its events cannot be read: see `rialto log verify`");
                     }
                     self.counters.unreadable += 1;

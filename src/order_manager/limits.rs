@@ -409,12 +409,14 @@ impl OrderManager {
         port.symbol_messages_max = rate(RiskKey::SymbolMessageRate);
     }
 
-    /// The highest rate of messages, of all or of a symbol, that a port of order entry is held to.
+    /// The highest rate of messages, of all, of a port for a symbol, or of a symbol, to which order entry is
+    /// held.
     #[must_use]
     pub fn message_rate_max(&self) -> Option<u32> {
         let ports = self.ports.rows().iter().filter(|port| port.kind == PortKind::OrderEntry);
         let rates = ports.flat_map(|port| [port.messages_max, port.symbol_messages_max]);
-        rates.filter(|&rate| rate != u32::MAX).max()
+        let of_symbols = self.instruments.rows().iter().map(|row| row.symbol_messages_max);
+        rates.chain(of_symbols).filter(|&rate| rate != u32::MAX).max()
     }
 
     fn subject(

@@ -209,7 +209,8 @@ impl Market {
 
 impl Market {
     /// Proves that each rate of messages is below the one at which a gateway reads a session: whom it
-    /// leaves unread never comes to the engine's limit, and is not told that there is one.
+    /// leaves unread never comes to the engine's limit, and is not told that there is one. Each by itself, also
+    /// behind a tighter one: that may be lifted any day.
     pub(super) fn rates_are_heard(&self, read_max: u32) -> Result<(), ConfigError> {
         let source = Source::new(&self.path);
         let rule = format_args!(
