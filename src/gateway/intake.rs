@@ -89,13 +89,12 @@ impl Core {
         for _ in 0..self.waiting.len().min(TURNS_PER_CYCLE_MAX) {
             let Some(token) = self.waiting.pop_front() else { break };
             let Some(slot) = self.slot_of_token(token) else { continue };
-            if let Some(connection) = &mut self.connections[slot as usize] {
-                connection.queued = false;
-                work += match connection.link {
-                    Link::Tcp(id) => self.serve(slot, id, transport, now),
-                    Link::Udp(..) => self.serve_peer(slot, transport, now),
-                };
-            }
+            let Some(connection) = &mut self.connections[slot as usize] else { continue };
+            connection.queued = false;
+            work += match connection.link {
+                Link::Tcp(id) => self.serve(slot, id, transport, now),
+                Link::Udp(..) => self.serve_peer(slot, transport, now),
+            };
         }
         work
     }

@@ -117,10 +117,10 @@ const STRIDE: usize = 7_919;
 /// The first port of connections that are not to be echoed.
 #[cfg(feature = "dpdk")]
 pub(super) const FREE_PORT: u16 = 40_000;
-pub(super) const SYMBOL: &str = "ACME";
+const SYMBOL: &str = "ACME";
 /// 25.00 dollars.
-pub(super) const PRICE: Price = Price(250_000);
-pub(super) const LOT: Quantity = Quantity(100);
+const PRICE: Price = Price(250_000);
+const LOT: Quantity = Quantity(100);
 
 /// Measures, and prints the result as a line of JSON.
 pub(in crate::cli::bench) fn run(args: &Args) -> Result<(), BenchError> {
@@ -425,6 +425,21 @@ fn answers(message: &[u8], awaited: Awaited, number: u32) -> Result<bool, BenchE
         Ok(Outbound::SystemEvent(_)) => Ok(false),
         other => Err(BenchError::Answer(format!("{other:?}"))),
     }
+}
+
+/// Appends the packet of an order for a lot at the price that all of them name.
+pub(super) fn append_order(
+    packets: &mut Vec<u8>,
+    number: UserRefNum,
+    side: Side,
+    time_in_force: TimeInForce,
+) {
+    let symbol = Symbol::new(SYMBOL).expect("four letters");
+    let enter = Enter::new(number, side, LOT, symbol, PRICE, time_in_force);
+    let mut message = [0; ENTER_BYTES_MAX];
+    let length = enter.emit(&Options::default(), &mut message);
+    packets.extend(soup::unsequenced_header(length).expect("a short message"));
+    packets.extend(&message[..length]);
 }
 
 /// The name of a session's port; they count from 1.

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::BenchError;
-use super::client::{ANSWER_MAX, LOT, PRICE, Percentiles, SYMBOL, Session, sample, silence};
+use super::client::{ANSWER_MAX, Percentiles, Session, append_order, sample, silence};
 use super::ways::Wire;
 use crate::client::ClientError;
-use crate::types::{Side, Symbol, TimeInForce, UserRefNum};
-use crate::wire::ouch::{ENTER_BYTES_MAX, Enter, Options, Outbound};
+use crate::types::{Side, TimeInForce, UserRefNum};
+use crate::wire::ouch::Outbound;
 use crate::wire::soup::{self, Packet};
 
 /// Orders of a burst: nearly what a connection's receive buffer holds.
@@ -58,16 +58,10 @@ impl<W: Wire> Greedy<W> {
 
     /// Sends orders that take nothing and leave nothing behind.
     fn burst(&mut self) -> Result<(), BenchError> {
-        let symbol = Symbol::new(SYMBOL).expect("four letters");
         for _ in 0..BURST_ORDERS {
             self.last += 1;
             let number = UserRefNum(self.last);
-            let enter =
-                Enter::new(number, Side::Buy, LOT, symbol, PRICE, TimeInForce::ImmediateOrCancel);
-            let mut message = [0; ENTER_BYTES_MAX];
-            let length = enter.emit(&Options::default(), &mut message);
-            self.unsent.extend(soup::unsequenced_header(length).expect("a short message"));
-            self.unsent.extend(&message[..length]);
+            append_order(&mut self.unsent, number, Side::Buy, TimeInForce::ImmediateOrCancel);
         }
         self.push()
     }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::BenchError;
 #[cfg(feature = "dpdk")]
 use super::client::FREE_PORT;
-use super::client::{LOT, PRICE, SYMBOL, Session, credentials, login_when_open};
+use super::client::{Session, append_order, credentials, login_when_open};
 #[cfg(feature = "dpdk")]
 use super::ways::{DpdkWire, open};
 use super::ways::{KernelWire, Wire};
@@ -23,8 +23,8 @@ use crate::agent::pin;
 use crate::client::ClientError;
 use crate::config::secrets::PortSecrets;
 use crate::sys::cpu_time::thread_cpu_time;
-use crate::types::{Side, Symbol, TimeInForce, UserRefNum};
-use crate::wire::ouch::{ENTER_BYTES_MAX, Enter, Options, Outbound};
+use crate::types::{Side, TimeInForce, UserRefNum};
+use crate::wire::ouch::Outbound;
 use crate::wire::soup::{self, Packet};
 
 /// Arguments of `rialto bench rate-client`.
@@ -198,15 +198,9 @@ impl<W: Wire> Broker<W> {
 
     /// Queues a segment of orders that are due now, all for the same price.
     fn enters(&mut self, side: Side, count: u32, due: u64) {
-        let symbol = Symbol::new(SYMBOL).expect("four letters");
         for _ in 0..count {
             self.last += 1;
-            let number = UserRefNum(self.last);
-            let order = Enter::new(number, side, LOT, symbol, PRICE, TimeInForce::Day);
-            let mut message = [0; ENTER_BYTES_MAX];
-            let length = order.emit(&Options::default(), &mut message);
-            self.unsent.extend(soup::unsequenced_header(length).expect("a short message"));
-            self.unsent.extend(&message[..length]);
+            append_order(&mut self.unsent, UserRefNum(self.last), side, TimeInForce::Day);
             self.due.push_back(due);
         }
     }
